@@ -1,0 +1,164 @@
+package actions
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"sort"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
+)
+
+// Class says what may be done when nobody knows whether a step ran.
+type Class string
+
+// Classes of actions.
+const (
+	Repeatable Class = "repeatable" // reads: run it again
+	Checkable  Class = "checkable"  // its effect can be looked up before repeating
+	Once       Class = "once"       // never again without a person's word
+)
+
+// Spec describes an action to rule checking, documentation and guards.
+type Spec struct {
+	Name        string
+	Summary     string
+	Class       Class
+	Session     bool     // uses a Live Response session, and so a slot
+	Destructive bool     // changes the endpoint or its server
+	Undo        string   // action that reverses it, with the same parameters; empty: none
+	Commands    []string // Live Response commands that the sensor must support
+	Platforms   []edr.OS // empty: all
+}
+
+// An Action does one thing. Params and Output are described by Go types: their
+// json tags are the names that rules use, their doc tags the documentation.
+type Action interface {
+	Spec() Spec
+	// Params returns the type that With decodes into.
+	Params() reflect.Type
+	// Output returns the type of steps.<id>.output.
+	Output() reflect.Type
+	// Run does it; params is a value of type Params.
+	Run(ctx context.Context, t *Task, params any) (output any, err error)
+	// Check looks whether the effect is already there, for Checkable actions: done
+	// means that nothing is left to do.
+	Check(ctx context.Context, t *Task, params any) (done bool, output any, err error)
+}
+
+// Task is what an action is given: the sensor concerned and the means to act.
+type Task struct {
+	Sensor edr.Sensor
+	Server edr.Server
+	Job    JobRef
+	Event  *events.Event
+
+	// Session opens the job's session on first use; later calls return the same.
+	Session   func(ctx context.Context) (edr.Session, error)
+	Artifacts ArtifactStore
+	Publish   func(ctx context.Context, subject string, body any) error
+	Scripts   Scripts // files that rules may upload and run
+	HTTP      *http.Client
+	Secret    func(name string) (string, error) // secrets from files or environment, by name
+	Now       func() time.Time
+	Log       zerolog.Logger
+	Progress  func(text string)
+}
+
+// JobRef names the job and step that an action runs for.
+type JobRef struct {
+	ID     string `json:"id"`
+	Rule   string `json:"rule,omitempty"`
+	Digest string `json:"digest,omitempty"` // of the rule
+	Step   string `json:"step"`
+}
+
+// ArtifactStore keeps collected files.
+type ArtifactStore interface {
+	// Put streams r into the store. The returned Artifact has size and digest.
+	Put(ctx context.Context, a Artifact, r io.Reader) (Artifact, error)
+}
+
+// Artifact is a collected file.
+type Artifact struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"` // base name for people
+	Path    string    `json:"path"` // where it came from on the sensor
+	Sensor  int       `json:"sensor"`
+	Job     string    `json:"job"`
+	Rule    string    `json:"rule,omitempty"`
+	Digest  string    `json:"digest,omitempty"` // of the rule
+	Size    int64     `json:"size"`             // bytes, before encryption
+	SHA256  string    `json:"sha256"`           // of the bytes as collected
+	Time    time.Time `json:"time"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Scripts is the set of files that rules may put on endpoints.
+type Scripts interface {
+	Open(name string) (io.ReadCloser, error)
+}
+
+// Definition is an Action from typed functions.
+type Definition[P, O any] struct {
+	Is      Spec
+	Do      func(ctx context.Context, t *Task, p P) (O, error)
+	Already func(ctx context.Context, t *Task, p P) (done bool, out O, err error) // Checkable actions only
+}
+
+// Spec implements Action.
+func (d Definition[P, O]) Spec() Spec { return d.Is }
+
+// Params implements Action.
+func (d Definition[P, O]) Params() reflect.Type { return reflect.TypeFor[P]() }
+
+// Output implements Action.
+func (d Definition[P, O]) Output() reflect.Type { return reflect.TypeFor[O]() }
+
+// Run implements Action.
+func (d Definition[P, O]) Run(ctx context.Context, t *Task, params any) (any, error) {
+	return d.Do(ctx, t, params.(P))
+}
+
+// Check implements Action.
+func (d Definition[P, O]) Check(ctx context.Context, t *Task, params any) (bool, any, error) {
+	if d.Already == nil {
+		return false, nil, nil
+	}
+	return d.Already(ctx, t, params.(P))
+}
+
+// registry is filled by Register while the program starts and only read later.
+var registry = map[string]Action{}
+
+// Register adds an action. A duplicate name is a programming error and panics.
+func Register(a Action) Action {
+	name := a.Spec().Name
+	if _, dup := registry[name]; dup {
+		panic(fmt.Sprintf("action %q is registered twice", name))
+	}
+	registry[name] = a
+	return a
+}
+
+// Lookup returns the action of that name.
+func Lookup(name string) (Action, bool) {
+	a, ok := registry[name]
+	return a, ok
+}
+
+// All returns every action, by name.
+func All() []Action {
+	all := make([]Action, 0, len(registry))
+	for _, a := range registry {
+		all = append(all, a)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Spec().Name < all[j].Spec().Name })
+	return all
+}

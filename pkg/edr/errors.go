@@ -1,0 +1,57 @@
+package edr
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that callers decide on. Backends wrap them; test with errors.Is.
+var (
+	ErrUnknownSensor = errors.New("sensor is not known to the server")
+	ErrOffline       = errors.New("sensor is offline")
+	ErrSessionLimit  = errors.New("server's session limit is reached")
+	ErrSessionBusy   = errors.New("sensor already has a session")
+	ErrSessionGone   = errors.New("session is gone")
+	ErrUnsupported   = errors.New("command is not supported by the sensor")
+	ErrUnauthorized  = errors.New("token is refused or lacks rights")
+	ErrDisabled      = errors.New("Live Response is disabled")
+	ErrServer        = errors.New("server error")
+	ErrTimeout       = errors.New("no answer in time")
+	ErrCancelled     = errors.New("command was cancelled")
+	// ErrAmbiguous: a request that changes something left, and nobody can tell
+	// whether it arrived. It must not be repeated without looking.
+	ErrAmbiguous = errors.New("outcome is not known")
+)
+
+// Where says what an error is about. Zero fields are unknown.
+type Where struct {
+	Sensor  int
+	Session int64
+	Command int64
+	Name    string // command name
+	Object  string
+	Request string // method and path
+}
+
+// ResultError is an endpoint's own refusal: the command ran and failed.
+// errors.Is recognises fs.ErrNotExist, fs.ErrPermission and fs.ErrExist in it.
+type ResultError struct {
+	Where
+	Code uint32 // as on the wire: an HRESULT on Windows
+	Type string // WinHresult, CbError
+	Name string // ERROR_FILE_NOT_FOUND, or "" when unknown
+	Text string // readable
+	is   error
+}
+
+// NewResultError builds a ResultError; is may be nil or one of the fs errors.
+func NewResultError(w Where, code uint32, typ, name, text string, is error) *ResultError {
+	return &ResultError{Where: w, Code: code, Type: typ, Name: name, Text: text, is: is}
+}
+
+func (e *ResultError) Error() string {
+	return fmt.Sprintf("%s %q on sensor %d: %s (0x%08X)", e.Where.Name, e.Object, e.Sensor, e.Text, e.Code)
+}
+
+// Is makes errors.Is(err, fs.ErrNotExist) work on an endpoint's answer.
+func (e *ResultError) Is(target error) bool { return e.is != nil && errors.Is(e.is, target) }

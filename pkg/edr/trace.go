@@ -1,0 +1,31 @@
+package edr
+
+import "context"
+
+// A Trace sees each command of a session at the two moments that matter for
+// evidence and crash safety. The session calls it; whoever runs a chain sets it.
+type Trace struct {
+	// Submitting is called before the request of a command leaves. after is the
+	// highest command id known in the session. An error stops the command: nothing
+	// was sent. This is where an intent is recorded and a stop switch is obeyed.
+	Submitting func(ctx context.Context, name, object string, session, after int64) error
+	// Submitted is called when the server has taken the command and its id is known.
+	Submitted func(ctx context.Context, c Command)
+	// Finished is called with the final state of the command.
+	Finished func(ctx context.Context, c Command)
+}
+
+type traceKey struct{}
+
+// WithTrace returns a context whose commands are seen by t.
+func WithTrace(ctx context.Context, t *Trace) context.Context {
+	return context.WithValue(ctx, traceKey{}, t)
+}
+
+// ContextTrace returns the trace of ctx; never nil, its functions may be.
+func ContextTrace(ctx context.Context) *Trace {
+	if t, ok := ctx.Value(traceKey{}).(*Trace); ok {
+		return t
+	}
+	return &Trace{}
+}

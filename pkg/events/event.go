@@ -1,0 +1,272 @@
+package events
+
+import "time"
+
+// Event is one thing that an EDR product reported, in one shape whatever its
+// origin. Sub-structs are always there; what the source did not say is the zero
+// value. Hashes are lower case, Windows paths as the sensor sent them (lower
+// case), addresses are text, ports 0 to 65535 with 0 for unknown.
+//
+// The expr tags are the names that rules use and are a contract with rule
+// authors; the json tags are the same names in the same nesting.
+type Event struct {
+	Event     Meta           `expr:"event" json:"event"`
+	Sensor    Sensor         `expr:"sensor" json:"sensor"`
+	Process   Process        `expr:"process" json:"process,omitzero"`
+	File      File           `expr:"file" json:"file,omitzero"`
+	Reg       Reg            `expr:"reg" json:"reg,omitzero"`
+	Net       Net            `expr:"net" json:"net,omitzero"`
+	Module    Image          `expr:"module" json:"module,omitzero"`
+	Child     Child          `expr:"child" json:"child,omitzero"`
+	Target    Target         `expr:"target" json:"target,omitzero"`
+	Script    Script         `expr:"script" json:"script,omitzero"`
+	Binary    Binary         `expr:"binary" json:"binary,omitzero"`
+	Watchlist Watchlist      `expr:"watchlist" json:"watchlist,omitzero"`
+	Feed      Feed           `expr:"feed" json:"feed,omitzero"`
+	IOC       IOC            `expr:"ioc" json:"ioc,omitzero"`
+	Alert     Alert          `expr:"alert" json:"alert,omitzero"`
+	Block     Block          `expr:"block" json:"block,omitzero"`
+	Tamper    Tamper         `expr:"tamper" json:"tamper,omitzero"`
+	Exploit   Exploit        `expr:"exploit" json:"exploit,omitzero"`
+	Raw       map[string]any `expr:"raw" json:"raw,omitempty"` // the message; of a hit, with the one doc
+}
+
+// Meta is about the event itself.
+type Meta struct {
+	ID        string        `expr:"id" json:"id"`                         // hash of type and key fields: the same content has the same id
+	Type      string        `expr:"type" json:"type"`                     // canonical routing key, without database ids
+	Kind      Kind          `expr:"kind" json:"kind"`                     // what sort of thing happened
+	Stage     string        `expr:"stage" json:"stage,omitempty"`         // ingress, query, storage; hits and alerts only
+	Time      time.Time     `expr:"time" json:"time,omitzero"`            // when it happened, by the clock of whoever observed it
+	Received  time.Time     `expr:"received" json:"received,omitzero"`    // when we got it
+	Age       time.Duration `expr:"age" json:"-"`                         // Received - Time; 0 when either is unknown
+	Server    string        `expr:"server" json:"server,omitempty"`       // name of the EDR server
+	Transport string        `expr:"transport" json:"transport,omitempty"` // nats, amqp, http, tcp, file, …
+}
+
+// Kind sorts events by what happened, whatever the product calls it.
+type Kind string
+
+// The kinds of event.
+const (
+	ProcessStart Kind = "process_start"
+	ProcessEnd   Kind = "process_end"
+	ChildProcess Kind = "child_process"
+	ModuleLoad   Kind = "module_load"
+	FileChange   Kind = "file"
+	Registry     Kind = "registry"
+	Network      Kind = "network"
+	CrossProcess Kind = "cross_process"
+	ScriptLoad   Kind = "script"
+	TamperAlert  Kind = "tamper"
+	Blocked      Kind = "block"
+	ExploitGuard Kind = "exploit"
+	BinaryInfo   Kind = "binary_info"
+	WatchlistHit Kind = "watchlist_hit"
+	FeedHit      Kind = "feed_hit"
+	AlertRaised  Kind = "alert"
+	BinarySeen   Kind = "binary_seen"
+	BinaryStored Kind = "binary_stored"
+	Audit        Kind = "audit"
+	Other        Kind = "other"
+)
+
+// Sensor is the endpoint (or endpoints) that the event is about.
+type Sensor struct {
+	ID          int      `expr:"id" json:"id"`   // 0 unless there is exactly one
+	IDs         []int    `expr:"ids" json:"ids"` // every sensor that the event names
+	Hostname    string   `expr:"hostname" json:"hostname,omitempty"`
+	Hostnames   []string `expr:"hostnames" json:"hostnames,omitempty"`
+	Group       string   `expr:"group" json:"group,omitempty"`
+	Groups      []string `expr:"groups" json:"groups,omitempty"`
+	OS          string   `expr:"os" json:"os,omitempty"`     // windows, linux, osx
+	Type        string   `expr:"type" json:"type,omitempty"` // workstation, server, domain_controller
+	Criticality float64  `expr:"criticality" json:"criticality,omitempty"`
+}
+
+// Image is an executable or library on disk.
+type Image struct {
+	Path   string `expr:"path" json:"path,omitempty"`
+	Name   string `expr:"name" json:"name,omitempty"` // last part of the path
+	MD5    string `expr:"md5" json:"md5,omitempty"`
+	SHA256 string `expr:"sha256" json:"sha256,omitempty"`
+}
+
+// Process is the acting process.
+type Process struct {
+	GUID           string    `expr:"guid" json:"guid,omitempty"` // sensor, pid and start time, see FormatGUID
+	Segment        int64     `expr:"segment" json:"segment,omitempty"`
+	PID            int       `expr:"pid" json:"pid,omitempty"`
+	Path           string    `expr:"path" json:"path,omitempty"`
+	Name           string    `expr:"name" json:"name,omitempty"`
+	CommandLine    string    `expr:"command_line" json:"command_line,omitempty"`
+	User           string    `expr:"user" json:"user,omitempty"`
+	UID            string    `expr:"uid" json:"uid,omitempty"`
+	MD5            string    `expr:"md5" json:"md5,omitempty"`
+	SHA256         string    `expr:"sha256" json:"sha256,omitempty"`
+	Start          time.Time `expr:"start" json:"start,omitzero"`
+	AlreadyRunning bool      `expr:"already_running" json:"already_running,omitempty"` // it ran before the sensor started
+	LogonType      int       `expr:"logon_type" json:"logon_type,omitempty"`
+	ForkPID        int       `expr:"fork_pid" json:"fork_pid,omitempty"`
+	Parent         Parent    `expr:"parent" json:"parent,omitzero"`
+	Counts         Counts    `expr:"counts" json:"counts,omitzero"`
+}
+
+// Parent is the parent of the acting process.
+type Parent struct {
+	GUID        string `expr:"guid" json:"guid,omitempty"`
+	PID         int    `expr:"pid" json:"pid,omitempty"`
+	Path        string `expr:"path" json:"path,omitempty"`
+	Name        string `expr:"name" json:"name,omitempty"`
+	CommandLine string `expr:"command_line" json:"command_line,omitempty"`
+	MD5         string `expr:"md5" json:"md5,omitempty"`
+	SHA256      string `expr:"sha256" json:"sha256,omitempty"`
+}
+
+// Counts is how much a process had done when its document was written.
+type Counts struct {
+	Modload      int `expr:"modload" json:"modload,omitempty"`
+	Filemod      int `expr:"filemod" json:"filemod,omitempty"`
+	Netconn      int `expr:"netconn" json:"netconn,omitempty"`
+	Regmod       int `expr:"regmod" json:"regmod,omitempty"`
+	Childproc    int `expr:"childproc" json:"childproc,omitempty"`
+	Crossproc    int `expr:"crossproc" json:"crossproc,omitempty"`
+	Emet         int `expr:"emet" json:"emet,omitempty"`
+	Processblock int `expr:"processblock" json:"processblock,omitempty"`
+}
+
+// File is a file that was created, written or deleted.
+type File struct {
+	Path   string `expr:"path" json:"path,omitempty"`
+	Name   string `expr:"name" json:"name,omitempty"`
+	Ext    string `expr:"ext" json:"ext,omitempty"`       // without the dot, lower case
+	Action string `expr:"action" json:"action,omitempty"` // create, write, delete, lastwrite, open
+	Type   string `expr:"type" json:"type,omitempty"`     // Pe, Elf, Pdf, …
+	MD5    string `expr:"md5" json:"md5,omitempty"`
+	SHA256 string `expr:"sha256" json:"sha256,omitempty"`
+}
+
+// Reg is a registry key or value that changed.
+type Reg struct {
+	Path    string `expr:"path" json:"path,omitempty"`         // as Live Response takes it: HKLM\…, HKEY_USERS\…
+	RawPath string `expr:"raw_path" json:"raw_path,omitempty"` // as the sensor sent it: \registry\machine\…
+	Action  string `expr:"action" json:"action,omitempty"`     // createkey, writeval, delkey, delval
+}
+
+// Net is a network connection; of a feed hit, the one that matched.
+type Net struct {
+	Direction   string `expr:"direction" json:"direction,omitempty"` // inbound, outbound
+	Protocol    string `expr:"protocol" json:"protocol,omitempty"`   // tcp, udp, or the number
+	Domain      string `expr:"domain" json:"domain,omitempty"`
+	LocalIP     string `expr:"local_ip" json:"local_ip,omitempty"`
+	LocalPort   int    `expr:"local_port" json:"local_port,omitempty"`
+	RemoteIP    string `expr:"remote_ip" json:"remote_ip,omitempty"`
+	RemotePort  int    `expr:"remote_port" json:"remote_port,omitempty"`
+	Proxy       bool   `expr:"proxy" json:"proxy,omitempty"`
+	ProxyIP     string `expr:"proxy_ip" json:"proxy_ip,omitempty"`
+	ProxyPort   int    `expr:"proxy_port" json:"proxy_port,omitempty"`
+	ProxyDomain string `expr:"proxy_domain" json:"proxy_domain,omitempty"`
+	JA3         string `expr:"ja3" json:"ja3,omitempty"`
+	JA3S        string `expr:"ja3s" json:"ja3s,omitempty"`
+}
+
+// Child is a process that the acting process started or lost.
+type Child struct {
+	GUID        string `expr:"guid" json:"guid,omitempty"`
+	PID         int    `expr:"pid" json:"pid,omitempty"`
+	Path        string `expr:"path" json:"path,omitempty"`
+	Name        string `expr:"name" json:"name,omitempty"`
+	MD5         string `expr:"md5" json:"md5,omitempty"`
+	SHA256      string `expr:"sha256" json:"sha256,omitempty"`
+	CommandLine string `expr:"command_line" json:"command_line,omitempty"`
+	User        string `expr:"user" json:"user,omitempty"`
+	Created     bool   `expr:"created" json:"created,omitempty"`
+	Type        string `expr:"type" json:"type,omitempty"`             // exec, fork, other_exec
+	Suppressed  bool   `expr:"suppressed" json:"suppressed,omitempty"` // it will have no process_start of its own
+}
+
+// Target is the process that another process opened or injected into.
+type Target struct {
+	GUID     string `expr:"guid" json:"guid,omitempty"`
+	PID      int    `expr:"pid" json:"pid,omitempty"`
+	Path     string `expr:"path" json:"path,omitempty"`
+	Name     string `expr:"name" json:"name,omitempty"`
+	MD5      string `expr:"md5" json:"md5,omitempty"`
+	SHA256   string `expr:"sha256" json:"sha256,omitempty"`
+	Access   int64  `expr:"access" json:"access,omitempty"`       // requested access rights
+	Action   string `expr:"action" json:"action,omitempty"`       // open_process, open_thread, remote_thread
+	IsTarget bool   `expr:"is_target" json:"is_target,omitempty"` // the acting process is the victim
+}
+
+// Script is script text that the endpoint was about to run.
+type Script struct {
+	Text   string `expr:"text" json:"text,omitempty"`
+	SHA256 string `expr:"sha256" json:"sha256,omitempty"`
+}
+
+// Binary is the metadata of an executable image.
+type Binary struct {
+	MD5          string   `expr:"md5" json:"md5,omitempty"`
+	SHA256       string   `expr:"sha256" json:"sha256,omitempty"`
+	Size         int64    `expr:"size" json:"size,omitempty"` // bytes
+	Paths        []string `expr:"paths" json:"paths,omitempty"`
+	Signed       bool     `expr:"signed" json:"signed,omitempty"`
+	SignResult   string   `expr:"sign_result" json:"sign_result,omitempty"` // Signed, Unsigned, Bad Signature, …
+	Publisher    string   `expr:"publisher" json:"publisher,omitempty"`
+	Product      string   `expr:"product" json:"product,omitempty"`
+	Company      string   `expr:"company" json:"company,omitempty"`
+	Description  string   `expr:"description" json:"description,omitempty"`
+	OriginalName string   `expr:"original_name" json:"original_name,omitempty"`
+	Is64bit      bool     `expr:"is_64bit" json:"is_64bit,omitempty"`
+	HostCount    int      `expr:"host_count" json:"host_count,omitempty"`
+}
+
+// Watchlist is the saved search that matched.
+type Watchlist struct {
+	ID   int64  `expr:"id" json:"id,omitempty"`
+	Name string `expr:"name" json:"name,omitempty"`
+}
+
+// Feed is the threat feed, and the report in it, that matched.
+type Feed struct {
+	ID          int64   `expr:"id" json:"id,omitempty"` // -1: a watchlist, not a feed
+	Name        string  `expr:"name" json:"name,omitempty"`
+	ReportID    string  `expr:"report_id" json:"report_id,omitempty"`
+	ReportTitle string  `expr:"report_title" json:"report_title,omitempty"`
+	Score       float64 `expr:"score" json:"score,omitempty"` // 0 to 100
+}
+
+// IOC is the indicator that matched.
+type IOC struct {
+	Type  string         `expr:"type" json:"type,omitempty"` // md5, sha256, dns, ipv4, ipv6, query
+	Value string         `expr:"value" json:"value,omitempty"`
+	Query string         `expr:"query" json:"query,omitempty"`
+	Attrs map[string]any `expr:"attrs" json:"attrs,omitempty"`
+}
+
+// Alert is an alert that the server raised.
+type Alert struct {
+	ID       string  `expr:"id" json:"id,omitempty"`
+	Severity float64 `expr:"severity" json:"severity,omitempty"` // 0 to 100
+	Status   string  `expr:"status" json:"status,omitempty"`
+	Type     string  `expr:"type" json:"type,omitempty"`
+}
+
+// Block is a banned binary that was stopped.
+type Block struct {
+	Event  string `expr:"event" json:"event,omitempty"`
+	Result string `expr:"result" json:"result,omitempty"`
+	Error  int64  `expr:"error" json:"error,omitempty"`
+}
+
+// Tamper is an attack on the sensor itself.
+type Tamper struct {
+	Type string `expr:"type" json:"type,omitempty"`
+}
+
+// Exploit is an exploit mitigation that fired.
+type Exploit struct {
+	Mitigation string `expr:"mitigation" json:"mitigation,omitempty"`
+	Blocked    bool   `expr:"blocked" json:"blocked,omitempty"`
+	Message    string `expr:"message" json:"message,omitempty"`
+}

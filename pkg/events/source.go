@@ -1,0 +1,35 @@
+package events
+
+import (
+	"context"
+	"time"
+)
+
+// Message is what a source delivered, before decoding: the bytes and what the
+// transport said of them.
+type Message struct {
+	Body        []byte
+	ContentType string            // application/json, application/protobuf, application/zip, or empty
+	Exchange    string            // api.events, api.rawsensordata, or empty
+	RoutingKey  string            // the EDR's routing key, with its database ids
+	Headers     map[string]string // sensorId, hostId, nodeId, sensorHostName and the like
+	Transport   string            // nats, amqp, http, tcp, file, …
+	Server      string            // configured name of the EDR server
+	Received    time.Time
+
+	// Settle ends our responsibility for the message. Nil: everything in it is
+	// safe with us (or can never be used) and the source may forget it. An error:
+	// deliver it again later. It is called exactly once, and may be nil for
+	// sources that cannot redeliver.
+	Settle func(error)
+}
+
+// A Source delivers messages at least once. Read calls handle for each message,
+// in the source's order, until ctx ends (then it returns nil) or the source can
+// not go on. A source reconnects by itself; errors that it returns are final.
+// Handle may keep the message: the source bounds how many are unsettled.
+type Source interface {
+	Name() string
+	Read(ctx context.Context, handle func(context.Context, Message) error) error
+	Close() error
+}

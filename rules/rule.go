@@ -1,0 +1,96 @@
+package rules
+
+import (
+	"time"
+
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/events"
+)
+
+// A Rule says: on these events, when this is true, do these steps on the sensor
+// concerned. It is immutable once loaded.
+type Rule struct {
+	ID             string
+	Title          string
+	Description    string
+	Author         string
+	References     []string
+	FalsePositives []string
+	Severity       string // info, low, medium, high, critical
+	Priority       string // of its jobs; follows Severity where not set
+	Tags           []string
+	Mode           Mode
+	Enabled        bool
+	On             []string // event types, kinds or patterns
+	When           string   // condition as written; "" where On is exact
+	Vars           []Var
+	MaxAge         time.Duration
+	Suppress       *Suppress
+	Correlate      *Correlate
+	Limits         *Limits
+	Concurrency    *Concurrency
+	Sensors        *Sensors
+	OfflineWait    time.Duration
+	Timeout        time.Duration
+	Steps          []actions.Step
+	OnFailure      []actions.Step
+
+	File   string // where it was read
+	Line   int
+	Digest string // SHA-256 of its canonical form
+}
+
+// Mode says whether a rule acts.
+type Mode string
+
+// Modes of a rule.
+const (
+	Shadow  Mode = "shadow" // decide and record, do not act
+	Enforce Mode = "enforce"
+)
+
+// Var is a named expression, evaluated once per match, in the order written.
+type Var struct{ Name, Expr string }
+
+// Suppress stops a rule from acting again for one key.
+type Suppress struct {
+	Key   []string // expressions; empty: the default key
+	For   time.Duration
+	Count int // actions allowed per For; 0 means 1
+}
+
+// Correlate makes a rule fire on several events together.
+type Correlate struct {
+	Type     string // event_count, value_count, temporal, temporal_ordered
+	GroupBy  []string
+	Field    string
+	Timespan time.Duration
+	GTE      int
+	Rules    []string
+}
+
+// Limits bounds the jobs of a rule over all sensors.
+type Limits struct {
+	Jobs     int
+	Per      time.Duration
+	OnExceed string // hold, drop, shadow, require_approval
+}
+
+// Concurrency says what happens when a job of the same key is under way.
+type Concurrency struct{ Key, Policy string }
+
+// Sensors says what to do with events that name several.
+type Sensors struct {
+	Each bool
+	Max  int
+}
+
+// A Match is a rule that wants to act on an event.
+type Match struct {
+	Rule       *Rule
+	Event      *events.Event
+	Sensors    []int          // the sensors to act on; empty: none could be found, see Refused
+	Refused    string         // why there is no sensor to act on; empty when there is
+	Vars       map[string]any // evaluated
+	Correlated map[string]any // count, values, events of a correlation
+}
