@@ -1,0 +1,68 @@
+// Command pipeline is edrpipe: it watches an EDR's events and acts on the
+// affected endpoints. Each subcommand is one file of this package, which only
+// parses, wires and prints.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit statuses, a contract with scripts.
+const (
+	exitOK          = 0
+	exitFailure     = 1   // what was asked did not succeed, or a check found errors
+	exitUsage       = 2   // the command line is wrong
+	exitInterrupted = 130 // stopped by a signal
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run is main without the process: the tests' way in.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	return report(ctx, stderr, err)
+}
+
+// report prints an error the way every command does and gives its exit status.
+func report(ctx context.Context, stderr io.Writer, err error) int {
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errSilent):
+		return exitFailure
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(stderr, "interrupted")
+		return exitInterrupted
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "pipeline: %v\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "pipeline: %v\n", err)
+		return exitFailure
+	}
+}
+
+// errSilent ends a command with exitFailure after it has printed what is wrong.
+var errSilent = errors.New("failed")
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
