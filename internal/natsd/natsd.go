@@ -1,0 +1,152 @@
+// Package natsd runs a NATS server with JetStream inside the process: the bus of
+// a single machine. It is the only package that imports nats-server.
+//
+// The server has no listener unless one is asked for; clients in the process
+// connect through InProcessConn. Its store directory is locked, because two
+// servers on one directory both acknowledge and lose most of it.
+package natsd
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/rs/zerolog"
+)
+
+// Config of an embedded server.
+type Config struct {
+	Dir     string        // store directory, created when missing; required
+	Listen  string        // host:port for clients in other processes; empty: none
+	User    string        // for Listen; required with it
+	Pass    string        // for Listen; required with it
+	Sync    time.Duration // how often the store is flushed to disk; 0: at each write, so that a power cut loses nothing
+	MaxDisk int64         // bytes that all streams together may take; 0: 8 GiB
+	Ready   time.Duration // how long a start may take; 0: 30 s
+	Log     zerolog.Logger
+}
+
+// ErrLocked: another process runs on the store directory.
+var ErrLocked = errors.New("the store directory is in use by another process")
+
+// Server is a running embedded NATS server.
+type Server struct {
+	ns   *server.Server
+	lock *flock.Flock
+}
+
+// Start starts a server and returns when clients can connect.
+func Start(c Config) (*Server, error) {
+	if c.Listen != "" && (c.User == "" || c.Pass == "") {
+		return nil, errors.New("a bus that listens needs a user and a password")
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("bus store: %w", err)
+	}
+	lock := flock.New(filepath.Join(c.Dir, "lock"))
+	switch ok, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock bus store %s: %w", c.Dir, err)
+	case !ok:
+		return nil, fmt.Errorf("bus store %s: %w", c.Dir, ErrLocked)
+	}
+	s, err := start(c, lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return s, nil
+}
+
+func start(c Config, lock *flock.Flock) (*Server, error) {
+	opts, err := options(c)
+	if err != nil {
+		return nil, err
+	}
+	ns, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	ns.SetLoggerV2(logger{c.Log}, false, false, false)
+	ns.Start()
+	ready := c.Ready
+	if ready == 0 {
+		ready = 30 * time.Second
+	}
+	if !ns.ReadyForConnections(ready) {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+		return nil, fmt.Errorf("bus on %s is not ready after %v", c.Dir, ready)
+	}
+	return &Server{ns: ns, lock: lock}, nil
+}
+
+func options(c Config) (*server.Options, error) {
+	o := &server.Options{
+		ServerName:         "edrpipe",
+		JetStream:          true,
+		StoreDir:           c.Dir,
+		JetStreamMaxStore:  c.MaxDisk,
+		JetStreamMaxMemory: 256 << 20,
+		SyncInterval:       c.Sync,
+		SyncAlways:         c.Sync == 0,
+		DontListen:         c.Listen == "",
+		NoSigs:             true,
+		NoLog:              false,
+		MaxPayload:         8 << 20,
+	}
+	if o.JetStreamMaxStore == 0 {
+		o.JetStreamMaxStore = 8 << 30
+	}
+	if c.Sync == 0 {
+		o.SyncInterval = 2 * time.Minute // only for what SyncAlways leaves
+	}
+	if c.Listen == "" {
+		return o, nil
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("bus listen address %q: %w", c.Listen, err)
+	}
+	if o.Port, err = net.LookupPort("tcp", port); err != nil {
+		return nil, fmt.Errorf("bus listen address %q: %w", c.Listen, err)
+	}
+	if o.Port == 0 {
+		o.Port = server.RANDOM_PORT
+	}
+	o.Host, o.Username, o.Password = host, c.User, c.Pass
+	return o, nil
+}
+
+// InProcessConn gives a client connection without a socket; it makes Server a
+// nats.InProcessConnProvider.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn() }
+
+// URL is where clients in other processes connect; empty when it does not listen.
+func (s *Server) URL() string {
+	if s.ns.Addr() == nil {
+		return ""
+	}
+	return s.ns.ClientURL()
+}
+
+// Close stops the server, waits for its end and gives the directory free.
+func (s *Server) Close() error {
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+	return s.lock.Unlock()
+}
+
+// logger hands what the server says to the service's log.
+type logger struct{ log zerolog.Logger }
+
+func (l logger) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
+func (l logger) Warnf(format string, v ...any)   { l.log.Warn().Msgf(format, v...) }
+func (l logger) Fatalf(format string, v ...any)  { l.log.Error().Msgf(format, v...) }
+func (l logger) Errorf(format string, v ...any)  { l.log.Error().Msgf(format, v...) }
+func (l logger) Debugf(format string, v ...any)  { l.log.Debug().Msgf(format, v...) }
+func (l logger) Tracef(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }

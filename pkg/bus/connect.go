@@ -1,0 +1,164 @@
+package bus
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+)
+
+// Config says where the bus is.
+type Config struct {
+	URL      string // nats://host:port, several separated by commas; ignored when InProcess is set
+	User     string
+	Password string
+	Creds    string // file with a user's JWT and key
+	NKey     string // file with a user's seed
+	CA       string // file with certificates to trust; turns TLS on
+	Cert     string // client certificate, with Key
+	Key      string
+	Name     string // of this client, as the bus lists it; empty: edrpipe
+	Replicas int    // copies of each stream; 0: 1
+
+	Limits Limits
+
+	InProcess nats.InProcessConnProvider // an embedded server
+	Log       zerolog.Logger
+}
+
+// Bus is a connection to JetStream with edrpipe's streams.
+type Bus struct {
+	nc        *nats.Conn
+	js        jetstream.JetStream
+	replicas  int
+	limits    Limits
+	connected atomic.Bool
+	closed    chan struct{}
+	log       zerolog.Logger
+}
+
+// Connect connects and returns once the bus has answered, or with an error when
+// ctx ends. From then on it reconnects for ever; Connected tells.
+func Connect(ctx context.Context, c Config) (*Bus, error) {
+	b := &Bus{replicas: max(c.Replicas, 1), limits: c.Limits.withDefaults(), closed: make(chan struct{}), log: c.Log}
+	opts, err := b.options(c)
+	if err != nil {
+		return nil, err
+	}
+	// Only the first attempt fails fast; a bus that is still starting is waited for.
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		if b.nc, err = nats.Connect(c.URL, opts...); err == nil {
+			break
+		}
+		if !transient(err) {
+			return nil, fmt.Errorf("connect to bus %s: %w", c.URL, err)
+		}
+		c.Log.Debug().Err(err).Str("url", c.URL).Msg("bus is not there yet")
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect to bus %s: %w", c.URL, err)
+		case <-time.After(wait):
+		}
+	}
+	b.connected.Store(true)
+	if b.js, err = jetstream.New(b.nc); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	return b, nil
+}
+
+// transient errors pass by themselves: the server is starting or out of reach.
+func transient(err error) bool {
+	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || strings.Contains(err.Error(), "connection refused")
+}
+
+func (b *Bus) options(c Config) ([]nats.Option, error) {
+	name := c.Name
+	if name == "" {
+		name = "edrpipe"
+	}
+	opts := []nats.Option{
+		nats.Name(name),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectBufSize(-1), // no hidden buffer: a publish either reached the bus or fails
+		nats.ConnectHandler(func(*nats.Conn) { b.connected.Store(true) }),
+		nats.ReconnectHandler(func(*nats.Conn) { b.connected.Store(true); b.log.Info().Msg("bus is back") }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			b.connected.Store(false)
+			if err != nil {
+				b.log.Warn().Err(err).Msg("bus is out of reach")
+			}
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { b.connected.Store(false); close(b.closed) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.log.Warn().Err(err).Msg("bus") }),
+	}
+	if c.InProcess != nil {
+		opts = append(opts, nats.InProcessServer(c.InProcess))
+	}
+	if c.User != "" {
+		opts = append(opts, nats.UserInfo(c.User, c.Password))
+	}
+	if c.Creds != "" {
+		opts = append(opts, nats.UserCredentials(c.Creds))
+	}
+	if c.NKey != "" {
+		o, err := nats.NkeyOptionFromSeed(c.NKey)
+		if err != nil {
+			return nil, fmt.Errorf("bus key file %s: %w", c.NKey, err)
+		}
+		opts = append(opts, o)
+	}
+	return b.tlsOptions(c, opts)
+}
+
+func (b *Bus) tlsOptions(c Config, opts []nats.Option) ([]nats.Option, error) {
+	if c.CA == "" && c.Cert == "" {
+		return opts, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CA != "" {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("bus CA: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("bus CA %s holds no certificate", c.CA)
+		}
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("bus client certificate: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return append(opts, nats.Secure(t)), nil
+}
+
+// Conn is the connection below, for services and plain subscriptions.
+func (b *Bus) Conn() *nats.Conn { return b.nc }
+
+// JetStream is the stream API on the connection.
+func (b *Bus) JetStream() jetstream.JetStream { return b.js }
+
+// Connected tells whether the bus can be reached now. It never blocks, unlike
+// the client library's own question during a reconnect.
+func (b *Bus) Connected() bool { return b.connected.Load() }
+
+// Close ends the connection and waits for its handlers.
+func (b *Bus) Close() {
+	b.nc.Close()
+	<-b.closed
+}

@@ -1,0 +1,89 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A Notice is something that edrpipe tells the world: it becomes a CloudEvent in
+// structured JSON form.
+type Notice struct {
+	Subject string // on the bus
+	ID      string // unique for its source; a repeated id is a repeated notice
+	Type    string // edrpipe.job.result.v1 and the like
+	Source  string // edrpipe/<EDR server>
+	About   string // the CloudEvent's subject: job/<id>
+	Time    time.Time
+	Data    any // becomes JSON
+}
+
+// Publish puts a notice on the bus and returns when the stream has it. Repeating
+// it with the same ID within the duplicate window adds nothing.
+func (b *Bus) Publish(ctx context.Context, n Notice) error {
+	return b.publish(ctx, n, jetstream.WithMsgID(n.ID))
+}
+
+// PublishOnce puts a notice on the bus unless its subject holds one already,
+// however long ago.
+func (b *Bus) PublishOnce(ctx context.Context, n Notice) error {
+	err := b.publish(ctx, n, jetstream.WithExpectLastSequencePerSubject(0))
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return nil
+	}
+	return err
+}
+
+func (b *Bus) publish(ctx context.Context, n Notice, opt jetstream.PublishOpt) error {
+	body, err := n.encode()
+	if err != nil {
+		return fmt.Errorf("notice for %s: %w", n.Subject, err)
+	}
+	msg := nats.NewMsg(n.Subject)
+	msg.Data = body
+	msg.Header.Set("Content-Type", "application/cloudevents+json")
+	if _, err := b.js.PublishMsg(ctx, msg, opt); err != nil {
+		return fmt.Errorf("publish on %s: %w", n.Subject, err)
+	}
+	return nil
+}
+
+func (n Notice) encode() ([]byte, error) {
+	e := event.New()
+	e.SetID(n.ID)
+	e.SetType(n.Type)
+	e.SetSource(n.Source)
+	e.SetSubject(n.About)
+	e.SetTime(n.Time)
+	data, err := json.Marshal(n.Data)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.SetData(event.ApplicationJSON, json.RawMessage(data)); err != nil {
+		return nil, err
+	}
+	return json.Marshal(e)
+}
+
+// Token makes text safe as one token of a subject: what NATS gives a meaning to
+// becomes "_".
+func Token(s string) string {
+	if s == "" {
+		return "_"
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '.' || r == '*' || r == '>' || r <= ' ' || r == 0x7f:
+			return '_'
+		}
+		return r
+	}, s)
+}
