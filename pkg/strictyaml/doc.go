@@ -1,0 +1,23 @@
+// Package strictyaml decodes the files that people write for edrpipe: rules,
+// guards and configuration. It takes nothing it was not told of: unknown and
+// duplicate keys, wrong types, missing keys and empty values are problems, all
+// of them are reported in one go, and each says file, line and column, shows
+// the line with a caret and what the author may have meant.
+//
+// Structs describe a file by tags:
+//
+//	Name  string        `yaml:"name,required"`
+//	Mode  string        `yaml:"mode" enum:"shadow,enforce"`
+//	On    []string      `yaml:"on" list:"one"`  // a single value is a list of one
+//	Event []string      `yaml:"on,alias=event"` // a second name for the same key
+//	Jobs  int           `yaml:"jobs" min:"1" max:"100"`
+//	Wait  time.Duration `yaml:"wait"`           // 90s, 15m, 72h, 7d, 1h30m
+//
+// Further types: bool, integers, floats, time.Time (RFC 3339), pointers,
+// structs (inline with `yaml:",inline"`), slices, maps with text keys, any,
+// types with UnmarshalText, and Custom for those that read nodes themselves.
+//
+// Only true and false are booleans, numbers are decimal, text is taken as it
+// was written. Anchors, aliases and merge keys work, within limits; top-level
+// keys that begin with x- are there to hold anchors and are not looked at.
+package strictyaml
