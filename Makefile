@@ -1,0 +1,14 @@
+# What people run by hand. CI runs .ci/run.
+.PHONY: build test fuzz bench
+
+build: ## a static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pipeline ./cmd/pipeline
+
+test:
+	go test -race ./...
+
+fuzz: ## each fuzz target for FUZZTIME (default 60s)
+	./scripts/fuzz.sh $(or $(FUZZTIME),60s)
+
+bench: ## everything that is measured; compare two runs with benchstat
+	go test -run '^$$' -bench . -benchmem ./...

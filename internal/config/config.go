@@ -1,0 +1,181 @@
+// Package config is the service's configuration: one file, pipeline.yaml, whose
+// every key can also be given as an environment variable and as a flag, with the
+// origin of each value kept so that it can be shown. Secrets are never in the
+// file: it names files or environment variables that hold them.
+package config
+
+import "time"
+
+// Config is the whole configuration. The zero value of a key is not its default:
+// Default gives those.
+type Config struct {
+	Data   string        `yaml:"data" doc:"directory for everything the service keeps: embedded bus, offsets, audit anchors"`
+	Rules  []string      `yaml:"rules" doc:"rule files and directories"`
+	Guards string        `yaml:"guards" doc:"guards file; empty: none"`
+	Lists  string        `yaml:"lists" doc:"directory with the lists of in_list(), one value a line; empty: none"`
+	Files  string        `yaml:"scripts" doc:"directory with the files that rules may put on endpoints; empty: none"`
+	DryRun bool          `yaml:"dry_run" doc:"decide and record, act on nothing"`
+	Grace  time.Duration `yaml:"grace" doc:"how long running steps may take to end at shutdown"`
+
+	Bus       Bus       `yaml:"bus"`
+	EDR       EDR       `yaml:"edr"`
+	Sources   Sources   `yaml:"sources"`
+	Jobs      Jobs      `yaml:"jobs"`
+	Artifacts Artifacts `yaml:"artifacts"`
+	Web       Web       `yaml:"web"`
+	Log       Log       `yaml:"log"`
+	Tracing   Tracing   `yaml:"tracing"`
+}
+
+// Bus is the NATS JetStream that carries events, jobs and results.
+type Bus struct {
+	URL      string        `yaml:"url" doc:"nats://host:port of an external NATS; empty: embedded in this process"`
+	User     string        `yaml:"user" doc:"user name at the bus"`
+	Password string        `yaml:"password_file" doc:"file with the password" secret:"file"`
+	Creds    string        `yaml:"creds_file" doc:"NATS credentials file"`
+	NKey     string        `yaml:"nkey_file" doc:"NATS key seed file"`
+	CA       string        `yaml:"ca" doc:"certificates to trust; turns TLS on"`
+	Cert     string        `yaml:"cert" doc:"client certificate"`
+	Key      string        `yaml:"key" doc:"key of the client certificate"`
+	Replicas int           `yaml:"replicas" min:"1" max:"5" doc:"copies of each stream on a cluster"`
+	Listen   string        `yaml:"listen" doc:"embedded bus only: host:port for other processes; empty: reachable only inside this one"`
+	Sync     time.Duration `yaml:"sync" doc:"embedded bus only: how often writes are flushed to disk; 0s: each one, a power cut loses nothing"`
+	Events   Retention     `yaml:"events"`
+	Dead     Retention     `yaml:"dead"`
+	Results  Retention     `yaml:"results"`
+	History  Retention     `yaml:"history"`
+}
+
+// Retention bounds a stream.
+type Retention struct {
+	Age   time.Duration `yaml:"age" doc:"how long messages are kept"`
+	Bytes int64         `yaml:"bytes" doc:"how many bytes are kept; the oldest go first"`
+}
+
+// EDR is the server whose endpoints are acted on.
+type EDR struct {
+	Name       string        `yaml:"name" doc:"what this server is called in records, metrics and subjects"`
+	URL        string        `yaml:"url" doc:"https://host of the EDR server"`
+	Token      string        `yaml:"token_file" doc:"file with the API token" secret:"file"`
+	CA         string        `yaml:"ca" doc:"certificates to trust"`
+	Pin        string        `yaml:"pin" doc:"SHA-256 of the server's certificate, instead of a CA"`
+	Insecure   bool          `yaml:"insecure" doc:"do not verify the server's certificate"`
+	Sessions   int           `yaml:"sessions" min:"1" doc:"Live Response sessions the server grants in all (its default is 10)"`
+	Reserve    int           `yaml:"reserve" doc:"sessions left free for people"`
+	SensorPoll time.Duration `yaml:"sensor_poll" doc:"how often all sensors are asked for at once, to wake parked jobs"`
+}
+
+// Sources are the ways in which events arrive.
+type Sources struct {
+	NATS   NATSSource   `yaml:"nats"`
+	AMQP   AMQPSource   `yaml:"amqp"`
+	HTTP   HTTPSource   `yaml:"http"`
+	Files  []string     `yaml:"files" doc:"files of events to follow (NDJSON, gzip)"`
+	TCP    ListenSource `yaml:"tcp"`
+	Syslog ListenSource `yaml:"syslog"`
+}
+
+// NATSSource reads the EVENTS stream of the bus.
+type NATSSource struct {
+	Enabled  bool   `yaml:"enabled" doc:"read events from the bus"`
+	Subject  string `yaml:"subject" doc:"subject filter"`
+	Consumer string `yaml:"consumer" doc:"name of the durable consumer; all replicas share it"`
+	Ahead    int    `yaml:"ahead" doc:"messages fetched ahead"`
+}
+
+// AMQPSource reads the EDR server's own RabbitMQ.
+type AMQPSource struct {
+	URL      string   `yaml:"url" doc:"amqp://user@host:5004/ of the EDR's RabbitMQ; empty: off"`
+	Password string   `yaml:"password_file" doc:"file with the password" secret:"file"`
+	CA       string   `yaml:"ca" doc:"certificates to trust"`
+	Cert     string   `yaml:"cert" doc:"client certificate"`
+	Key      string   `yaml:"key" doc:"key of the client certificate"`
+	Queue    string   `yaml:"queue" doc:"name of our queue"`
+	Keys     []string `yaml:"keys" doc:"routing keys to bind on api.events"`
+	Raw      bool     `yaml:"raw" doc:"also bind api.rawsensordata"`
+	Prefetch int      `yaml:"prefetch" doc:"unacknowledged messages at a time"`
+}
+
+// HTTPSource takes posts at /v1/ingest of the web listener.
+type HTTPSource struct {
+	Enabled bool   `yaml:"enabled" doc:"take events by HTTP"`
+	Token   string `yaml:"token_file" doc:"file with the bearer token that senders show" secret:"file"`
+	Body    int64  `yaml:"max_body" doc:"largest body in bytes, after decompression"`
+}
+
+// ListenSource takes lines on a socket.
+type ListenSource struct {
+	Listen string `yaml:"listen" doc:"host:port to take lines on; empty: off"`
+}
+
+// Jobs bounds what the scheduler does.
+type Jobs struct {
+	Linger   time.Duration `yaml:"linger" doc:"how long an idle session is kept for a next job"`
+	Turn     time.Duration `yaml:"turn" doc:"how long one sensor may keep a session while others wait"`
+	Offline  time.Duration `yaml:"offline" doc:"how long a job waits for a sleeping sensor, unless its rule says otherwise"`
+	TakeOver time.Duration `yaml:"take_over" doc:"how long another replica's heartbeat must stand still"`
+}
+
+// Artifacts is where collected files are kept.
+type Artifacts struct {
+	Store     string        `yaml:"store" enum:"bus,dir,s3" doc:"bus, dir or s3"`
+	Dir       string        `yaml:"dir" doc:"for dir: the directory"`
+	Endpoint  string        `yaml:"endpoint" doc:"for s3: host:port"`
+	Bucket    string        `yaml:"bucket" doc:"for s3: the bucket"`
+	AccessKey string        `yaml:"access_key_file" doc:"for s3: file with the access key" secret:"file"`
+	SecretKey string        `yaml:"secret_key_file" doc:"for s3: file with the secret key" secret:"file"`
+	Encrypt   []string      `yaml:"encrypt_to" doc:"age recipients; empty: not encrypted"`
+	Keep      time.Duration `yaml:"keep" doc:"how long files are kept"`
+	Quota     int64         `yaml:"quota" doc:"bytes in all; 0: no limit"`
+}
+
+// Web is the dashboard, the HTTP API and the metrics.
+type Web struct {
+	Listen string `yaml:"listen" doc:"host:port of dashboard, API, metrics and HTTP ingest; empty: off"`
+	Cert   string `yaml:"cert" doc:"certificate; turns TLS on"`
+	Key    string `yaml:"key" doc:"key of the certificate"`
+	Users  string `yaml:"users_file" doc:"file with users, roles and token hashes; empty: one admin token is made at first start" secret:"file"`
+
+	OIDCIssuer   string `yaml:"oidc_issuer" doc:"OpenID Connect issuer URL; empty: off"`
+	OIDCClient   string `yaml:"oidc_client_id" doc:"OpenID Connect client id"`
+	OIDCSecret   string `yaml:"oidc_secret_file" doc:"file with the client secret" secret:"file"`
+	OIDCRedirect string `yaml:"oidc_redirect" doc:"where the issuer sends people back, https://host/auth/callback"`
+}
+
+// Log is what the service says of itself on standard error.
+type Log struct {
+	Level  string `yaml:"level" enum:"debug,info,warn,error" doc:"debug, info, warn or error"`
+	Format string `yaml:"format" enum:"auto,json,text" doc:"json, text, or auto: text on a terminal"`
+}
+
+// Tracing sends traces from event to last step.
+type Tracing struct {
+	Endpoint string `yaml:"endpoint" doc:"OTLP/HTTP endpoint, http://host:4318; empty: off"`
+}
+
+// Default is the configuration of a service that nobody configured.
+func Default() Config {
+	day := 24 * time.Hour
+	return Config{
+		Data:  "edrpipe-data",
+		Rules: []string{"rules"},
+		Grace: 20 * time.Second,
+		Bus: Bus{
+			Replicas: 1,
+			Events:   Retention{Age: day, Bytes: 2 << 30},
+			Dead:     Retention{Age: 30 * day, Bytes: 256 << 20},
+			Results:  Retention{Age: 90 * day, Bytes: 1 << 30},
+			History:  Retention{Age: 30 * day, Bytes: 1 << 30},
+		},
+		EDR: EDR{Name: "edr", Sessions: 10, Reserve: 1, SensorPoll: 15 * time.Second},
+		Sources: Sources{
+			NATS: NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000},
+			AMQP: AMQPSource{Queue: "edrpipe", Keys: []string{"watchlist.#", "feed.#", "alert.#", "ingress.event.#"}, Prefetch: 200},
+			HTTP: HTTPSource{Enabled: true, Body: 32 << 20},
+		},
+		Jobs:      Jobs{Linger: 5 * time.Second, Turn: 2 * time.Minute, Offline: 72 * time.Hour, TakeOver: 10 * time.Second},
+		Artifacts: Artifacts{Store: "bus", Keep: 90 * day},
+		Web:       Web{Listen: "127.0.0.1:7480"},
+		Log:       Log{Level: "info", Format: "auto"},
+	}
+}

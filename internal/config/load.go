@@ -1,0 +1,161 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"sort"
+	"strings"
+
+	"edrpipe/internal/nearest"
+	"edrpipe/pkg/strictyaml"
+)
+
+// Origins tells where each key's value came from: default, file:line, the
+// environment variable's name, or the flag's.
+type Origins map[string]string
+
+// DefaultFile is read when no file is named, if it is there.
+const DefaultFile = "pipeline.yaml"
+
+// Load puts defaults, the file, the environment and flags together, later ones
+// winning. name "" means DefaultFile if there is one. environ is in the form of
+// os.Environ; flags maps a key's path to its text. All mistakes are reported at
+// once.
+func Load(name string, environ []string, flags map[string]string) (Config, Origins, error) {
+	c := Default()
+	origins := Origins{}
+	for _, k := range Keys() {
+		origins[k.Path] = "default"
+	}
+	errs := []error{
+		loadFile(name, &c, origins),
+		loadEnvironment(environ, &c, origins),
+		loadFlags(flags, &c, origins),
+	}
+	if err := errors.Join(errs...); err != nil {
+		return c, origins, err
+	}
+	return c, origins, c.check(origins)
+}
+
+func loadFile(name string, c *Config, origins Origins) error {
+	optional := name == ""
+	if optional {
+		name = DefaultFile
+	}
+	data, err := os.ReadFile(name)
+	switch {
+	case optional && errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("configuration: %w", err)
+	}
+	doc, err := strictyaml.Decode(name, data, c)
+	if err != nil {
+		return err
+	}
+	for _, k := range Keys() {
+		if p := strictyaml.Path(k.Path); doc.Has(p) {
+			origins[k.Path] = fmt.Sprintf("%s:%d", name, doc.Line(p))
+		}
+	}
+	return nil
+}
+
+// envReserved are EDRPIPE_ variables of other commands than the service.
+var envReserved = []string{"EDRPIPE_SIM_", "EDRPIPE_TEST_", "EDRPIPE_EDR_TOKEN=", "EDRPIPE_TOKEN=", "EDRPIPE_SERVER=", "EDRPIPE_CONFIG=", "EDRPIPE_SECRET_"}
+
+func loadEnvironment(environ []string, c *Config, origins Origins) error {
+	byEnv := map[string]Key{}
+	for _, k := range Keys() {
+		byEnv[k.Env()] = k
+	}
+	var errs []error
+	for _, kv := range environ {
+		name, text, _ := strings.Cut(kv, "=")
+		k, known := byEnv[name]
+		switch {
+		case known:
+			errs = append(errs, k.Set(c, text))
+			origins[k.Path] = "$" + name
+		case strings.HasPrefix(name, "EDRPIPE_") && !reserved(kv):
+			errs = append(errs, fmt.Errorf("environment variable %s names no key%s", name, suggest(name, byEnv)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func reserved(kv string) bool {
+	for _, p := range envReserved {
+		if strings.HasPrefix(kv, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func suggest(name string, byEnv map[string]Key) string {
+	names := make([]string, 0, len(byEnv))
+	for n := range byEnv {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	if s := nearest.Word(name, names); s != "" {
+		return fmt.Sprintf(" (did you mean %s?)", s)
+	}
+	return ""
+}
+
+func loadFlags(flags map[string]string, c *Config, origins Origins) error {
+	var errs []error
+	for _, k := range Keys() {
+		if text, ok := flags[k.Path]; ok {
+			errs = append(errs, k.Set(c, text))
+			origins[k.Path] = "--" + k.Flag()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// check finds values that cannot work, each with where it was set.
+func (c Config) check(origins Origins) error {
+	var errs []error
+	bad := func(path, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s (from %s): %s", path, origins[path], fmt.Sprintf(format, args...)))
+	}
+	if c.EDR.URL != "" && !strings.HasPrefix(c.EDR.URL, "https://") && !strings.HasPrefix(c.EDR.URL, "http://") {
+		bad("edr.url", "%q has no scheme: write https://host", c.EDR.URL)
+	}
+	if strings.HasPrefix(c.EDR.URL, "http://") && !loopback(c.EDR.URL) {
+		bad("edr.url", "the token would cross the network in clear text: use https://")
+	}
+	if c.EDR.Sessions < 1 {
+		bad("edr.sessions", "must be at least 1")
+	}
+	if c.EDR.Reserve >= c.EDR.Sessions {
+		bad("edr.reserve", "%d of %d sessions leaves none to work with", c.EDR.Reserve, c.EDR.Sessions)
+	}
+	if c.EDR.Pin != "" && c.EDR.Insecure {
+		bad("edr.insecure", "contradicts edr.pin: remove one of them")
+	}
+	if c.Bus.URL != "" && c.Bus.Listen != "" {
+		bad("bus.listen", "is for the embedded bus, and bus.url names an external one")
+	}
+	if c.Bus.Replicas < 1 || c.Bus.Replicas > 5 {
+		bad("bus.replicas", "must be from 1 to 5")
+	}
+	for _, k := range Keys() {
+		if v := k.value(&c).String(); k.Choice != nil && !slices.Contains(k.Choice, v) {
+			bad(k.Path, "%q is not one of %s", v, strings.Join(k.Choice, ", "))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func loopback(url string) bool {
+	rest := strings.TrimPrefix(url, "http://")
+	return strings.HasPrefix(rest, "127.") || strings.HasPrefix(rest, "localhost") || strings.HasPrefix(rest, "[::1]")
+}
