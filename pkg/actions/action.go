@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"sort"
 	"time"
 
@@ -35,6 +36,12 @@ type Spec struct {
 	Undo        string   // action that reverses it, with the same parameters; empty: none
 	Commands    []string // Live Response commands that the sensor must support
 	Platforms   []edr.OS // empty: all
+	Permissions []string // rights that the server's token needs
+}
+
+// Supports tells whether the action exists on that platform.
+func (s Spec) Supports(os edr.OS) bool {
+	return len(s.Platforms) == 0 || os == "" || slices.Contains(s.Platforms, os)
 }
 
 // An Action does one thing. Params and Output are described by Go types: their
@@ -58,6 +65,7 @@ type Task struct {
 	Server edr.Server
 	Job    JobRef
 	Event  *events.Event
+	Since  time.Time // when the step was first begun, by an earlier process perhaps; zero: now
 
 	// Session opens the job's session on first use; later calls return the same.
 	Session   func(ctx context.Context) (edr.Session, error)
@@ -121,8 +129,12 @@ func (d Definition[P, O]) Params() reflect.Type { return reflect.TypeFor[P]() }
 // Output implements Action.
 func (d Definition[P, O]) Output() reflect.Type { return reflect.TypeFor[O]() }
 
-// Run implements Action.
+// Run implements Action. An action that the sensor's platform does not have is
+// refused with edr.ErrUnsupported before anything leaves.
 func (d Definition[P, O]) Run(ctx context.Context, t *Task, params any) (any, error) {
+	if !d.Is.Supports(t.Sensor.OS) {
+		return nil, fmt.Errorf("%s on sensor %d, which runs %s: %w", d.Is.Name, t.Sensor.ID, t.Sensor.OS, edr.ErrUnsupported)
+	}
 	return d.Do(ctx, t, params.(P))
 }
 

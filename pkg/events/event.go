@@ -44,9 +44,8 @@ type Meta struct {
 	Transport string        `expr:"transport" json:"transport,omitempty"` // nats, amqp, http, tcp, file, …
 }
 
-// Kind sorts events by what happened, whatever the product calls it. It is an
-// alias because expr-lang does not compare a named text type with text.
-type Kind = string
+// Kind sorts events by what happened, whatever the product calls it.
+type Kind string
 
 // The kinds of event.
 const (

@@ -1,0 +1,179 @@
+package actions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"edrpipe/pkg/edr"
+)
+
+// CollectParams are the parameters of collect.
+type CollectParams struct {
+	Paths     []string       `json:"paths" doc:"files on the endpoint; names may hold * and ?, ** stands for any directories"`
+	Registry  []RegistryPath `json:"registry" doc:"registry keys to list"`
+	Processes bool           `json:"processes" doc:"list the running processes too"`
+	MaxFiles  int            `json:"max_files" default:"100" doc:"files at most"`
+	MaxSize   int64          `json:"max_size" default:"104857600" doc:"larger files are skipped, bytes"`
+	MaxTotal  int64          `json:"max_total" default:"1073741824" doc:"stop after so many bytes"`
+}
+
+// Validate wants something to collect.
+func (p CollectParams) Validate() error {
+	if len(p.Paths) == 0 && len(p.Registry) == 0 && !p.Processes {
+		return errors.New("nothing to collect: give paths, registry or processes")
+	}
+	return nil
+}
+
+// Skipped is something that was not collected, and why.
+type Skipped struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// CollectOutput is the output of collect.
+type CollectOutput struct {
+	Artifacts []Artifact `json:"artifacts"`
+	Skipped   []Skipped  `json:"skipped" doc:"missing, unreadable or too large"`
+	Count     int        `json:"count"`
+	Bytes     int64      `json:"bytes"`
+	Truncated bool       `json:"truncated" doc:"a limit was reached"`
+}
+
+var _ = Register(Definition[CollectParams, CollectOutput]{
+	Is: Spec{
+		Name:        "collect",
+		Summary:     "Collect many things as evidence: files by path or pattern, registry keys, processes",
+		Class:       Repeatable,
+		Session:     true,
+		Commands:    []string{"directory list", "get file"},
+		Permissions: []string{permitLiveResponse},
+	},
+	Do: func(ctx context.Context, t *Task, p CollectParams) (CollectOutput, error) {
+		s, err := t.Session(ctx)
+		if err != nil {
+			return CollectOutput{}, err
+		}
+		c := collector{t: t, s: s, p: p, seen: map[string]bool{}}
+		c.out.Artifacts, c.out.Skipped = []Artifact{}, []Skipped{}
+		err = c.run(ctx)
+		return c.out, err
+	},
+})
+
+// collector is one run of collect.
+type collector struct {
+	t    *Task
+	s    edr.Session
+	p    CollectParams
+	seen map[string]bool
+	out  CollectOutput
+}
+
+// run collects what is most volatile first.
+func (c *collector) run(ctx context.Context) error {
+	if c.p.Processes {
+		if err := c.table(ctx, "processes.json", func() (any, error) { return c.s.Processes(ctx) }); err != nil {
+			return err
+		}
+	}
+	for _, key := range c.p.Registry {
+		err := c.table(ctx, string(key), func() (any, error) { return c.s.RegistryKey(ctx, string(key)) })
+		if err != nil {
+			return err
+		}
+	}
+	for _, pattern := range c.p.Paths {
+		if err := c.files(ctx, pattern); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table stores what a command answered as JSON.
+func (c *collector) table(ctx context.Context, name string, ask func() (any, error)) error {
+	answer, err := ask()
+	if unreadable(err) || errors.Is(err, edr.ErrUnsupported) {
+		c.skip(name, err.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(answer, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	a, err := c.t.keep(ctx, Artifact{Path: name}, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.add(a)
+	return nil
+}
+
+// files collects what fits one pattern.
+func (c *collector) files(ctx context.Context, pattern string) error {
+	found := 0
+	var failed error
+	stopped, err := glob(ctx, c.s, pattern, func(e Entry) bool {
+		if e.Dir || c.seen[e.Path] {
+			return true
+		}
+		if len(c.out.Artifacts) >= c.p.MaxFiles || c.out.Bytes >= c.p.MaxTotal {
+			return false
+		}
+		found++
+		c.seen[e.Path] = true
+		failed = c.file(ctx, e)
+		return failed == nil
+	})
+	switch {
+	case failed != nil:
+		return failed
+	case errors.Is(err, fs.ErrNotExist), err == nil && !stopped && found == 0:
+		c.skip(pattern, "nothing there")
+	case unreadable(err):
+		c.skip(pattern, err.Error())
+	case err != nil:
+		return err
+	}
+	c.out.Truncated = c.out.Truncated || stopped
+	return nil
+}
+
+func (c *collector) file(ctx context.Context, e Entry) error {
+	if e.Size > c.p.MaxSize || c.out.Bytes+e.Size > c.p.MaxTotal {
+		c.skip(e.Path, fmt.Sprintf("too large: %d bytes", e.Size))
+		return nil
+	}
+	c.t.progress("collecting " + e.Path)
+	a, err := c.t.collectFile(ctx, c.s, e.Path, edr.Range{})
+	if unreadable(err) {
+		c.skip(e.Path, err.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.add(a)
+	return nil
+}
+
+func (c *collector) add(a Artifact) {
+	c.out.Artifacts = append(c.out.Artifacts, a)
+	c.out.Count++
+	c.out.Bytes += a.Size
+}
+
+func (c *collector) skip(path, why string) {
+	c.out.Skipped = append(c.out.Skipped, Skipped{Path: path, Reason: why})
+}

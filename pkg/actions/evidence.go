@@ -1,0 +1,87 @@
+package actions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"edrpipe/pkg/edr"
+)
+
+// Permissions that actions name in their Spec.
+const (
+	permitLiveResponse = "Live Response"
+	permitIsolate      = "sensor isolation"
+	permitBan          = "hash banning"
+)
+
+// keep streams what fill writes into the artifact store. The sensor's bytes
+// never lie in memory whole, and a slow store slows the download.
+func (t *Task) keep(ctx context.Context, a Artifact, fill func(io.Writer) error) (Artifact, error) {
+	a.Sensor, a.Job, a.Rule, a.Digest, a.Time = t.Sensor.ID, t.Job.ID, t.Job.Rule, t.Job.Digest, t.Now()
+	if a.Name == "" {
+		a.Name = baseName(a.Path)
+	}
+	r, w := io.Pipe()
+	var filled error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		filled = fill(w)
+		w.CloseWithError(filled)
+	}()
+	stored, err := t.Artifacts.Put(ctx, a, r)
+	r.CloseWithError(errors.New("the artifact store stopped reading"))
+	<-done
+	if filled != nil && (err == nil || errors.Is(err, filled)) {
+		return Artifact{}, filled
+	}
+	return stored, err
+}
+
+// collectFile stores one remote file, or a part of it, and checks that what the
+// store kept is what the sensor sent.
+func (t *Task) collectFile(ctx context.Context, s edr.Session, path string, part edr.Range) (Artifact, error) {
+	var info edr.FileInfo
+	stored, err := t.keep(ctx, Artifact{Path: path}, func(w io.Writer) (err error) {
+		info, err = s.GetFile(ctx, path, part, w)
+		return err
+	})
+	if err != nil {
+		return Artifact{}, fmt.Errorf("collect %q from sensor %d: %w", path, t.Sensor.ID, err)
+	}
+	if info.SHA256 != "" && stored.SHA256 != "" && info.SHA256 != stored.SHA256 {
+		return Artifact{}, fmt.Errorf("collect %q from sensor %d: stored bytes have SHA-256 %s, the sensor sent %s",
+			path, t.Sensor.ID, stored.SHA256, info.SHA256)
+	}
+	return stored, nil
+}
+
+// baseName is the last part of a path of any platform.
+func baseName(path string) string {
+	trimmed := strings.TrimRight(path, `\/`)
+	return trimmed[strings.LastIndexAny(trimmed, `\/`)+1:]
+}
+
+// tempPath names a file on the endpoint that belongs to this step alone, and is
+// the same when the step runs again.
+func (t *Task) tempPath(os edr.OS, suffix string) string {
+	name := "edrpipe-" + safeName(t.Job.ID) + "-" + safeName(t.Job.Step) + suffix
+	if os == edr.Windows {
+		return `c:\windows\temp\` + name
+	}
+	return "/tmp/" + name
+}
+
+// safeName keeps what is harmless in any file name.
+func safeName(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, s)
+}

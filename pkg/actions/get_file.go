@@ -1,0 +1,44 @@
+package actions
+
+import (
+	"context"
+
+	"edrpipe/pkg/edr"
+)
+
+// GetFileParams are the parameters of get_file.
+type GetFileParams struct {
+	Path   RemotePath `json:"path" required:"true" doc:"file on the endpoint"`
+	Offset int64      `json:"offset" doc:"first byte to read"`
+	Count  int64      `json:"count" doc:"bytes to read; 0: to the end"`
+}
+
+// GetFileOutput is the output of get_file.
+type GetFileOutput struct {
+	Artifact Artifact `json:"artifact" doc:"the file as stored"`
+	Path     string   `json:"path"`
+	Size     int64    `json:"size" doc:"bytes"`
+	SHA256   string   `json:"sha256"`
+}
+
+var _ = Register(Definition[GetFileParams, GetFileOutput]{
+	Is: Spec{
+		Name:        "get_file",
+		Summary:     "Collect a file from the endpoint as evidence",
+		Class:       Repeatable,
+		Session:     true,
+		Commands:    []string{"get file"},
+		Permissions: []string{permitLiveResponse},
+	},
+	Do: func(ctx context.Context, t *Task, p GetFileParams) (GetFileOutput, error) {
+		s, err := t.Session(ctx)
+		if err != nil {
+			return GetFileOutput{}, err
+		}
+		a, err := t.collectFile(ctx, s, string(p.Path), edr.Range{Offset: p.Offset, Count: p.Count})
+		if err != nil {
+			return GetFileOutput{}, err
+		}
+		return GetFileOutput{Artifact: a, Path: string(p.Path), Size: a.Size, SHA256: a.SHA256}, nil
+	},
+})

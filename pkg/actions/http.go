@@ -1,0 +1,250 @@
+package actions
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// HTTPParams are the parameters of http. Event text may fill the query, further
+// path segments, headers and the body; the rule alone says where they go.
+type HTTPParams struct {
+	URL        string            `json:"url" required:"true" literal:"true" doc:"http or https address"`
+	Method     string            `json:"method" default:"POST" oneof:"GET,HEAD,POST,PUT,PATCH,DELETE" literal:"true" doc:"request method"`
+	Segments   []string          `json:"segments" doc:"further segments of the path, escaped"`
+	Query      map[string]string `json:"query" doc:"query parameters, escaped"`
+	Headers    map[string]string `json:"headers" doc:"request headers"`
+	Secrets    map[string]string `json:"secrets" literal:"true" doc:"request headers whose values are secrets, by the secret's name"`
+	Sign       string            `json:"sign" literal:"true" doc:"name of the secret to sign the body with: headers webhook-id, webhook-timestamp, webhook-signature"`
+	Body       any               `json:"body" doc:"any value; becomes JSON"`
+	Timeout    Duration          `json:"timeout" default:"10s" doc:"for each attempt"`
+	Retries    int               `json:"retries" default:"3" doc:"further attempts where the request surely was not acted on"`
+	Idempotent bool              `json:"idempotent" doc:"the receiver knows a repeated webhook-id: retry after a time-out or a server error too"`
+}
+
+// Validate checks the address.
+func (p HTTPParams) Validate() error {
+	u, err := url.Parse(p.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("url %q is not an http or https address", shorten(p.URL))
+	}
+	for name, value := range p.Headers {
+		if strings.ContainsAny(name+value, "\r\n") {
+			return fmt.Errorf("header %q contains a line break", shorten(name))
+		}
+	}
+	return nil
+}
+
+// HTTPOutput is the output of http.
+type HTTPOutput struct {
+	Status    int    `json:"status"`
+	Body      any    `json:"body" doc:"the reply, decoded where it is JSON, at most 1 MiB of it"`
+	Attempts  int    `json:"attempts"`
+	Truncated bool   `json:"truncated"`
+	ID        string `json:"id" doc:"the webhook-id that was sent: the same for each attempt"`
+}
+
+var _ = Register(Definition[HTTPParams, HTTPOutput]{
+	Is: Spec{
+		Name:        "http",
+		Summary:     "Send an HTTP request: a webhook, a ticket, an address for the firewall",
+		Class:       Once,
+		Destructive: true,
+	},
+	Do: func(ctx context.Context, t *Task, p HTTPParams) (HTTPOutput, error) { return t.request(ctx, p) },
+})
+
+const (
+	maxReply   = 1 << 20 // bytes of a reply that are kept
+	maxBackoff = 30 * time.Second
+)
+
+// request sends p until it is answered or must not be repeated.
+func (t *Task) request(ctx context.Context, p HTTPParams) (HTTPOutput, error) {
+	body, err := json.Marshal(p.Body)
+	if err != nil {
+		return HTTPOutput{}, fmt.Errorf("body: %w", err)
+	}
+	out := HTTPOutput{ID: t.Job.ID + "/" + t.Job.Step}
+	for {
+		out.Attempts++
+		pause, err := t.attempt(ctx, p, body, &out)
+		if err == nil {
+			return out, nil
+		}
+		if pause < 0 || out.Attempts > p.Retries {
+			return out, err
+		}
+		if pause == 0 {
+			pause = min(time.Second<<(out.Attempts-1), maxBackoff)
+		}
+		t.Log.Debug().Err(err).Dur("pause", pause).Msg("request is tried again")
+		if err := sleep(ctx, pause); err != nil {
+			return out, err
+		}
+	}
+}
+
+// attempt sends the request once. With an error it tells how long to wait before
+// the next attempt; less than zero: there may be none.
+func (t *Task) attempt(ctx context.Context, p HTTPParams, body []byte, out *HTTPOutput) (pause time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(p.Timeout))
+	defer cancel()
+	req, err := t.newRequest(ctx, p, body, out.ID)
+	if err != nil {
+		return -1, err
+	}
+	client := *t.HTTP
+	// A redirect would take the body and its signature to another place.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := client.Do(req)
+	if err != nil {
+		if p.repeatable() || neverSent(err) {
+			return 0, redact(err)
+		}
+		return -1, redact(err)
+	}
+	defer resp.Body.Close()
+	if err := out.read(resp); err != nil {
+		return -1, fmt.Errorf("%s %s: read the reply: %w", p.Method, hostOf(p.URL), redact(err))
+	}
+	if resp.StatusCode < 300 {
+		return 0, nil
+	}
+	err = fmt.Errorf("%s %s: status %s", p.Method, hostOf(p.URL), resp.Status)
+	switch {
+	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusServiceUnavailable:
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return min(time.Duration(max(seconds, 0))*time.Second, maxBackoff), err
+	case resp.StatusCode >= 500 && p.repeatable():
+		return 0, err
+	}
+	return -1, err
+}
+
+// repeatable tells whether sending the request twice does no harm.
+func (p HTTPParams) repeatable() bool {
+	return p.Idempotent || slices.Contains([]string{"GET", "HEAD", "PUT", "DELETE"}, p.Method)
+}
+
+func (t *Task) newRequest(ctx context.Context, p HTTPParams, body []byte, id string) (*http.Request, error) {
+	u, err := url.Parse(p.URL)
+	if err != nil {
+		return nil, errors.New("url is not an address") // it may hold a secret
+	}
+	for _, segment := range p.Segments {
+		if segment == "." || segment == ".." || segment == "" {
+			return nil, fmt.Errorf("segment %q is not one step down the path", segment)
+		}
+		u = u.JoinPath(url.PathEscape(segment))
+	}
+	q := u.Query()
+	for name, value := range p.Query {
+		q.Set(name, value)
+	}
+	u.RawQuery = q.Encode()
+	var payload io.Reader
+	if p.Body != nil {
+		payload = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, p.Method, u.String(), payload)
+	if err != nil {
+		return nil, redact(err)
+	}
+	if p.Body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range p.Headers {
+		req.Header.Set(name, value)
+	}
+	for name, secret := range p.Secrets {
+		value, err := t.secret(secret)
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set(name, value)
+	}
+	return req, t.sign(req, p.Sign, id, body)
+}
+
+// sign adds the headers of the Standard Webhooks scheme: HMAC-SHA256 over id,
+// time and body. The id stays the same over attempts, so that a receiver can
+// drop what it has.
+func (t *Task) sign(req *http.Request, secret, id string, body []byte) error {
+	req.Header.Set("webhook-id", id)
+	if secret == "" {
+		return nil
+	}
+	key, err := t.secret(secret)
+	if err != nil {
+		return err
+	}
+	at := strconv.FormatInt(t.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(key))
+	fmt.Fprintf(mac, "%s.%s.%s", id, at, body)
+	req.Header.Set("webhook-timestamp", at)
+	req.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	return nil
+}
+
+func (t *Task) secret(name string) (string, error) {
+	if t.Secret == nil {
+		return "", fmt.Errorf("secret %q: no secrets are configured", name)
+	}
+	value, err := t.Secret(name)
+	if err != nil {
+		return "", fmt.Errorf("secret %q: %w", name, err)
+	}
+	return value, nil
+}
+
+func (o *HTTPOutput) read(resp *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	if err != nil {
+		return err
+	}
+	o.Status = resp.StatusCode
+	o.Truncated = len(text) > maxReply
+	text = text[:min(len(text), maxReply)]
+	o.Body = nil
+	if json.Unmarshal(text, &o.Body) != nil {
+		o.Body = strings.ToValidUTF8(string(text), "\uFFFD")
+	}
+	return nil
+}
+
+// neverSent tells errors of a connection that was not made: nothing left.
+func neverSent(err error) bool {
+	var op interface{ Timeout() bool }
+	return strings.Contains(err.Error(), "dial ") && !(errors.As(err, &op) && op.Timeout() && errors.Is(err, context.DeadlineExceeded))
+}
+
+// redact takes the address out of an HTTP client's error: it may hold a secret.
+func redact(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return fmt.Errorf("%s %s: %w", strings.ToUpper(ue.Op), hostOf(ue.URL), ue.Err)
+	}
+	return err
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(address)"
+	}
+	return u.Host
+}

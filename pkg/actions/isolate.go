@@ -1,0 +1,86 @@
+package actions
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"edrpipe/pkg/edr"
+)
+
+// IsolateParams are the parameters of isolate and unisolate.
+type IsolateParams struct {
+	Wait   Duration `json:"wait" default:"25m" doc:"how long the sensor may take to follow; it does at its next check-in, up to 22 minutes in a large fleet"`
+	Reason string   `json:"reason" doc:"for people, in the audit log"`
+}
+
+// IsolateOutput is the output of isolate and unisolate.
+type IsolateOutput struct {
+	State    edr.Isolation `json:"state"`
+	Isolated bool          `json:"isolated" doc:"as the sensor confirmed it"`
+}
+
+var _ = Register(Definition[IsolateParams, IsolateOutput]{
+	Is: Spec{
+		Name:        "isolate",
+		Summary:     "Cut the endpoint off the network, except from its EDR server",
+		Class:       Checkable,
+		Destructive: true,
+		Undo:        "unisolate",
+		Permissions: []string{permitIsolate},
+	},
+	Do: func(ctx context.Context, t *Task, p IsolateParams) (IsolateOutput, error) {
+		return t.setIsolation(ctx, true, time.Duration(p.Wait))
+	},
+	Already: func(ctx context.Context, t *Task, _ IsolateParams) (bool, IsolateOutput, error) {
+		return t.checkIsolation(ctx, edr.Isolated)
+	},
+})
+
+// isolationPoll is how often a sensor is asked whether it has followed.
+const isolationPoll = 5 * time.Second
+
+// setIsolation asks the server for the state and returns when the sensor has
+// followed. A sensor that is offline is edr.ErrOffline: its server has recorded
+// the wish, and the step is done when it runs again after the next check-in.
+func (t *Task) setIsolation(ctx context.Context, isolated bool, wait time.Duration) (IsolateOutput, error) {
+	want, verb := edr.NotIsolated, "release"
+	if isolated {
+		want, verb = edr.Isolated, "isolate"
+	}
+	power, ok := t.Server.(edr.Isolator)
+	if !ok {
+		return IsolateOutput{}, fmt.Errorf("%s sensor %d: server %s cannot isolate: %w", verb, t.Sensor.ID, t.Server.Name(), edr.ErrUnsupported)
+	}
+	if err := power.SetIsolation(ctx, t.Sensor.ID, isolated); err != nil {
+		return IsolateOutput{}, fmt.Errorf("%s sensor %d: %w", verb, t.Sensor.ID, err)
+	}
+	for waited := time.Duration(0); ; waited += isolationPoll {
+		s, err := t.Server.Sensor(ctx, t.Sensor.ID)
+		if err != nil {
+			return IsolateOutput{}, fmt.Errorf("%s sensor %d, look whether it followed: %w", verb, t.Sensor.ID, err)
+		}
+		if s.Isolation == want {
+			return IsolateOutput{State: s.Isolation, Isolated: isolated}, nil
+		}
+		if !s.Online {
+			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %d: the server has recorded it, the sensor follows when it is back: %w", verb, t.Sensor.ID, edr.ErrOffline)
+		}
+		if waited >= wait {
+			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %d: state is still %q after %v: %w", verb, t.Sensor.ID, s.Isolation, wait, edr.ErrTimeout)
+		}
+		t.progress(fmt.Sprintf("%s: waiting for the sensor's check-in", verb))
+		if err := sleep(ctx, isolationPoll); err != nil {
+			return IsolateOutput{}, err
+		}
+	}
+}
+
+// checkIsolation looks whether the sensor itself is in that state already.
+func (t *Task) checkIsolation(ctx context.Context, want edr.Isolation) (bool, IsolateOutput, error) {
+	s, err := t.Server.Sensor(ctx, t.Sensor.ID)
+	if err != nil {
+		return false, IsolateOutput{}, err
+	}
+	return s.Isolation == want, IsolateOutput{State: s.Isolation, Isolated: s.Isolation == edr.Isolated}, nil
+}

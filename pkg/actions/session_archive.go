@@ -1,0 +1,37 @@
+package actions
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// SessionArchiveParams are the parameters of session_archive.
+type SessionArchiveParams struct{}
+
+// SessionArchiveOutput is the output of session_archive.
+type SessionArchiveOutput struct {
+	Artifact Artifact `json:"artifact" doc:"gzip-compressed tar of commands, results and files"`
+}
+
+var _ = Register(Definition[SessionArchiveParams, SessionArchiveOutput]{
+	Is: Spec{
+		Name:        "session_archive",
+		Summary:     "Store the whole record of this session: commands, results and files",
+		Class:       Repeatable,
+		Session:     true,
+		Permissions: []string{permitLiveResponse},
+	},
+	Do: func(ctx context.Context, t *Task, _ SessionArchiveParams) (SessionArchiveOutput, error) {
+		s, err := t.Session(ctx)
+		if err != nil {
+			return SessionArchiveOutput{}, err
+		}
+		name := fmt.Sprintf("session-%d.tar.gz", s.Info().ID)
+		a, err := t.keep(ctx, Artifact{Name: name}, func(w io.Writer) error { return s.Archive(ctx, w) })
+		if err != nil {
+			return SessionArchiveOutput{}, fmt.Errorf("archive session %d of sensor %d: %w", s.Info().ID, t.Sensor.ID, err)
+		}
+		return SessionArchiveOutput{Artifact: a}, nil
+	},
+})

@@ -1,0 +1,25 @@
+package actions
+
+import (
+	"context"
+	"time"
+
+	"edrpipe/pkg/edr"
+)
+
+var _ = Register(Definition[IsolateParams, IsolateOutput]{
+	Is: Spec{
+		Name:        "unisolate",
+		Summary:     "Let an isolated endpoint back on the network, and see that it rejoined",
+		Class:       Checkable,
+		Destructive: true,
+		Undo:        "isolate",
+		Permissions: []string{permitIsolate},
+	},
+	Do: func(ctx context.Context, t *Task, p IsolateParams) (IsolateOutput, error) {
+		return t.setIsolation(ctx, false, time.Duration(p.Wait))
+	},
+	Already: func(ctx context.Context, t *Task, _ IsolateParams) (bool, IsolateOutput, error) {
+		return t.checkIsolation(ctx, edr.NotIsolated)
+	},
+})
