@@ -16,6 +16,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newConfigCommand(),
+		newSecretsCommand(),
 		newVersionCommand(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })

@@ -6,5 +6,6 @@
 //	edr.dead.<reason>               input that could not be used, with reason and origin (DEAD)
 //	edr.jobs.<job>.<transition>     life of each job (JOBS)
 //	edr.results.<rule>.<job>        what came of each job, once (RESULTS)
+//	edr.published.<subject>         what the action publish says (RESULTS)
 //	edr.audit                       hash-linked log of decisions (AUDIT)
 package bus

@@ -1,0 +1,172 @@
+package natsd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"edrpipe/internal/secretfiles"
+	"edrpipe/pkg/bus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shipped runs a NATS server on the configuration that is deployed.
+func shipped(t *testing.T, cluster string) (*server.Server, func(user string) string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"server.conf", "accounts.conf", cluster} {
+		data, err := os.ReadFile(filepath.Join("../../deploy/nats", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == cluster {
+			name = "cluster.conf"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	secrets := filepath.Join(dir, "secrets")
+	if _, err := secretfiles.Make(secrets, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NATS_SERVER_NAME", "nats-1")
+	opts, err := server.ProcessConfigFile(filepath.Join(dir, "server.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Host, opts.Port, opts.HTTPPort, opts.StoreDir, opts.NoSigs, opts.NoLog = "127.0.0.1", server.RANDOM_PORT, 0, t.TempDir(), true, true
+	opts.Cluster, opts.Routes = server.ClusterOpts{}, nil // one server; the clustered form is parsed above
+	ns, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Start()
+	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
+	if !ns.ReadyForConnections(10 * time.Second) {
+		t.Fatal("not ready")
+	}
+	return ns, func(user string) string {
+		password, err := os.ReadFile(filepath.Join(secrets, user+".password"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(password[:len(password)-1])
+	}
+}
+
+func as(t *testing.T, ns *server.Server, user, password string) *bus.Bus {
+	t.Helper()
+	b, err := bus.Connect(t.Context(), bus.Config{URL: ns.ClientURL(), User: user, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// TestShippedPermissions holds each role to what it needs, on the configuration
+// that docker compose mounts.
+func TestShippedPermissions(t *testing.T) {
+	ns, password := shipped(t, "cluster.conf")
+	service := as(t, ns, "service", password("service"))
+	if err := service.Setup(t.Context()); err != nil {
+		t.Fatalf("the service cannot set its streams up: %v", err)
+	}
+	ingest, reader := as(t, ns, "ingest", password("ingest")), as(t, ns, "reader", password("reader"))
+
+	publish := func(b *bus.Bus, subject string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := b.JetStream().Publish(ctx, subject, []byte("{}"))
+			return err
+		}
+	}
+	for _, tc := range []struct {
+		name    string
+		do      func(context.Context) error
+		allowed bool
+	}{
+		{"ingest publishes an event", publish(ingest, "edr.events.edr.watchlist.hit.process"), true},
+		{"service makes up an event", publish(service, "edr.events.edr.watchlist.hit.process"), false},
+		{"reader makes up an event", publish(reader, "edr.events.edr.watchlist.hit.process"), false},
+		{"ingest makes up a result", publish(ingest, "edr.results.rule.job"), false},
+		{"service publishes a result", publish(service, "edr.results.rule.job"), true},
+		{"service publishes audit", publish(service, "edr.audit"), true},
+		{"reader makes up audit", publish(reader, "edr.audit"), false},
+		{"service deletes a stream", func(ctx context.Context) error { return service.JetStream().DeleteStream(ctx, bus.StreamAudit) }, false},
+		{"service purges the results", func(ctx context.Context) error {
+			s, err := service.JetStream().Stream(ctx, bus.StreamResults)
+			if err != nil {
+				return err
+			}
+			return s.Purge(ctx)
+		}, false},
+		{"service writes a job record", func(ctx context.Context) error {
+			kv, err := service.Bucket(ctx, bus.BucketJobs)
+			if err != nil {
+				return err
+			}
+			_, err = kv.Create(ctx, "x", []byte("{}"))
+			return err
+		}, true},
+		{"service stores an artifact", func(ctx context.Context) error {
+			store, err := service.ArtifactBucket(ctx)
+			if err != nil {
+				return err
+			}
+			_, err = store.PutBytes(ctx, "x", []byte("bytes"))
+			return err
+		}, true},
+		{"reader reads job records", func(ctx context.Context) error {
+			kv, err := reader.JetStream().KeyValue(ctx, bus.BucketJobs)
+			if err != nil {
+				return err
+			}
+			_, err = kv.Get(ctx, "x")
+			return err
+		}, false},
+		{"reader reads results", func(ctx context.Context) error {
+			s, err := reader.JetStream().Stream(ctx, bus.StreamResults)
+			if err != nil {
+				return err
+			}
+			c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+			if err != nil {
+				return err
+			}
+			_, err = c.Next(jetstream.FetchMaxWait(2 * time.Second))
+			return err
+		}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			wait := 5 * time.Second
+			if !tc.allowed {
+				wait = 500 * time.Millisecond // a refused publish is simply never answered
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			defer cancel()
+			if err := tc.do(ctx); (err == nil) != tc.allowed {
+				t.Errorf("allowed = %v, want %v (%v)", err == nil, tc.allowed, err)
+			}
+		})
+	}
+}
+
+func TestNobodyComesInWithoutAPassword(t *testing.T) {
+	ns, _ := shipped(t, "cluster-three.conf")
+	for _, opts := range [][]nats.Option{nil, {nats.UserInfo("service", "guess")}} {
+		if nc, err := nats.Connect(ns.ClientURL(), opts...); !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("connect: %v, want an authorization error", err)
+			nc.Close()
+		}
+	}
+}

@@ -1,0 +1,98 @@
+// Package secretfiles makes the secrets that a fresh deployment needs, as files
+// that only their owner reads. What is there already stays as it is.
+package secretfiles
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// accounts are the passwords of the bus's users, by file; the NATS server reads
+// the same ones as variables.
+var accounts = map[string]string{
+	"service.password": "SERVICE_PASSWORD",
+	"ingest.password":  "INGEST_PASSWORD",
+	"reader.password":  "READER_PASSWORD",
+	"sys.password":     "SYS_PASSWORD",
+}
+
+// others are secrets of other doors: HTTP ingest, the simulator, the servers of a
+// NATS cluster among themselves.
+var others = []string{"ingest.token", "simulator.token", routeFile}
+
+const routeFile = "route.password"
+
+// Make creates what is missing in dir and returns the names of the secrets made.
+// mode is the mode of the files: 0o600, or 0o644 on a volume that only containers share.
+func Make(dir string, mode fs.FileMode) ([]string, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("secrets: %w", err)
+	}
+	var made []string
+	secret := map[string]string{}
+	for _, name := range append(slices.Sorted(maps.Keys(accounts)), others...) {
+		text, fresh, err := one(filepath.Join(dir, name), mode)
+		if err != nil {
+			return made, err
+		}
+		if fresh {
+			made = append(made, name)
+		}
+		secret[name] = text
+	}
+	return made, errors.Join(
+		write(filepath.Join(dir, "nats-passwords.conf"), accountsConf(secret), mode),
+		write(filepath.Join(dir, "nats-routes.conf"), routesConf(secret[routeFile]), mode),
+	)
+}
+
+// A NATS configuration refuses variables that it does not use, so accounts and
+// routes are files of their own.
+func accountsConf(secret map[string]string) string {
+	var b strings.Builder
+	b.WriteString("# Made by `pipeline secrets`, with the passwords of the .password files.\n")
+	for _, name := range slices.Sorted(maps.Keys(accounts)) {
+		fmt.Fprintf(&b, "%s: %q\n", accounts[name], secret[name])
+	}
+	return b.String()
+}
+
+func routesConf(password string) string {
+	var b strings.Builder
+	b.WriteString("# Made by `pipeline secrets`.\n")
+	fmt.Fprintf(&b, "ROUTE_PASSWORD: %q\n", password)
+	for i := 1; i <= 3; i++ {
+		fmt.Fprintf(&b, "ROUTE_%d: \"nats-route://route:%s@nats-%d:6222\"\n", i, password, i)
+	}
+	return b.String()
+}
+
+// one reads a secret, or makes it.
+func one(path string, mode fs.FileMode) (text string, fresh bool, err error) {
+	data, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		return strings.TrimSpace(string(data)), false, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", false, fmt.Errorf("secret: %w", err)
+	}
+	b := make([]byte, 20)
+	_, _ = rand.Read(b) // never fails
+	text = hex.EncodeToString(b)
+	return text, true, write(path, text+"\n", mode)
+}
+
+func write(path, text string, mode fs.FileMode) error {
+	if err := os.WriteFile(path+".new", []byte(text), mode); err != nil {
+		return fmt.Errorf("secret: %w", err)
+	}
+	return os.Rename(path+".new", path)
+}
