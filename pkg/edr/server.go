@@ -18,8 +18,9 @@ type Server interface {
 	// Sessions lists the pending and active sessions, whoever opened them.
 	Sessions(ctx context.Context) ([]SessionInfo, error)
 	// Open asks for a session of our own and returns at once, usually while it is
-	// pending; Session.Await waits for the sensor. ErrSessionLimit: no slot is
-	// free. ErrSessionBusy: somebody else has a session on this sensor.
+	// pending; Session.Await waits for the sensor. ErrOffline: the server does not
+	// see the sensor. ErrSessionLimit: no slot is free. ErrSessionBusy: somebody
+	// else has a session on this sensor. ErrAmbiguous: one may have been opened.
 	Open(ctx context.Context, sensorID int) (Session, error)
 	// Attach returns an existing session, for instance one that an earlier process
 	// of ours left. ErrSessionGone when it is not pending or active any more.

@@ -1,0 +1,34 @@
+package lr
+
+import (
+	"context"
+	"io"
+	"net/http"
+)
+
+// Archive copies the session's archive into w: a gzip-compressed tar of its
+// commands, results and files. A session without content is edr.ErrServer with
+// status 500; there is no telling it from another fault.
+func (s *Session) Archive(ctx context.Context, w io.Writer) error {
+	ctx, stop := s.keep(ctx)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := s.c.watchStall(cancel)
+	defer stall.Stop()
+	r := call{method: http.MethodGet, path: s.route("archive"), where: s.where()}
+	resp, f := s.c.send(ctx, r, nil, func(h http.Header) { h.Set("Accept-Encoding", "identity") })
+	if f != nil {
+		return f.err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, stall.reader(resp.Body)); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		where := s.where()
+		where.Request = r.method + " " + r.path
+		return unanswered(where, err)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package lr
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"edrpipe/pkg/edr"
+)
+
+// Client talks to one Carbon Black EDR server. It is safe for concurrent use.
+type Client struct {
+	cfg  Config
+	base string // scheme, host and path prefix, without a final slash
+	http *http.Client
+}
+
+var (
+	_ edr.Server   = (*Client)(nil)
+	_ edr.Isolator = (*Client)(nil)
+	_ edr.Banner   = (*Client)(nil)
+)
+
+// New returns a client of the server in c. It sends nothing.
+func New(c Config) (*Client, error) {
+	c, base, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	conf, err := c.TLS.config()
+	if err != nil {
+		return nil, err
+	}
+	root := url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")}
+	return &Client{cfg: c, base: root.String(), http: newHTTPClient(conf)}, nil
+}
+
+// Name identifies the server.
+func (c *Client) Name() string { return c.cfg.Name }
+
+// CloseIdle closes connections that carry no request.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+
+// Info is what a server says of itself.
+type Info struct {
+	Version      string `json:"version"`         // major.minor.patch.date.build
+	Release      string `json:"version_release"` // as packaged
+	LiveResponse bool   `json:"live_response"`   // cblrEnabled
+	Banning      bool   `json:"banning"`
+	Hosted       bool   `json:"hosted"` // run by the vendor
+}
+
+// Info asks the server for its version and what it permits.
+func (c *Client) Info(ctx context.Context) (Info, error) {
+	var got struct {
+		Version text `json:"version"`
+		Release text `json:"version_release"`
+		LR      flag `json:"cblrEnabled"`
+		Banning flag `json:"banningEnabled"`
+		Cloud   flag `json:"cloud_install"`
+	}
+	err := c.do(ctx, call{method: http.MethodGet, path: "/api/info", out: &got, repeat: true})
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{
+		Version: string(got.Version), Release: string(got.Release),
+		LiveResponse: bool(got.LR), Banning: bool(got.Banning), Hosted: bool(got.Cloud),
+	}, nil
+}

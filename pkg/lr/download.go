@@ -1,0 +1,287 @@
+package lr
+
+import (
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"edrpipe/pkg/edr"
+)
+
+// GetFile copies a file of the sensor, or a part of it, into w. Memory use does
+// not depend on its size. A connection that drops is taken up again where it
+// broke; what has gone into w is always a prefix of the file.
+func (s *Session) GetFile(ctx context.Context, path string, r edr.Range, w io.Writer) (edr.FileInfo, error) {
+	d := newDownload(path, r, w)
+	err := s.download(ctx, d)
+	return d.info(), err
+}
+
+// download is a file on its way. It survives the loss of a connection and, in an
+// Endpoint, of a session.
+type download struct {
+	path string
+	want edr.Range
+	w    io.Writer
+	sum  hash.Hash
+	n    int64 // bytes written to w
+	done bool
+	stat *edr.DirEntry // what the file was when it was begun, if that is known
+	// failed is an error of w, after which nothing can be resumed.
+	failed error
+}
+
+func newDownload(path string, r edr.Range, w io.Writer) *download {
+	return &download{path: path, want: r, w: w, sum: sha256.New()}
+}
+
+func (d *download) info() edr.FileInfo {
+	return edr.FileInfo{Path: d.path, Size: d.n, SHA256: hex.EncodeToString(d.sum.Sum(nil))}
+}
+
+// Write passes on what arrives.
+func (d *download) Write(b []byte) (int, error) {
+	n, err := d.w.Write(b)
+	d.sum.Write(b[:n])
+	d.n += int64(n)
+	if err != nil {
+		d.failed = err
+	}
+	return n, err
+}
+
+// rest is the part that is still to come.
+func (d *download) rest() edr.Range {
+	r := edr.Range{Offset: d.want.Offset + d.n}
+	if d.want.Count > 0 {
+		r.Count = d.want.Count - d.n
+	}
+	return r
+}
+
+// ErrChanged is a file that changed while it was read piece by piece.
+var ErrChanged = errors.New("remote file has changed while it was read")
+
+// resumable is download for a file that may need several sessions.
+func (s *Session) resumable(ctx context.Context, d *download) error {
+	if err := s.compare(ctx, d); err != nil {
+		return err
+	}
+	err := s.download(ctx, d)
+	if d.n > 0 && d.stat == nil && errors.Is(err, edr.ErrSessionGone) {
+		return fmt.Errorf("%w: what to go on with: %w", edr.ErrAmbiguous, err)
+	}
+	return err
+}
+
+// compare notes what file d is of, or makes sure that it still is that file. A
+// thing that has no directory entry, such as a raw disk, is not compared.
+func (s *Session) compare(ctx context.Context, d *download) error {
+	now, err := s.Stat(ctx, d.path)
+	var refused *edr.ResultError
+	switch {
+	case d.n == 0 && (errors.As(err, &refused) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, edr.ErrUnsupported)):
+		return nil
+	case err != nil:
+		return err
+	case d.n == 0:
+		d.stat = &now
+		return nil
+	case d.stat == nil || now.Size == d.stat.Size && now.Modified.Equal(d.stat.Modified) && now.Created.Equal(d.stat.Created):
+		return nil
+	}
+	return fmt.Errorf("sensor %d: %q: %w", s.Info().SensorID, d.path, ErrChanged)
+}
+
+// download fetches what is missing of d, in pieces if so configured.
+func (s *Session) download(ctx context.Context, d *download) error {
+	if s.c.cfg.ChunkSize > 0 && d.stat == nil && d.n == 0 {
+		if err := s.compare(ctx, d); err != nil {
+			return err
+		}
+	}
+	pieces := 0
+	for !d.done {
+		r := d.rest()
+		if chunk := s.c.cfg.ChunkSize; chunk > 0 && (r.Count == 0 || r.Count > chunk) {
+			r.Count = chunk
+		}
+		before := d.n
+		if err := s.piece(ctx, d, r); err != nil {
+			return err
+		}
+		got := d.n - before
+		switch {
+		case r.Count == 0, got < r.Count: // all of it, or its end
+			d.done = true
+		case d.want.Count > 0 && d.n >= d.want.Count:
+			d.done = true
+		case d.stat != nil && d.rest().Offset >= d.stat.Size:
+			d.done = true // to ask for what is beyond the end may be an error
+		}
+		pieces++
+	}
+	if pieces > 1 && d.stat != nil {
+		return s.compare(ctx, d)
+	}
+	return nil
+}
+
+// piece has the sensor put a part of the file into the session's store, copies
+// it from there and removes it.
+func (s *Session) piece(ctx context.Context, d *download, r edr.Range) error {
+	args := map[string]any{}
+	if r.Offset > 0 {
+		args["offset"] = r.Offset
+	}
+	if r.Count > 0 {
+		args["get_count"] = r.Count
+	}
+	cmd := command{name: cmdGetFile, object: d.path, args: args}
+	done, err := s.run(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	w := s.whereOf(cmd)
+	w.Command = int64(done.ID)
+	if done.FileID == nil {
+		return &Error{Where: w, Kind: edr.ErrServer, Reason: "answer has no file_id"}
+	}
+	file := s.route("file", strconv.FormatInt(int64(*done.FileID), 10))
+	kept, stop := s.keep(ctx)
+	defer stop()
+	if err := s.c.content(kept, file, w, d); err != nil {
+		return err
+	}
+	if s.c.cfg.ChunkSize > 0 {
+		// The store is small: make room. It is no loss when this fails.
+		_ = s.c.do(kept, call{method: http.MethodDelete, path: file, where: w})
+	}
+	return nil
+}
+
+// content copies a stored file into d, resuming as often as bytes still come.
+func (c *Client) content(ctx context.Context, file string, w edr.Where, d *download) error {
+	from := d.n
+	part := sha256.New()
+	pauses := c.pauses()
+	for barren := 0; ; {
+		had := d.n
+		err := c.contentOnce(ctx, file, w, d, from, part)
+		if err == nil {
+			return nil
+		}
+		if d.n > had {
+			barren = 0
+			pauses.Reset()
+		}
+		barren++
+		var f *failure
+		if d.failed != nil || ctx.Err() != nil || !errors.As(err, &f) || !f.passing || barren >= c.cfg.Tries {
+			return plain(err, w)
+		}
+		if err := pause(ctx, pauses.NextBackOff()); err != nil {
+			return unanswered(w, err)
+		}
+	}
+}
+
+// contentOnce copies what is missing of the stored file, which began at byte
+// from of d. part is the digest of what came of it so far.
+func (c *Client) contentOnce(ctx context.Context, file string, w edr.Where, d *download, from int64, part hash.Hash) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	have := d.n - from
+	r := call{method: http.MethodGet, path: file + "/content", where: w}
+	stall := c.watchStall(cancel)
+	defer stall.Stop()
+	resp, f := c.send(ctx, r, nil, func(h http.Header) {
+		h.Set("Accept-Encoding", "identity") // sizes count, and files do not shrink much
+		if have > 0 {
+			h.Set("Range", fmt.Sprintf("bytes=%d-", have))
+		}
+	})
+	if f != nil {
+		return f
+	}
+	defer resp.Body.Close()
+	w.Request = r.method + " " + r.path
+	broken := func(err error) error {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return &failure{err: unanswered(w, err), delivery: answered, passing: !errors.Is(err, errChanged)}
+	}
+	body, err := bodyOf(resp)
+	if err != nil {
+		return broken(err)
+	}
+	body = stall.reader(body)
+	if have > 0 {
+		if err := skip(resp, body, have, part); err != nil {
+			return broken(err)
+		}
+	}
+	if _, err := io.Copy(io.MultiWriter(d, part), body); err != nil {
+		return broken(err)
+	}
+	return c.checkSize(ctx, file, w, d.n-from, resp)
+}
+
+// bodyOf undoes an encoding that was not asked for.
+func bodyOf(resp *http.Response) (io.Reader, error) {
+	if resp.Header.Get("Content-Encoding") == "gzip" {
+		return gzip.NewReader(resp.Body)
+	}
+	return resp.Body, nil
+}
+
+// skip brings a resumed body to the byte after the first have ones. A server
+// that does not know ranges sends them again: then they must be the same.
+func skip(resp *http.Response, body io.Reader, have int64, part hash.Hash) error {
+	if resp.StatusCode == http.StatusPartialContent {
+		if want := fmt.Sprintf("bytes %d-", have); !strings.HasPrefix(resp.Header.Get("Content-Range"), want) {
+			return fmt.Errorf("asked for %s, got %.60q", want, resp.Header.Get("Content-Range"))
+		}
+		return nil
+	}
+	again := sha256.New()
+	if _, err := io.CopyN(again, body, have); err != nil {
+		return err
+	}
+	if string(again.Sum(nil)) != string(part.Sum(nil)) {
+		return errChanged
+	}
+	return nil
+}
+
+var errChanged = errors.New("stored file has changed between two requests")
+
+// checkSize compares what came with what the server has stored. A length in the
+// answer was already held against it by net/http; a chunked answer has none.
+func (c *Client) checkSize(ctx context.Context, file string, w edr.Where, got int64, resp *http.Response) error {
+	if resp.ContentLength >= 0 && resp.Header.Get("Content-Encoding") == "" {
+		return nil
+	}
+	var stored fileJSON
+	if err := c.do(ctx, call{method: http.MethodGet, path: file, out: &stored, repeat: true, where: w}); err != nil {
+		return err
+	}
+	// size may be that of the whole remote file where a part was asked for.
+	want := stored.SizeUploaded
+	if want == nil || int64(*want) == got {
+		return nil
+	}
+	return &failure{err: &Error{
+		Where: w, Kind: edr.ErrServer, Reason: fmt.Sprintf("got %d bytes of a stored file of %d", got, *want),
+	}, delivery: answered, passing: got < int64(*want)}
+}

@@ -1,0 +1,130 @@
+package lr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"edrpipe/pkg/edr"
+)
+
+// Endpoint is a sensor with whatever session it takes: opened at first use, and
+// again when the server answers that it is gone. It is safe for concurrent use;
+// calls take turns, since a session runs one command at a time.
+//
+// A call is redone in a new session only where that cannot repeat an effect: a
+// command that may have run when its session went away is edr.ErrAmbiguous.
+type Endpoint struct {
+	c      *Client
+	sensor int
+	shared bool
+	turn   chan struct{} // held while session is in use
+	s      *Session
+}
+
+// maxReopen bounds how many sessions one call may use up.
+const maxReopen = 3
+
+// Endpoint returns the sensor with sessions of our own: edr.ErrSessionBusy when
+// somebody else has one.
+func (c *Client) Endpoint(sensorID int) *Endpoint {
+	return &Endpoint{c: c, sensor: sensorID, turn: make(chan struct{}, 1)}
+}
+
+// SharedEndpoint returns the sensor with whatever session it has; one that
+// somebody else opened is used and never closed.
+func (c *Client) SharedEndpoint(sensorID int) *Endpoint {
+	e := c.Endpoint(sensorID)
+	e.shared = true
+	return e
+}
+
+// Do calls fn with the endpoint's session; when the session turns out to be gone
+// before anything happened, again with a new one. All that belongs together, as
+// an upload and the command that uses it, goes into one fn. fn must bear being
+// called again from its start; if it cannot, it returns an error that wraps
+// edr.ErrAmbiguous.
+func (e *Endpoint) Do(ctx context.Context, fn func(*Session) error) error {
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return unanswered(edr.Where{Sensor: e.sensor}, context.Cause(ctx))
+	}
+	for try := 1; ; try++ {
+		s, err := e.session(ctx)
+		if err == nil {
+			err = fn(s)
+		}
+		if !errors.Is(err, edr.ErrSessionGone) {
+			return err
+		}
+		e.s = nil
+		if errors.Is(err, edr.ErrAmbiguous) || try >= maxReopen || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// session returns the live session or a new one.
+func (e *Endpoint) session(ctx context.Context) (*Session, error) {
+	if e.s != nil {
+		return e.s, nil
+	}
+	open := e.c.OpenSession
+	if e.shared {
+		open = e.c.Join
+	}
+	s, err := open(ctx, e.sensor)
+	if err != nil {
+		return nil, err
+	}
+	e.s = s // ours to close even if it never gets active
+	return s, s.Await(ctx)
+}
+
+// Close ends the session if there is one and it is ours.
+func (e *Endpoint) Close(ctx context.Context) error {
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return unanswered(edr.Where{Sensor: e.sensor}, context.Cause(ctx))
+	}
+	if e.s == nil {
+		return nil
+	}
+	s := e.s
+	e.s = nil
+	return s.Close(ctx)
+}
+
+// GetFile is Session.GetFile, and goes on in a new session from where the last
+// one ended, provided that the file's size and time are what they were.
+func (e *Endpoint) GetFile(ctx context.Context, path string, r edr.Range, w io.Writer) (edr.FileInfo, error) {
+	d := newDownload(path, r, w)
+	err := e.Do(ctx, func(s *Session) error { return s.resumable(ctx, d) })
+	return d.info(), err
+}
+
+// PutFile is Session.PutFile; when the session ends in between, the upload is
+// redone in the next one, for which r must be an io.Seeker.
+func (e *Endpoint) PutFile(ctx context.Context, path string, r io.Reader) (info edr.FileInfo, err error) {
+	start, size := extent(r)
+	again := false
+	err = e.Do(ctx, func(s *Session) error {
+		if again {
+			if _, err := r.(io.Seeker).Seek(start, io.SeekStart); err != nil {
+				return fmt.Errorf("repeat an upload: %w", err)
+			}
+		}
+		again = true
+		info, err = s.PutFile(ctx, path, r)
+		if size < 0 && errors.Is(err, edr.ErrSessionGone) {
+			return fmt.Errorf("%w: what was uploaded cannot be read again: %w", edr.ErrAmbiguous, err)
+		}
+		return err
+	})
+	return info, err
+}

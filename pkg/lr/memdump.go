@@ -1,0 +1,33 @@
+package lr
+
+import (
+	"context"
+	"strings"
+
+	"edrpipe/pkg/edr"
+)
+
+// DumpMemory writes the machine's memory to a file on the sensor and returns its
+// path there: with compress the sensor adds ".zip". progress sees what the
+// sensor says of its progress, in per cent; finished dumps have been seen to say
+// 0. It takes minutes to an hour.
+func (s *Session) DumpMemory(ctx context.Context, path string, compress bool, progress func(percent int)) (string, error) {
+	cmd := command{name: cmdMemdump, object: path, args: map[string]any{"compress": compress}, changes: true}
+	if progress != nil {
+		cmd.progress = func(c commandJSON) { progress(int(c.Percent)) }
+	}
+	done, err := s.run(ctx, cmd)
+	if err != nil {
+		return "", err
+	}
+	if done.ReturnCode != nil && *done.ReturnCode != 0 {
+		w := s.whereOf(cmd)
+		w.Command = int64(done.ID)
+		c := explain(uint32(*done.ReturnCode), s.os)
+		return "", edr.NewResultError(w, uint32(*done.ReturnCode), string(done.Type), c.name, "memory dump ended with a return code: "+c.text, c.is)
+	}
+	if compress && !strings.HasSuffix(strings.ToLower(path), ".zip") {
+		path += ".zip"
+	}
+	return path, nil
+}
