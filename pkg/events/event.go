@@ -28,7 +28,9 @@ type Event struct {
 	Block     Block          `expr:"block" json:"block,omitzero"`
 	Tamper    Tamper         `expr:"tamper" json:"tamper,omitzero"`
 	Exploit   Exploit        `expr:"exploit" json:"exploit,omitzero"`
-	Raw       map[string]any `expr:"raw" json:"raw,omitempty"` // the message; of a hit, with the one doc
+	Raw       map[string]any `expr:"raw" json:"raw,omitempty"` // the message; of a hit, with the one doc. See LoadRaw
+
+	original *original // what LoadRaw reads; nil for an event that was not decoded here
 }
 
 // Meta is about the event itself.
@@ -42,6 +44,7 @@ type Meta struct {
 	Age       time.Duration `expr:"age" json:"-"`                         // Received - Time; 0 when either is unknown
 	Server    string        `expr:"server" json:"server,omitempty"`       // name of the EDR server
 	Transport string        `expr:"transport" json:"transport,omitempty"` // nats, amqp, http, tcp, file, …
+	Flaws     []string      `expr:"flaws" json:"flaws,omitempty"`         // what was wrong with the message, see the Flaw constants
 }
 
 // Kind sorts events by what happened, whatever the product calls it.

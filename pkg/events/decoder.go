@@ -1,0 +1,75 @@
+package events
+
+import (
+	"iter"
+	"time"
+)
+
+// A Decoder makes Events from Messages. Its zero value is ready and strict
+// about nothing but size; it may be used by several goroutines at once, and
+// must not be changed while it is in use.
+type Decoder struct {
+	Kinds   KindSet          // kinds to decode; others are skipped as early as their form allows. Zero: all
+	LazyRaw bool             // leave Event.Raw nil until Event.LoadRaw is called: building the map costs more than all the rest
+	Now     func() time.Time // what "in the future" means for a message without Received. Nil: time.Now
+
+	MaxUnzipped int // bytes that a zip may unpack to. Zero: 64 MiB
+	MaxDocument int // bytes of one JSON document or one sensor event. Zero: 16 MiB
+}
+
+// Limits that a Decoder uses when it is not given others.
+const (
+	DefaultMaxUnzipped = 64 << 20
+	DefaultMaxDocument = 16 << 20
+
+	maxDepth      = 64    // nesting of JSON; the deepest seen is 5
+	maxEnvelopes  = 4     // wrappers around wrappers
+	maxZipEntries = 1_000 // a sensor's archive has one entry, rarely a few
+)
+
+// Events decodes a message: one event, or the many in a bundle, an array, a
+// stream of lines, or a hit with several documents. A part that can not be
+// used is given as a *Reject in place of an event, and the rest goes on. The
+// events own their memory: nothing in them refers to msg.Body.
+func (d *Decoder) Events(msg *Message) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		p := pass{Decoder: d, msg: msg, now: d.clock(msg), yield: yield}
+		p.message()
+	}
+}
+
+// Decode is Events with everything collected.
+func (d *Decoder) Decode(msg *Message) (events []*Event, rejects []*Reject) {
+	for e, err := range d.Events(msg) {
+		if err != nil {
+			rejects = append(rejects, err.(*Reject))
+			continue
+		}
+		events = append(events, e)
+	}
+	return events, rejects
+}
+
+func (d *Decoder) clock(msg *Message) time.Time {
+	switch {
+	case !msg.Received.IsZero():
+		return msg.Received
+	case d.Now != nil:
+		return d.Now()
+	}
+	return time.Now()
+}
+
+func (d *Decoder) maxDocument() int {
+	if d.MaxDocument > 0 {
+		return d.MaxDocument
+	}
+	return DefaultMaxDocument
+}
+
+func (d *Decoder) maxUnzipped() int {
+	if d.MaxUnzipped > 0 {
+		return d.MaxUnzipped
+	}
+	return DefaultMaxUnzipped
+}

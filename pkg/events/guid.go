@@ -1,0 +1,109 @@
+package events
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// guidLength is the length of a process GUID without a segment.
+const guidLength = 36
+
+// GUID is what a Carbon Black EDR process GUID says.
+type GUID struct {
+	Sensor int
+	PID    int
+	Start  time.Time // zero when the start time is unknown
+}
+
+// FormatGUID writes a process GUID from a sensor, a process id and the
+// process's start as a Windows FILETIME (100 ns since 1601). Without a sensor
+// or a start there is no GUID, and it returns "".
+func FormatGUID(sensor int, pid uint32, start uint64) string {
+	if sensor <= 0 || start == 0 {
+		return ""
+	}
+	b := make([]byte, 0, guidLength)
+	b = appendHex(b, uint64(uint32(sensor)), 8)
+	b = append(b, '-')
+	b = appendHex(b, uint64(pid>>16), 4)
+	b = append(b, '-')
+	b = appendHex(b, uint64(pid&0xffff), 4)
+	b = append(b, '-')
+	b = appendHex(b, start>>48, 4)
+	b = append(b, '-')
+	return string(appendHex(b, start&0xffff_ffff_ffff, 12))
+}
+
+func appendHex(b []byte, n uint64, digits int) []byte {
+	const hexDigits = "0123456789abcdef"
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
+		b = append(b, hexDigits[n>>shift&15])
+	}
+	return b
+}
+
+// ParseGUID reads a process GUID, with or without the segment that unique_id
+// fields append to it ("-" and 8 or 12 hex digits).
+func ParseGUID(s string) (GUID, error) {
+	guid, _, ok := splitGUID(s)
+	if !ok {
+		return GUID{}, fmt.Errorf("%q is not a process GUID", clip(s, 60))
+	}
+	hexOf := func(from, to int) uint64 {
+		n, _ := strconv.ParseUint(guid[from:to], 16, 64) // splitGUID has checked the digits
+		return n
+	}
+	return GUID{
+		Sensor: int(hexOf(0, 8)),
+		PID:    int(hexOf(9, 13)<<16 | hexOf(14, 18)),
+		Start:  filetime(hexOf(19, 23)<<48 | hexOf(24, 36)),
+	}, nil
+}
+
+// splitGUID parts a GUID from its segment (0 when there is none) and checks
+// its form. A GUID of neither process nor time, which the forwarder writes when
+// it knows neither, is none.
+func splitGUID(s string) (guid string, segment int64, ok bool) {
+	switch len(s) {
+	case guidLength:
+	case guidLength + 9, guidLength + 13:
+		if s[guidLength] != '-' {
+			return "", 0, false
+		}
+		n, err := strconv.ParseUint(s[guidLength+1:], 16, 64)
+		if err != nil {
+			return "", 0, false
+		}
+		segment = int64(n)
+	default:
+		return "", 0, false
+	}
+	guid = s[:guidLength]
+	for i := range guidLength {
+		switch i {
+		case 8, 13, 18, 23:
+			if guid[i] != '-' {
+				return "", 0, false
+			}
+		default:
+			if !isLowerHex(guid[i]) {
+				return "", 0, false
+			}
+		}
+	}
+	if guid[9:] == "0000-0000-0000-000000000000" {
+		return "", 0, false
+	}
+	return guid, segment, true
+}
+
+func isLowerHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' }
+
+// clip shortens text for an error message.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}

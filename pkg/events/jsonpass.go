@@ -1,0 +1,366 @@
+package events
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"unsafe"
+)
+
+// Keys that tell what a JSON object is, before it is known what event.
+var (
+	keyType        = keyOf("type")
+	keyAlertType   = keyOf("alert_type")
+	keyDocs        = keyOf("docs")
+	keyAlerts      = keyOf("alerts")
+	keyService     = keyOf("service")
+	keyFilename    = keyOf("filename")
+	keyEvent       = keyOf("event")
+	keySourcetype  = keyOf("sourcetype")
+	keySpecVersion = keyOf("specversion")
+	keyData        = keyOf("data")
+	keyDataBase64  = keyOf("data_base64")
+	keyOrgKey      = keyOf("org_key")
+
+	envelopeKeys = []key{
+		keyType, keyAlertType, keyDocs, keyAlerts, keyService, keyFilename, keyEvent,
+		keySourcetype, keySpecVersion, keyData, keyDataBase64, keyOrgKey,
+	}
+)
+
+// shapes holds every type of event that comes as JSON.
+var shapes = allShapes()
+
+func allShapes() map[string]*shape {
+	all := serverShapes()
+	for _, more := range []map[string]*shape{forwarderShapes(), cloudShapes()} {
+		for name, s := range more {
+			all[name] = s
+		}
+	}
+	return all
+}
+
+// unknownShape reads an event whose type nobody knows: where and when it was.
+var unknownShape = func() *shape {
+	s := newShape(Other, commonRows)
+	s.unknown = true
+	return s
+}()
+
+// fullDictionary has every key that a table reads.
+var fullDictionary = newDictionary(keysOfShapes(func(*step) bool { return true }))
+
+// keysOfShapes are the keys of the chosen steps, each once, and the envelopes'.
+func keysOfShapes(chosen func(*step) bool) []key {
+	seen := map[key]bool{}
+	var keys []key
+	add := func(more []key) {
+		for _, k := range more {
+			if !seen[k] {
+				seen[k] = true
+				keys = append(keys, k)
+			}
+		}
+	}
+	add(envelopeKeys)
+	for _, s := range shapes {
+		for i := range s.steps {
+			if chosen(&s.steps[i]) {
+				add(s.steps[i].keys)
+			}
+		}
+	}
+	for i := range unknownShape.steps {
+		if chosen(&unknownShape.steps[i]) {
+			add(unknownShape.steps[i].keys)
+		}
+	}
+	return keys
+}
+
+// stream decodes a row of JSON values: one object, an array, lines, or objects
+// one after another without anything between them. After a value that is
+// broken it goes on behind the next line break.
+func (p *pass) stream(s string, routing string, wraps int) bool {
+	arrays := 0
+	for i := 0; i < len(s); {
+		switch c := s[i]; c {
+		case ' ', '\t', '\r', '\n', ',':
+			i++
+		case '[':
+			arrays++
+			i++
+		case ']':
+			arrays--
+			i++
+		case '{', '"':
+			n, more := p.value(s[i:], p.base+i, routing, wraps)
+			if !more {
+				return false
+			}
+			i += n
+		case '<': // syslog: the event is what follows the first brace of the line
+			line := s[i : i+lineLength(s[i:])]
+			brace := strings.IndexByte(line, '{')
+			if brace < 0 {
+				if !p.reject(BadJSON, fmt.Errorf("a syslog line without an object"), p.base+i, line) {
+					return false
+				}
+				brace = len(line)
+			}
+			i += brace
+		default:
+			n := lineLength(s[i:])
+			if !p.rejectLine(s[i:i+n], p.base+i) {
+				return false
+			}
+			i += n
+		}
+	}
+	if arrays != 0 {
+		return p.reject(BadJSON, fmt.Errorf("%w: brackets do not match", errShort), p.base+len(s), "")
+	}
+	return true
+}
+
+func (p *pass) rejectLine(line string, at int) bool {
+	if strings.HasPrefix(line, "LEEF:") {
+		return p.reject(UnsupportedInput, fmt.Errorf("LEEF is not supported: set output_format=json in the forwarder"), at, line)
+	}
+	return p.reject(BadJSON, fmt.Errorf("%w: begins with %q", errSyntax, clip(line, 20)), at, line)
+}
+
+// lineLength is the length of the first line of s, its line break not counted.
+func lineLength(s string) int {
+	if n := strings.IndexByte(s, '\n'); n > 0 {
+		return n
+	}
+	return len(s)
+}
+
+// value decodes the object or string that s begins with and returns its length.
+func (p *pass) value(s string, at int, routing string, wraps int) (n int, more bool) {
+	if s[0] == '"' {
+		l := lexer{s: s}
+		var t token
+		if !l.value(&t) {
+			return p.broken(s, at, l.err)
+		}
+		return l.i, p.textual(s, t, at, routing, wraps)
+	}
+	x := &p.reading
+	x.top.begin(s)
+	l := lexer{s: s}
+	if !l.object(&x.top) {
+		if inner := templateList(s); inner > 0 {
+			return p.salvage(s, inner, at, routing, wraps)
+		}
+		return p.broken(s, at, l.err)
+	}
+	if l.i > p.maxDocument() && x.top.get(keyAlerts).kind != arrayToken {
+		return l.i, p.reject(TooLarge, fmt.Errorf("a document of %d bytes, more than %d", l.i, p.maxDocument()), at, s[:l.i])
+	}
+	return l.i, p.object(s[:l.i], at, routing, wraps)
+}
+
+// broken rejects a value and goes on after its line.
+func (p *pass) broken(s string, at int, err error) (int, bool) {
+	reason := BadJSON
+	if err == errDepth {
+		reason = TooDeep
+	}
+	n := lineLength(s)
+	return n, p.reject(reason, err, at, s[:n])
+}
+
+// templateList finds the list of events in the forwarder's default HTTP body
+// when the body as a whole is not valid, so that one bad event does not take
+// the good ones with it. It returns 0 when s is not such a body.
+func templateList(s string) int {
+	const list = `"alerts":[`
+	head := s[:min(len(s), 4096)]
+	i := strings.Index(head, list)
+	if i < 0 || strings.IndexByte(head[1:i], '{') >= 0 {
+		return 0
+	}
+	return i + len(list)
+}
+
+func (p *pass) salvage(s string, inner, at int, routing string, wraps int) (int, bool) {
+	base := p.base
+	p.base = at + inner
+	defer func() { p.base = base }()
+	end := len(s)
+	if tail := strings.TrimRight(s, " \t\r\n"); strings.HasSuffix(tail, "]}") {
+		end = len(tail) - 2
+	}
+	return len(s), p.stream(s[inner:end], routing, wraps+1)
+}
+
+// textual decodes an event that is wrapped in a string: JSON text, or JSON in
+// base64 (the forwarder's event_text_as_json_byte_array).
+func (p *pass) textual(s string, t token, at int, routing string, wraps int) bool {
+	text := p.reading.pool.text(s, t)
+	if !strings.HasPrefix(text, "{") {
+		b, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(b) == 0 || b[0] != '{' {
+			return p.reject(BadEnvelope, fmt.Errorf("a string that holds no event"), at, s[t.start:t.end])
+		}
+		text = string(b)
+	}
+	return p.unwrap(text, at, routing, wraps)
+}
+
+// unwrap decodes what an envelope holds.
+func (p *pass) unwrap(s string, at int, routing string, wraps int) bool {
+	if wraps >= maxEnvelopes {
+		return p.reject(TooDeep, fmt.Errorf("more than %d envelopes around an event", maxEnvelopes), at, s)
+	}
+	base := p.base
+	p.base = at
+	more := p.stream(s, routing, wraps+1)
+	p.base = base
+	return more
+}
+
+// object decodes an object whose tokens are in p.reading.top: an envelope or an
+// event.
+func (p *pass) object(s string, at int, routing string, wraps int) bool {
+	x := &p.reading
+	top := &x.top
+	typ := x.plainText(top, top.get(keyType))
+	alerts, data, event := top.get(keyAlerts), top.get(keyData), top.get(keyEvent)
+	switch {
+	case alerts.kind == arrayToken && typ == "" && (top.get(keyService).kind != absent || top.get(keyFilename).kind != absent):
+		return p.unwrap(s[alerts.start:alerts.end], at+int(alerts.start), routing, wraps)
+	case top.get(keySpecVersion).kind == stringToken:
+		if routing == "" {
+			routing = knownType(typ)
+		}
+		return p.cloudEvent(s, at, data, top.get(keyDataBase64), routing, wraps)
+	case event.kind == objectToken && typ == "":
+		return p.unwrap(s[event.start:event.end], at+int(event.start), routing, wraps)
+	case event.kind == stringToken && top.get(keySourcetype).kind != absent && typ == "":
+		return p.textual(s, event, at, routing, wraps)
+	}
+	return p.documents(s, at, p.typeOf(typ, routing))
+}
+
+func (p *pass) cloudEvent(s string, at int, data, b64 token, routing string, wraps int) bool {
+	switch {
+	case data.kind == objectToken, data.kind == arrayToken:
+		return p.unwrap(s[data.start:data.end], at+int(data.start), routing, wraps)
+	case data.kind == stringToken:
+		return p.textual(s, data, at, routing, wraps)
+	case b64.kind == stringToken:
+		return p.textual(s, b64, at, routing, wraps)
+	}
+	return p.reject(BadEnvelope, fmt.Errorf("a CloudEvent without JSON data"), at, s)
+}
+
+// knownType is the canonical form of s if that is a type, else "".
+func knownType(s string) string {
+	if canonical := canonicalType(s); shapes[canonical] != nil {
+		return canonical
+	}
+	return ""
+}
+
+// typeOf decides an object's type: the type that it gives itself, the routing
+// key that it came with, or the one that an alert repeats.
+func (p *pass) typeOf(typ, routing string) string {
+	x := &p.reading
+	if t := p.cloudType(typ); t != "" {
+		return t
+	}
+	if t := knownType(typ); t != "" {
+		return t
+	}
+	if routing != "" {
+		return canonicalType(routing)
+	}
+	if typ != "" {
+		return canonicalType(typ)
+	}
+	if alert := x.plainText(&x.top, x.top.get(keyAlertType)); alert != "" {
+		return knownType("alert." + alert)
+	}
+	return ""
+}
+
+// documents gives an object's events: one, or one for each of a hit's docs.
+func (p *pass) documents(s string, at int, typ string) bool {
+	if typ == "" {
+		return p.reject(NoType, fmt.Errorf("neither a routing key nor a type"), at, s)
+	}
+	shape := shapes[typ]
+	if shape == nil {
+		shape = unknownShape
+	}
+	if !p.Kinds.Has(shape.kind) {
+		return true
+	}
+	x := &p.reading
+	docs := x.top.get(keyDocs)
+	s = p.own(s)
+	x.top.s = s
+	if !shape.docs || docs.kind != objectToken && docs.kind != arrayToken {
+		return p.event(shape, typ, &original{format: jsonOriginal, text: s})
+	}
+	whole := &original{format: jsonOriginal, text: s, docs: span{int(docs.start), int(docs.end)}}
+	if docs.kind == objectToken {
+		return p.document(shape, typ, whole, whole.docs, at)
+	}
+	none := true
+	for t := range elements(s[docs.start:docs.end]) {
+		none = false
+		if !p.document(shape, typ, whole, span{int(docs.start + t.start), int(docs.start + t.end)}, at) {
+			return false
+		}
+	}
+	return !none || p.event(shape, typ, whole)
+}
+
+func (p *pass) document(shape *shape, typ string, whole *original, doc span, at int) bool {
+	x := &p.reading
+	text := whole.text[doc.start:doc.end]
+	if text == "" || text[0] != '{' {
+		return p.reject(BadJSON, fmt.Errorf("%s: a document that is not an object", typ), at+doc.start, text)
+	}
+	x.doc.dict = x.top.dict
+	if err := x.doc.read(text); err != nil { // can not happen: the lexer has been here
+		return p.reject(BadJSON, err, at+doc.start, text)
+	}
+	one := *whole
+	one.doc = doc
+	x.hasDoc = true
+	more := p.event(shape, typ, &one)
+	x.hasDoc = false
+	return more
+}
+
+// event fills one event by its shape and hands it over.
+func (p *pass) event(shape *shape, typ string, o *original) bool {
+	x := &p.reading
+	e := p.newEvent(shape.kind, typ)
+	e.Event.Stage = shape.stage
+	if shape.unknown {
+		x.flaw(FlawUnknownType)
+	}
+	for i := range shape.steps {
+		shape.steps[i].do(x)
+	}
+	return p.finish(o)
+}
+
+// own copies a document out of the message's buffer: events outlive it.
+func (p *pass) own(s string) string {
+	if p.borrow {
+		return s
+	}
+	return strings.Clone(s)
+}
+
+// textOf views bytes as text without copying them.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,120 @@
+package events
+
+import (
+	"iter"
+	"slices"
+	"time"
+)
+
+// A reading is one event in the making: the tokens of its JSON and the Event
+// that the rows fill. It is used again for event after event.
+type reading struct {
+	event *Event
+	msg   *Message
+	now   time.Time
+
+	top    values // the message
+	doc    values // the one document of a hit
+	inner  values // an object within one of them, while it is read
+	hasDoc bool
+	pool   textPool
+}
+
+// flaw notes something wrong with the event, once.
+func (x *reading) flaw(name string) {
+	if !slices.Contains(x.event.Event.Flaws, name) {
+		x.event.Event.Flaws = append(x.event.Event.Flaws, name)
+	}
+}
+
+// finish derives what follows from other fields.
+func (x *reading) finish() {
+	e := x.event
+	named := func(name *string, path string) {
+		if *name == "" && path != "" {
+			*name = baseName(path)
+		}
+	}
+	named(&e.Process.Name, e.Process.Path)
+	named(&e.Process.Parent.Name, e.Process.Parent.Path)
+	named(&e.Module.Name, e.Module.Path)
+	named(&e.Child.Name, e.Child.Path)
+	named(&e.Target.Name, e.Target.Path)
+	named(&e.File.Name, e.File.Path)
+	if e.File.Name != "" {
+		e.File.Ext = extension(e.File.Name)
+	}
+	if e.Reg.RawPath != "" && e.Reg.Path == "" {
+		e.Reg.Path = registryPath(e.Reg.RawPath)
+	}
+	x.fromGUID()
+	if len(e.Sensor.IDs) == 1 {
+		e.Sensor.ID = e.Sensor.IDs[0]
+	}
+	if !e.Event.Time.IsZero() && !e.Event.Received.IsZero() {
+		e.Event.Age = e.Event.Received.Sub(e.Event.Time)
+	}
+	if x.pool.bad {
+		x.flaw(FlawUTF8)
+	}
+	if x.pool.nul {
+		x.flaw(FlawNUL)
+	}
+}
+
+// fromGUID takes from the process GUID what else nobody said: it holds the
+// process id and the start time.
+func (x *reading) fromGUID() {
+	p := &x.event.Process
+	if p.GUID == "" || p.PID != 0 && !p.Start.IsZero() {
+		return
+	}
+	g, err := ParseGUID(p.GUID)
+	if err != nil {
+		return // a Carbon Black Cloud GUID, which names them as fields
+	}
+	if p.PID == 0 {
+		p.PID = g.PID
+	}
+	if p.Start.IsZero() && believable(g.Start, x.now) {
+		p.Start = g.Start
+	}
+}
+
+// derived lists, for each field that finish fills, the fields that it reads.
+var derived = map[string][]string{
+	"process.name":        {"process.path"},
+	"process.parent.name": {"process.parent.path"},
+	"module.name":         {"module.path"},
+	"child.name":          {"child.path"},
+	"target.name":         {"target.path"},
+	"file.name":           {"file.path"},
+	"file.ext":            {"file.path", "file.name"},
+	"reg.path":            {"reg.raw_path"},
+	"process.pid":         {"process.guid"},
+	"process.start":       {"process.guid"},
+	"sensor.id":           {"sensor.ids"},
+	"event.age":           {"event.time", "event.received"},
+}
+
+// elements iterates over the values of an array that the lexer has accepted;
+// the tokens' places count from the start of the array.
+func elements(array string) iter.Seq[token] {
+	return func(yield func(token) bool) {
+		l := lexer{s: array, i: 1}
+		for {
+			l.space()
+			if l.i >= len(array) || array[l.i] == ']' {
+				return
+			}
+			var t token
+			if !l.value(&t) || !yield(t) {
+				return
+			}
+			l.space()
+			if l.i < len(array) && array[l.i] == ',' {
+				l.i++
+			}
+		}
+	}
+}

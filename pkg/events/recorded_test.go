@@ -1,0 +1,375 @@
+package events
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// recordings is where the recorded messages lie beside the repository; tests
+// that read them are skipped where they are not.
+const recordings = "../../../shared/data/events"
+
+// readLines decodes a file with one JSON value on each line.
+func readLines[T any](t testing.TB, name string) []T {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(recordings, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("no recordings: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []T
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	lines.Buffer(nil, len(b)+1)
+	for lines.Scan() {
+		var v T
+		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+type captured struct {
+	Ref         string         `json:"ref"`
+	Exchange    string         `json:"exchange"`
+	RoutingKey  string         `json:"routing_key"`
+	ContentType string         `json:"content_type"`
+	Headers     map[string]any `json:"headers"`
+	Body        []byte         `json:"body_b64"`
+}
+
+func (c captured) message() Message {
+	m := Message{Body: c.Body, ContentType: c.ContentType, Exchange: c.Exchange, RoutingKey: c.RoutingKey, Headers: map[string]string{}}
+	for k, v := range c.Headers {
+		m.Headers[k] = fmt.Sprint(v)
+	}
+	return m
+}
+
+// expectation is what an independent decoder found in a recorded message. Nil:
+// it said nothing of that field.
+type expectation struct {
+	Ref    string         `json:"ref"`
+	Expect map[string]any `json:"expect"`
+}
+
+// decodeAll decodes messages that must have nothing wrong with them.
+func decodeAll(t testing.TB, d *Decoder, msgs ...Message) []*Event {
+	t.Helper()
+	var all []*Event
+	for i := range msgs {
+		events, rejects := d.Decode(&msgs[i])
+		for _, r := range rejects {
+			t.Errorf("message %d: rejected: %v", i, r)
+		}
+		all = append(all, events...)
+	}
+	return all
+}
+
+func TestRecordedBusMessages(t *testing.T) {
+	wants := map[string][]map[string]any{}
+	for _, e := range readLines[expectation](t, "dev/expect.jsonl") {
+		wants[e.Ref] = append(wants[e.Ref], e.Expect)
+	}
+	for _, c := range readLines[captured](t, "dev/bus.jsonl") {
+		if c.ContentType == "application/protobuf" {
+			continue
+		}
+		t.Run(c.Ref, func(t *testing.T) {
+			events := decodeAll(t, &Decoder{}, c.message())
+			if len(events) != len(wants[c.Ref]) {
+				t.Fatalf("%d events, want %d", len(events), len(wants[c.Ref]))
+			}
+			for i, e := range events {
+				compareExpected(t, e, wants[c.Ref][i], exact)
+			}
+		})
+	}
+}
+
+func TestRecordedForwarderLines(t *testing.T) {
+	wants := readLines[expectation](t, "dev/expect.jsonl")
+	lines := readLines[json.RawMessage](t, "dev/forwarder.jsonl")
+	for i, line := range lines {
+		events := decodeAll(t, &Decoder{}, Message{Body: line})
+		if len(events) != 1 {
+			t.Fatalf("line %d: %d events, want 1", i+1, len(events))
+		}
+		compareExpected(t, events[0], wants[i].Expect, forwarded)
+	}
+}
+
+func TestRecordedOldForwarderLines(t *testing.T) {
+	var wants []map[string]any
+	for _, w := range readLines[expectation](t, "dev/expect.jsonl") {
+		if strings.HasPrefix(w.Expect["type"].(string), "ingress.event.") {
+			wants = append(wants, w.Expect)
+		}
+	}
+	lines := readLines[json.RawMessage](t, "dev/forwarder-3.7.jsonl")
+	if len(lines) != len(wants) {
+		t.Fatalf("%d lines for %d expectations", len(lines), len(wants))
+	}
+	for i, line := range lines {
+		events := decodeAll(t, &Decoder{}, Message{Body: line})
+		if len(events) != 1 {
+			t.Fatalf("line %d: %d events, want 1", i+1, len(events))
+		}
+		compareExpected(t, events[0], wants[i], forwarded)
+	}
+}
+
+// fidelity is what a way of transport leaves of an event.
+type fidelity bool
+
+const (
+	exact     fidelity = false
+	forwarded fidelity = true // the forwarder drops fractions of seconds and some fields
+)
+
+// compareExpected compares every field of an expectation.
+func compareExpected(t testing.TB, e *Event, want map[string]any, as fidelity) {
+	t.Helper()
+	for name, w := range want {
+		got, ok := expectedField(e, name)
+		if !ok {
+			t.Errorf("%s: the test does not know the expected field %q", e.Event.Type, name)
+			continue
+		}
+		if as == forwarded && lostInForwarder(e, name) {
+			continue
+		}
+		if !sameValue(name, got, w, as) {
+			t.Errorf("%s: %s = %#v, want %#v", e.Event.Type, name, got, w)
+		}
+	}
+}
+
+// lostInForwarder lists what the forwarder does not print.
+func lostInForwarder(e *Event, name string) bool {
+	switch name {
+	case "creation_observed":
+		return true
+	case "process_md5":
+		switch e.Event.Kind {
+		case ChildProcess, ModuleLoad, Blocked, BinaryInfo, ProcessEnd:
+			return true
+		}
+	case "process_path":
+		return e.Event.Kind == Blocked
+	case "process_pid", "process_guid":
+		return e.Event.Kind == Blocked
+	}
+	return false
+}
+
+func sameValue(name string, got, want any, as fidelity) bool {
+	switch w := want.(type) {
+	case float64:
+		g, ok := got.(float64)
+		if as == forwarded && name == "ts_unix_ns" {
+			return ok && math.Trunc(g/1e9) == math.Trunc(w/1e9)
+		}
+		return ok && math.Abs(g-w) < 1e-3*max(1, math.Abs(w)*1e-9)
+	case string:
+		if strings.HasSuffix(name, "md5") || name == "md5" {
+			w = strings.ToLower(w)
+		}
+		return got == w
+	case bool:
+		return got == w
+	case []any:
+		var list []string
+		for _, x := range w {
+			list = append(list, fmt.Sprint(x))
+		}
+		g := got.([]string)
+		slices.Sort(list)
+		g = slices.Clone(g)
+		slices.Sort(g)
+		return slices.Equal(list, g)
+	}
+	return false
+}
+
+// expectedField gives the event's value of an expectation's field, as JSON
+// would decode it.
+func expectedField(e *Event, name string) (any, bool) {
+	seconds := func(tm time.Time) float64 {
+		if tm.IsZero() {
+			return 0
+		}
+		return float64(tm.UnixNano()) / 1e9
+	}
+	first := func(values ...string) string {
+		for _, v := range values {
+			if v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	pathOf := map[Kind]string{
+		ProcessStart: e.Process.Path, ProcessEnd: e.Process.Path, FileChange: e.File.Path, Registry: e.Reg.RawPath,
+		ModuleLoad: e.Module.Path, Blocked: e.File.Path, ChildProcess: e.Child.Path,
+	}
+	md5Of := map[Kind]string{
+		ProcessStart: e.Process.MD5, ModuleLoad: e.Module.MD5, Blocked: e.File.MD5, FileChange: e.File.MD5,
+	}
+	actor := func(of, blocked string) string {
+		if e.Event.Kind == Blocked {
+			return blocked
+		}
+		return of
+	}
+	switch name {
+	case "type":
+		return e.Event.Type, true
+	case "ts":
+		return seconds(e.Event.Time), true
+	case "ts_unix_ns":
+		return float64(e.Event.Time.UnixNano()), true
+	case "sensor_id":
+		return float64(e.Sensor.ID), true
+	case "sensor_ids":
+		list := []string{}
+		for _, id := range e.Sensor.IDs {
+			list = append(list, fmt.Sprint(id))
+		}
+		return list, true
+	case "hostname":
+		return e.Sensor.Hostname, true
+	case "hostnames":
+		return e.Sensor.Hostnames, true
+	case "groups":
+		return e.Sensor.Groups, true
+	case "process_guid":
+		return e.Process.GUID, true
+	case "process_pid":
+		return float64(e.Process.PID), true
+	case "process_path":
+		return e.Process.Path, true
+	case "process_md5":
+		return e.Process.MD5, true
+	case "segment_id":
+		return float64(e.Process.Segment), true
+	case "path":
+		if e.Event.Kind == BinaryInfo {
+			return strings.Join(e.Binary.Paths, ";"), true
+		}
+		return pathOf[e.Event.Kind], true
+	case "md5":
+		if v := md5Of[e.Event.Kind]; v != "" {
+			return v, true
+		}
+		return first(e.Binary.MD5, e.Process.MD5), true
+	case "command_line":
+		return actor(e.Process.CommandLine, e.Child.CommandLine), true
+	case "username":
+		return actor(e.Process.User, e.Child.User), true
+	case "uid":
+		return e.Process.UID, true
+	case "creation_observed":
+		return !e.Process.AlreadyRunning, true
+	case "parent_guid":
+		return e.Process.Parent.GUID, true
+	case "parent_pid":
+		return float64(e.Process.Parent.PID), true
+	case "parent_path":
+		return e.Process.Parent.Path, true
+	case "child_guid":
+		return e.Child.GUID, true
+	case "child_pid":
+		return float64(e.Child.PID), true
+	case "child_path":
+		return e.Child.Path, true
+	case "child_md5":
+		return e.Child.MD5, true
+	case "created":
+		return e.Child.Created, true
+	case "suppressed":
+		return e.Child.Suppressed, true
+	case "action":
+		return first(e.File.Action, e.Reg.Action, e.Target.Action), true
+	case "file_type":
+		return e.File.Type, true
+	case "direction":
+		return e.Net.Direction, true
+	case "protocol":
+		return e.Net.Protocol, true
+	case "domain":
+		return e.Net.Domain, true
+	case "local_ip":
+		return e.Net.LocalIP, true
+	case "local_port":
+		return float64(e.Net.LocalPort), true
+	case "remote_ip":
+		return e.Net.RemoteIP, true
+	case "remote_port":
+		return float64(e.Net.RemotePort), true
+	case "target_guid":
+		return e.Target.GUID, true
+	case "target_pid":
+		return float64(e.Target.PID), true
+	case "target_path":
+		return e.Target.Path, true
+	case "target_md5":
+		return e.Target.MD5, true
+	case "requested_access":
+		return float64(e.Target.Access), true
+	case "is_target":
+		return e.Target.IsTarget, true
+	case "tamper_type":
+		return e.Tamper.Type, true
+	case "blocked":
+		return e.Exploit.Blocked, true
+	case "mitigation":
+		return e.Exploit.Mitigation, true
+	case "blocked_event":
+		return e.Block.Event, true
+	case "blocked_result":
+		return e.Block.Result, true
+	case "signed":
+		return e.Binary.SignResult, true
+	case "size":
+		return float64(e.Binary.Size), true
+	case "publisher":
+		return e.Binary.Publisher, true
+	case "watchlist_id":
+		return float64(e.Watchlist.ID), true
+	case "watchlist_name":
+		return e.Watchlist.Name, true
+	case "feed_id":
+		return float64(e.Feed.ID), true
+	case "feed_name":
+		return e.Feed.Name, true
+	case "report_id":
+		return e.Feed.ReportID, true
+	case "report_score":
+		return e.Feed.Score, true
+	case "ioc_type":
+		return e.IOC.Type, true
+	case "ioc_value":
+		return e.IOC.Value, true
+	case "status":
+		return e.Alert.Status, true
+	case "alert_type":
+		return e.Alert.Type, true
+	}
+	return nil, false
+}
