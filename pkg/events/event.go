@@ -47,8 +47,9 @@ type Meta struct {
 	Flaws     []string      `expr:"flaws" json:"flaws,omitempty"`         // what was wrong with the message, see the Flaw constants
 }
 
-// Kind sorts events by what happened, whatever the product calls it.
-type Kind string
+// Kind sorts events by what happened, whatever the product calls it. It is an
+// alias because expr-lang does not compare a named text type with text.
+type Kind = string
 
 // The kinds of event.
 const (

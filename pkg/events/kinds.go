@@ -15,16 +15,16 @@ type KindSet uint32
 func NewKindSet(kinds ...Kind) KindSet {
 	var s KindSet
 	for _, k := range kinds {
-		s |= k.bit()
+		s |= bit(k)
 	}
 	return s
 }
 
 // Has reports whether k is wanted.
-func (s KindSet) Has(k Kind) bool { return s == 0 || s&k.bit() != 0 }
+func (s KindSet) Has(k Kind) bool { return s == 0 || s&bit(k) != 0 }
 
 // bit is the kind's place in a KindSet; a kind that is not in Kinds has none.
-func (k Kind) bit() KindSet {
+func bit(k Kind) KindSet {
 	for i, known := range Kinds {
 		if k == known {
 			return 1 << i

@@ -24,7 +24,10 @@ type Job struct {
 	OnFailure []actions.Step `json:"on_failure,omitempty"`
 	Timeout   time.Duration  `json:"timeout,omitempty"` // of the whole chain, once it runs
 	Group     string         `json:"group,omitempty"`   // concurrency key; empty: the sensor
-	Policy    string         `json:"policy,omitempty"`  // concurrency policy: queue, join, drop, replace
+	Policy    Policy         `json:"policy,omitempty"`  // what happens when a job of the same Group is under way
+	Literal   bool           `json:"literal,omitempty"` // the steps' values are final: never evaluated again
+	Parent    *Parent        `json:"parent,omitempty"`  // the step of another job that waits for this one
+	Of        string         `json:"of,omitempty"`      // the job that this one retries, resolves or undoes
 
 	Event      *events.Event  `json:"event,omitempty"`
 	Vars       map[string]any `json:"vars,omitempty"`
@@ -43,6 +46,63 @@ type Job struct {
 	Started  time.Time    `json:"started,omitzero"`
 	Ended    time.Time    `json:"ended,omitzero"`
 	History  []Transition `json:"history,omitempty"` // bounded, the latest
+
+	Ran       time.Duration `json:"ran,omitempty"`   // time spent running so far; waiting does not count
+	Owner     string        `json:"owner,omitempty"` // the replica that runs it, or ran it last
+	Epoch     uint64        `json:"epoch,omitempty"` // of that replica's claim: the fencing token in the record
+	Cancel    *Request      `json:"cancel,omitempty"`
+	Approvals []Approval    `json:"approvals,omitempty"`
+
+	// Revision is the record's version in the store, for compare-and-set.
+	Revision uint64 `json:"-"`
+}
+
+// Policy says what happens to a job when another of its Group is under way.
+type Policy string
+
+// Policies. The empty one is Queue.
+const (
+	Queue   Policy = "queue"   // wait until the other has ended
+	Join    Policy = "join"    // the other does it for both: end as cancelled
+	Drop    Policy = "drop"    // end as denied
+	Replace Policy = "replace" // cancel the other
+)
+
+// Parent names the step that a job runs for.
+type Parent struct {
+	Job  string `json:"job"`
+	Step string `json:"step"`
+	Item int    `json:"item,omitempty"`
+}
+
+// Request is what a person asked for.
+type Request struct {
+	By  string    `json:"by"`
+	Why string    `json:"why,omitempty"`
+	At  time.Time `json:"at"`
+}
+
+// Approval is a question to people that holds a job, and their answers.
+type Approval struct {
+	Step      string    `json:"step"`           // "" when the whole job is held
+	Item      int       `json:"item,omitempty"` // of a foreach
+	From      []string  `json:"from,omitempty"` // people or groups that may answer; empty: anybody who may approve
+	Require   int       `json:"require"`        // different people that must agree
+	Until     time.Time `json:"until,omitzero"` // after that Otherwise applies
+	Otherwise string    `json:"otherwise,omitempty"`
+	Answers   []Answer  `json:"answers,omitempty"`
+	Granted   bool      `json:"granted,omitempty"`
+	Closed    bool      `json:"closed,omitempty"` // decided
+}
+
+// Answer is one person's answer to an Approval.
+type Answer struct {
+	Step   string    `json:"step,omitempty"` // "" answers whatever the job waits for
+	By     string    `json:"by"`
+	Groups []string  `json:"groups,omitempty"` // that the person is in
+	Allow  bool      `json:"allow"`
+	Why    string    `json:"why,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // State of a job.
@@ -70,9 +130,6 @@ func (s State) Terminal() bool {
 	}
 	return false
 }
-
-// Reason names a decision: the same word in log, metric label, result and why.
-type Reason string
 
 // Priority of a job.
 type Priority string
@@ -109,6 +166,8 @@ type StepRecord struct {
 	Session  int64           `json:"session,omitempty"` // of the intent
 	After    int64           `json:"after,omitempty"`   // highest command id seen before the intent
 	Command  int64           `json:"command,omitempty"` // of the submission
+	Sent     string          `json:"sent,omitempty"`    // name of that command
+	Until    time.Time       `json:"until,omitzero"`    // no other attempt before
 	Attempts int             `json:"attempts,omitempty"`
 	Output   json.RawMessage `json:"output,omitempty"`
 	Error    string          `json:"error,omitempty"`

@@ -1,0 +1,145 @@
+package web
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// sessionCookie holds who is logged in at the dashboard, signed.
+const sessionCookie = "edrpipe_session"
+
+// sessionLife is how long a login lasts.
+const sessionLife = 12 * time.Hour
+
+// auth finds out who asks. Scripts show a bearer token; people log in once and
+// then show a signed cookie that no other site can make their browser send.
+type auth struct {
+	users  *Users
+	key    []byte // signs cookies; new at each start, which ends all logins
+	secure bool   // cookies only over TLS
+	now    func() time.Time
+}
+
+func newAuth(users *Users, secure bool, now func() time.Time) *auth {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return &auth{users: users, key: key, secure: secure, now: now}
+}
+
+type userKey struct{}
+
+// userOf returns who makes the request; require has put it there.
+func userOf(ctx context.Context) User {
+	u, _ := ctx.Value(userKey{}).(User)
+	return u
+}
+
+// require lets only users through who have the role.
+func (a *auth) require(need Role, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, ok := a.identify(r)
+		switch {
+		case !ok && wantsPage(r):
+			http.Redirect(w, r, "/login", http.StatusSeeOther)
+		case !ok:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="edrpipe"`)
+			writeError(w, http.StatusUnauthorized, "who is there? Send Authorization: Bearer TOKEN")
+		case !user.Role.Allows(need):
+			writeError(w, http.StatusForbidden, user.Name+" is "+string(user.Role)+", and this needs "+string(need))
+		default:
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, user)))
+		}
+	})
+}
+
+// wantsPage tells a person's browser from a script.
+func wantsPage(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+func (a *auth) identify(r *http.Request) (User, bool) {
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return a.users.ByToken(token)
+	}
+	c, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return User{}, false
+	}
+	return a.open(c.Value)
+}
+
+// login is what a cookie says.
+type login struct {
+	Name  string    `json:"n"`
+	Until time.Time `json:"u"`
+}
+
+// seal makes the cookie of a user who has proved to be that user.
+func (a *auth) seal(name string) *http.Cookie {
+	until := a.now().Add(sessionLife)
+	body, _ := json.Marshal(login{Name: name, Until: until}) // a string and a time always can be
+	payload := base64.RawURLEncoding.EncodeToString(body)
+	return &http.Cookie{
+		Name: sessionCookie, Value: payload + "." + a.sign(payload), Path: "/", Expires: until,
+		HttpOnly: true, Secure: a.secure, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// open reads a cookie and looks the user up anew: a user taken off the list is
+// out at once.
+func (a *auth) open(value string) (User, bool) {
+	payload, mac, _ := strings.Cut(value, ".")
+	if !hmac.Equal([]byte(mac), []byte(a.sign(payload))) {
+		return User{}, false
+	}
+	body, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		return User{}, false
+	}
+	var l login
+	if json.Unmarshal(body, &l) != nil || a.now().After(l.Until) {
+		return User{}, false
+	}
+	for _, u := range a.users.List {
+		if u.Name == l.Name {
+			return u, true
+		}
+	}
+	return User{}, false
+}
+
+func (a *auth) sign(payload string) string {
+	m := hmac.New(sha256.New, a.key)
+	m.Write([]byte(payload))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// writeError answers with what is wrong, in the one form that all errors have.
+func writeError(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": message}) // the client has gone
+}
+
+// protect sets what keeps a page from being used against its user: it runs only
+// our own scripts, sits in nobody's frame, and takes no posts from other sites.
+func protect(next http.Handler) http.Handler {
+	sameOrigin := http.NewCrossOriginProtection()
+	inner := sameOrigin.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cache-Control", "no-store")
+		inner.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,208 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/events"
+)
+
+// DeadPrefix is where dead letters are on the bus: edr.dead.<reason>.
+const DeadPrefix = "edr.dead"
+
+// Headers that a dead letter has besides those of the message.
+const (
+	HeaderDeadReason  = "Dead-Reason"
+	HeaderDeadError   = "Dead-Error"
+	HeaderDeadOrigin  = "Dead-Origin" // transport by which it came, and its server
+	HeaderDeadTime    = "Dead-Time"
+	HeaderDeadSubject = "Dead-Subject" // where a replay puts it
+	HeaderDeadSize    = "Dead-Size"    // set when the body was cut: bytes it had
+)
+
+// maxDeadError bounds the error text that a dead letter carries: it may quote
+// hostile input.
+const maxDeadError = 500
+
+// DeadLetters is the bounded stream of input that could not be used. The oldest
+// give way to new ones.
+type DeadLetters struct {
+	JetStream natsjs.JetStream
+	Stream    string // empty: DEAD
+	Prefix    string // of the subjects on which events arrive; empty: edr.events
+}
+
+// Dead is one dead letter.
+type Dead struct {
+	Sequence uint64 // its place in the stream
+	Reason   string // bad_json, truncated_bundle, too_large, …: one word, a metric's label
+	Error    string
+	Origin   string
+	Time     time.Time
+	Size     int // bytes the body had, more than len(Message.Body) if it was cut
+	Message  events.Message
+
+	subject string
+}
+
+func (d *DeadLetters) stream() string {
+	if d.Stream == "" {
+		return "DEAD"
+	}
+	return d.Stream
+}
+
+func (d *DeadLetters) prefix() string {
+	if d.Prefix == "" {
+		return Prefix
+	}
+	return d.Prefix
+}
+
+// Write keeps m with the reason why it could not be used, and returns when the
+// stream has it: then m may be settled. A body larger than the bus takes is cut.
+func (d *DeadLetters) Write(ctx context.Context, reason string, m events.Message, cause error) error {
+	out := Encode(d.prefix(), m)
+	set := func(k, v string) { out.Header[k] = []string{v} }
+	set(HeaderDeadReason, reason)
+	set(HeaderDeadOrigin, strings.Trim(m.Transport+"/"+m.Server, "/"))
+	set(HeaderDeadTime, time.Now().UTC().Format(time.RFC3339Nano))
+	set(HeaderDeadSubject, out.Subject)
+	if cause != nil {
+		text := cause.Error()
+		set(HeaderDeadError, strings.ToValidUTF8(text[:min(len(text), maxDeadError)], "?"))
+	}
+	out.Subject = DeadPrefix + "." + token(reason)
+	limit := int(d.JetStream.Conn().MaxPayload()) - headerSize(out.Header) - len(HeaderDeadSize) - 32
+	if len(out.Data) > limit {
+		set(HeaderDeadSize, strconv.Itoa(len(out.Data)))
+		out.Data = out.Data[:max(limit, 0)]
+	}
+	// The id of the message itself would make the stream drop a second letter about
+	// the same content; that is wanted for redeliveries, per reason.
+	set(HeaderMessageID, reason+"/"+out.Header.Get(HeaderMessageID))
+	if _, err := d.JetStream.PublishMsg(ctx, out); err != nil {
+		return fmt.Errorf("keep dead letter (%s): %w", reason, err)
+	}
+	return nil
+}
+
+// List goes through the dead letters from the oldest to the newest, at most those
+// there are when it is called; of one reason, or of all with an empty one.
+func (d *DeadLetters) List(ctx context.Context, reason string, each func(Dead) error) error {
+	config := natsjs.OrderedConsumerConfig{FilterSubjects: []string{d.filter(reason)}}
+	consumer, err := d.JetStream.OrderedConsumer(ctx, d.stream(), config)
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	for left := info.NumPending; left > 0; left-- {
+		m, err := consumer.Next(natsjs.FetchContext(ctx))
+		if err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+		if err := each(d.read(meta.Sequence.Stream, m.Headers(), m.Data())); err != nil {
+			return err
+		}
+		left = min(left, meta.NumPending+1)
+	}
+	return nil
+}
+
+func (d *DeadLetters) filter(reason string) string {
+	if reason == "" {
+		return DeadPrefix + ".>"
+	}
+	return DeadPrefix + "." + token(reason)
+}
+
+// Get reads one dead letter.
+func (d *DeadLetters) Get(ctx context.Context, sequence uint64) (Dead, error) {
+	s, err := d.JetStream.Stream(ctx, d.stream())
+	if err != nil {
+		return Dead{}, fmt.Errorf("dead letters: %w", err)
+	}
+	m, err := s.GetMsg(ctx, sequence)
+	if err != nil {
+		return Dead{}, fmt.Errorf("dead letter %d: %w", sequence, err)
+	}
+	return d.read(sequence, m.Header, m.Data), nil
+}
+
+func (d *DeadLetters) read(sequence uint64, h nats.Header, body []byte) Dead {
+	dead := Dead{
+		Sequence: sequence, Reason: h.Get(HeaderDeadReason), Error: h.Get(HeaderDeadError), Origin: h.Get(HeaderDeadOrigin),
+		Size: len(body), subject: h.Get(HeaderDeadSubject),
+	}
+	dead.Time, _ = time.Parse(time.RFC3339Nano, h.Get(HeaderDeadTime)) // zero when a stranger wrote it
+	if n, err := strconv.Atoi(h.Get(HeaderDeadSize)); err == nil {
+		dead.Size = n
+	}
+	for _, k := range []string{HeaderDeadReason, HeaderDeadError, HeaderDeadOrigin, HeaderDeadTime, HeaderDeadSubject, HeaderDeadSize, HeaderMessageID} {
+		h.Del(k)
+	}
+	dead.Message = Decode(d.prefix(), dead.subject, h, body)
+	return dead
+}
+
+// ErrCut: a dead letter holds only the beginning of what arrived.
+var ErrCut = errors.New("only the beginning of it was kept")
+
+// Replay puts a dead letter back among the events, where it arrived first, and
+// then removes it. Replaying it once more is refused by its absence.
+func (d *DeadLetters) Replay(ctx context.Context, dead Dead) error {
+	if dead.Size > len(dead.Message.Body) {
+		return fmt.Errorf("dead letter %d: %w", dead.Sequence, ErrCut)
+	}
+	m := Encode(d.prefix(), dead.Message)
+	if strings.HasPrefix(dead.subject, d.prefix()+".") {
+		m.Subject = dead.subject
+	}
+	m.Header.Set(HeaderMessageID, fmt.Sprintf("replay/%d/%d", dead.Sequence, dead.Time.UnixNano()))
+	if _, err := d.JetStream.PublishMsg(ctx, m); err != nil {
+		return fmt.Errorf("replay dead letter %d: %w", dead.Sequence, err)
+	}
+	s, err := d.JetStream.Stream(ctx, d.stream())
+	if err == nil {
+		err = s.DeleteMsg(ctx, dead.Sequence)
+	}
+	if err != nil {
+		return fmt.Errorf("dead letter %d is replayed but still listed: %w", dead.Sequence, err)
+	}
+	return nil
+}
+
+// Purge removes the dead letters of a reason, or all with an empty one, and says
+// how many there were.
+func (d *DeadLetters) Purge(ctx context.Context, reason string) (uint64, error) {
+	s, err := d.JetStream.Stream(ctx, d.stream())
+	if err != nil {
+		return 0, fmt.Errorf("dead letters: %w", err)
+	}
+	info, err := s.Info(ctx, natsjs.WithSubjectFilter(d.filter(reason)))
+	if err != nil {
+		return 0, fmt.Errorf("dead letters: %w", err)
+	}
+	var n uint64
+	for _, count := range info.State.Subjects {
+		n += count
+	}
+	if err := s.Purge(ctx, natsjs.WithPurgeSubject(d.filter(reason))); err != nil {
+		return 0, fmt.Errorf("purge dead letters: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,155 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/inflight"
+)
+
+// PublisherConfig of a Publisher. Only JetStream is required.
+type PublisherConfig struct {
+	JetStream natsjs.JetStream
+	Prefix    string        // of subjects; empty: edr.events
+	Window    int           // messages on their way to the stream; 0: 1000
+	Timeout   time.Duration // how long the stream may take to confirm one; 0: 20 s
+
+	// Dead takes messages that the bus refuses for their size even after they were
+	// split. Without it they are an error.
+	Dead *DeadLetters
+
+	Log zerolog.Logger
+}
+
+// Publisher puts messages onto the bus and settles each when the stream has it.
+// Its Carry is the handler with which any source is bridged:
+//
+//	source.Read(ctx, publisher.Carry)
+type Publisher struct {
+	c      PublisherConfig
+	queue  chan published
+	waiter sync.WaitGroup
+	stats  counters
+}
+
+// published is a message on its way.
+type published struct {
+	ack    natsjs.PubAckFuture
+	settle func(error)
+}
+
+// ErrTooLarge: a single event is beyond what the bus takes (max_payload).
+var ErrTooLarge = errors.New("larger than the bus takes")
+
+// NewPublisher starts a publisher; Close ends it.
+func NewPublisher(c PublisherConfig) *Publisher {
+	if c.Prefix == "" {
+		c.Prefix = Prefix
+	}
+	if c.Window == 0 {
+		c.Window = 1000
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 20 * time.Second
+	}
+	p := &Publisher{c: c, queue: make(chan published, c.Window)}
+	p.waiter.Go(p.confirm)
+	return p
+}
+
+// Close waits until everything that was carried is settled. Carry must not be
+// called any more.
+func (p *Publisher) Close() error {
+	close(p.queue)
+	p.waiter.Wait()
+	return nil
+}
+
+// Stats is what the publisher has done so far.
+func (p *Publisher) Stats() PublishStats { return p.stats.read() }
+
+// Carry sends m and returns; m is settled when the stream has confirmed it, or
+// with an error when it has not. It waits while Window messages are on their way.
+// What is larger than the bus takes is split by event; an event that is too large
+// by itself becomes a dead letter.
+func (p *Publisher) Carry(ctx context.Context, m events.Message) error {
+	settle := m.Settle
+	if settle == nil {
+		settle = func(error) {}
+	}
+	msg := Encode(p.c.Prefix, m)
+	limit := int(p.c.JetStream.Conn().MaxPayload()) - headerSize(msg.Header)
+	if len(m.Body) <= limit {
+		return p.send(ctx, msg, settle)
+	}
+	parts, tooLarge := Shrink(m, limit)
+	p.c.Log.Warn().Int("bytes", len(m.Body)).Int("limit", limit).Int("parts", len(parts)).Int("refused", len(tooLarge)).
+		Str("routing_key", m.RoutingKey).Msg("message is larger than the bus takes: split")
+	part := inflight.All(len(parts)+len(tooLarge), settle)
+	for _, big := range tooLarge {
+		part(p.refuse(ctx, big))
+	}
+	for _, small := range parts {
+		if err := p.send(ctx, Encode(p.c.Prefix, small), part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse keeps what fits of an event that does not.
+func (p *Publisher) refuse(ctx context.Context, m events.Message) error {
+	err := fmt.Errorf("event of %d bytes is %w", len(m.Body), ErrTooLarge)
+	p.stats.refused.Add(1)
+	if p.c.Dead == nil {
+		return err
+	}
+	return p.c.Dead.Write(ctx, "too_large", m, err)
+}
+
+func (p *Publisher) send(ctx context.Context, m *nats.Msg, settle func(error)) error {
+	ack, err := p.c.JetStream.PublishMsgAsync(m)
+	if err != nil {
+		p.stats.failed.Add(1)
+		settle(fmt.Errorf("publish on %s: %w", m.Subject, err))
+		return nil // the source delivers it again
+	}
+	select {
+	case p.queue <- published{ack, settle}:
+		return nil
+	case <-ctx.Done():
+		settle(ctx.Err())
+		return nil
+	}
+}
+
+// confirm settles messages in the order they were sent.
+func (p *Publisher) confirm() {
+	timer := time.NewTimer(p.c.Timeout)
+	defer timer.Stop()
+	for m := range p.queue {
+		timer.Reset(p.c.Timeout)
+		select {
+		case ack := <-m.ack.Ok():
+			p.stats.published.Add(1)
+			if ack.Duplicate {
+				p.stats.duplicates.Add(1)
+			}
+			m.settle(nil)
+		case err := <-m.ack.Err():
+			p.stats.failed.Add(1)
+			m.settle(fmt.Errorf("publish on %s: %w", m.ack.Msg().Subject, err))
+		case <-timer.C:
+			p.stats.failed.Add(1)
+			m.settle(fmt.Errorf("publish on %s: the stream did not confirm in %v", m.ack.Msg().Subject, p.c.Timeout))
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
+)
+
+// Config is what a Scheduler is made of. Server is required; every zero value
+// means the default named with it.
+type Config struct {
+	Server edr.Server
+	Store  Store      // of durable jobs; nil: Memory
+	Table  TableStore // of the slots; nil: MemoryTable, which serves one process
+	Binder Binder     // of durable jobs' steps; nil: such jobs are refused
+
+	// Owner names this replica in the slot table. Claims found under the same name
+	// at start are leftovers of its own crash and are taken back at once, so no two
+	// replicas may share it. Empty: unique, and leftovers are taken over as another
+	// replica's would be.
+	Owner string
+
+	Sessions int // Live Response sessions at once, those of other clients counted; 0: 10
+	Workers  int // sensors worked on at once that need no session; 0: 32
+
+	Turn    time.Duration // how long a sensor keeps its session while others wait; 0: 30s
+	Linger  time.Duration // how long an idle session is kept while nobody waits; 0: 5s; negative: not at all
+	Poll    time.Duration // between looks at all sensors; 0: 30s
+	Pending time.Duration // how long after a sensor's expected check-in its session may stay pending; 0: 45s
+	Wait    time.Duration // how long a job waits to start where it has no Deadline; 0: 72h
+	Step    time.Duration // how long a step may take where it has no Timeout; 0: 10m
+	Chain   time.Duration // how long a job may run where it has no Timeout; 0: 1h
+	Grace   time.Duration // how long running steps may go on at shutdown; 0: 20s
+	Ageing  time.Duration // a waiting job rises by one priority for each of these; 0: 10m
+
+	// Beat is the time between heartbeats in the slot table; 0: 2s. An owner that
+	// cannot renew stops itself after 3 beats, others take over after 5.
+	Beat time.Duration
+
+	// Prepare fills in a task before it is given to an action: artifacts, publish,
+	// HTTP client, scripts, secrets. Nil: nothing is added.
+	Prepare func(t *actions.Task)
+	// Admit is asked before a step starts. Nil: everything is allowed.
+	Admit func(ctx context.Context, r Asked) Verdict
+	// Stopped is asked before each command leaves; an error stops the step before
+	// anything was sent, and its job waits. Nil: never.
+	Stopped func() error
+	// Report is told of each transition, each ended step and the result, after
+	// they are stored. A result is told again until Report returns nil, also after
+	// a crash, so it must be idempotent. It may be called from several goroutines,
+	// for one job in order. Nil: nobody is told.
+	Report func(ctx context.Context, r Report) error
+	Log    zerolog.Logger
+}
+
+// Asked is what Admit decides on.
+type Asked struct {
+	Job    *Job // read only
+	Step   *actions.Step
+	Item   int // of a foreach, from 1
+	Spec   actions.Spec
+	Args   map[string]any // evaluated
+	Sensor edr.Sensor
+}
+
+// Verdict is the answer of Admit; the zero value allows.
+type Verdict struct {
+	Decision Decision
+	Reason   Reason
+	Detail   string
+	Until    time.Time         // Hold: ask again then; zero: in a minute
+	Approval *actions.Approval // Hold: people decide
+}
+
+// Decision of a Verdict.
+type Decision int
+
+// Decisions.
+const (
+	Allow  Decision = iota
+	Deny            // the step fails and its job ends as denied
+	Hold            // the job waits
+	Shadow          // the step is recorded with its arguments and not run
+)
+
+// Report is one thing that happened to a job.
+type Report struct {
+	Job        *Job        // a copy
+	Transition *Transition // nil for a step
+	Step       *StepRecord // a step that ended
+	Final      bool        // the result: last, and told until it is taken
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Server == nil {
+		return c, errors.New("jobs: Config.Server is required")
+	}
+	if c.Store == nil {
+		c.Store = new(Memory)
+	}
+	if c.Table == nil {
+		c.Table = new(MemoryTable)
+	}
+	if c.Owner == "" {
+		host, _ := os.Hostname() // only for people who read the table
+		c.Owner = host + "-" + strconv.Itoa(os.Getpid()) + "-" + NewID()[:6]
+	}
+	setDefault(&c.Sessions, 10)
+	setDefault(&c.Workers, 32)
+	setDefault(&c.Turn, 30*time.Second)
+	setDefault(&c.Linger, 5*time.Second)
+	setDefault(&c.Poll, 30*time.Second)
+	setDefault(&c.Pending, 45*time.Second)
+	setDefault(&c.Wait, 72*time.Hour)
+	setDefault(&c.Step, 10*time.Minute)
+	setDefault(&c.Chain, time.Hour)
+	setDefault(&c.Grace, 20*time.Second)
+	setDefault(&c.Ageing, 10*time.Minute)
+	setDefault(&c.Beat, 2*time.Second)
+	return c, nil
+}
+
+func setDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}

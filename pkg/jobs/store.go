@@ -1,0 +1,49 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of a Store.
+var (
+	ErrNoJob    = errors.New("no such job")
+	ErrConflict = errors.New("record was changed by somebody else")
+	ErrTooLarge = errors.New("record is too large")
+	ErrDamaged  = errors.New("record is damaged")
+)
+
+// MaxRecord bounds a job's record in the store, in bytes: below the bus's
+// default limit of 1 MiB for a message.
+const MaxRecord = 768 << 10
+
+// A Store keeps job records, the live ones apart from the finished, so that a
+// start reads only the live. What a method acknowledges survives a crash. All
+// methods are safe for concurrent use, also by several processes.
+type Store interface {
+	// Create records new jobs, all of them or none, and tells for each whether it
+	// is new: a job whose ID exists, live or finished, stays as it is. It sets
+	// Revision of the new ones.
+	Create(ctx context.Context, js []*Job) (created []bool, err error)
+	// Get returns a job, live or finished, or ErrNoJob.
+	Get(ctx context.Context, id string) (*Job, error)
+	// Update replaces a live record if its revision is still j.Revision, which it
+	// then sets anew; otherwise ErrConflict.
+	Update(ctx context.Context, j *Job) error
+	// Archive moves a job in a terminal state from the live to the finished ones.
+	// Archiving twice is no error.
+	Archive(ctx context.Context, j *Job) error
+	// Watch calls see with every live job, then once with Synced set, then with
+	// every change, until ctx ends or the store fails.
+	Watch(ctx context.Context, see func(Change)) error
+	// Finished returns finished jobs that ended at or after since, oldest first.
+	Finished(ctx context.Context, since time.Time) ([]*Job, error)
+}
+
+// Change is a change of a live job.
+type Change struct {
+	ID     string
+	Job    *Job // nil when it left the live ones
+	Synced bool // every live job has been seen
+}

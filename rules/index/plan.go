@@ -1,0 +1,220 @@
+package index
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"unicode/utf8"
+)
+
+// plan is how the conditions of one class are found: for each field the tables
+// of the atoms that some condition is filed under.
+type plan struct {
+	fields []*fieldPlan
+	slots  []slot
+	open   []int32 // conditions without an access set: always looked at
+}
+
+// slot is an atom that conditions are filed under.
+type slot struct {
+	atom  int32
+	conds []int32 // numbers within the class
+}
+
+// fieldPlan looks up the atoms of one field. The tables hold slot numbers.
+type fieldPlan struct {
+	field    *Field
+	exact    map[string][]int32
+	folded   map[string][]int32
+	literals *literalTables
+	numbers  map[int64][]int32
+	atLeast  []bound // hold for values above: ascending
+	atMost   []bound // hold for values below: descending
+	networks []network
+	each     []int32 // checked one by one: no table for them
+}
+
+type bound struct {
+	limit float64 // rounded: a filter, the atom decides
+	slot  int32
+}
+
+type network struct {
+	bits  int
+	v4    bool
+	slots map[netip.Prefix][]int32
+}
+
+// newPlan files every condition of the class.
+func newPlan(conds []cond, o *odds, rarity map[*Field]map[uint32]int) *plan {
+	p := &plan{}
+	slotOf := map[int32]int32{}
+	for i, c := range conds {
+		atoms, _, ok := o.access(c)
+		if !ok {
+			p.open = append(p.open, int32(i))
+			continue
+		}
+		for _, a := range atoms {
+			n, ok := slotOf[a]
+			if !ok {
+				n = int32(len(p.slots))
+				slotOf[a] = n
+				p.slots = append(p.slots, slot{atom: a})
+			}
+			p.slots[n].conds = append(p.slots[n].conds, int32(i))
+		}
+	}
+	fields := map[*Field]*fieldPlan{}
+	for n, s := range p.slots {
+		a := o.atoms[s.atom]
+		fp := fields[a.field]
+		if fp == nil {
+			fp = newFieldPlan(a.field)
+			fields[a.field] = fp
+			p.fields = append(p.fields, fp)
+		}
+		fp.file(int32(n), a, rarity[a.field])
+	}
+	for _, fp := range p.fields {
+		fp.seal()
+	}
+	return p
+}
+
+func newFieldPlan(f *Field) *fieldPlan {
+	return &fieldPlan{
+		field:  f,
+		exact:  map[string][]int32{},
+		folded: map[string][]int32{}, numbers: map[int64][]int32{}, literals: &literalTables{},
+	}
+}
+
+// file puts an atom into the table that its operator is looked up in.
+func (fp *fieldPlan) file(n int32, a *atom, rarity map[uint32]int) {
+	switch a.op {
+	case opEqual:
+		m := fp.exact
+		if a.fold {
+			m = fp.folded
+		}
+		m[a.text] = append(m[a.text], n)
+	case opIn:
+		for t := range a.texts {
+			fp.exact[t] = append(fp.exact[t], n)
+		}
+	case opContains, opPrefix, opSuffix:
+		if !utf8.ValidString(a.text) { // canonical forms keep containment of valid text only
+			fp.each = append(fp.each, n)
+			return
+		}
+		fp.literals.add(n, a, canonical(a.text), rarity)
+	case opNet:
+		fp.network(a.net, n)
+	case opIs:
+		if a.float {
+			fp.each = append(fp.each, n)
+			return
+		}
+		fp.numbers[a.num] = append(fp.numbers[a.num], n)
+	case opIsIn:
+		for v := range a.nums {
+			fp.numbers[v] = append(fp.numbers[v], n)
+		}
+	case opMore, opMoreEq:
+		fp.atLeast = append(fp.atLeast, bound{a.limit(), n})
+	case opLess, opLessEq:
+		fp.atMost = append(fp.atMost, bound{a.limit(), n})
+	}
+}
+
+func (a *atom) limit() float64 {
+	if a.float {
+		return a.flt
+	}
+	return float64(a.num)
+}
+
+func (fp *fieldPlan) network(p netip.Prefix, n int32) {
+	i := slices.IndexFunc(fp.networks, func(w network) bool { return w.bits == p.Bits() && w.v4 == p.Addr().Is4() })
+	if i < 0 {
+		i = len(fp.networks)
+		fp.networks = append(fp.networks, network{bits: p.Bits(), v4: p.Addr().Is4(), slots: map[netip.Prefix][]int32{}})
+	}
+	fp.networks[i].slots[p] = append(fp.networks[i].slots[p], n)
+}
+
+func (fp *fieldPlan) seal() {
+	slices.SortFunc(fp.atLeast, func(a, b bound) int { return cmp.Compare(a.limit, b.limit) })
+	slices.SortFunc(fp.atMost, func(a, b bound) int { return cmp.Compare(b.limit, a.limit) })
+	if *fp.literals == (literalTables{}) {
+		fp.literals = nil
+		return
+	}
+	fp.literals.seal()
+}
+
+// lookup calls found for each slot whose atom may hold; the caller checks.
+func (fp *fieldPlan) lookup(r *record, found func(int32)) {
+	switch fp.field.Type {
+	case Text:
+		fp.lookupText(r, found)
+	default:
+		fp.lookupNumber(&r.values[fp.field.id], found)
+	}
+	for _, n := range fp.each {
+		found(n)
+	}
+}
+
+func (fp *fieldPlan) lookupText(r *record, found func(int32)) {
+	if len(fp.exact) > 0 {
+		for _, n := range fp.exact[r.values[fp.field.id].Text] {
+			found(n)
+		}
+	}
+	if len(fp.folded) > 0 {
+		for _, n := range fp.folded[string(r.canonical(fp.field))] {
+			found(n)
+		}
+	}
+	if fp.literals != nil {
+		fp.literals.scan(r.canonical(fp.field), found)
+	}
+	if len(fp.networks) == 0 {
+		return
+	}
+	addr, ok := r.address(fp.field)
+	for i := range fp.networks {
+		w := &fp.networks[i]
+		if !ok || addr.Is4() != w.v4 {
+			continue
+		}
+		p, _ := addr.Prefix(w.bits)
+		for _, n := range w.slots[p] {
+			found(n)
+		}
+	}
+}
+
+func (fp *fieldPlan) lookupNumber(v *Value, found func(int32)) {
+	x := v.Float
+	if fp.field.Type != Float {
+		x = float64(v.Int)
+		for _, n := range fp.numbers[v.Int] {
+			found(n)
+		}
+	}
+	for _, b := range fp.atLeast {
+		if b.limit > x {
+			break
+		}
+		found(b.slot)
+	}
+	for _, b := range fp.atMost {
+		if b.limit < x {
+			break
+		}
+		found(b.slot)
+	}
+}
