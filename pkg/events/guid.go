@@ -17,10 +17,10 @@ type GUID struct {
 }
 
 // FormatGUID writes a process GUID from a sensor, a process id and the
-// process's start as a Windows FILETIME (100 ns since 1601). Without a sensor
-// or a start there is no GUID, and it returns "".
+// process's start as a Windows FILETIME (100 ns since 1601). Without a sensor,
+// or with neither pid nor start, there is no GUID, and it returns "".
 func FormatGUID(sensor int, pid uint32, start uint64) string {
-	if sensor <= 0 || start == 0 {
+	if sensor <= 0 || pid == 0 && start == 0 {
 		return ""
 	}
 	b := make([]byte, 0, guidLength)

@@ -68,15 +68,15 @@ func (o *original) id(e *Event) string {
 		b = strconv.AppendInt(b, int64(e.Sensor.ID), 10)
 		b = append(b, 0)
 		h.Write(b)
-		eachOutsideEnv(o.text, func(part string) { writeText(h, part) })
+		eachOutsideEnv(o.text, func(part string) { h.Write(bytesOf(part)) })
 	case o.doc.end == 0:
 		h.Write(b)
-		writeText(h, o.text)
+		h.Write(bytesOf(o.text))
 	default:
 		h.Write(b)
-		writeText(h, o.text[:o.docs.start])
-		writeText(h, o.text[o.doc.start:o.doc.end])
-		writeText(h, o.text[o.docs.end:])
+		h.Write(bytesOf(o.text[:o.docs.start]))
+		h.Write(bytesOf(o.text[o.doc.start:o.doc.end]))
+		h.Write(bytesOf(o.text[o.docs.end:]))
 	}
 	var sum [sha256.Size]byte
 	return hex.EncodeToString(h.Sum(sum[:0])[:16])

@@ -14,6 +14,8 @@ type pass struct {
 	yield   func(*Event, error) bool
 	reading reading
 
+	sensor transportSensor // of a raw message
+
 	base   int  // where the text being decoded lies in the body
 	borrow bool // leave text in the message's buffer, see Scanner
 }

@@ -87,9 +87,6 @@ func TestRecordedBusMessages(t *testing.T) {
 		wants[e.Ref] = append(wants[e.Ref], e.Expect)
 	}
 	for _, c := range readLines[captured](t, "dev/bus.jsonl") {
-		if c.ContentType == "application/protobuf" {
-			continue
-		}
 		t.Run(c.Ref, func(t *testing.T) {
 			events := decodeAll(t, &Decoder{}, c.message())
 			if len(events) != len(wants[c.Ref]) {

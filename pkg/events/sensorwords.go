@@ -67,3 +67,11 @@ func fileType(n int64) string {
 	}
 	return strconv.FormatInt(n, 10)
 }
+
+// wordOr is the word for a number, or the number.
+func wordOr(word string, n uint64) string {
+	if word != "" {
+		return word
+	}
+	return strconv.FormatUint(n, 10)
+}

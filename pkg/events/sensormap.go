@@ -1,0 +1,3 @@
+package events
+
+func sensorMap(message string) map[string]any { return nil }
