@@ -1,0 +1,63 @@
+package http
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/batch"
+)
+
+// Media types of CloudEvents in JSON.
+const (
+	cloudEvent  = "application/cloudevents+json"
+	cloudEvents = "application/cloudevents-batch+json"
+)
+
+// cloudMessages takes CloudEvents apart: structured, in a batch, or binary, where
+// the attributes are headers and the body is the event. What is not a CloudEvent
+// is delivered as it came.
+func cloudMessages(r *http.Request, contentType string, body []byte) ([]events.Message, postID, error) {
+	id := identify(r.Header.Get("Ce-Source")+"\x00"+r.Header.Get("Ce-Id"), body)
+	if len(body) == 0 {
+		return nil, id, errNoEvent
+	}
+	if contentType != cloudEvent && contentType != cloudEvents {
+		out := jsonMessages(r, id, [][]byte{body})
+		out[0].ContentType = contentType
+		for _, k := range []string{"Ce-Id", "Ce-Source", "Ce-Type"} {
+			if v := r.Header.Get(k); v != "" {
+				out[0].Headers[strings.ToLower(k)] = v
+			}
+		}
+		return out, id, nil
+	}
+	b := batch.Split(body)
+	out := jsonMessages(r, id, b.Events)
+	good := 0
+	for i := range out {
+		if cloudData(&out[i]) {
+			good++
+		}
+	}
+	if len(out) > 0 && good == 0 {
+		return nil, id, refuse(http.StatusBadRequest, "there is no CloudEvent with data in the body")
+	}
+	return out, id, nil
+}
+
+// cloudData replaces a CloudEvent by its data.
+func cloudData(m *events.Message) bool {
+	var e event.Event
+	if e.UnmarshalJSON(m.Body) != nil || len(e.Data()) == 0 {
+		return false
+	}
+	m.Body = e.Data()
+	if t := e.DataMediaType(); t != "" {
+		m.ContentType = t
+	}
+	m.Headers["ce-id"], m.Headers["ce-source"], m.Headers["ce-type"] = e.ID(), e.Source(), e.Type()
+	return true
+}
