@@ -1,0 +1,117 @@
+package expression
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/types"
+
+	"edrpipe/pkg/events"
+)
+
+// Lists is the named lists of values that in_list looks into.
+type Lists interface {
+	// Has tells whether the list has the value; case does not count.
+	Has(list, value string) bool
+	// Names lists the lists.
+	Names() []string
+}
+
+// Scope is what an expression may use: names with types, functions and lists.
+// It is immutable and safe for concurrent use.
+type Scope struct {
+	names []Field
+	event bool // the environment is *events.Event itself, not a map
+	lists Lists
+
+	mu     sync.Mutex // guards config, which caches types
+	config *conf.Config
+}
+
+// EventType is the type of the event: its fields are the top-level names.
+var EventType = Of(reflect.TypeFor[events.Event]())
+
+// EventScope is the scope of conditions. They run on *events.Event.
+func EventScope() *Scope {
+	return &Scope{names: EventType.Fields, event: true}
+}
+
+// With is the scope with one more name, or another type for a name. Programs of
+// such a scope run on a map; see Env.
+func (s *Scope) With(name, doc string, t *Type) *Scope {
+	names := slices.DeleteFunc(slices.Clone(s.names), func(f Field) bool { return f.Name == name })
+	return &Scope{names: append(names, Field{Name: name, Doc: doc, Type: t}), lists: s.lists}
+}
+
+// WithLists is the scope with lists for in_list.
+func (s *Scope) WithLists(l Lists) *Scope {
+	return &Scope{names: s.names, event: s.event, lists: l}
+}
+
+// Names lists what expressions may name, in the order declared.
+func (s *Scope) Names() []Field { return slices.Clone(s.names) }
+
+// Lists is what in_list looks into; nil when there are none.
+func (s *Scope) Lists() Lists { return s.lists }
+
+// Env is the environment on which programs of a scope made with With run: the
+// event's parts and the further names, which must have the types declared (see
+// Type.Conform).
+func Env(e *events.Event, more map[string]any) map[string]any {
+	if e == nil {
+		e = &events.Event{}
+	}
+	env := make(map[string]any, len(EventType.Fields)+len(more))
+	v := reflect.ValueOf(e).Elem()
+	for i := range v.NumField() {
+		env[EventType.Fields[i].Name] = v.Field(i).Interface()
+	}
+	maps.Copy(env, more)
+	return env
+}
+
+// settings returns the compiler's settings; the caller holds s.mu.
+func (s *Scope) settings() *conf.Config {
+	if s.config != nil {
+		return s.config
+	}
+	c := conf.CreateNew()
+	if s.event {
+		c.WithEnv(events.Event{})
+	} else {
+		env := make(types.Map, len(s.names))
+		for _, f := range s.names {
+			env[f.Name] = f.Type.declared()
+		}
+		c.WithEnv(env)
+		s.keepEventTypes(c)
+	}
+	for name := range c.Builtins {
+		if _, ok := builtins[name]; !ok {
+			delete(c.Builtins, name)
+			c.Disabled[name] = true
+		}
+	}
+	for _, f := range Functions() {
+		delete(c.Builtins, f.Name)
+		c.Disabled[f.Name] = true
+		c.Functions[f.Name] = f.compiled(s)
+	}
+	s.config = c
+	return c
+}
+
+// keepEventTypes declares the parts of the event with their Go types, so that
+// they need not be copied into maps to be evaluated.
+func (s *Scope) keepEventTypes(c *conf.Config) {
+	for _, f := range s.names {
+		if t := f.Type.native; t != nil && t.Kind() == reflect.Struct && t.PkgPath() == eventPackage {
+			c.Env.Fields[f.Name] = c.NtCache.FromType(t)
+		}
+	}
+}
+
+var eventPackage = reflect.TypeFor[events.Event]().PkgPath()
