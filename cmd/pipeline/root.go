@@ -16,6 +16,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newConfigCommand(),
+		newLRCommand(),
 		newSecretsCommand(),
 		newVersionCommand(),
 	)

@@ -29,7 +29,7 @@ func (e *Endpoint) Stat(ctx context.Context, path string) (edr.DirEntry, error) 
 // Walk is Session.Walk; each directory is listed by a call of its own, so that a
 // long walk outlives its sessions.
 func (e *Endpoint) Walk(ctx context.Context, root string, fn WalkFunc) error {
-	os, err := result(ctx, e, func(s *Session) (edr.OS, error) { return s.OS(), nil })
+	os, err := e.os(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,6 +59,20 @@ func (e *Endpoint) Kill(ctx context.Context, pid int) error {
 // Run is Session.Run.
 func (e *Endpoint) Run(ctx context.Context, p edr.ProcessSpec) (edr.ProcessResult, error) {
 	return result(ctx, e, func(s *Session) (edr.ProcessResult, error) { return s.Run(ctx, p) })
+}
+
+// Output is Session.Output; the process is run once, also when a session ends
+// before its output is fetched.
+func (e *Endpoint) Output(ctx context.Context, p edr.ProcessSpec) ([]byte, edr.ProcessResult, error) {
+	os, err := e.os(ctx)
+	if err != nil {
+		return nil, edr.ProcessResult{}, err
+	}
+	return output(ctx, e, os, p)
+}
+
+func (e *Endpoint) os(ctx context.Context) (edr.OS, error) {
+	return result(ctx, e, func(s *Session) (edr.OS, error) { return s.OS(), nil })
 }
 
 // RegistryKey is Session.RegistryKey.

@@ -74,33 +74,44 @@ const maxOutput = 16 << 20
 // stderr, at most 16 MiB: through a temporary file on the sensor, which is
 // deleted afterwards. For more, Run with an OutputFile and GetFile it.
 func (s *Session) Output(ctx context.Context, p edr.ProcessSpec) ([]byte, edr.ProcessResult, error) {
+	return output(ctx, s, s.os, p)
+}
+
+// runner is what Output needs of a Session or an Endpoint.
+type runner interface {
+	Run(ctx context.Context, p edr.ProcessSpec) (edr.ProcessResult, error)
+	GetFile(ctx context.Context, path string, r edr.Range, w io.Writer) (edr.FileInfo, error)
+	DeleteFile(ctx context.Context, path string) error
+}
+
+func output(ctx context.Context, on runner, os edr.OS, p edr.ProcessSpec) ([]byte, edr.ProcessResult, error) {
 	p.Wait = true
 	if p.OutputFile == "" {
-		p.OutputFile = s.tempName()
+		p.OutputFile = tempName(os)
 	}
-	r, err := s.Run(ctx, p)
+	r, err := on.Run(ctx, p)
 	if err != nil {
 		return nil, r, err
 	}
 	var out bytes.Buffer
-	_, err = s.GetFile(ctx, p.OutputFile, edr.Range{}, &limited{w: &out, left: maxOutput})
+	_, err = on.GetFile(ctx, p.OutputFile, edr.Range{}, &limited{w: &out, left: maxOutput})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, r, nil // a silent process may leave no file
 	}
-	if del := s.DeleteFile(ctx, p.OutputFile); del != nil && err == nil {
+	if del := on.DeleteFile(ctx, p.OutputFile); del != nil && err == nil {
 		err = fmt.Errorf("temporary output file stays on the sensor: %w", del)
 	}
 	return out.Bytes(), r, err
 }
 
 // tempName is a path on the sensor that nothing else uses.
-func (s *Session) tempName() string {
+func tempName(os edr.OS) string {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 	name := make([]byte, 12)
 	for i := range name {
 		name[i] = letters[rand.IntN(len(letters))]
 	}
-	if s.os == edr.Windows {
+	if os == edr.Windows {
 		return `c:\windows\temp\cblr.` + string(name) + ".tmp"
 	}
 	return "/tmp/cblr." + string(name) + ".tmp"

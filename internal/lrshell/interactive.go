@@ -1,0 +1,84 @@
+package lrshell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/reeflective/readline"
+)
+
+// Interactive reads commands at a prompt until exit, the end of input, or a
+// signal to terminate. history is a file; empty keeps none.
+func (s *Shell) Interactive(ctx context.Context, history string) error {
+	if err := s.locate(ctx); err != nil {
+		return err
+	}
+	// An interrupt ends the command that runs, not the shell.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	rl := readline.NewShell()
+	if history != "" {
+		rl.History.AddFromFile("lr", history)
+	}
+	rl.Prompt.Primary(func() string { return printable(s.Sensor.Hostname+" "+s.cwd) + "> " })
+	rl.Completer = func(line []rune, cursor int) readline.Completions { return s.complete(ctx, line, cursor) }
+	for ctx.Err() == nil {
+		line, err := rl.Readline()
+		switch {
+		case errors.Is(err, readline.ErrInterrupt):
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		err = s.line(ctx, line)
+		if errors.Is(err, errExit) {
+			return nil
+		}
+		if err != nil {
+			fmt.Fprintln(s.Err, printableLines(err.Error()))
+		}
+	}
+	return nil
+}
+
+// line runs one line; an interrupt cancels it.
+func (s *Shell) line(ctx context.Context, line string) error {
+	if strings.TrimSpace(line) == "" {
+		return nil
+	}
+	words, err := parse(line)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	return s.Run(ctx, words)
+}
+
+// Script runs the commands of r, one a line, until one fails.
+func (s *Shell) Script(ctx context.Context, lines []string) error {
+	for i, line := range lines {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") || strings.TrimSpace(line) == "" {
+			continue
+		}
+		words, err := parse(line)
+		if err == nil {
+			err = s.Run(ctx, words)
+		}
+		if errors.Is(err, errExit) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
