@@ -2,12 +2,13 @@ package events
 
 import (
 	"iter"
+	"sync"
 	"time"
 )
 
 // A Decoder makes Events from Messages. Its zero value is ready and strict
 // about nothing but size; it may be used by several goroutines at once, and
-// must not be changed while it is in use.
+// must not be changed or copied once it is in use.
 type Decoder struct {
 	Kinds   KindSet          // kinds to decode; others are skipped as early as their form allows. Zero: all
 	LazyRaw bool             // leave Event.Raw nil until Event.LoadRaw is called: building the map costs more than all the rest
@@ -15,6 +16,8 @@ type Decoder struct {
 
 	MaxUnzipped int // bytes that a zip may unpack to. Zero: 64 MiB
 	MaxDocument int // bytes of one JSON document or one sensor event. Zero: 16 MiB
+
+	passes sync.Pool // of *pass, for their working memory
 }
 
 // Limits that a Decoder uses when it is not given others.
@@ -33,7 +36,9 @@ const (
 // events own their memory: nothing in them refers to msg.Body.
 func (d *Decoder) Events(msg *Message) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
-		p := pass{Decoder: d, msg: msg, now: d.clock(msg), yield: yield}
+		p := d.begin(msg, &d.passes)
+		defer p.end()
+		p.yield = yield
 		p.message()
 	}
 }

@@ -66,3 +66,42 @@ func fieldOf(path string, kind reflect.Kind) *field {
 func under(path, name string) bool {
 	return path == name || strings.HasPrefix(path, name) && path[len(name)] == '.'
 }
+
+// A Field reads one field of events by the name that rules use, "process.name".
+// It costs no more than reading the struct's field.
+type Field struct{ f *field }
+
+// FieldOf finds a field by its path. Structs are none, their fields are.
+func FieldOf(path string) (Field, bool) {
+	f, ok := fields[path]
+	return Field{f}, ok
+}
+
+// Path is the name that rules use.
+func (f Field) Path() string { return f.f.path }
+
+// Type is the field's Go type.
+func (f Field) Type() reflect.Type { return f.f.typ }
+
+// Text is the value of a field of kind string.
+func (f Field) Text(e *Event) string { return *f.f.text(e) }
+
+// Int is the value of a field of kind int or int64.
+func (f Field) Int(e *Event) int64 {
+	if f.f.typ.Kind() == reflect.Int {
+		return int64(*f.f.integer(e))
+	}
+	return *f.f.long(e)
+}
+
+// Float is the value of a field of kind float64.
+func (f Field) Float(e *Event) float64 { return *f.f.float(e) }
+
+// Bool is the value of a field of kind bool.
+func (f Field) Bool(e *Event) bool { return *f.f.flag(e) }
+
+// Time is the value of a time.
+func (f Field) Time(e *Event) time.Time { return *f.f.time(e) }
+
+// Any is the value of any field.
+func (f Field) Any(e *Event) any { return reflect.NewAt(f.f.typ, f.f.ptr(e)).Elem().Interface() }

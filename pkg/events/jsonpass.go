@@ -202,6 +202,9 @@ func (p *pass) salvage(s string, inner, at int, routing string, wraps int) (int,
 // base64 (the forwarder's event_text_as_json_byte_array).
 func (p *pass) textual(s string, t token, at int, routing string, wraps int) bool {
 	text := p.reading.pool.text(s, t)
+	if p.scan != nil {
+		text = strings.Clone(text) // a scan writes over its pool with each event
+	}
 	if !strings.HasPrefix(text, "{") {
 		b, err := base64.StdEncoding.DecodeString(text)
 		if err != nil || len(b) == 0 || b[0] != '{' {
@@ -306,9 +309,9 @@ func (p *pass) documents(s string, at int, typ string) bool {
 	s = p.own(s)
 	x.top.s = s
 	if !shape.docs || docs.kind != objectToken && docs.kind != arrayToken {
-		return p.event(shape, typ, &original{format: jsonOriginal, text: s})
+		return p.event(shape, typ, original{format: jsonOriginal, text: s})
 	}
-	whole := &original{format: jsonOriginal, text: s, docs: span{int(docs.start), int(docs.end)}}
+	whole := original{format: jsonOriginal, text: s, docs: span{int(docs.start), int(docs.end)}}
 	if docs.kind == objectToken {
 		return p.document(shape, typ, whole, whole.docs, at)
 	}
@@ -322,7 +325,7 @@ func (p *pass) documents(s string, at int, typ string) bool {
 	return !none || p.event(shape, typ, whole)
 }
 
-func (p *pass) document(shape *shape, typ string, whole *original, doc span, at int) bool {
+func (p *pass) document(shape *shape, typ string, whole original, doc span, at int) bool {
 	x := &p.reading
 	text := whole.text[doc.start:doc.end]
 	if text == "" || text[0] != '{' {
@@ -332,31 +335,36 @@ func (p *pass) document(shape *shape, typ string, whole *original, doc span, at 
 	if err := x.doc.read(text); err != nil { // can not happen: the lexer has been here
 		return p.reject(BadJSON, err, at+doc.start, text)
 	}
-	one := *whole
-	one.doc = doc
+	whole.doc = doc
 	x.hasDoc = true
-	more := p.event(shape, typ, &one)
+	more := p.event(shape, typ, whole)
 	x.hasDoc = false
 	return more
 }
 
 // event fills one event by its shape and hands it over.
-func (p *pass) event(shape *shape, typ string, o *original) bool {
+func (p *pass) event(shape *shape, typ string, o original) bool {
 	x := &p.reading
 	e := p.newEvent(shape.kind, typ)
 	e.Event.Stage = shape.stage
 	if shape.unknown {
 		x.flaw(FlawUnknownType)
 	}
-	for i := range shape.steps {
-		shape.steps[i].do(x)
+	steps := shape.steps
+	if p.scan != nil {
+		p.shape = shape
+		steps = p.scan.steps[shape]
+	}
+	for i := range steps {
+		steps[i].do(x)
 	}
 	return p.finish(o)
 }
 
-// own copies a document out of the message's buffer: events outlive it.
+// own copies a document out of the message's buffer: events outlive it, those
+// of a scan do not.
 func (p *pass) own(s string) string {
-	if p.borrow {
+	if p.scan != nil {
 		return s
 	}
 	return strings.Clone(s)

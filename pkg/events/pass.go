@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -9,21 +10,56 @@ import (
 // meets them and stops when the reader does.
 type pass struct {
 	*Decoder
+	pool    *sync.Pool // that it came from
 	msg     *Message
 	now     time.Time
 	yield   func(*Event, error) bool
 	reading reading
+	sensor  transportSensor // of a raw message
+	base    int             // where the text being decoded lies in the body
 
-	sensor transportSensor // of a raw message
+	scan *Scanner // nil: decode in full
+	scanned
+}
 
-	base   int  // where the text being decoded lies in the body
-	borrow bool // leave text in the message's buffer, see Scanner
+// scanned is what a pass for a Scanner works on. Text stays in the message's
+// buffer, and the event is the same one again and again.
+type scanned struct {
+	scratch  Event
+	ids      [4]int
+	names    [4]string
+	original original // of the event in scratch
+	shape    *shape   // nil for a sensor event
+}
+
+// begin takes a pass for a message out of a pool; end gives it back. Decoder
+// and Scanner have a pool each: a scan writes over text that a decode keeps.
+func (d *Decoder) begin(msg *Message, pool *sync.Pool) *pass {
+	p, _ := pool.Get().(*pass)
+	if p == nil {
+		p = &pass{Decoder: d}
+	}
+	p.pool = pool
+	p.msg, p.now = msg, d.clock(msg)
+	x := &p.reading
+	x.now, x.top.dict = p.now, fullDictionary
+	return p
+}
+
+func (p *pass) end() {
+	p.msg, p.yield, p.scan, p.base = nil, nil, nil, 0
+	p.sensor = transportSensor{}
+	x := &p.reading
+	x.event, x.hasDoc = nil, false
+	x.top.s, x.doc.s, x.inner.s = "", "", ""
+	if p.original.text != "" {
+		p.scanned = scanned{} // it refers to the message
+	}
+	p.pool.Put(p)
 }
 
 // message decodes the message by what it holds.
 func (p *pass) message() {
-	x := &p.reading
-	x.msg, x.now, x.top.dict = p.msg, p.now, fullDictionary
 	body := p.msg.Body
 	switch formOf(p.msg) {
 	case emptyForm:
@@ -41,25 +77,39 @@ func (p *pass) message() {
 }
 
 // newEvent begins an event. What the last one took from the pool of text stays
-// its own: the pool never writes to the same bytes twice.
+// its own: the pool never writes to the same bytes twice, except in a scan.
 func (p *pass) newEvent(kind Kind, typ string) *Event {
-	e := &Event{}
-	e.Event = Meta{
-		Type: typ, Kind: kind, Received: p.msg.Received,
-		Server: p.msg.Server, Transport: p.msg.Transport,
+	x := &p.reading
+	var e *Event
+	if p.scan == nil {
+		e = &Event{}
+		e.Sensor.IDs = []int{}
+	} else {
+		e = &p.scratch
+		*e = Event{}
+		e.Sensor.IDs, e.Sensor.Hostnames = p.ids[:0], p.names[:0]
+		x.pool.chunk = x.pool.chunk[:0]
 	}
-	e.Sensor.IDs = []int{}
-	p.reading.event = e
-	p.reading.pool.bad, p.reading.pool.nul = false, false
+	e.Event.Type, e.Event.Kind, e.Event.Received = typ, kind, p.msg.Received
+	e.Event.Server, e.Event.Transport = p.msg.Server, p.msg.Transport
+	x.event = e
+	x.pool.bad, x.pool.nul = false, false
 	return e
 }
 
 // finish completes the event in p.reading and hands it over.
-func (p *pass) finish(o *original) bool {
+func (p *pass) finish(o original) bool {
 	x := &p.reading
 	x.finish()
 	e := x.event
-	e.original = o
+	if p.scan != nil {
+		p.original = o
+		if p.scan.id {
+			e.Event.ID = o.id(e)
+		}
+		return p.yield(e, nil)
+	}
+	e.original = &o
 	e.Event.ID = o.id(e)
 	if !p.LazyRaw {
 		e.LoadRaw()

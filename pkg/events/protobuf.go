@@ -136,7 +136,7 @@ func (p *pass) sensorEvent(b []byte, at int) bool {
 		return true
 	}
 	text := p.own(textOf(b))
-	if !p.borrow {
+	if p.scan == nil {
 		parts, _ = splitSensorEvent(bytesOf(text)) // the same, in memory of its own
 	}
 	r := sensorReading{reading: &p.reading, whole: bytesOf(text)}
@@ -147,7 +147,8 @@ func (p *pass) sensorEvent(b []byte, at int) bool {
 	if err := r.fill(&parts, k, p.sensorOf()); err != nil {
 		return p.reject(BadProtobuf, fmt.Errorf("%s: %w", k.typ, err), at, textOf(b))
 	}
-	return p.finish(&original{format: sensorOriginal, text: text})
+	p.shape = nil
+	return p.finish(original{format: sensorOriginal, text: text})
 }
 
 // A transportSensor is what the message's headers say of the sensor.
@@ -230,7 +231,7 @@ func (r *sensorReading) env(b []byte, from transportSensor) {
 	}
 	if host != "" {
 		s.Hostname = host
-		s.Hostnames = []string{host}
+		s.Hostnames = append(s.Hostnames, host)
 	}
 }
 

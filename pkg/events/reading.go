@@ -10,7 +10,6 @@ import (
 // that the rows fill. It is used again for event after event.
 type reading struct {
 	event *Event
-	msg   *Message
 	now   time.Time
 
 	top    values // the message

@@ -31,7 +31,7 @@ type Reject struct {
 	Reason Reason
 	Err    error  // what exactly was wrong
 	Offset int    // where the part begins, in bytes from the start of the (unzipped) body
-	Data   []byte // the part itself, its first 64 KiB; shares memory with Message.Body
+	Data   []byte // the part itself, its first 64 KiB
 }
 
 func (r *Reject) Error() string {

@@ -44,7 +44,7 @@ func findSensor(x *reading) {
 	}
 	if len(e.Sensor.Hostnames) == 0 {
 		if name := x.hostname(); name != "" {
-			e.Sensor.Hostnames = []string{name}
+			e.Sensor.Hostnames = append(e.Sensor.Hostnames, name)
 		} else {
 			endpointNames(x)
 		}

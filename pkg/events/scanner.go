@@ -1,0 +1,137 @@
+package events
+
+import (
+	"fmt"
+	"iter"
+	"sync"
+)
+
+// A Scanner reads some fields of events without decoding the rest: one pass
+// over the bytes that checks all of them and keeps what is asked for, without
+// allocating memory in the common case. It runs the same tables as its Decoder
+// on the same walk over the bytes, so that its values are the Decoder's, in
+// every kind of message. It may be used by several goroutines at once.
+//
+//	s, err := d.Scanner("event.type", "process.name")
+//	for scan, err := range s.Events(msg) {
+//		if err != nil { … } // a *Reject, as from Decoder.Events
+//		if candidate(scan.Event) {
+//			decide(scan.Full())
+//		}
+//	}
+type Scanner struct {
+	decoder *Decoder
+	fields  []Field
+	dict    *dictionary
+	steps   map[*shape][]step
+	id      bool // event.id is asked for
+	passes  sync.Pool
+}
+
+// A Scan is one event of which only the fields that the Scanner was made for
+// are sure to be set. It and all its text are valid until the iteration goes on.
+type Scan struct {
+	Event *Event
+	pass  *pass
+}
+
+// notScanned are the fields that need the whole event, or memory.
+var notScanned = map[string]bool{"raw": true, "ioc.attrs": true, "event.flaws": true}
+
+// Scanner makes a Scanner for the fields with the given paths. A path that is
+// no field, or one that only a full decode can give (raw, ioc.attrs,
+// event.flaws), is an error.
+func (d *Decoder) Scanner(paths ...string) (*Scanner, error) {
+	s := &Scanner{decoder: d, steps: map[*shape][]step{}}
+	wanted := map[string]bool{}
+	for _, path := range paths {
+		f, ok := FieldOf(path)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("events have no field %q", path)
+		case notScanned[path]:
+			return nil, fmt.Errorf("field %s can not be scanned, only decoded", path)
+		}
+		s.fields = append(s.fields, f)
+		s.want(path, wanted)
+	}
+	all := []*shape{unknownShape}
+	for _, shape := range shapes {
+		all = append(all, shape)
+	}
+	for _, shape := range all {
+		for i := range shape.steps {
+			if shape.steps[i].needs(wanted) {
+				s.steps[shape] = append(s.steps[shape], shape.steps[i])
+			}
+		}
+	}
+	s.dict = newDictionary(keysOfShapes(func(st *step) bool { return st.needs(wanted) }))
+	return s, nil
+}
+
+// want adds a field and those that it is derived from.
+func (s *Scanner) want(path string, wanted map[string]bool) {
+	if wanted[path] {
+		return
+	}
+	wanted[path] = true
+	if path == "event.id" {
+		s.id = true
+		s.want("event.server", wanted)
+		s.want("sensor.ids", wanted)
+	}
+	for _, source := range derived[path] {
+		s.want(source, wanted)
+	}
+}
+
+// Fields lists the fields in the order in which they were asked for.
+func (s *Scanner) Fields() []Field { return s.fields }
+
+// Events scans a message. It gives what Decoder.Events gives: an event for an
+// event, a reject for a reject.
+func (s *Scanner) Events(msg *Message) iter.Seq2[Scan, error] {
+	return func(yield func(Scan, error) bool) {
+		p := s.decoder.begin(msg, &s.passes)
+		defer p.end()
+		p.scan = s
+		p.reading.top.dict = s.dict
+		p.yield = func(e *Event, err error) bool { return yield(Scan{e, p}, err) }
+		p.message()
+	}
+}
+
+// Full decodes the scanned event in full. The result is the caller's own.
+func (s Scan) Full() *Event {
+	p := s.pass
+	d := p.Decoder
+	q := d.begin(p.msg, &d.passes)
+	defer q.end()
+	var full *Event
+	q.yield = func(e *Event, _ error) bool {
+		full = e
+		return true
+	}
+	o := p.original
+	if p.shape == nil {
+		q.sensorEvent(bytesOf(o.text), 0)
+		return full
+	}
+	x := &q.reading
+	o.text = q.own(o.text)
+	if x.top.read(o.text) != nil {
+		return nil // can not happen: it has been read before
+	}
+	if o.doc.end == 0 {
+		q.event(p.shape, s.Event.Event.Type, o)
+		return full
+	}
+	x.doc.dict = x.top.dict
+	if x.doc.read(o.text[o.doc.start:o.doc.end]) != nil {
+		return nil
+	}
+	x.hasDoc = true
+	q.event(p.shape, s.Event.Event.Type, o)
+	return full
+}
