@@ -138,7 +138,7 @@ func (d *decoder) field(path strictyaml.Path, v reflect.Value, f Field, value an
 	target := v.Field(f.index)
 	before := len(d.problems)
 	d.value(path, target, value)
-	if len(d.problems) > before {
+	if _, late := value.(templated); late || value == nil || len(d.problems) > before {
 		return
 	}
 	if f.Required && target.Kind() == reflect.String && target.Len() == 0 {
@@ -151,8 +151,8 @@ func (d *decoder) field(path strictyaml.Path, v reflect.Value, f Field, value an
 
 // value decodes one value into v.
 func (d *decoder) value(path strictyaml.Path, v reflect.Value, value any) {
-	if value == nil {
-		return // as if it had not been given
+	if _, late := value.(templated); late || value == nil {
+		return // known when the step runs; or as if it had not been given
 	}
 	in := reflect.ValueOf(value)
 	if v.Kind() == reflect.Interface {
