@@ -66,7 +66,7 @@ func Env(e *events.Event, more map[string]any) map[string]any {
 	}
 	env := make(map[string]any, len(EventType.Fields)+len(more))
 	v := reflect.ValueOf(e).Elem()
-	for i := range v.NumField() {
+	for i := range EventType.Fields { // the exported ones, which come first
 		env[EventType.Fields[i].Name] = v.Field(i).Interface()
 	}
 	maps.Copy(env, more)
