@@ -18,6 +18,7 @@ func newRootCommand() *cobra.Command {
 		newConfigCommand(),
 		newLRCommand(),
 		newSecretsCommand(),
+		newSimCommand(),
 		newVersionCommand(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })

@@ -1,0 +1,128 @@
+package edrsim
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+// Config says what to simulate. The zero value is a version 6.2 server with one
+// online Windows sensor, as recordings show it.
+type Config struct {
+	// Token is the API token that requests must carry in X-Auth-Token. Empty: a
+	// random one is made, see Server.Token.
+	Token string
+	// Username owns the token and is named in commands and bans. Empty: admin.
+	Username string
+	// Version is one of Versions, which presets the quirks. Empty: 6.2.
+	Version string
+	// Quirks overrides single quirks of the version, by name.
+	Quirks Quirks
+	// Faults are the rates, 0 to 1, at which requests go wrong, by name.
+	Faults Faults
+	// Seed makes faults, jitter and latencies reproducible.
+	Seed uint64
+
+	// Fleet describes the sensors. Empty: Sensors of a mixed default fleet.
+	Fleet []SensorSpec
+	// Sensors is the size of the default fleet; 0 means 1. Sensor 1 is Windows.
+	Sensors int
+	// CheckIn is the interval at which sensors poll the server. 0: as the real
+	// server decides, 30 s for small fleets and one second per hundred sensors
+	// for large ones.
+	CheckIn time.Duration
+	// Slots is the number of sessions that may be pending or active at once.
+	// 0 means 10.
+	Slots int
+
+	// TimeScale makes the simulated clock run that many times faster than the
+	// real one; 0 means 1.
+	TimeScale float64
+	// Start is the simulated time at which the simulation begins. Zero: now.
+	Start time.Time
+
+	// SpoolDir is where uploads and collected files larger than SpoolAbove bytes
+	// are kept. Empty: a directory under os.TempDir that Close removes.
+	SpoolDir   string
+	SpoolAbove int64 // 0 means 1 MiB
+}
+
+// Limits of the simulated server.
+const (
+	defaultSlots      = 10
+	defaultSpoolAbove = 1 << 20
+	// maxHistory bounds the finished sessions that are remembered; the real server
+	// keeps them for storageTTL only.
+	maxHistory = 2000
+	storageTTL = 7 * 24 * time.Hour
+	// onlineFor is how long after its last check-in a sensor still reads Online.
+	onlineFor = 5 * time.Minute
+)
+
+// withDefaults fills what was left open.
+func (c Config) withDefaults() Config {
+	c.Username = cmp.Or(c.Username, "admin")
+	c.Version = cmp.Or(c.Version, defaultVersion)
+	c.Slots = cmp.Or(c.Slots, defaultSlots)
+	c.SpoolAbove = cmp.Or(c.SpoolAbove, defaultSpoolAbove)
+	c.TimeScale = cmp.Or(c.TimeScale, 1)
+	if c.Token == "" {
+		c.Token = randomToken()
+	}
+	if c.Start.IsZero() {
+		c.Start = time.Now()
+	}
+	if len(c.Fleet) == 0 {
+		c.Fleet = DefaultFleet(max(c.Sensors, 1))
+	}
+	if c.CheckIn == 0 {
+		c.CheckIn = checkInInterval(countSensors(c.Fleet))
+	}
+	return c
+}
+
+// Validate tells what is wrong with c: unknown names, rates and values out of
+// range, a fleet that cannot be.
+func (c Config) Validate() error {
+	if _, err := newBehaviour(cmp.Or(c.Version, defaultVersion), c.Quirks); err != nil {
+		return err
+	}
+	if err := c.Faults.validate(); err != nil {
+		return err
+	}
+	for i, spec := range c.Fleet {
+		if err := spec.validate(); err != nil {
+			return fmt.Errorf("sensors[%d]: %w", i, err)
+		}
+	}
+	switch {
+	case c.Slots < 0:
+		return fmt.Errorf("slots: %d is negative", c.Slots)
+	case c.Sensors < 0:
+		return fmt.Errorf("sensors: %d is negative", c.Sensors)
+	case c.CheckIn < 0:
+		return fmt.Errorf("check-in: %v is negative", c.CheckIn)
+	case c.TimeScale < 0:
+		return fmt.Errorf("time-scale: %v is negative", c.TimeScale)
+	}
+	return nil
+}
+
+// checkInInterval is the real server's rule: half a minute for up to 25 sensors,
+// then one second per hundred of them, at most 1335 s.
+func checkInInterval(sensors int) time.Duration {
+	const shortest, longest = 30 * time.Second, 1335 * time.Second
+	if sensors <= 25 {
+		return shortest
+	}
+	return min(max(time.Duration(sensors)*time.Second/100, shortest), longest)
+}
+
+// randomToken makes an API token of the real server's form: 40 hex characters.
+func randomToken() string {
+	b := make([]byte, 20)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
