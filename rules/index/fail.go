@@ -2,6 +2,7 @@ package index
 
 import (
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/expr-lang/expr/ast"
@@ -54,10 +55,11 @@ func (x *extractor) anyMayFail(ns []ast.Node, s *scope) bool {
 	return false
 }
 
-// isLeaf says that n is a leaf of the event.
+// isLeaf says that n is a leaf of the event, or a key of the message itself.
 func (s *scope) isLeaf(n ast.Node) bool {
 	p, ok := s.path(n)
-	return ok && table.leaves[p]
+	key, isRaw := strings.CutPrefix(p, "raw.")
+	return ok && (table.leaves[p] || isRaw && !strings.Contains(key, "."))
 }
 
 func (x *extractor) binaryMayFail(v *ast.BinaryNode, s *scope) bool {
@@ -82,22 +84,25 @@ func (x *extractor) binaryMayFail(v *ast.BinaryNode, s *scope) bool {
 	return true
 }
 
-// safeFunctions never fail for arguments of the types that the checker lets
-// through and that do not fail themselves.
+// safeFunctions never fail for texts (has: for anything).
 var safeFunctions = map[string]bool{
-	"lower": true, "upper": true, "trim": true, "len": true, "abs": true,
-	"icontains": true, "istarts_with": true, "iends_with": true, "ieq": true, "basename": true,
+	"lower": true, "upper": true, "trim": true, "len": true, "string": true, "hasPrefix": true, "hasSuffix": true,
+	"icontains": true, "istartswith": true, "iendswith": true, "ieq": true, "glob": true, "iglob": true,
+	"basename": true, "dirname": true, "is_private": true, "is_ip": true,
+	"cidr": true, "in_list": true, "duration": true, // their constants are checked when they are compiled
 }
 
 func (x *extractor) callMayFail(name string, args []ast.Node, s *scope) bool {
 	switch name {
 	case "any", "all", "none":
 		return x.quantifiedMayFail(args, s)
-	case "duration": // of a constant, which the compiler has checked
-		c, ok := s.constant(args[0])
-		lit, isText := c.(string)
-		_, err := time.ParseDuration(lit)
-		return !ok || !isText || err != nil
+	case "has":
+		return x.anyMayFail(args, s)
+	case "iin":
+		if len(args) == 2 {
+			_, ok := s.constant(args[1])
+			return !ok || kindOf(args[0], s) != text || x.mayFail(args[0], s)
+		}
 	}
 	if !safeFunctions[name] || x.anyMayFail(args, s) {
 		return true

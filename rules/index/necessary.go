@@ -130,40 +130,87 @@ func (x *extractor) call(n ast.Node, name string, args []ast.Node, s *scope, tru
 		if c, ok := x.quantified(name, args, s, truth); ok {
 			return c
 		}
-	case "icontains", "istarts_with", "iends_with", "ieq", "glob", "cidr":
-		if len(args) != 2 || x.callMayFail(name, args, s) {
+	default:
+		if x.callMayFail(name, args, s) {
 			break
 		}
-		t, ok1 := s.term(args[0])
-		lit, ok2 := s.constant(args[1])
-		text, ok3 := lit.(string)
-		if ok1 && ok2 && ok3 && t.field.Type == Text {
-			return x.function(name, t, text, truth)
+		if c, ok := x.function(name, args, s, truth); ok {
+			return c
 		}
 	}
 	return x.unknown(n)
 }
 
-// function is the condition of one of the language's own functions.
-func (x *extractor) function(name string, t term, lit string, truth bool) cond {
-	switch name {
-	case "icontains":
-		return x.text(opContains, foldBoth(t), lit, truth)
-	case "istarts_with":
-		return x.text(opPrefix, foldBoth(t), lit, truth)
-	case "iends_with":
-		return x.text(opSuffix, foldBoth(t), lit, truth)
-	case "ieq":
-		return x.text(opEqual, foldBoth(t), lit, truth)
-	case "cidr":
-		return x.network(t, lit, truth)
+// foldingOps are the functions that compare without regard to case.
+var foldingOps = map[string]op{"icontains": opContains, "istartswith": opPrefix, "iendswith": opSuffix, "ieq": opEqual}
+
+// function is the condition of one of the functions of the rule language.
+func (x *extractor) function(name string, args []ast.Node, s *scope, truth bool) (cond, bool) {
+	if len(args) == 0 {
+		return always, false
 	}
-	if !truth {
+	t, ok := s.term(args[0])
+	if !ok {
+		return always, false
+	}
+	if name == "has" {
+		return x.has(t, truth)
+	}
+	if len(args) < 2 || t.field.Type != Text {
+		return always, false
+	}
+	c, ok := s.constant(args[1])
+	if !ok {
+		return always, false
+	}
+	switch name {
+	case "iin":
+		return x.textIn(foldBoth(t), c, truth)
+	case "cidr":
+		return x.networks(t, args[1:], s, truth)
+	}
+	lit, ok := c.(string)
+	if !ok {
+		return always, false
+	}
+	switch name {
+	case "hasPrefix":
+		return x.text(opPrefix, t, lit, truth), true
+	case "hasSuffix":
+		return x.text(opSuffix, t, lit, truth), true
+	case "glob":
+		return x.glob(t, lit, truth), true
+	case "iglob":
+		return x.glob(foldBoth(t), lit, truth), true
+	}
+	o, ok := foldingOps[name]
+	if !ok {
+		return always, false
+	}
+	return x.text(o, foldBoth(t), lit, truth), true
+}
+
+// has is the condition that a field is not its zero value.
+func (x *extractor) has(t term, truth bool) (cond, bool) {
+	switch {
+	case !t.exact() || t.field.Type == Float: // -0 is present and equals 0
+		return always, false
+	case t.field.Type == Text:
+		return x.text(opEqual, t, "", !truth), true
+	case t.field.Type == Bool:
+		return x.boolean(t.field, truth), true
+	}
+	return x.claim(&atom{field: t.field, op: opIs, refusable: true}, !truth), true
+}
+
+// glob is the condition that the text has all the literal parts of a pattern.
+func (x *extractor) glob(t term, pattern string, truth bool) cond {
+	if !truth || !utf8.ValidString(pattern) {
 		return always
 	}
 	c := always
-	for _, part := range strings.FieldsFunc(lit, func(r rune) bool { return strings.ContainsRune(`*?[]{}\!^-`, r) }) {
-		c = allOf(c, x.text(opContains, term{field: t.field, lower: true}, part, true))
+	for _, part := range strings.FieldsFunc(pattern, func(r rune) bool { return r == '*' || r == '?' || r == utf8.RuneError }) {
+		c = allOf(c, x.text(opContains, t, part, true))
 	}
 	return c
 }
@@ -174,12 +221,25 @@ func foldBoth(t term) term {
 	return t
 }
 
-func (x *extractor) network(t term, lit string, truth bool) cond {
-	p, err := netip.ParsePrefix(lit)
-	if err != nil || !truth || !t.exact() {
-		return always
+// networks is the condition of an address in one of some networks.
+func (x *extractor) networks(t term, args []ast.Node, s *scope, truth bool) (cond, bool) {
+	if !t.exact() {
+		return always, false
 	}
-	return x.holds(&atom{field: t.field, op: opNet, net: p.Masked()})
+	var kids []cond
+	for _, arg := range args {
+		c, _ := s.constant(arg)
+		lit, _ := c.(string)
+		p, err := netip.ParsePrefix(lit)
+		if err != nil {
+			return always, false
+		}
+		kids = append(kids, x.claim(&atom{field: t.field, op: opNet, net: p.Masked(), refusable: true}, truth))
+	}
+	if truth {
+		return anyOf(kids...), true
+	}
+	return allOf(kids...), true
 }
 
 // quantified expands any, all and none over a list of constants.
@@ -344,21 +404,18 @@ func (x *extractor) textIn(t term, c any, truth bool) (cond, bool) {
 	default:
 		return always, false
 	}
-	if !t.exact() { // few and rare: as so many comparisons
-		var kids []cond
-		for _, lit := range list {
-			kids = append(kids, x.text(opEqual, t, lit, truth))
-		}
-		if truth {
-			return anyOf(kids...), true
-		}
-		return allOf(kids...), true
+	if t.part || len(list) == 0 {
+		return always, false
 	}
-	if len(list) == 0 {
-		return constantly(!truth), true
-	}
-	a := &atom{field: t.field, op: opIn, texts: map[string]struct{}{}, refusable: true}
+	a := &atom{field: t.field, op: opIn, fold: t.folded(), texts: map[string]struct{}{}, refusable: true}
 	for _, lit := range list {
+		if a.fold {
+			if !utf8.ValidString(lit) {
+				return always, false
+			}
+			a.refusable = a.refusable && t.faithful(lit)
+			lit = canonical(lit)
+		}
 		a.texts[lit] = struct{}{}
 	}
 	return x.claim(a, truth), true

@@ -92,16 +92,16 @@ func newFieldPlan(f *Field) *fieldPlan {
 
 // file puts an atom into the table that its operator is looked up in.
 func (fp *fieldPlan) file(n int32, a *atom, rarity map[uint32]int) {
+	texts := fp.exact
+	if a.fold {
+		texts = fp.folded
+	}
 	switch a.op {
 	case opEqual:
-		m := fp.exact
-		if a.fold {
-			m = fp.folded
-		}
-		m[a.text] = append(m[a.text], n)
+		texts[a.text] = append(texts[a.text], n)
 	case opIn:
 		for t := range a.texts {
-			fp.exact[t] = append(fp.exact[t], n)
+			texts[t] = append(texts[t], n)
 		}
 	case opContains, opPrefix, opSuffix:
 		if !utf8.ValidString(a.text) { // canonical forms keep containment of valid text only

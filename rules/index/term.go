@@ -114,7 +114,7 @@ func (s *scope) call(name string, args []ast.Node) (term, bool) {
 		t.lower, t.upper = true, false
 	case "upper":
 		t.lower, t.upper = false, true
-	case "trim", "basename":
+	case "trim", "basename", "dirname":
 		t.part = true
 	default:
 		return term{}, false

@@ -1,0 +1,16 @@
+// Package sigma converts Sigma rules into rules of edrpipe.
+//
+// It converts what it can say exactly and refuses the rest with a reason: a
+// field that the EDR's events do not have, a search over all fields, an
+// aggregation. It never leaves a condition out and never says something near.
+//
+// What Sigma means and how it is said here:
+//
+//   - texts compare without regard to case, unless |cased: icontains, ieq, lower
+//   - * and ? in a value are wildcards: a prefix, a suffix, a part, or a regular
+//     expression when they stand in the middle
+//   - a field that an event lacks equals no value; here it is empty, so null, ""
+//     and |exists: false are all == ""
+//   - for connections, Sysmon's source and destination follow who began it,
+//     the EDR's local and remote do not: both directions are written out
+package sigma

@@ -1,0 +1,165 @@
+package sigma
+
+import (
+	"bytes"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"gopkg.in/yaml.v3"
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update", false, "write what was converted to the golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConvert(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yml")
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := describe(Convert(name, data))
+			golden := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("converted differs from %s (-want +got):\n%s", golden, diff)
+			}
+		})
+	}
+}
+
+// describe is what was converted, as short as it can be compared.
+func describe(results []Result) string {
+	var b strings.Builder
+	for _, r := range results {
+		if r.Err != nil {
+			fmt.Fprintf(&b, "refused: %v\n\n", r.Err)
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s\n  on %s, %s, %s\n  %s\n\n", r.Rule.ID, r.Title, strings.Join(r.Rule.On, ","), r.Rule.Severity, r.Rule.Mode, r.Rule.When)
+	}
+	return b.String()
+}
+
+func TestEveryRefusalHasATitleAndAReason(t *testing.T) {
+	data, err := os.ReadFile("testdata/refused.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range Convert("refused", data) {
+		if r.Err == nil {
+			t.Errorf("%s: converted to %s, want a refusal", r.Title, r.Rule.When)
+		} else if title, reason, _ := strings.Cut(r.Err.Error(), ": "); title == "" || reason == "" {
+			t.Errorf("refusal %q lacks its title or reason", r.Err)
+		}
+	}
+}
+
+func TestNotYAML(t *testing.T) {
+	got := Convert("x", []byte("title: [\n"))
+	if len(got) != 1 || got[0].Err == nil {
+		t.Errorf("Convert of broken YAML = %+v, want one refusal", got)
+	}
+}
+
+// What is encoded must be found wherever it lies in an encoded text.
+func TestBase64OffsetsFindTheText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`[a-zA-Z(. ]{3,12}`).Draw(t, "text")
+		before := rapid.String().Draw(t, "before")
+		after := rapid.String().Draw(t, "after")
+		encoded := base64.StdEncoding.EncodeToString([]byte(before + text + after))
+		for _, form := range base64Offsets(text) {
+			if strings.Contains(encoded, form) {
+				return
+			}
+		}
+		t.Errorf("none of %q is in %q", base64Offsets(text), encoded)
+	})
+}
+
+func TestWindash(t *testing.T) {
+	tests := []struct {
+		value string
+		want  int
+	}{
+		{" -enc ", 5}, {"/c", 5}, {"no option", 1}, {"a-b", 1}, {" -a -b", 25}, {"--all", 5},
+	}
+	for _, tt := range tests {
+		got, err := windash(tt.value)
+		if err != nil || len(got) != tt.want {
+			t.Errorf("windash(%q) = %q, %v; want %d forms", tt.value, got, err, tt.want)
+		}
+	}
+	if _, err := windash(" -a -b -c -d"); err == nil {
+		t.Error("windash with four options is not refused")
+	}
+}
+
+func TestParsePattern(t *testing.T) {
+	tests := []struct{ value, want string }{
+		{`\cmd.exe`, `[\cmd.exe]`},
+		{`a*b?c`, `[a]*[b]?[c]`},
+		{`a\*b`, `[a*b]`},
+		{`a\\*b`, `[a\]*[b]`},
+		{`a\\b`, `[a\b]`},
+		{`a\`, `[a\]`},
+		{``, ``},
+	}
+	for _, tt := range tests {
+		var got strings.Builder
+		for _, p := range parsePattern(tt.value) {
+			if p.wild != 0 {
+				got.WriteByte(p.wild)
+			} else {
+				got.WriteString("[" + p.text + "]")
+			}
+		}
+		if got.String() != tt.want {
+			t.Errorf("parsePattern(%q) = %s, want %s", tt.value, got.String(), tt.want)
+		}
+	}
+}
+
+func ExampleConvert() {
+	results := Convert("proc_creation_win_shadow_copies", []byte(`
+title: Shadow copies deleted
+level: critical
+logsource: {category: process_creation, product: windows}
+detection:
+  tool: {Image|endswith: '\vssadmin.exe'}
+  words: {CommandLine|contains|all: [delete, shadows]}
+  condition: tool and words
+`))
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	_ = enc.Encode(results[0].Rule.When)
+	fmt.Println(results[0].Rule.ID)
+	fmt.Print(out.String())
+	// Output:
+	// proc-creation-win-shadow-copies
+	// (sensor.os in ["windows", ""] && !process.already_running && (iendswith(process.path, `\vssadmin.exe`) && (icontains(process.command_line, "delete") && icontains(process.command_line, "shadows"))))
+}
