@@ -5,16 +5,15 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/expr-lang/expr"
-	"github.com/expr-lang/expr/vm"
-
 	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
 )
 
-// compile compiles a condition as the rules do, without their functions.
-func compile(t testing.TB, src string) *vm.Program {
+var eventScope = expression.EventScope()
+
+func compile(t testing.TB, src string) *expression.Program {
 	t.Helper()
-	p, err := expr.Compile(src, expr.Env(events.Event{}), expr.AsBool(), expr.DisableBuiltin("type"))
+	p, err := eventScope.Condition(src)
 	if err != nil {
 		t.Fatalf("%s: %v", src, err)
 	}
@@ -88,10 +87,28 @@ func TestCandidates(t *testing.T) {
 		{"none of constants", `none(["-Enc", "-w hidden"], process.command_line contains #)`, false},
 		{"default", `(process.name ?? "") == "x"`, false},
 		{"constant", `false`, false},
-		{"error is seen", `raw.a.b == 1`, true},
-		{"error hides what follows", `raw.a.b == 1 && process.name == "x"`, true},
-		{"error is not reached", `process.name == "x" && raw.a.b == 1`, false},
-		{"modulo by zero", `4 % process.segment == 1 && process.name == "x"`, true},
+		{"error is seen", `int(raw.a) == 1`, true},
+		{"error hides what follows", `int(raw.a) == 1 && process.name == "x"`, true},
+		{"error is not reached", `process.name == "x" && int(raw.a) == 1`, false},
+		{"modulo by zero", `4 % process.fork_pid == 1 && process.name == "x"`, true},
+		{"key of the message", `raw.a == 1 && process.name == "x"`, false},
+		{"icontains", `icontains(process.command_line, "-ENCODEDcommand")`, true},
+		{"ieq", `ieq(process.name, "Cmd.exe")`, false},
+		{"istartswith", `istartswith(process.path, "C:\\WINDOWS")`, true},
+		{"iendswith", `iendswith(process.path, "\\CMD.EXE")`, false},
+		{"iin", `iin(process.name, ["CMD.EXE", "PowerShell.EXE"])`, true},
+		{"not iin", `!iin(process.name, ["CMD.EXE", "PowerShell.EXE"])`, false},
+		{"glob", `glob(process.path, "c:\\*\\pwsh.exe")`, false},
+		{"iglob", `iglob(process.path, "C:\\*\\POWERSHELL.exe")`, true},
+		{"cidr", `cidr(net.remote_ip, "10.0.0.0/8", "192.168.0.0/16")`, true},
+		{"other cidr", `cidr(net.remote_ip, "172.16.0.0/12", "fd00::/8")`, false},
+		{"not cidr", `!cidr(net.remote_ip, "10.0.0.0/8")`, false},
+		{"has", `has(process.parent.name) && has(process.guid)`, false},
+		{"has not", `!has(process.parent.name)`, false},
+		{"has number", `has(process.pid) && has(net.remote_port)`, true},
+		{"basename", `basename(process.path) == "powershell.exe"`, true},
+		{"other basename", `basename(process.path) == "cmd.exe"`, false},
+		{"of nothing", `is_private(net.remote_ip) && process.name == "x"`, false},
 		{"age is read without fail", `event.age < duration("15m") && process.name == "x"`, false},
 	}
 	for _, tt := range tests {
@@ -150,7 +167,7 @@ func TestNames(t *testing.T) {
 
 func TestWhyNothingCanBeLookedUp(t *testing.T) {
 	x := newIndex(t, "file",
-		`file.name == "x"`, `process.pid == process.fork_pid`, `file.name != "x"`, `raw?.x == 1`)
+		`file.name == "x"`, `process.pid == process.fork_pid`, `file.name != "x"`, `raw.x == 1`)
 	for i, wantWhy := range []bool{false, true, true, true} {
 		if got := x.Why(i); (got != "") != wantWhy {
 			t.Errorf("Why(%d) = %q, want a reason: %v", i, got, wantWhy)
