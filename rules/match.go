@@ -1,0 +1,179 @@
+package rules
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
+	"edrpipe/rules/index"
+)
+
+// Why a match has no sensor to act on; values of Match.Refused.
+const (
+	NoSensor       = "no_sensor"        // the event names none
+	SeveralSensors = "several_sensors"  // it names several and the rule does not say each
+	TooManySensors = "too_many_sensors" // more than the rule's max
+	TooOld         = "too_old"          // older than the rule's max_age
+)
+
+// Failure is an expression of a rule that could not be evaluated on an event.
+// It is not "no match": somebody has to look at the rule.
+type Failure struct {
+	Rule  *Rule
+	Part  string // when, vars.NAME, suppress.key, correlate.field, correlate.group_by
+	Event string // id of the event
+	Err   error
+}
+
+func (f Failure) Error() string { return fmt.Sprintf("rule %s: %s: %v", f.Rule.ID, f.Part, f.Err) }
+
+func (f Failure) Unwrap() error { return f.Err }
+
+// Counters is what a Set has done since it was made.
+type Counters struct {
+	Events     atomic.Uint64 // matched against the rules
+	Candidates atomic.Uint64 // conditions that were run
+	Matches    atomic.Uint64
+	Failures   atomic.Uint64 // evaluations that ended in an error
+}
+
+// Counters of the set, live.
+func (s *Set) Counters() *Counters { return &s.events }
+
+// Match finds the rules that the event fulfils, in the order of their files, and
+// those that could not be evaluated on it. Rules that only feed a correlation
+// are among them; see Correlator.
+func (s *Set) Match(e *events.Event) ([]Match, []Failure) {
+	s.events.Events.Add(1)
+	buffer := candidates.Get().(*[]int)
+	defer candidates.Put(buffer)
+	*buffer = s.index.Class(e.Event.Type, e.Event.Kind).Candidates((*buffer)[:0], e)
+	if len(*buffer) == 0 {
+		return nil, nil
+	}
+	return s.decide(e, *buffer)
+}
+
+// candidates are buffers for the numbers of candidates.
+var candidates = sync.Pool{New: func() any { return new([]int) }}
+
+// decide runs the conditions of the candidates.
+func (s *Set) decide(e *events.Event, numbers []int) (matches []Match, failures []Failure) {
+	s.events.Candidates.Add(uint64(len(numbers)))
+	for _, n := range numbers {
+		r := s.asked[n]
+		ok, err := r.holds(e)
+		var m Match
+		if ok && err == nil {
+			m, err = r.match(e)
+		}
+		if err != nil {
+			failures = append(failures, failure(r, e, err))
+			continue
+		}
+		if ok {
+			matches = append(matches, m)
+		}
+	}
+	s.events.Matches.Add(uint64(len(matches)))
+	s.events.Failures.Add(uint64(len(failures)))
+	return matches, failures
+}
+
+// MatchLoop is Match without the index: every condition is run. It exists to
+// compare with.
+func (s *Set) MatchLoop(e *events.Event) ([]Match, []Failure) {
+	var numbers []int
+	for n, r := range s.asked {
+		if r.Names(e) {
+			numbers = append(numbers, n)
+		}
+	}
+	return s.decide(e, numbers)
+}
+
+// Names tells whether the rule's "on" names the event.
+func (r *Rule) Names(e *events.Event) bool {
+	for _, on := range r.On {
+		if index.Names(on, e.Event.Type, e.Event.Kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// partError is an error with the part of the rule that it came from.
+type partError struct {
+	part string
+	err  error
+}
+
+func (p *partError) Error() string { return p.part + ": " + p.err.Error() }
+
+func failure(r *Compiled, e *events.Event, err error) Failure {
+	f := Failure{Rule: r.Rule, Part: "when", Event: e.Event.ID, Err: err}
+	if p, ok := err.(*partError); ok {
+		f.Part, f.Err = p.part, p.err
+	}
+	return f
+}
+
+func (r *Compiled) holds(e *events.Event) (bool, error) {
+	if r.When == nil {
+		return true, nil
+	}
+	return r.When.Bool(e)
+}
+
+// match makes the match of a rule whose condition holds.
+func (r *Compiled) match(e *events.Event) (Match, error) {
+	vars, err := r.vars(e)
+	if err != nil {
+		return Match{}, err
+	}
+	m := Match{Rule: r.Rule, Event: e, Vars: vars}
+	m.Sensors, m.Refused = r.sensors(e)
+	return m, nil
+}
+
+// vars evaluates the rule's variables in order; each sees those before it.
+func (r *Compiled) vars(e *events.Event) (map[string]any, error) {
+	if len(r.Vars) == 0 {
+		return nil, nil
+	}
+	vars := make(map[string]any, len(r.Vars))
+	env := expression.Env(e, map[string]any{"vars": vars})
+	for i, p := range r.Vars {
+		v, err := p.Eval(env)
+		if err != nil {
+			return nil, &partError{"vars." + r.Rule.Vars[i].Name, err}
+		}
+		vars[r.Rule.Vars[i].Name] = v
+	}
+	return vars, nil
+}
+
+// sensors are those that the rule may act on, or the reason why there is none.
+// An event of which several sensors are known acts only where the rule says
+// each, and never on a part of them: more than max is a mistake of the rule.
+func (r *Rule) sensors(e *events.Event) ([]int, string) {
+	if r.MaxAge > 0 && e.Event.Age > r.MaxAge {
+		return nil, TooOld
+	}
+	ids := e.Sensor.IDs
+	if len(ids) == 0 && e.Sensor.ID != 0 {
+		ids = []int{e.Sensor.ID}
+	}
+	switch {
+	case len(ids) == 0:
+		return nil, NoSensor
+	case len(ids) == 1:
+	case r.Sensors == nil || !r.Sensors.Each:
+		return nil, SeveralSensors
+	case r.Sensors.Max > 0 && len(ids) > r.Sensors.Max:
+		return nil, TooManySensors
+	}
+	return ids, ""
+}
