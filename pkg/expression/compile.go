@@ -192,6 +192,17 @@ func (p *Program) Type() *Type { return p.typ }
 // optimised. It must not be changed.
 func (p *Program) Node() ast.Node { return p.code.Node() }
 
+// Reads tells whether the program uses a top-level name, such as raw.
+func (p *Program) Reads(name string) bool {
+	found := false
+	each(p.Node(), func(n ast.Node) {
+		if id, ok := n.(*ast.IdentifierNode); ok && id.Value == name {
+			found = true
+		}
+	})
+	return found
+}
+
 // Eval runs the program on an environment: *events.Event for programs of
 // EventScope, a map from Env for others. The error, if any, is an *EvalError.
 func (p *Program) Eval(env any) (any, error) {

@@ -34,6 +34,18 @@ type Scope struct {
 // EventType is the type of the event: its fields are the top-level names.
 var EventType = Of(reflect.TypeFor[events.Event]())
 
+// eventParts names the parts of the event by their place in the struct.
+var eventParts = func() map[int]string {
+	parts := map[int]string{}
+	t := reflect.TypeFor[events.Event]()
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() {
+			parts[i] = tagName(f)
+		}
+	}
+	return parts
+}()
+
 // EventScope is the scope of conditions. They run on *events.Event.
 func EventScope() *Scope {
 	return &Scope{names: EventType.Fields, event: true}
@@ -66,8 +78,8 @@ func Env(e *events.Event, more map[string]any) map[string]any {
 	}
 	env := make(map[string]any, len(EventType.Fields)+len(more))
 	v := reflect.ValueOf(e).Elem()
-	for i := range EventType.Fields { // the exported ones, which come first
-		env[EventType.Fields[i].Name] = v.Field(i).Interface()
+	for i, name := range eventParts {
+		env[name] = v.Field(i).Interface()
 	}
 	maps.Copy(env, more)
 	return env

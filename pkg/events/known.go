@@ -1,0 +1,23 @@
+package events
+
+import (
+	"cmp"
+	"slices"
+)
+
+// TypeInfo is a canonical event type and what sort of thing it tells of.
+type TypeInfo struct {
+	Name string
+	Kind Kind
+}
+
+// Types lists every canonical event type that the decoders know, by name. Others
+// may come from the bus and get kind Other.
+func Types() []TypeInfo {
+	all := make([]TypeInfo, 0, len(shapes))
+	for name, s := range shapes {
+		all = append(all, TypeInfo{name, s.kind})
+	}
+	slices.SortFunc(all, func(a, b TypeInfo) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
