@@ -101,6 +101,9 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 	s.reader = nil
 	s.mu.Unlock()
 	r.posts.Wait()
+	if ctx.Err() != nil {
+		return nil // what handle says of it included
+	}
 	return err
 }
 
