@@ -11,6 +11,8 @@ import (
 type Binder interface {
 	// Holds evaluates a condition; "" holds.
 	Holds(s *Scope, expression string) (bool, error)
+	// Always tells whether a condition holds after a failure, too: if: always().
+	Always(expression string) bool
 	// Items evaluates a foreach.
 	Items(s *Scope, expression string) ([]any, error)
 	// Sensor evaluates the sensor of a step.

@@ -191,6 +191,13 @@ func (m *Memory) Finished(_ context.Context, since time.Time) ([]*Job, error) {
 	return all, nil
 }
 
+// forget drops a finished job.
+func (m *Memory) forget(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.finished, id)
+}
+
 // marshal encodes a record and holds it to MaxRecord.
 func marshal(j *Job) ([]byte, error) {
 	data, err := json.Marshal(j)

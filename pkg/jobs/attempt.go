@@ -1,0 +1,300 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
+)
+
+const (
+	defaultTries   = 2                // further tries of a step whose author said nothing
+	defaultBackoff = 2 * time.Second  // doubled from try to try
+	longestBackoff = 10 * time.Minute // of a step
+	waitInPlace    = 15 * time.Second // a longer wait gives the session to others
+)
+
+// attempts runs an action until it has an outcome or has to wait.
+func (x *execution) attempts(ctx context.Context, st *actions.Step, act actions.Action, params any, r StepRecord) *halt {
+	a := &attempt{x: x, st: st, act: act, spec: act.Spec(), params: params, rec: r}
+	for {
+		if a.rec.State != StepPending { // a request may have left: see what came of it
+			over, h := a.settle(ctx)
+			if h != nil {
+				return h
+			}
+			if over {
+				return x.ended(x.finish(ctx, st, a.rec))
+			}
+		}
+		if h := a.wait(ctx); h != nil {
+			return h
+		}
+		out, err := a.call(ctx)
+		if h := a.judge(ctx, out, err); h != nil {
+			return h
+		}
+		if a.rec.State.ended() {
+			return a.conclude(ctx)
+		}
+	}
+}
+
+// attempt is one action of one step being tried.
+type attempt struct {
+	x      *execution
+	st     *actions.Step
+	act    actions.Action
+	spec   actions.Spec
+	params any
+	rec    StepRecord
+	noOpen error // why the session could not be had
+	last   error // of the latest try
+}
+
+// wait lets the back-off of the latest try pass, in place or parked.
+func (a *attempt) wait(ctx context.Context) *halt {
+	d := time.Until(a.rec.Until)
+	if d <= 0 {
+		return nil
+	}
+	if d > waitInPlace {
+		return park(ReasonRetry, a.rec.Error, d)
+	}
+	if sleep(ctx, d) != nil {
+		return a.x.interrupted(ctx)
+	}
+	return nil
+}
+
+// call runs the action once.
+func (a *attempt) call(ctx context.Context) (out any, err error) {
+	a.noOpen = nil
+	a.rec.Attempts++
+	if a.rec.Started.IsZero() {
+		a.rec.Started = time.Now()
+	}
+	limit := a.st.Timeout
+	if limit <= 0 {
+		limit = a.x.s.cfg.Step
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, edr.ErrTimeout)
+	defer cancel()
+	if !a.spec.Session {
+		if err := a.allowed(); err != nil {
+			return nil, err
+		}
+		a.rec.State = StepIntent
+		if err := a.record(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a.act.Run(edr.WithTrace(ctx, a.trace()), a.task(), a.params)
+}
+
+// allowed is the check before anything leaves: is the claim ours, is nobody
+// asking us to stop?
+func (a *attempt) allowed() error {
+	if err := a.x.s.claims.valid(a.x.v.sensor, a.x.v.epoch); err != nil {
+		a.x.v.cancel(errFenced)
+		return err
+	}
+	if a.x.s.cfg.Stopped != nil {
+		if err := a.x.s.cfg.Stopped(); err != nil {
+			return errors.Join(errStopped, err)
+		}
+	}
+	return nil
+}
+
+// errStopped: people have stopped everything.
+var errStopped = errors.New("stopped by people")
+
+// trace records each command before and after it leaves. For an action that only
+// reads, the first command's intent is enough: it is repeated in any case.
+func (a *attempt) trace() *edr.Trace {
+	return &edr.Trace{
+		Submitting: func(ctx context.Context, name, _ string, session, after int64) error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err := a.allowed(); err != nil {
+				return err
+			}
+			begun := a.rec.State != StepPending && a.rec.Session == session
+			if begun && a.spec.Class == actions.Repeatable {
+				return nil
+			}
+			if !begun {
+				a.rec.Session, a.rec.After = session, after
+			}
+			a.rec.State, a.rec.Sent, a.rec.Command = StepIntent, name, 0
+			return a.record(ctx)
+		},
+		Submitted: func(ctx context.Context, c edr.Command) {
+			a.rec.State, a.rec.Command = StepSubmitted, c.ID
+			if a.spec.Class != actions.Repeatable {
+				// Without this record the successor reads the command list instead.
+				_ = a.record(ctx)
+			}
+		},
+	}
+}
+
+func (a *attempt) record(ctx context.Context) error {
+	return a.x.save(ctx, func(j *Job) { j.put(a.rec) })
+}
+
+// task is what the action is given.
+func (a *attempt) task() *actions.Task {
+	x := a.x
+	info, _ := x.v.info()
+	if info.ID == 0 {
+		info.ID = x.job.Sensor
+	}
+	t := &actions.Task{
+		Sensor: info, Server: x.s.cfg.Server, Event: x.job.Event,
+		Job: actions.JobRef{ID: x.job.ID, Rule: x.job.Rule, Digest: x.job.Digest, Step: a.st.ID},
+		Session: func(ctx context.Context) (edr.Session, error) {
+			session, err := x.v.open(ctx)
+			if err != nil {
+				a.noOpen = err
+			}
+			return session, err
+		},
+		Now:      time.Now,
+		Log:      x.s.log.With().Str("job", x.job.ID).Str("step", a.st.ID).Int("sensor", x.job.Sensor).Logger(),
+		Progress: func(text string) { x.s.progress(x.id, text) },
+	}
+	if x.s.cfg.Prepare != nil {
+		x.s.cfg.Prepare(t)
+	}
+	return t
+}
+
+// judge decides what the end of one call means: the record's state is then an
+// end, or intent or submitted when the outcome has to be looked up, or pending
+// when the step is to be tried again.
+func (a *attempt) judge(ctx context.Context, out any, err error) *halt {
+	a.last = err
+	if err == nil {
+		a.rec.State, a.rec.Error, a.rec.Reason = StepOK, "", ""
+		if a.rec.Output, err = encodeOutput(out); err != nil {
+			a.rec.State, a.rec.Error = StepFailed, err.Error()
+		}
+		return nil
+	}
+	a.rec.Error = err.Error()
+	sent := a.rec.State != StepPending
+	var refusal *edr.ResultError
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errFenced), errors.Is(err, errFenced):
+		return &halt{keep: true, text: "the claim was lost"}
+	case errors.Is(cause, errCancelRequested):
+		return a.cancel(ctx)
+	case errors.Is(cause, errChainTimeout):
+		return a.timeout(ctx)
+	case cause != nil && sent:
+		return &halt{keep: true, text: cause.Error()} // stopping: the next start sees what came of it
+	case cause != nil:
+		return &halt{move: move{to: Queued, reason: ReasonShutdown}}
+	case a.noOpen != nil && !sent:
+		a.rec.Attempts--
+		return a.noSession()
+	case errors.Is(err, errStopped) && !sent:
+		return park(ReasonPaused, err.Error(), time.Minute)
+	case errors.As(err, &refusal), errors.Is(err, edr.ErrUnsupported), errors.Is(err, edr.ErrUnknownSensor),
+		errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled), errors.Is(err, edr.ErrCancelled):
+		a.rec.State, a.rec.Reason = StepFailed, ReasonStep
+		return nil
+	case retryName(err) == "" && !errors.Is(err, errStopped):
+		a.rec.State, a.rec.Reason = StepFailed, ReasonStep
+		return nil
+	}
+	return a.again(ctx, sent)
+}
+
+// again prepares another try, or gives up. What may have been sent is looked up
+// before that.
+func (a *attempt) again(ctx context.Context, sent bool) *halt {
+	if sent && a.x.v.session != nil {
+		// Whatever is still on its way must not arrive after we have looked.
+		a.retract(ctx)
+		if err := a.x.v.close(ctx); err != nil {
+			return &halt{keep: true, text: err.Error()}
+		}
+	}
+	if !a.mayRetry(a.last) {
+		if !sent || a.spec.Class == actions.Repeatable {
+			a.rec.State, a.rec.Reason = StepFailed, retryReason(a.last)
+		}
+		return nil
+	}
+	backoff := defaultBackoff
+	if a.st.Retry != nil && a.st.Retry.Backoff > 0 {
+		backoff = a.st.Retry.Backoff
+	}
+	a.rec.Until = time.Now().Add(pause(backoff, a.rec.Attempts-1, longestBackoff))
+	if a.spec.Class == actions.Repeatable {
+		a.rec.State = StepPending
+	}
+	if err := a.record(ctx); err != nil {
+		return &halt{keep: true, text: err.Error()}
+	}
+	return nil
+}
+
+// mayRetry tells whether the step's author wants another try after such an error.
+func (a *attempt) mayRetry(err error) bool {
+	if a.st.Retry == nil {
+		return a.rec.Attempts <= defaultTries
+	}
+	return a.rec.Attempts <= a.st.Retry.Max &&
+		(len(a.st.Retry.On) == 0 || slices.Contains(a.st.Retry.On, retryName(err)))
+}
+
+// retryName is the word for an error in a rule's retry.on; "" is not retryable.
+func retryName(err error) string {
+	switch {
+	case errors.Is(err, edr.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, edr.ErrSessionBusy), errors.Is(err, edr.ErrSessionGone), errors.Is(err, edr.ErrOffline),
+		errors.Is(err, edr.ErrSessionLimit):
+		return "sensor_busy"
+	case errors.Is(err, edr.ErrServer), errors.Is(err, edr.ErrAmbiguous):
+		return "server_error"
+	}
+	return ""
+}
+
+func retryReason(err error) Reason {
+	if retryName(err) == "timeout" {
+		return ReasonTimeout
+	}
+	return ReasonStep
+}
+
+// noSession has the job wait for what kept the session from being opened.
+func (a *attempt) noSession() *halt {
+	if errors.Is(a.noOpen, errNoSlot) {
+		return &halt{move: move{to: Queued, reason: ReasonSlot}}
+	}
+	if errors.Is(a.noOpen, edr.ErrUnknownSensor) {
+		return &halt{move: move{to: Failed, reason: ReasonUnknownSensor, detail: a.noOpen.Error()}}
+	}
+	return &halt{move: move{to: Queued, detail: a.noOpen.Error()}}
+}
+
+// conclude records an end, after making sure that what has to be undone will be.
+func (a *attempt) conclude(ctx context.Context) *halt {
+	if a.rec.State == StepOK && a.st.UndoAfter > 0 {
+		if err := a.x.scheduleUndo(ctx, a.spec, a.st, a.rec); err != nil {
+			return &halt{keep: true, text: fmt.Sprintf("scheduling the undo of step %s: %v", a.st.ID, err)}
+		}
+	}
+	return a.x.ended(a.x.finish(ctx, a.st, a.rec))
+}

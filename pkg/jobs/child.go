@@ -1,0 +1,66 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"edrpipe/pkg/actions"
+)
+
+// childPoll is how often a job looks after the job it waits for, should the news
+// of its end be lost.
+const childPoll = 10 * time.Minute
+
+// elsewhere runs a step on another sensor: as a job of its own, so that it waits
+// in that sensor's line and obeys its order. The step's job waits parked.
+func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecord, sensor int) *halt {
+	id := digest("child", x.job.ID, st.ID, strconv.Itoa(r.Item))
+	child, err := x.store.Get(ctx, id)
+	if err == nil && child.State.Terminal() {
+		return x.ended(x.finish(ctx, st, child.result(r)))
+	}
+	step := *st
+	step.With, step.Sensor, step.If, step.Foreach, step.Approval = r.Args, "", "", "", nil
+	j := &Job{
+		ID: id, Rule: x.job.Rule, Digest: x.job.Digest, Submitter: x.job.Submitter, Sensor: sensor,
+		Priority: x.job.Priority, Mode: x.job.Mode, Steps: []actions.Step{step}, Literal: true,
+		Event: x.job.Event, Deadline: x.job.Deadline,
+		Parent: &Parent{Job: x.job.ID, Step: st.ID, Item: r.Item},
+	}
+	err = x.save(ctx, func(own *Job) { own.put(r) })
+	if err == nil {
+		_, err = x.s.Enqueue(ctx, j)
+	}
+	if err != nil {
+		return &halt{keep: true, text: fmt.Sprintf("step %s on sensor %d: %v", st.ID, sensor, err)}
+	}
+	return park(ReasonChild, fmt.Sprintf("job %s on sensor %d", id, sensor), childPoll)
+}
+
+// result is the step's record as its own job left it.
+func (j *Job) result(r StepRecord) StepRecord {
+	for _, done := range j.Done {
+		if done.ID == r.ID && done.Item == 0 {
+			done.Item = r.Item
+			return done
+		}
+	}
+	r.State, r.Reason, r.Error = StepFailed, j.Reason, j.Detail
+	return r
+}
+
+// childEnded tells whether the job that a parked one waits for has ended.
+func (s *Scheduler) childEnded(ctx context.Context, j *Job) bool {
+	for _, r := range j.Done {
+		if r.State != StepPending {
+			continue
+		}
+		child, err := s.cfg.Store.Get(ctx, digest("child", j.ID, r.ID, strconv.Itoa(r.Item)))
+		if err == nil && child.State.Terminal() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,121 @@
+package jobs
+
+import "time"
+
+// atRisk is how close to its deadline a job is put before all others.
+const atRisk = 15 * time.Minute
+
+// share is what a flow has been given so far, in the manner of start-time fair
+// queueing: each job advances its flow by one, and a flow that was idle starts
+// at the present, so nobody saves up and nobody is punished for having waited.
+type share struct {
+	start float64 // of the flow's next job
+	jobs  int     // live
+}
+
+func (q *queue) join(f flow) {
+	sh := q.shares[f]
+	if sh == nil {
+		sh = &share{start: q.virtual}
+		q.shares[f] = sh
+	}
+	sh.jobs++
+}
+
+func (q *queue) leave(f flow) {
+	if sh := q.shares[f]; sh != nil {
+		if sh.jobs--; sh.jobs == 0 && sh.start <= q.virtual {
+			delete(q.shares, f)
+		}
+	}
+}
+
+// charge takes a share from the job's flow.
+func (q *queue) charge(e *entry) {
+	sh := q.shares[e.flow]
+	if sh == nil {
+		return
+	}
+	q.virtual = max(q.virtual, sh.start)
+	sh.start = q.virtual + 1
+}
+
+// candidate is a sensor whose head of line may run, with what decides.
+type candidate struct {
+	sensor *sensor
+	job    *entry // nil: only a dead owner's claim is to be cleared
+	level  int
+	start  float64
+}
+
+// choose returns the sensor to visit next, or nil. Without a free slot only
+// visits that need none are considered. elsewhere tells of sensors that another
+// replica works on.
+func (q *queue) choose(now time.Time, slot bool, elsewhere func(sensor int) bool) (best candidate) {
+	for _, sn := range q.awake {
+		c := candidate{sensor: sn, job: q.head(sn, now)}
+		if sn.stale {
+			c.level = stale
+		} else if c.job == nil || (c.job.session && !slot) || elsewhere(sn.id) {
+			continue
+		} else {
+			c.level = c.job.level(now, q.ageing)
+			c.start = max(q.shares[c.job.flow].start, q.virtual)
+		}
+		if best.sensor == nil || c.before(best, now) {
+			best = c
+		}
+	}
+	return best
+}
+
+// stale is the level of a dead owner's claim: it holds a slot for nothing.
+const stale = 1 << 30
+
+// before tells whether c goes before d: a deadline at risk first, then priority
+// with ageing, then the flow that had the smaller share, then the sensor whose
+// check-in comes first (a session opened now holds its slot until then), then
+// age. Ageing keeps a sensor with unlucky check-ins from waiting for ever.
+func (c candidate) before(d candidate, now time.Time) bool {
+	if c.level == stale || d.level == stale {
+		return c.level > d.level
+	}
+	if r, s := c.job.risk(now), d.job.risk(now); r != s {
+		return r
+	} else if r && !c.job.deadline.Equal(d.job.deadline) {
+		return c.job.deadline.Before(d.job.deadline)
+	}
+	if c.level != d.level {
+		return c.level > d.level
+	}
+	if c.start != d.start {
+		return c.start < d.start
+	}
+	if x, y := c.sensor.checkin(now), d.sensor.checkin(now); x != y {
+		return x < y
+	}
+	return byRank(c.job, d.job) < 0
+}
+
+// risk tells whether the job's deadline is close. Only a job that was given
+// more time than that can come to be at risk.
+func (e *entry) risk(now time.Time) bool {
+	return !e.deadline.IsZero() && e.deadline.Sub(now) < atRisk
+}
+
+// checkin is how long the sensor's next check-in is away. One that is overdue
+// counts as far away, the more so the longer it is overdue.
+func (sn *sensor) checkin(now time.Time) time.Duration {
+	if sn.info.NextCheckin.IsZero() {
+		return time.Hour
+	}
+	d := sn.info.NextCheckin.Sub(now)
+	if d >= 0 {
+		return d
+	}
+	interval := sn.info.NextCheckin.Sub(sn.info.LastCheckin)
+	if interval > 0 && -d < 2*interval {
+		return (d % interval) + interval // it has come in since we looked, and will again
+	}
+	return time.Hour - d
+}

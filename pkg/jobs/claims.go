@@ -1,0 +1,271 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Errors of claims.
+var (
+	errElsewhere = errors.New("another replica works on the sensor")
+	errNoSlot    = errors.New("no session slot is free")
+	errGroupBusy = errors.New("a job of the same concurrency group runs")
+	// errFenced means that the claim is not ours any more, or that we cannot tell:
+	// nothing may be done under it, neither on the sensor nor in the record.
+	errFenced = errors.New("claim on the sensor is lost")
+)
+
+// An owner that has not renewed for stopAfter beats stops by itself; others take
+// over once they have watched its heartbeat stand still for takeAfter beats.
+const (
+	stopAfter = 3
+	takeAfter = 4
+)
+
+// claims is this replica's part in the slot table.
+type claims struct {
+	store TableStore
+	owner string
+	beat  time.Duration
+
+	writing sync.Mutex // one change at a time leaves this replica
+
+	mu       sync.Mutex
+	table    Table // as last seen
+	revision uint64
+	mine     map[int]uint64 // epoch of the claims that work is done under
+	renewed  time.Time      // when our latest successful change was begun
+	seen     map[string]sighting
+}
+
+// sighting is an owner's heartbeat and when we first saw it, by our own clock.
+type sighting struct {
+	beat uint64
+	at   time.Time
+}
+
+func newClaims(store TableStore, owner string, beat time.Duration) *claims {
+	return &claims{
+		store: store, owner: owner, beat: beat, table: Table{}.clone(),
+		mine: map[int]uint64{}, seen: map[string]sighting{},
+	}
+}
+
+// change applies f to the table by compare-and-set. f may be called several times.
+func (c *claims) change(ctx context.Context, f func(t *Table) error) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	for {
+		begun := time.Now()
+		t, revision := c.current()
+		if err := f(&t); err != nil {
+			return err
+		}
+		t.Beats[c.owner]++
+		t.dropIdle()
+		next, err := c.store.Save(ctx, t, revision)
+		switch {
+		case err == nil:
+			c.observe(t, next, begun)
+			return nil
+		case !errors.Is(err, ErrConflict):
+			return fmt.Errorf("write the slot table: %w", err)
+		}
+		if err := c.load(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// dropIdle forgets the heartbeats of owners without claims.
+func (t *Table) dropIdle() {
+	busy := map[string]bool{}
+	for _, cl := range t.Claims {
+		busy[cl.Owner] = true
+	}
+	for owner := range t.Beats {
+		if !busy[owner] {
+			delete(t.Beats, owner)
+		}
+	}
+}
+
+func (c *claims) current() (Table, uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.table.clone(), c.revision
+}
+
+func (c *claims) load(ctx context.Context) error {
+	t, revision, err := c.store.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("read the slot table: %w", err)
+	}
+	c.observe(t, revision, time.Time{})
+	return nil
+}
+
+// observe takes a table as the current one and notes whose heart still beats.
+func (c *claims) observe(t Table, revision uint64, renewed time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.table, c.revision = t, revision
+	if !renewed.IsZero() {
+		c.renewed = renewed
+	}
+	now := time.Now()
+	for _, cl := range t.Claims {
+		beat := t.Beats[cl.Owner]
+		if s, ok := c.seen[cl.Owner]; !ok || s.beat != beat {
+			c.seen[cl.Owner] = sighting{beat, now}
+		}
+	}
+	for owner := range c.seen {
+		if _, ok := t.Beats[owner]; !ok {
+			delete(c.seen, owner)
+		}
+	}
+}
+
+// left tells whether nobody works under the claim any more: it is our own from
+// before a crash, or its owner's heart stands still. c.mu is held.
+func (c *claims) left(sensor int, cl Claim) bool {
+	if cl.Owner == c.owner {
+		return c.mine[sensor] != cl.Epoch
+	}
+	s, ok := c.seen[cl.Owner]
+	return ok && time.Since(s.at) >= takeAfter*c.beat
+}
+
+// leftovers returns the sensors whose claims can be taken over.
+func (c *claims) leftovers() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var sensors []int
+	for sensor, cl := range c.table.Claims {
+		if c.left(sensor, cl) {
+			sensors = append(sensors, sensor)
+		}
+	}
+	return sensors
+}
+
+// elsewhere tells whether another replica works on the sensor.
+func (c *claims) elsewhere(sensor int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl, ok := c.table.Claims[sensor]
+	return ok && !c.left(sensor, cl)
+}
+
+// slots counts the slots that replicas hold, and the sessions in them.
+func (c *claims) slots() (held int, sessions map[int64]bool, opening map[int]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sessions, opening = map[int64]bool{}, map[int]bool{}
+	for sensor, cl := range c.table.Claims {
+		if cl.Session != 0 {
+			sessions[cl.Session] = true
+		}
+		if cl.Opening != 0 {
+			opening[sensor] = true
+		}
+	}
+	return c.table.Slots(), sessions, opening
+}
+
+// take claims a sensor, with a slot if asked for and fewer than limit are held.
+// was is the claim of a dead owner, whose session has to be closed first.
+func (c *claims) take(ctx context.Context, sensor int, slot bool, limit int) (cl, was Claim, err error) {
+	err = c.change(ctx, func(t *Table) error {
+		old, held := t.Claims[sensor]
+		c.mu.Lock()
+		left := c.left(sensor, old)
+		c.mu.Unlock()
+		switch {
+		case held && !left:
+			return errElsewhere
+		case slot && !old.Slot && t.Slots() >= limit:
+			return errNoSlot
+		}
+		t.Epoch++
+		was, cl = old, old
+		cl.Owner, cl.Epoch, cl.Slot = c.owner, t.Epoch, slot || old.Slot
+		cl.Job, cl.Group = "", ""
+		t.Claims[sensor] = cl
+		return nil
+	})
+	if err != nil {
+		return Claim{}, Claim{}, err
+	}
+	c.mu.Lock()
+	c.mine[sensor] = cl.Epoch
+	c.mu.Unlock()
+	return cl, was, nil
+}
+
+// set changes our claim on a sensor.
+func (c *claims) set(ctx context.Context, sensor int, epoch uint64, edit func(t *Table, cl *Claim) error) error {
+	return c.change(ctx, func(t *Table) error {
+		cl := t.Claims[sensor]
+		if cl.Owner != c.owner || cl.Epoch != epoch {
+			return errFenced
+		}
+		if err := edit(t, &cl); err != nil {
+			return err
+		}
+		t.Claims[sensor] = cl
+		return nil
+	})
+}
+
+// release gives the sensor and its slot back.
+func (c *claims) release(ctx context.Context, sensor int, epoch uint64) error {
+	defer c.abandon(sensor, epoch)
+	return c.change(ctx, func(t *Table) error {
+		if cl := t.Claims[sensor]; cl.Owner != c.owner || cl.Epoch != epoch {
+			return errFenced
+		}
+		delete(t.Claims, sensor)
+		return nil
+	})
+}
+
+// abandon ends work under a claim that stays in the table, to be taken over by
+// us or by others.
+func (c *claims) abandon(sensor int, epoch uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mine[sensor] == epoch {
+		delete(c.mine, sensor)
+	}
+}
+
+// valid is the check at the moment of acting: errFenced unless the claim is ours
+// and was renewed so lately that nobody may have taken it.
+func (c *claims) valid(sensor int, epoch uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl := c.table.Claims[sensor]
+	if c.mine[sensor] != epoch || cl.Epoch != epoch || time.Since(c.renewed) >= stopAfter*c.beat {
+		return errFenced
+	}
+	return nil
+}
+
+// renew bumps our heartbeat and looks at those of others.
+func (c *claims) renew(ctx context.Context) error {
+	if err := c.load(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	_, claimed := c.table.Beats[c.owner]
+	c.mu.Unlock()
+	if !claimed {
+		return nil
+	}
+	return c.change(ctx, func(*Table) error { return nil })
+}

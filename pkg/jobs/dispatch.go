@@ -1,0 +1,131 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// dispatch starts visits to sensors until ctx ends, then waits for them to end:
+// within the grace by themselves, after it by force.
+func (s *Scheduler) dispatch(ctx, support context.Context) error {
+	var visits sync.WaitGroup
+	work, force := context.WithCancelCause(support)
+	defer force(nil)
+	for ctx.Err() == nil && support.Err() == nil {
+		next := s.startVisits(work, &visits)
+		timer := time.NewTimer(untilNext(next))
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-support.Done():
+		}
+		timer.Stop()
+	}
+	s.mu.Lock()
+	s.stopping = true
+	for _, v := range s.visits {
+		signal(v.poke)
+	}
+	s.mu.Unlock()
+	grace := time.AfterFunc(s.cfg.Grace, func() { force(errShutdown) })
+	visits.Wait()
+	grace.Stop()
+	return nil
+}
+
+// untilNext is how long the dispatcher may sleep.
+func untilNext(next time.Time) time.Duration {
+	if next.IsZero() {
+		return time.Hour
+	}
+	return max(time.Until(next), 0)
+}
+
+// startVisits starts every visit that can be started now and returns when to
+// look again.
+func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ready {
+		return time.Time{}
+	}
+	now := time.Now()
+	due, next := s.queue.ring(now)
+	s.clerk.add(due...)
+	if s.paused != "" {
+		return next
+	}
+	for {
+		free, until := s.freeSlots(now)
+		next = earliest(next, until)
+		c := s.queue.choose(now, free > 0, s.claims.elsewhere)
+		if c.sensor == nil {
+			break
+		}
+		slot := c.job != nil && c.job.session
+		if !slot && len(s.visits) >= s.cfg.Workers+s.cfg.Sessions {
+			break
+		}
+		s.startVisit(ctx, visits, c, slot)
+	}
+	if free, _ := s.freeSlots(now); free <= 0 && s.queue.choose(now, true, s.claims.elsewhere).sensor != nil {
+		for _, v := range s.visits {
+			signal(v.poke) // somebody lingers, or has had its turn
+		}
+	}
+	return next
+}
+
+// startVisit marks the sensor as ours and works on it; s.mu is held.
+func (s *Scheduler) startVisit(ctx context.Context, visits *sync.WaitGroup, c candidate, slot bool) {
+	sn := c.sensor
+	sn.busy, sn.stale = true, false
+	s.queue.review(sn, time.Now())
+	v := &visit{s: s, sensor: sn.id, wantsSlot: slot, poke: make(chan struct{}, 1)}
+	v.ctx, v.cancel = context.WithCancelCause(ctx)
+	s.visits[sn.id] = v
+	if slot {
+		s.sessions++
+	}
+	visits.Go(func() {
+		v.work()
+		v.cancel(nil)
+		s.endVisit(v)
+	})
+}
+
+// endVisit makes the sensor available again.
+func (s *Scheduler) endVisit(v *visit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.settleSlot()
+	delete(s.visits, v.sensor)
+	now := time.Now()
+	sn := s.queue.sensor(v.sensor)
+	sn.busy, sn.stale = false, v.leaves
+	if v.leaves { // not before a beat has passed: what failed now would fail again at once
+		sn.stale = false
+	}
+	s.queue.setAlarm(sn, sn.rest)
+	s.queue.review(sn, now)
+	for _, e := range sn.jobs {
+		if s.desire(e, now) != nil {
+			s.clerk.add(e.id)
+		}
+	}
+	s.poke()
+}
+
+// othersWait tells whether another sensor could use a slot that is not free.
+func (s *Scheduler) othersWait() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	free, until := s.freeSlots(now)
+	if free > 0 || !until.IsZero() {
+		return false
+	}
+	return s.queue.choose(now, true, s.claims.elsewhere).sensor != nil
+}

@@ -1,0 +1,230 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// amend changes a live job's record on behalf of a person, and has the clerk act
+// on it. edit tells whether it changed anything; it may be called several times.
+func (s *Scheduler) amend(ctx context.Context, id string, edit func(j *Job) (bool, error)) (*Job, error) {
+	store := s.storeOf(id)
+	for {
+		j, err := store.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		changed, err := edit(j)
+		if err != nil || !changed {
+			return j, err
+		}
+		err = store.Update(ctx, j)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		s.note(j)
+		s.mu.Unlock()
+		s.clerk.add(id)
+		return j, nil
+	}
+}
+
+// Cancel asks for the end of a job. A waiting job ends at once. Of a running one
+// the command that the sensor has not begun is taken back; one that runs on the
+// sensor is left to finish, which the job's detail says. Cancelling a job that
+// has ended is no error.
+func (s *Scheduler) Cancel(ctx context.Context, id, by, why string) (*Job, error) {
+	return s.amend(ctx, id, func(j *Job) (bool, error) {
+		if j.State.Terminal() || j.Cancel != nil {
+			return false, nil
+		}
+		j.Cancel = &Request{By: by, Why: why, At: time.Now()}
+		return true, nil
+	})
+}
+
+// Outcome is a person's word on a step whose outcome nobody could tell.
+type Outcome string
+
+// Outcomes for Resolve.
+const (
+	Happened Outcome = "happened" // the step counts as done; the chain goes on after it
+	Never    Outcome = "never"    // the step did not happen: run it
+	Settled  Outcome = "settled"  // whatever happened has been dealt with: do nothing more
+)
+
+// Resolve gives a person's word on a job that ended as unknown. Happened and Never
+// make a new job that goes on where the old one stopped, and return it; Settled
+// makes none and returns nil.
+func (s *Scheduler) Resolve(ctx context.Context, id string, o Outcome, by string) (*Job, error) {
+	old, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if old.State != Unknown {
+		return nil, fmt.Errorf("job %s is %s: only an unknown outcome can be resolved", id, old.State)
+	}
+	switch o {
+	case Settled:
+		return nil, nil
+	case Happened, Never:
+	default:
+		return nil, fmt.Errorf("resolve job %s: %q is none of happened, never, settled", id, o)
+	}
+	return s.again(ctx, old, by, func(r StepRecord) (StepRecord, bool) {
+		if r.State == StepUnknown && o == Happened {
+			r.State, r.Reason, r.Error = StepOK, ReasonAdopted, ""
+		}
+		return r, r.State == StepOK
+	})
+}
+
+// Retry makes a new job that does again what the old one did not bring to a good
+// end: steps that succeeded are not repeated. Retrying one job twice makes one.
+func (s *Scheduler) Retry(ctx context.Context, id, by string) (*Job, error) {
+	old, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !old.State.Terminal():
+		return nil, fmt.Errorf("job %s is %s: only a job that has ended can be retried", id, old.State)
+	case old.State == Succeeded:
+		return nil, fmt.Errorf("job %s succeeded: there is nothing to retry", id)
+	case old.State == Unknown:
+		return nil, fmt.Errorf("job %s: whether its last step ran is not known; say so with resolve", id)
+	}
+	return s.again(ctx, old, by, func(r StepRecord) (StepRecord, bool) { return r, r.State == StepOK })
+}
+
+// again makes the job that goes on for an old one with the steps that keep says.
+func (s *Scheduler) again(ctx context.Context, old *Job, by string, keep func(StepRecord) (StepRecord, bool)) (*Job, error) {
+	j, err := old.copy()
+	if err != nil {
+		return nil, err
+	}
+	var done []StepRecord
+	for _, r := range j.Done {
+		if r, ok := keep(r); ok {
+			done = append(done, r)
+		}
+	}
+	*j = Job{
+		ID: successor(old.ID), Of: old.ID, Rule: j.Rule, Digest: j.Digest, Submitter: by, Server: j.Server,
+		Sensor: j.Sensor, Host: j.Host, Priority: j.Priority, Mode: j.Mode, Steps: j.Steps, OnFailure: j.OnFailure,
+		Timeout: j.Timeout, Group: j.Group, Policy: j.Policy, Literal: j.Literal,
+		Event: j.Event, Vars: j.Vars, Correlated: j.Correlated, Done: done,
+	}
+	if _, err := s.Enqueue(ctx, j); err != nil {
+		return nil, err
+	}
+	return s.Get(ctx, j.ID)
+}
+
+// successor is the id of the job that goes on for another: x, x-2, x-3 …
+func successor(id string) string {
+	base, n, ok := strings.Cut(id, "-")
+	if !ok {
+		return id + "-2"
+	}
+	i, err := strconv.Atoi(n)
+	if err != nil {
+		return id + "-2"
+	}
+	return base + "-" + strconv.Itoa(i+1)
+}
+
+// Pause keeps the scheduler from starting anything; running steps end. Resume
+// lets it go on. Config.Stopped keeps commands of running steps back, too.
+func (s *Scheduler) Pause(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = why
+	for _, v := range s.visits {
+		signal(v.poke)
+	}
+}
+
+// Resume ends a Pause.
+func (s *Scheduler) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = ""
+	s.poke()
+}
+
+// Get returns a job, live or finished.
+func (s *Scheduler) Get(ctx context.Context, id string) (*Job, error) {
+	return s.storeOf(id).Get(ctx, id)
+}
+
+// Query selects jobs; the zero value selects every live job.
+type Query struct {
+	States    []State
+	Sensor    int
+	Rule      string
+	Submitter string
+	Since     time.Time // also jobs that ended at or after it; zero: live ones only
+	Limit     int       // the latest; 0: all
+}
+
+// List returns jobs, oldest first.
+func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
+	var all []*Job
+	if !q.Since.IsZero() {
+		done, err := s.cfg.Store.Finished(ctx, q.Since)
+		if err != nil {
+			return nil, err
+		}
+		all = done
+	}
+	seen := make(map[string]bool, len(all))
+	for _, j := range all {
+		seen[j.ID] = true
+	}
+	for _, id := range s.liveIDs(q.Sensor) {
+		if seen[id] {
+			continue // it ended while we looked
+		}
+		j, err := s.storeOf(id).Get(ctx, id)
+		if errors.Is(err, ErrNoJob) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, j)
+	}
+	all = slices.DeleteFunc(all, func(j *Job) bool { return !q.matches(j, s.cfg.Server.Name()) })
+	slices.SortStableFunc(all, func(a, b *Job) int { return a.Created.Compare(b.Created) })
+	if q.Limit > 0 && len(all) > q.Limit {
+		all = all[len(all)-q.Limit:]
+	}
+	return all, nil
+}
+
+func (q Query) matches(j *Job, server string) bool {
+	return j.Server == server && (len(q.States) == 0 || slices.Contains(q.States, j.State)) &&
+		(q.Sensor == 0 || q.Sensor == j.Sensor) && (q.Rule == "" || q.Rule == j.Rule) &&
+		(q.Submitter == "" || q.Submitter == j.Submitter)
+}
+
+func (s *Scheduler) liveIDs(sensor int) (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, e := range s.queue.jobs {
+		if sensor == 0 || sensor == e.sensor.id {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,127 @@
+package jobs
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// pressure is what the server lets us feel: sessions of other clients, and a
+// pause for everybody after a refusal, doubling from one refusal to the next.
+type pressure struct {
+	mu       sync.Mutex
+	foreign  int       // sessions of other clients when last counted
+	highest  int64     // session id seen
+	refusals int       // in a row
+	until    time.Time // no session is asked for before
+	why      string
+}
+
+const (
+	firstPause   = time.Second
+	longestPause = time.Minute
+)
+
+// refused notes that the server did not give a session.
+func (p *pressure) refused(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.until.After(now) {
+		return // asked before the first refusal was known: the same news
+	}
+	p.until, p.why = now.Add(pause(firstPause, p.refusals, longestPause)), why
+	p.refusals++
+}
+
+// granted notes that the server gave a session.
+func (p *pressure) granted(id int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusals, p.until, p.why = 0, time.Time{}, ""
+	p.highest = max(p.highest, id)
+}
+
+// pause is first doubled n times, at most longest, with jitter of a quarter
+// either way so that replicas do not come back together.
+func pause(first time.Duration, n int, longest time.Duration) time.Duration {
+	d := longest
+	if n < 20 && first<<n < longest {
+		d = first << n
+	}
+	return d*3/4 + rand.N(d/2+1)
+}
+
+// freeSlots is how many sessions we may ask for now. Within a pause none; after
+// it a single one tries whether the server gives sessions again. until is the end
+// of a pause. s.mu is held.
+func (s *Scheduler) freeSlots(now time.Time) (free int, until time.Time) {
+	held, _, _ := s.claims.slots()
+	s.pressure.mu.Lock()
+	defer s.pressure.mu.Unlock()
+	if s.pressure.until.After(now) {
+		return 0, s.pressure.until
+	}
+	free = s.cfg.Sessions - s.pressure.foreign - held - s.sessions
+	if s.pressure.refusals > 0 {
+		free = min(free, 1-s.sessions)
+	}
+	return free, time.Time{}
+}
+
+// limit is how many slots all replicas may hold.
+func (s *Scheduler) limit() int {
+	s.pressure.mu.Lock()
+	defer s.pressure.mu.Unlock()
+	return s.cfg.Sessions - s.pressure.foreign
+}
+
+// countEvery is the time between looks at the server's sessions while we use some.
+const countEvery = 10 * time.Second
+
+// count looks at how many sessions other clients hold while sessions matter.
+func (s *Scheduler) count(ctx context.Context) {
+	for {
+		if s.sessionsMatter() {
+			s.countOnce(ctx)
+		}
+		if sleep(ctx, countEvery) != nil {
+			return
+		}
+	}
+}
+
+func (s *Scheduler) sessionsMatter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sn := range s.queue.awake {
+		if e := s.queue.head(sn, time.Now()); e != nil && e.session {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Scheduler) countOnce(ctx context.Context) {
+	sessions, err := s.cfg.Server.Sessions(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.Warn().Err(err).Msg("listing sessions")
+		}
+		return
+	}
+	_, ours, opening := s.claims.slots()
+	foreign, highest := 0, int64(0)
+	for _, info := range sessions {
+		highest = max(highest, info.ID)
+		if !ours[info.ID] && !opening[info.SensorID] {
+			foreign++
+		}
+	}
+	s.pressure.mu.Lock()
+	s.pressure.foreign = foreign
+	s.pressure.highest = max(s.pressure.highest, highest)
+	s.pressure.mu.Unlock()
+	s.poke()
+}

@@ -1,0 +1,150 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// maxHistory bounds a job's History; the oldest entries go first.
+const maxHistory = 40
+
+// storeOf is where the job's record is kept.
+func (s *Scheduler) storeOf(id string) Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.functions[id] != nil {
+		return s.volatile
+	}
+	return s.cfg.Store
+}
+
+// move is a transition to be made.
+type move struct {
+	to     State
+	reason Reason
+	detail string
+	wake   time.Time // of a parked job
+}
+
+// transition moves a job to another state: in the store, then in the queue, then
+// for everybody to see. j must be as in the store; on ErrConflict it is not, and
+// the caller reads it again. edit may change more of the record.
+func (s *Scheduler) transition(ctx context.Context, j *Job, m move, edit func(j *Job)) error {
+	if !j.State.Leads(m.to) {
+		return fmt.Errorf("job %s cannot go from %s to %s", j.ID, j.State, m.to)
+	}
+	next := *j
+	if edit != nil {
+		edit(&next)
+	}
+	t := next.enter(m, time.Now())
+	if err := s.storeOf(j.ID).Update(ctx, &next); err != nil {
+		return err
+	}
+	*j = next
+	s.mu.Lock()
+	s.note(j)
+	s.poke()
+	s.mu.Unlock()
+	s.log.Debug().Str("job", j.ID).Int("sensor", j.Sensor).Str("state", string(m.to)).
+		Str("reason", string(m.reason)).Str("detail", m.detail).Msg("job")
+	s.report(ctx, Report{Job: j, Transition: &t})
+	if m.to.Terminal() {
+		s.conclude(ctx, j)
+	}
+	return nil
+}
+
+// enter puts the move into the record.
+func (j *Job) enter(m move, now time.Time) Transition {
+	t := Transition{At: now, State: m.to, Reason: m.reason, Detail: m.detail}
+	if j.State == Running && !j.Updated.IsZero() {
+		j.Ran += now.Sub(lastRunning(j))
+	}
+	j.State, j.Reason, j.Detail, j.WakeAt, j.Updated = m.to, m.reason, m.detail, m.wake, now
+	if m.to == Running && j.Started.IsZero() {
+		j.Started = now
+	}
+	if m.to.Terminal() {
+		j.Ended = now
+	}
+	j.History = append(j.History[:len(j.History):len(j.History)], t)
+	if extra := len(j.History) - maxHistory; extra > 0 {
+		j.History = j.History[extra:]
+	}
+	return t
+}
+
+// lastRunning is when the job began to run this time.
+func lastRunning(j *Job) time.Time {
+	for i := len(j.History) - 1; i >= 0; i-- {
+		if j.History[i].State == Running {
+			return j.History[i].At
+		}
+	}
+	return j.Updated
+}
+
+// report tells Config.Report; a failure is logged, because the record has it.
+func (s *Scheduler) report(ctx context.Context, r Report) {
+	if err := s.tell(ctx, r); err != nil {
+		s.log.Warn().Err(err).Str("job", r.Job.ID).Msg("reporting")
+	}
+}
+
+func (s *Scheduler) tell(ctx context.Context, r Report) error {
+	if s.cfg.Report == nil || s.isFunction(r.Job.ID) {
+		return nil
+	}
+	copied, err := r.Job.copy()
+	if err != nil {
+		return err
+	}
+	r.Job = copied
+	return s.cfg.Report(ctx, r)
+}
+
+func (s *Scheduler) isFunction(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.functions[id] != nil
+}
+
+// copy is a Job that shares nothing that anybody may change.
+func (j *Job) copy() (*Job, error) {
+	data, err := json.Marshal(j)
+	if err != nil {
+		return nil, fmt.Errorf("copy job %s: %w", j.ID, err)
+	}
+	c := new(Job)
+	if err := json.Unmarshal(data, c); err != nil {
+		return nil, fmt.Errorf("copy job %s: %w", j.ID, err)
+	}
+	c.Revision = j.Revision
+	return c, nil
+}
+
+// conclude publishes the result of a job in a terminal state, then archives it.
+// A crash in between is made good at the next start, because until it is archived
+// the job stays among the live ones.
+func (s *Scheduler) conclude(ctx context.Context, j *Job) {
+	err := s.tell(ctx, Report{Job: j, Final: true})
+	if err == nil {
+		err = s.storeOf(j.ID).Archive(ctx, j)
+	}
+	if err != nil && !errors.Is(err, ErrConflict) {
+		s.log.Warn().Err(err).Str("job", j.ID).Msg("publishing the result; trying again")
+		s.clerk.later(j.ID, concludeAgain)
+		return
+	}
+	s.endFunction(j)
+	s.mu.Lock()
+	s.gone(j.ID)
+	s.mu.Unlock()
+}
+
+// concludeAgain is the time between attempts to publish a result.
+const concludeAgain = 5 * time.Second

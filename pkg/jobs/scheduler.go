@@ -1,0 +1,221 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+)
+
+// A Scheduler runs jobs on the sensors of one EDR server. Make one with New, let
+// Run work, and give it jobs with Enqueue and Submit, also before Run.
+type Scheduler struct {
+	cfg      Config
+	log      zerolog.Logger
+	claims   *claims
+	pressure pressure
+	clerk    *clerk
+	volatile *Memory // records of jobs that are functions
+
+	wake     chan struct{} // something changed: look again; holds one
+	unread   chan struct{} // a sensor has never been read; holds one
+	synced   chan struct{} // closed when every live job is known
+	finished chan struct{} // closed when Run is over
+
+	mu        sync.Mutex // guards what follows
+	queue     *queue
+	visits    map[int]*visit
+	sessions  int // slots given to visits that are not in the table yet
+	functions map[string]*Handle
+	waiters   map[string][]chan struct{}
+	paused    string // why; "" when it is not
+	stopping  bool
+	ready     bool
+	running   bool
+}
+
+// New makes a Scheduler. It does nothing before Run.
+func New(cfg Config) (*Scheduler, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Scheduler{
+		cfg: cfg, log: cfg.Log.With().Str("server", cfg.Server.Name()).Logger(),
+		claims:   newClaims(cfg.Table, cfg.Owner, cfg.Beat),
+		volatile: new(Memory),
+		wake:     make(chan struct{}, 1), unread: make(chan struct{}, 1),
+		synced: make(chan struct{}), finished: make(chan struct{}),
+		queue: newQueue(cfg.Ageing), visits: map[int]*visit{},
+		functions: map[string]*Handle{}, waiters: map[string][]chan struct{}{},
+	}
+	s.clerk = newClerk(s)
+	return s, nil
+}
+
+// Run works until ctx ends; then it takes no new work, lets running steps end
+// within the grace, hands unfinished jobs back, closes its sessions and returns.
+// What cannot be ended in time stays recorded and is resolved at the next start.
+// It returns nil after such a stop and an error if the store fails.
+func (s *Scheduler) Run(ctx context.Context) error {
+	s.mu.Lock()
+	again := s.running
+	s.running = true
+	s.mu.Unlock()
+	if again {
+		return errors.New("jobs: Run was called twice")
+	}
+	defer close(s.finished)
+	defer s.loseFunctions()
+
+	// What supports the visits outlives ctx until they have ended.
+	support, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, support := errgroup.WithContext(support)
+	g.Go(func() error { return s.follow(support, s.cfg.Store) })
+	g.Go(func() error { return s.follow(support, s.volatile) })
+	g.Go(func() error { s.beat(support); return nil })
+	g.Go(func() error { s.poll(support); return nil })
+	g.Go(func() error { s.count(support); return nil })
+	g.Go(func() error { s.clerk.work(support); return nil })
+	g.Go(func() error {
+		defer stop()
+		return s.dispatch(ctx, support)
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// follow keeps the queue in step with a store.
+func (s *Scheduler) follow(ctx context.Context, store Store) error {
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		err := store.Watch(ctx, func(c Change) { s.see(store, c) })
+		if ctx.Err() != nil || errors.Is(err, ErrDamaged) {
+			return err
+		}
+		s.log.Error().Err(err).Msg("watching the job records; trying again")
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// see takes a change of a record into the queue.
+func (s *Scheduler) see(store Store, c Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case c.Synced:
+		if store == s.cfg.Store && !s.ready {
+			s.ready = true
+			close(s.synced)
+		}
+	case c.Job == nil:
+		s.gone(c.ID)
+	case c.Job.Server == s.cfg.Server.Name():
+		s.note(c.Job)
+	}
+	s.poke()
+}
+
+// note takes a record into the queue; s.mu is held.
+func (s *Scheduler) note(j *Job) {
+	if j.State.Terminal() {
+		s.queue.remove(j.ID)
+		// Whoever ended it also reports and archives it. If that does not happen, we do.
+		s.clerk.later(j.ID, s.cfg.Beat*takeAfter)
+		if j.Parent != nil {
+			s.clerk.add(j.Parent.Job)
+		}
+		return
+	}
+	now := time.Now()
+	sn := s.queue.sensor(j.Sensor)
+	e := newEntry(j, sn, s.cfg.Ageing)
+	if h := s.functions[j.ID]; h != nil {
+		e.session, e.function = true, h
+	}
+	s.queue.put(e, now)
+	if sn.read.IsZero() {
+		signal(s.unread)
+	}
+	if v := s.visits[j.Sensor]; v != nil {
+		v.noticed(j)
+	} else if j.Cancel != nil || s.desire(e, now) != nil {
+		s.clerk.add(j.ID)
+	}
+}
+
+// gone forgets a job that left the live ones; s.mu is held.
+func (s *Scheduler) gone(id string) {
+	s.queue.remove(id)
+	s.clerk.forget(id)
+	for _, w := range s.waiters[id] {
+		close(w)
+	}
+	delete(s.waiters, id)
+}
+
+// poke has the dispatcher look again.
+func (s *Scheduler) poke() { signal(s.wake) }
+
+// signal puts a token into a channel that holds one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// sleep waits, or returns the cause of ctx's end.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// beat renews our claims and stops what we may no longer do.
+func (s *Scheduler) beat(ctx context.Context) {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, s.cfg.Beat)
+		err := s.claims.renew(attempt)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn().Err(err).Msg("renewing the slot table")
+		}
+		s.checkClaims()
+		if sleep(ctx, s.cfg.Beat) != nil {
+			return
+		}
+	}
+}
+
+// checkClaims ends visits whose claim is lost and finds claims nobody works under.
+func (s *Scheduler) checkClaims() {
+	left := s.claims.leftovers()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, v := range s.visits {
+		if v.epoch != 0 && s.claims.valid(id, v.epoch) != nil {
+			v.cancel(errFenced)
+		}
+	}
+	now := time.Now()
+	for _, id := range left {
+		if sn := s.queue.sensor(id); !sn.busy && !sn.stale {
+			sn.stale = true
+			s.queue.review(sn, now)
+		}
+	}
+	s.poke() // other replicas may have released sensors and slots
+}

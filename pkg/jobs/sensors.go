@@ -1,0 +1,148 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"edrpipe/pkg/edr"
+)
+
+// fewSensors is up to how many sensors are read one by one; more are read in one
+// paged query for all.
+const fewSensors = 3
+
+// poll keeps what is known of the sensors that jobs wait for: all of them once
+// per interval, and new ones at once.
+func (s *Scheduler) poll(ctx context.Context) {
+	failures := 0
+	tick := time.NewTicker(s.cfg.Poll)
+	defer tick.Stop()
+	for {
+		all := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			all = true
+		case <-s.unread:
+		}
+		if err := s.readSensors(ctx, s.toRead(all)); err != nil && ctx.Err() == nil {
+			s.log.Warn().Err(err).Msg("reading sensors")
+			if sleep(ctx, pause(firstPause, failures, s.cfg.Poll)) != nil {
+				return
+			}
+			failures++
+			signal(s.unread)
+		} else {
+			failures = 0
+		}
+	}
+}
+
+// toRead lists the sensors to read: those never read, or all that jobs wait for.
+func (s *Scheduler) toRead(all bool) (ids []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.queue.forget(now.Add(-2 * s.cfg.Poll))
+	for id, sn := range s.queue.sensors {
+		if len(sn.jobs) > 0 && (sn.read.IsZero() || (all && !sn.busy && now.Sub(sn.read) > s.cfg.Poll/2)) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (s *Scheduler) readSensors(ctx context.Context, ids []int) error {
+	if len(ids) <= fewSensors {
+		for _, id := range ids {
+			if err := s.readSensor(ctx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	all, err := s.cfg.Server.Sensors(ctx, edr.SensorQuery{})
+	if err != nil {
+		return err
+	}
+	known := make(map[int]edr.Sensor, len(all))
+	for _, sensor := range all {
+		known[sensor.ID] = sensor
+	}
+	for _, id := range ids {
+		if sensor, ok := known[id]; ok {
+			s.learn(id, sensor)
+		} else if err := s.readSensor(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Scheduler) readSensor(ctx context.Context, id int) error {
+	sensor, err := s.cfg.Server.Sensor(ctx, id)
+	if errors.Is(err, edr.ErrUnknownSensor) {
+		s.learnMissing(id)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.learn(id, sensor)
+	return nil
+}
+
+// reread has a sensor read anew before anything is asked of it.
+func (s *Scheduler) reread(id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue.sensor(id).read = time.Time{}
+	signal(s.unread)
+}
+
+// learn takes in what the server says of a sensor.
+func (s *Scheduler) learn(id int, info edr.Sensor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	sn := s.queue.sensor(id)
+	returned := !sn.offline.IsZero() && info.Online
+	sn.info, sn.read, sn.missing = info, now, false
+	switch {
+	case info.Online:
+		sn.offline = time.Time{}
+	case sn.offline.IsZero() && !info.LastCheckin.IsZero():
+		sn.offline = info.LastCheckin
+	case sn.offline.IsZero():
+		sn.offline = now
+	}
+	if returned {
+		sn.rest, sn.failures = time.Time{}, 0
+	}
+	s.settleSensor(sn, now)
+}
+
+// learnMissing notes that the server does not know a sensor.
+func (s *Scheduler) learnMissing(id int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sn := s.queue.sensor(id)
+	sn.read, sn.missing = time.Now(), true
+	s.settleSensor(sn, sn.read)
+}
+
+// settleSensor has the queue and the clerk act on what was learnt; s.mu is held.
+func (s *Scheduler) settleSensor(sn *sensor, now time.Time) {
+	s.queue.review(sn, now)
+	for _, e := range sn.jobs {
+		if s.desire(e, now) != nil {
+			s.clerk.add(e.id)
+		}
+	}
+	if v := s.visits[sn.id]; v != nil {
+		signal(v.poke)
+	}
+	s.poke()
+}

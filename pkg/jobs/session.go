@@ -1,0 +1,216 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"edrpipe/pkg/edr"
+)
+
+const (
+	closeTimeout  = 20 * time.Second // for closing a session at the end of a visit
+	keepAlive     = 30 * time.Second // well below the sensor's 120 s of patience
+	firstRest     = time.Minute      // of a sensor whose session came to nothing
+	longestRest   = 15 * time.Minute
+	busyRest      = 15 * time.Second // of a sensor on which somebody else has a session
+	unknownServer = 5 * time.Second  // between attempts to close a session while the server fails
+)
+
+// session is the visit's Live Response session.
+type session struct {
+	edr.Session
+	stop func()
+	kept sync.WaitGroup
+	gone chan struct{} // closed when a keepalive found it gone
+}
+
+// open returns the visit's session, opening it if there is none. On failure it
+// has told the sensor or the whole server to rest, as the case may be.
+func (v *visit) open(ctx context.Context) (edr.Session, error) {
+	if v.session != nil {
+		select {
+		case <-v.session.gone:
+			if err := v.close(ctx); err != nil {
+				return nil, err
+			}
+		default:
+			return v.session, nil
+		}
+	}
+	if !v.slot {
+		return nil, errNoSlot
+	}
+	raw, err := v.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.await(ctx, raw); err != nil {
+		return nil, err
+	}
+	v.session = v.keep(raw)
+	return v.session, nil
+}
+
+// ask opens a session and notes it in the claim: first that it is being opened,
+// then its id, so that a successor can find and close it.
+func (v *visit) ask(ctx context.Context) (edr.Session, error) {
+	v.s.pressure.mu.Lock()
+	highest := v.s.pressure.highest
+	v.s.pressure.mu.Unlock()
+	if err := v.setClaim(ctx, 0, highest+1); err != nil {
+		return nil, err
+	}
+	raw, err := v.s.cfg.Server.Open(ctx, v.sensor)
+	if err != nil {
+		return nil, v.refused(ctx, err, highest+1)
+	}
+	id := raw.Info().ID
+	v.s.pressure.granted(id)
+	if err := v.setClaim(ctx, id, 0); err != nil {
+		return nil, errors.Join(err, v.closeID(ctx, id))
+	}
+	return raw, nil
+}
+
+// setClaim writes the session into our claim.
+func (v *visit) setClaim(ctx context.Context, id, opening int64) error {
+	return v.s.claims.set(ctx, v.sensor, v.epoch, func(_ *Table, cl *Claim) error {
+		cl.Session, cl.Opening = id, opening
+		return nil
+	})
+}
+
+// refused sorts out why there is no session.
+func (v *visit) refused(ctx context.Context, err error, opening int64) error {
+	err = fmt.Errorf("open a session on sensor %d: %w", v.sensor, err)
+	switch {
+	case errors.Is(err, edr.ErrSessionLimit):
+		v.s.pressure.refused("the server's session limit is reached")
+	case errors.Is(err, edr.ErrSessionBusy):
+		v.s.rest(v.sensor, ReasonSensorBusy, pause(busyRest, 0, busyRest))
+	case errors.Is(err, edr.ErrUnknownSensor), errors.Is(err, edr.ErrOffline):
+		v.s.reread(v.sensor)
+	case errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled):
+		v.s.pressure.refused(err.Error())
+	default:
+		// The request may have arrived: whatever it opened has to go.
+		v.s.pressure.refused(err.Error())
+		return errors.Join(err, v.fence(Claim{Opening: opening}))
+	}
+	return errors.Join(err, v.setClaim(context.WithoutCancel(ctx), 0, 0))
+}
+
+// await waits for the sensor to take the session up: until shortly after its
+// next check-in, because a pending session holds a slot.
+func (v *visit) await(ctx context.Context, raw edr.Session) error {
+	info, _ := v.info()
+	patience := max(time.Until(info.NextCheckin), 0) + v.s.cfg.Pending
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := raw.Await(limited)
+	if err == nil {
+		v.s.mu.Lock()
+		v.s.queue.sensor(v.sensor).failures = 0
+		v.s.mu.Unlock()
+		return nil
+	}
+	err = fmt.Errorf("session %d on sensor %d: %w", raw.Info().ID, v.sensor, err)
+	if ctx.Err() == nil {
+		v.s.mu.Lock()
+		sn := v.s.queue.sensor(v.sensor)
+		n := sn.failures
+		sn.failures++
+		v.s.mu.Unlock()
+		v.s.rest(v.sensor, ReasonSilent, pause(firstRest, n, longestRest))
+		v.s.reread(v.sensor)
+	}
+	return errors.Join(err, v.closeID(ctx, raw.Info().ID))
+}
+
+// keep sends keepalives on an active session until it is closed.
+func (v *visit) keep(raw edr.Session) *session {
+	ctx, stop := context.WithCancel(v.ctx)
+	k := &session{Session: raw, stop: stop, gone: make(chan struct{})}
+	k.kept.Go(func() {
+		for sleep(ctx, keepAlive) == nil {
+			if errors.Is(raw.KeepAlive(ctx), edr.ErrSessionGone) {
+				close(k.gone)
+				return
+			}
+		}
+	})
+	return k
+}
+
+// close ends the visit's session.
+func (v *visit) close(ctx context.Context) error {
+	k := v.session
+	v.session = nil
+	k.stop()
+	k.kept.Wait()
+	return v.closeID(ctx, k.Info().ID)
+}
+
+// closeID ends a session of ours and notes that in the claim.
+func (v *visit) closeID(ctx context.Context, id int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	for {
+		err := v.s.cfg.Server.CloseSession(ctx, id)
+		if err == nil || errors.Is(err, edr.ErrSessionGone) {
+			break
+		}
+		if sleep(ctx, pause(unknownServer, 0, unknownServer)) != nil {
+			v.leaves = true
+			return fmt.Errorf("close session %d: %w", id, err)
+		}
+	}
+	if err := v.setClaim(ctx, 0, 0); err != nil && !errors.Is(err, errFenced) {
+		v.leaves = true
+		return err
+	}
+	return nil
+}
+
+// fence closes what a dead owner, or a request of ours that was lost, may have
+// left open on the sensor. After that the server refuses the old owner's commands.
+func (v *visit) fence(was Claim) error {
+	ids := []int64{was.Session}
+	if was.Opening != 0 {
+		found, err := v.opened(was.Opening)
+		if err != nil {
+			v.leaves = true
+			return err
+		}
+		ids = append(ids, found...)
+	}
+	for _, id := range ids {
+		if id != 0 {
+			if err := v.closeID(v.ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return v.setClaim(v.ctx, 0, 0)
+}
+
+// opened lists the sensor's sessions from an id on.
+func (v *visit) opened(from int64) (ids []int64, err error) {
+	for n := 0; ; n++ {
+		sessions, err := v.s.cfg.Server.Sessions(v.ctx)
+		if err == nil {
+			for _, info := range sessions {
+				if info.SensorID == v.sensor && info.ID >= from {
+					ids = append(ids, info.ID)
+				}
+			}
+			return ids, nil
+		}
+		if sleep(v.ctx, pause(firstPause, n, longestPause)) != nil {
+			return nil, fmt.Errorf("list the sessions of sensor %d: %w", v.sensor, err)
+		}
+	}
+}

@@ -1,0 +1,265 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"edrpipe/pkg/actions"
+)
+
+// MaxItems bounds a foreach.
+const MaxItems = 1000
+
+// step runs one step unless it has ended before. A halt means that the chain
+// does not go on now.
+func (x *execution) step(ctx context.Context, st *actions.Step, cleanup bool) *halt {
+	if r := x.stepRecord(st, 0); r.State.ended() {
+		x.remember(st, r)
+		return nil
+	}
+	if x.failed != nil && !cleanup && !x.s.cfg.Binder.Always(st.If) {
+		return x.skip(ctx, st, "an earlier step failed")
+	}
+	holds, err := x.s.cfg.Binder.Holds(x.scope(nil), st.If)
+	switch {
+	case err != nil:
+		return x.fail(ctx, st, 0, fmt.Errorf("if: %w", err))
+	case !holds:
+		return x.skip(ctx, st, "")
+	case len(st.Parallel) > 0:
+		return x.parallel(ctx, st, cleanup)
+	case st.Foreach != "":
+		return x.foreach(ctx, st)
+	}
+	return x.one(ctx, st, 0, nil)
+}
+
+// skip records that a step does not run.
+func (x *execution) skip(ctx context.Context, st *actions.Step, why string) *halt {
+	r := x.stepRecord(st, 0)
+	r.State, r.Reason, r.Error = StepSkipped, ReasonCondition, why
+	return x.ended(x.finish(ctx, st, r))
+}
+
+// fail records that a step cannot run as it is written.
+func (x *execution) fail(ctx context.Context, st *actions.Step, item int, err error) *halt {
+	r := x.stepRecord(st, item)
+	r.State, r.Reason, r.Error = StepFailed, ReasonBinding, err.Error()
+	return x.ended(x.finish(ctx, st, r))
+}
+
+// ended turns an error of recording a step into a halt: the record is as it was,
+// so whoever resumes the job knows where it stopped.
+func (x *execution) ended(err error) *halt {
+	if err != nil {
+		return &halt{keep: true, text: err.Error()}
+	}
+	return nil
+}
+
+// parallel runs steps side by side where they need no session; those that do
+// take turns, because a session runs one command at a time.
+func (x *execution) parallel(ctx context.Context, st *actions.Step, cleanup bool) *halt {
+	var (
+		mu    sync.Mutex
+		first *halt
+		group sync.WaitGroup
+		inRow []*actions.Step
+	)
+	note := func(h *halt) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil || (h != nil && h.keep) {
+			first = h
+		}
+	}
+	for i := range st.Parallel {
+		sub := &st.Parallel[i]
+		if usesSession(sub) {
+			inRow = append(inRow, sub)
+			continue
+		}
+		group.Go(func() { note(x.step(ctx, sub, cleanup)) })
+	}
+	for _, sub := range inRow {
+		h := x.step(ctx, sub, cleanup)
+		if note(h); h != nil {
+			break
+		}
+	}
+	group.Wait()
+	if first != nil {
+		return first
+	}
+	r := x.stepRecord(st, 0)
+	r.State = StepOK
+	return x.ended(x.finish(ctx, st, r))
+}
+
+func usesSession(st *actions.Step) bool {
+	a, ok := actions.Lookup(st.Uses)
+	return !ok || a.Spec().Session || len(st.Parallel) > 0
+}
+
+// foreach runs a step once for each item; its result is the list of theirs.
+func (x *execution) foreach(ctx context.Context, st *actions.Step) *halt {
+	items, err := x.s.cfg.Binder.Items(x.scope(nil), st.Foreach)
+	if err == nil && len(items) > MaxItems {
+		err = fmt.Errorf("%d items, at most %d are allowed", len(items), MaxItems)
+	}
+	if err != nil {
+		return x.fail(ctx, st, 0, fmt.Errorf("foreach: %w", err))
+	}
+	all := StepRecord{ID: st.ID, Uses: st.Uses, State: StepOK, Started: time.Now()}
+	outputs := make([]json.RawMessage, 0, len(items))
+	for i, item := range items {
+		if h := x.one(ctx, st, i+1, item); h != nil {
+			return h
+		}
+		if h := x.interrupted(ctx); h != nil {
+			return h
+		}
+		r := x.stepRecord(st, i+1)
+		outputs = append(outputs, r.Output)
+		if r.State == StepOK || r.State == StepSkipped {
+			continue
+		}
+		if all.State != StepUnknown {
+			all.State, all.Reason, all.Error = r.State, r.Reason, fmt.Sprintf("item %d: %s", i+1, r.Error)
+		}
+		if st.OnError != "continue" {
+			break
+		}
+	}
+	if all.Output, err = json.Marshal(outputs); err != nil {
+		return x.fail(ctx, st, 0, err)
+	}
+	return x.ended(x.finish(ctx, st, all))
+}
+
+// one runs a step for one item, or for none (item 0).
+func (x *execution) one(ctx context.Context, st *actions.Step, item int, value any) *halt {
+	r := x.stepRecord(st, item)
+	if r.State.ended() {
+		x.remember(st, r)
+		return nil
+	}
+	act, ok := actions.Lookup(st.Uses)
+	if !ok {
+		return x.fail(ctx, st, item, fmt.Errorf("there is no action %q", st.Uses))
+	}
+	scope := x.scope(value)
+	if r.Args == nil {
+		if err := x.bind(st, scope, &r); err != nil {
+			return x.fail(ctx, st, item, err)
+		}
+	}
+	params, err := x.s.cfg.Binder.Params(act, r.Args)
+	if err != nil {
+		return x.fail(ctx, st, item, err)
+	}
+	if r.State == StepPending { // nothing has left yet: it may still be refused
+		if h, over := x.permit(ctx, st, scope, act.Spec(), &r); h != nil || over {
+			return h
+		}
+	}
+	if st.Sensor != "" && !x.job.Literal {
+		id, err := x.s.cfg.Binder.Sensor(scope, st.Sensor)
+		if err != nil {
+			return x.fail(ctx, st, item, fmt.Errorf("sensor: %w", err))
+		}
+		if id != x.job.Sensor {
+			return x.elsewhere(ctx, st, r, id)
+		}
+	}
+	return x.attempts(ctx, st, act, params, r)
+}
+
+// bind evaluates a step's arguments. They are recorded and not evaluated again.
+func (x *execution) bind(st *actions.Step, scope *Scope, r *StepRecord) (err error) {
+	if x.job.Literal {
+		r.Args = st.With
+	} else if r.Args, err = x.s.cfg.Binder.Args(scope, st.With); err != nil {
+		return fmt.Errorf("with: %w", err)
+	}
+	if r.Args == nil {
+		r.Args = map[string]any{}
+	}
+	return nil
+}
+
+// permit asks people and guards whether the step may run. over means that it may
+// not, and that this has been recorded.
+func (x *execution) permit(ctx context.Context, st *actions.Step, scope *Scope, spec actions.Spec, r *StepRecord) (h *halt, over bool) {
+	refuse := func(state StepState, reason Reason, detail string) (*halt, bool) {
+		r.State, r.Reason, r.Error = state, reason, detail
+		return x.ended(x.finish(ctx, st, *r)), true
+	}
+	if x.job.Mode == "shadow" {
+		return refuse(StepSkipped, ReasonShadow, "")
+	}
+	ask := st.Approval
+	if ask != nil && ask.If != "" && !x.job.Literal {
+		needed, err := x.s.cfg.Binder.Holds(scope, ask.If)
+		if err != nil {
+			return x.fail(ctx, st, r.Item, fmt.Errorf("approval.if: %w", err)), true
+		}
+		if !needed {
+			ask = nil
+		}
+	}
+	if x.s.cfg.Admit != nil {
+		info, _ := x.v.info()
+		v := x.s.cfg.Admit(ctx, Asked{Job: x.snapshot(), Step: st, Item: r.Item, Spec: spec, Args: r.Args, Sensor: info})
+		switch {
+		case v.Decision == Deny:
+			return refuse(StepFailed, ReasonDenied, v.Detail)
+		case v.Decision == Shadow:
+			return refuse(StepSkipped, ReasonShadow, v.Detail)
+		case v.Decision == Hold && v.Approval != nil:
+			ask = v.Approval
+		case v.Decision == Hold:
+			return x.waitUntil(v), false
+		}
+	}
+	if ask == nil {
+		return nil, false
+	}
+	switch a := x.approval(st, r.Item); {
+	case a == nil:
+		return x.askPeople(ctx, st, r.Item, ask), false
+	case a.Granted:
+		return nil, false
+	case a.Closed && len(a.Answers) == 0:
+		return refuse(StepFailed, ReasonUnanswered, "nobody approved in time")
+	case a.Closed:
+		return refuse(StepFailed, ReasonDenied, a.refusal())
+	default:
+		return &halt{move: move{to: Held, reason: ReasonApproval, detail: a.question()}}, false
+	}
+}
+
+// waitUntil parks the job until a guard may decide otherwise.
+func (x *execution) waitUntil(v Verdict) *halt {
+	until := v.Until
+	if until.IsZero() {
+		until = time.Now().Add(time.Minute)
+	}
+	reason := v.Reason
+	if reason == "" {
+		reason = ReasonBudget
+	}
+	return &halt{move: move{to: Parked, reason: reason, detail: v.Detail, wake: until}}
+}
+
+// park has the job wait without its sensor.
+func park(reason Reason, detail string, d time.Duration) *halt {
+	return &halt{move: move{to: Parked, reason: reason, detail: detail, wake: time.Now().Add(d)}}
+}
+
+// errNoAnswer is not an outcome: the step could not be asked about.
+var errNoAnswer = errors.New("cannot be told now")

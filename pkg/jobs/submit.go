@@ -1,0 +1,257 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"edrpipe/pkg/edr"
+)
+
+// ErrLost is the error of a function whose scheduler stopped before it had run.
+var ErrLost = errors.New("the scheduler stopped before the function had run")
+
+// A Func is a job that is a Go function. It lives in memory: unlike a recorded
+// job it dies with its process.
+type Func struct {
+	Sensor    int
+	Run       func(ctx context.Context, session edr.Session) (any, error)
+	Submitter string        // for its share; ""
+	Priority  Priority      // "": normal
+	Deadline  time.Time     // until when it may wait to start; zero: Config.Wait
+	Timeout   time.Duration // once it runs; 0: Config.Chain
+}
+
+// Submit has a function run on a sensor's session, after the sensor's earlier
+// jobs, and returns at once. The function gets one session and may use it as it
+// likes until it returns; the session is kept for the sensor's next job.
+func (s *Scheduler) Submit(ctx context.Context, sensor int, run func(ctx context.Context, session edr.Session) (any, error)) (*Handle, error) {
+	return s.SubmitFunc(ctx, Func{Sensor: sensor, Run: run})
+}
+
+// SubmitFunc is Submit with everything that can be said about a function.
+func (s *Scheduler) SubmitFunc(ctx context.Context, f Func) (*Handle, error) {
+	if f.Run == nil || f.Sensor <= 0 {
+		return nil, errors.New("jobs: a function job needs a sensor and a function")
+	}
+	now := time.Now()
+	if f.Deadline.IsZero() {
+		f.Deadline = now.Add(s.cfg.Wait)
+	}
+	if f.Priority == "" {
+		f.Priority = Normal
+	}
+	j := &Job{
+		ID: NewID(), Submitter: f.Submitter, Server: s.cfg.Server.Name(), Sensor: f.Sensor, Priority: f.Priority,
+		Timeout: f.Timeout, Created: now, Deadline: f.Deadline, Updated: now, State: Queued,
+		History: []Transition{{At: now, State: Queued}},
+	}
+	h := &Handle{s: s, id: j.ID, run: f.Run, done: make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.finished:
+		return nil, ErrLost
+	default:
+	}
+	s.functions[j.ID] = h
+	if _, err := s.volatile.Create(ctx, []*Job{j}); err != nil {
+		return nil, err
+	}
+	s.note(j)
+	s.poke()
+	return h, nil
+}
+
+// Handle follows a submitted function.
+type Handle struct {
+	s    *Scheduler
+	id   string
+	run  func(ctx context.Context, session edr.Session) (any, error)
+	done chan struct{}
+
+	mu       sync.Mutex
+	result   any
+	err      error
+	progress string
+	onDone   []func(*Handle)
+	over     bool
+	state    State // at the end
+}
+
+// ID names the job, for Explain and List.
+func (h *Handle) ID() string { return h.id }
+
+// Done is closed when the job has ended.
+func (h *Handle) Done() <-chan struct{} { return h.done }
+
+// Wait waits for the job's end and returns the function's result and error. A job
+// that ended before the function returned has an error that says how.
+func (h *Handle) Wait(ctx context.Context) (any, error) {
+	select {
+	case <-h.done:
+		return h.Result()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Result is what Wait returns, without waiting: both are nil before the end.
+func (h *Handle) Result() (any, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.result, h.err
+}
+
+// State is how far the job has come.
+func (h *Handle) State() State {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return h.state
+	}
+	return h.s.stateOf(h.id)
+}
+
+// Cancel takes the job back, or ends the function's context if it runs.
+func (h *Handle) Cancel(ctx context.Context) error {
+	_, err := h.s.Cancel(ctx, h.id, "its submitter", "")
+	return err
+}
+
+// Progress is what the function said last with Progress.
+func (h *Handle) Progress() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.progress
+}
+
+// OnDone has f called when the job has ended, at once if it has. Callbacks of one
+// handle run one after the other; a slow one delays the sensor's next job.
+func (h *Handle) OnDone(f func(*Handle)) {
+	h.mu.Lock()
+	if !h.over {
+		h.onDone = append(h.onDone, f)
+		h.mu.Unlock()
+		return
+	}
+	h.mu.Unlock()
+	f(h)
+}
+
+// end settles the handle; the first call counts.
+func (h *Handle) end(state State, result any, err error) {
+	h.mu.Lock()
+	if h.over {
+		h.mu.Unlock()
+		return
+	}
+	h.over, h.state, h.result, h.err = true, state, result, err
+	callbacks := h.onDone
+	h.mu.Unlock()
+	close(h.done)
+	for _, f := range callbacks {
+		f(h)
+	}
+}
+
+type progressKey struct{}
+
+// Progress says how far a function has come; ctx is the function's.
+func Progress(ctx context.Context, text string) {
+	if say, ok := ctx.Value(progressKey{}).(func(string)); ok {
+		say(text)
+	}
+}
+
+// function runs a function job on the visit's session.
+func (x *execution) function(ctx context.Context, h *Handle) *halt {
+	session, err := x.v.open(ctx)
+	if err != nil {
+		return &halt{move: move{to: Queued, detail: err.Error()}}
+	}
+	ctx = context.WithValue(ctx, progressKey{}, func(text string) { x.s.progress(x.id, text) })
+	ctx = edr.WithTrace(ctx, &edr.Trace{Submitting: func(ctx context.Context, _, _ string, _, _ int64) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		a := &attempt{x: x}
+		return a.allowed()
+	}})
+	result, err := call(ctx, h.run, session)
+	m := move{to: Succeeded}
+	switch {
+	case errors.Is(context.Cause(ctx), errCancelRequested):
+		m = x.cancelled("").move
+		err = errors.Join(errCancelRequested, err)
+	case err != nil:
+		m = move{to: Failed, reason: ReasonStep, detail: err.Error()}
+	}
+	h.mu.Lock()
+	h.result, h.err = result, err
+	h.mu.Unlock()
+	return &halt{move: m}
+}
+
+// call runs a stranger's function; its panic is its error.
+func call(ctx context.Context, run func(context.Context, edr.Session) (any, error), session edr.Session) (result any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("function panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return run(ctx, session)
+}
+
+func (s *Scheduler) progress(id, text string) {
+	s.mu.Lock()
+	h := s.functions[id]
+	s.mu.Unlock()
+	if h != nil {
+		h.mu.Lock()
+		h.progress = text
+		h.mu.Unlock()
+	}
+}
+
+// endFunction settles the handle of a function job that has ended and forgets it.
+func (s *Scheduler) endFunction(j *Job) {
+	s.mu.Lock()
+	h := s.functions[j.ID]
+	s.mu.Unlock()
+	if h == nil {
+		return
+	}
+	result, err := h.Result()
+	if err == nil && j.State != Succeeded {
+		err = fmt.Errorf("job on sensor %d %s: %s %s", j.Sensor, j.State, j.Reason, j.Detail)
+	}
+	h.end(j.State, result, err)
+	s.mu.Lock()
+	delete(s.functions, j.ID)
+	s.mu.Unlock()
+	s.volatile.forget(j.ID)
+}
+
+func (s *Scheduler) stateOf(id string) State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.queue.jobs[id]; e != nil {
+		return e.state
+	}
+	return Running // between its last step and its end
+}
+
+// loseFunctions ends the handles that nobody will work for any more.
+func (s *Scheduler) loseFunctions() {
+	s.mu.Lock()
+	handles := s.functions
+	s.functions = map[string]*Handle{}
+	s.mu.Unlock()
+	for _, h := range handles {
+		h.end(Cancelled, nil, ErrLost)
+	}
+}

@@ -1,0 +1,187 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"edrpipe/pkg/edr"
+)
+
+// errShutdown ends steps that outlast the grace of a shutdown.
+var errShutdown = errors.New("the scheduler is stopping")
+
+// A visit is our work on one sensor under one claim: its jobs in order, on one
+// session. It is one goroutine; the fields up to mu are its own.
+type visit struct {
+	s         *Scheduler
+	sensor    int
+	epoch     uint64 // of the claim; 0 before it is taken
+	wantsSlot bool
+	slot      bool // the claim holds a slot
+	counted   bool // the slot is in the table: Scheduler.sessions does not count it any more
+	leaves    bool // the claim stays behind, because its session could not be closed
+	since     time.Time
+	session   *session // nil: none is open
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	poke      chan struct{} // look whether there is work, or whether to yield
+
+	mu  sync.Mutex
+	now *execution // the job that runs
+}
+
+// work claims the sensor and runs its jobs until there is none or others wait.
+func (v *visit) work() {
+	log := v.s.log.With().Int("sensor", v.sensor).Logger()
+	cl, was, err := v.s.claims.take(v.ctx, v.sensor, v.wantsSlot, v.s.limit())
+	if err != nil {
+		if !errors.Is(err, errElsewhere) && !errors.Is(err, errNoSlot) {
+			log.Warn().Err(err).Msg("claiming the sensor")
+			v.s.rest(v.sensor, ReasonServer, v.s.cfg.Beat)
+		}
+		return
+	}
+	v.s.mu.Lock()
+	v.epoch, v.slot, v.since = cl.Epoch, cl.Slot, time.Now()
+	v.settleSlot()
+	v.s.mu.Unlock()
+	defer v.leave()
+	if was.Owner != "" {
+		log.Info().Str("owner", was.Owner).Int64("session", was.Session).Msg("taking over a claim")
+		if err := v.fence(was); err != nil {
+			v.leaves = true
+			return
+		}
+	}
+	for {
+		e := v.next()
+		if e == nil {
+			if !v.linger() {
+				return
+			}
+			continue
+		}
+		if !v.ready(e) || !v.run(e) {
+			return
+		}
+	}
+}
+
+// settleSlot moves the slot from those promised to those in the table; s.mu is held.
+func (v *visit) settleSlot() {
+	if v.wantsSlot && !v.counted {
+		v.counted = true
+		v.s.sessions--
+	}
+}
+
+// next is the job to run now, or nil.
+func (v *visit) next() *entry {
+	if v.ctx.Err() != nil {
+		return nil
+	}
+	turnOver := v.slot && time.Since(v.since) >= v.s.cfg.Turn && v.s.othersWait()
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	if v.s.stopping || v.s.paused != "" || turnOver {
+		return nil
+	}
+	e := v.s.queue.head(v.s.queue.sensor(v.sensor), time.Now())
+	if e == nil || (e.session && !v.slot) {
+		return nil // without a slot the sensor goes back in line for one
+	}
+	return e
+}
+
+// linger waits a little for another job on an idle session, so that a burst of
+// jobs makes one session. It tells whether to look again.
+func (v *visit) linger() bool {
+	if v.session == nil || v.s.cfg.Linger < 0 {
+		return false
+	}
+	limit := time.NewTimer(v.s.cfg.Linger)
+	defer limit.Stop()
+	for {
+		v.s.mu.Lock()
+		over := v.s.stopping || v.s.paused != ""
+		v.s.mu.Unlock()
+		if over || v.s.othersWait() {
+			return false
+		}
+		select {
+		case <-v.poke:
+			if v.next() != nil {
+				return true
+			}
+		case <-limit.C:
+			return false
+		case <-v.ctx.Done():
+			return false
+		case <-v.session.gone:
+			return false
+		}
+	}
+}
+
+// ready opens the session that the job needs. Where that is not possible now the
+// job has not begun, and nothing about it changes.
+func (v *visit) ready(e *entry) bool {
+	if !e.session {
+		return true
+	}
+	_, err := v.open(v.ctx)
+	if err != nil && context.Cause(v.ctx) == nil {
+		v.s.log.Info().Err(err).Int("sensor", v.sensor).Msg("no session now")
+	}
+	return err == nil
+}
+
+// leave closes the session and gives the claim back. A claim whose session may
+// still be open stays, so that the server's limit is not exceeded.
+func (v *visit) leave() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), closeTimeout)
+	defer cancel()
+	fenced := errors.Is(context.Cause(v.ctx), errFenced)
+	if v.session != nil {
+		if err := v.close(ctx); err != nil {
+			v.leaves = true
+		}
+	}
+	if fenced || v.leaves {
+		v.s.claims.abandon(v.sensor, v.epoch)
+		return
+	}
+	if err := v.s.claims.release(ctx, v.sensor, v.epoch); err != nil {
+		v.s.log.Warn().Err(err).Int("sensor", v.sensor).Msg("releasing the sensor; the claim is cleared later")
+	}
+}
+
+// noticed takes a change that somebody else made to a job of the sensor while we
+// work on it. s.mu is held.
+func (v *visit) noticed(j *Job) {
+	v.mu.Lock()
+	if x := v.now; x != nil && x.id == j.ID && j.Cancel != nil {
+		x.stop(errCancelRequested)
+	}
+	v.mu.Unlock()
+	signal(v.poke)
+}
+
+// rest keeps sessions off a sensor for a while.
+func (s *Scheduler) rest(sensor int, why Reason, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sn := s.queue.sensor(sensor)
+	sn.rest, sn.why = time.Now().Add(d), why
+	s.queue.setAlarm(sn, sn.rest)
+}
+
+// info is what is known of the visit's sensor.
+func (v *visit) info() (edr.Sensor, time.Time) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	sn := v.s.queue.sensor(v.sensor)
+	return sn.info, sn.read
+}
