@@ -123,9 +123,13 @@ func (a *auth) sign(payload string) string {
 
 // writeError answers with what is wrong, in the one form that all errors have.
 func writeError(w http.ResponseWriter, status int, message string) {
+	writeJSON(w, status, map[string]string{"error": message})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": message}) // the client has gone
+	_ = json.NewEncoder(w).Encode(v) // an error here means that the client has gone
 }
 
 // protect sets what keeps a page from being used against its user: it runs only

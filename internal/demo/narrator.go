@@ -1,0 +1,158 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	"edrpipe/pkg/jobs"
+)
+
+// A Narrator turns what the bus says of jobs into lines on a screen, and keeps
+// count. It reads what any consumer could read.
+type Narrator struct {
+	Screen *Screen
+
+	mu      sync.Mutex
+	seen    map[string]*jobs.TransitionNotice // last transition by job
+	Results []jobs.ResultNotice
+	Refused int // matches that made no job
+}
+
+// envelope is the part of a CloudEvent that matters here.
+type envelope struct {
+	Type string          `json:"type"`
+	Data json.RawMessage `json:"data"`
+}
+
+// Hear takes a message of edr.jobs.> or edr.results.>.
+func (n *Narrator) Hear(body []byte) error {
+	var e envelope
+	if err := json.Unmarshal(body, &e); err != nil {
+		return fmt.Errorf("notice: %w", err)
+	}
+	switch {
+	case strings.HasPrefix(e.Type, "edrpipe.job.transition."):
+		return hear(e, n.transition)
+	case strings.HasPrefix(e.Type, "edrpipe.job.step."):
+		return hear(e, n.step)
+	case strings.HasPrefix(e.Type, "edrpipe.job.result."):
+		return hear(e, n.result)
+	case strings.HasPrefix(e.Type, "edrpipe.decision."):
+		return hear(e, n.decision)
+	}
+	return nil
+}
+
+func hear[T any](e envelope, tell func(T)) error {
+	var v T
+	if err := json.Unmarshal(e.Data, &v); err != nil {
+		return fmt.Errorf("notice %s: %w", e.Type, err)
+	}
+	tell(v)
+	return nil
+}
+
+func (n *Narrator) transition(t jobs.TransitionNotice) {
+	n.mu.Lock()
+	if n.seen == nil {
+		n.seen = map[string]*jobs.TransitionNotice{}
+	}
+	last := n.seen[t.Job]
+	n.seen[t.Job] = &t
+	n.mu.Unlock()
+	switch {
+	case t.State.Terminal():
+	case last == nil:
+		n.Screen.Say(MarkMatch, "rule %s wants job %s on %s", t.Rule, short(t.Job), host(t.Host, t.Sensor))
+	case t.State == jobs.Parked || t.State == jobs.Held:
+		n.Screen.Say(MarkWait, "job %s on %s: %s %s", short(t.Job), host(t.Host, t.Sensor), t.Reason, t.Detail)
+	}
+	n.status()
+}
+
+func (n *Narrator) status() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	count := map[jobs.State]int{}
+	for _, t := range n.seen {
+		count[t.State]++
+	}
+	n.Screen.Status("jobs: %d queued, %d parked, %d held, %d running, %d ended", count[jobs.Queued], count[jobs.Parked], count[jobs.Held], count[jobs.Running], len(n.Results))
+}
+
+func (n *Narrator) step(s jobs.StepNotice) {
+	mark, text := MarkStep, brief(s.Output)
+	if s.Error != "" {
+		mark, text = MarkFail, s.Error
+	}
+	n.mu.Lock()
+	where := ""
+	if t := n.seen[s.Job]; t != nil {
+		where = host(t.Host, t.Sensor)
+	}
+	n.mu.Unlock()
+	n.Screen.Say(mark, "%s %s on %s %s", s.Uses, s.State, where, text)
+}
+
+func (n *Narrator) result(r jobs.ResultNotice) {
+	n.mu.Lock()
+	n.Results = append(n.Results, r)
+	n.mu.Unlock()
+	mark := MarkDone
+	if r.State != jobs.Succeeded {
+		mark = MarkFail
+	}
+	n.Screen.Say(mark, "job %s (%s) on %s %s %s", short(r.Job), r.Rule, host(r.Host, r.Sensor), r.State, r.Detail)
+	n.status()
+}
+
+// Decision is a match that made no job, as the bus tells it.
+type Decision struct {
+	Rule   string `json:"rule"`
+	Event  string `json:"event"`
+	Sensor int    `json:"sensor"`
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+}
+
+func (n *Narrator) decision(d Decision) {
+	n.mu.Lock()
+	n.Refused++
+	n.mu.Unlock()
+	n.Screen.Say(MarkRefuse, "rule %s: %s %s", d.Rule, d.Reason, d.Detail)
+}
+
+// Ended tells how many jobs have come to their end.
+func (n *Narrator) Ended() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.Results)
+}
+
+// Begun tells how many jobs were made.
+func (n *Narrator) Begun() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.seen)
+}
+
+func short(id string) string { return id[:min(8, len(id))] }
+
+func host(name string, sensor int) string {
+	if name == "" {
+		return fmt.Sprintf("sensor %d", sensor)
+	}
+	return name
+}
+
+// brief shows an output in what is left of a line.
+func brief(output json.RawMessage) string {
+	const most = 90
+	s := []rune(string(output))
+	if len(s) > most {
+		return string(s[:most-1]) + "…"
+	}
+	return string(s)
+}

@@ -1,0 +1,109 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"edrpipe/pkg/jobs"
+)
+
+// Metrics are the service's counters and histograms. Labels are bounded: rules
+// are as many as are loaded, the rest are named values of the code. Sensors,
+// jobs and events are never labels.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	Messages  *prometheus.CounterVec // transport
+	Events    *prometheus.CounterVec // kind
+	Rejects   *prometheus.CounterVec // reason
+	Matches   *prometheus.CounterVec // rule
+	Decisions *prometheus.CounterVec // rule, reason: matches that made no job
+	Errors    *prometheus.CounterVec // rule: evaluations that failed
+	Batches   prometheus.Histogram   // messages recorded at once
+
+	Ended *prometheus.CounterVec // state, reason
+	Steps *prometheus.CounterVec // action, state
+	Live  *prometheus.GaugeVec   // state
+
+	EventToMatch prometheus.Histogram
+	EventToJob   prometheus.Histogram
+	JobToStart   prometheus.Histogram
+	JobToEnd     prometheus.Histogram
+	StepTime     *prometheus.HistogramVec // action
+
+	Slots, SlotLimit, Foreign prometheus.Gauge
+	BusUp                     prometheus.Gauge
+	Reloads                   *prometheus.CounterVec // outcome
+	Rules                     prometheus.Gauge
+}
+
+// latency covers a millisecond to three days: from a match to a sleeping laptop.
+var latency = []float64{.001, .005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400, 259200}
+
+// New makes the metrics on a registry of their own.
+func New() *Metrics {
+	m := &Metrics{Registry: prometheus.NewRegistry()}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "edrpipe_" + name, Help: help}, labels)
+		m.Registry.MustRegister(c)
+		return c
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "edrpipe_" + name, Help: help})
+		m.Registry.MustRegister(g)
+		return g
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "edrpipe_" + name, Help: help, Buckets: buckets})
+		m.Registry.MustRegister(h)
+		return h
+	}
+	m.Messages = counter("messages_total", "Messages that sources delivered.", "transport")
+	m.Events = counter("events_total", "Events that were decoded because some rule might want them.", "kind")
+	m.Rejects = counter("rejects_total", "Input that could not be used and is kept as a dead letter.", "reason")
+	m.Matches = counter("matches_total", "Events that a rule matched.", "rule")
+	m.Decisions = counter("decisions_total", "Matches that made no job, by the reason.", "rule", "reason")
+	m.Errors = counter("rule_errors_total", "Evaluations of a rule that failed.", "rule")
+	m.Batches = histogram("batch_messages", "Messages whose jobs were recorded at once.", []float64{1, 2, 5, 10, 20, 50, 100, 250})
+	m.Ended = counter("jobs_ended_total", "Jobs that came to their end.", "state", "reason")
+	m.Steps = counter("steps_total", "Steps that ended.", "action", "state")
+	m.EventToMatch = histogram("event_to_match_seconds", "From an event's arrival to its match.", latency)
+	m.EventToJob = histogram("event_to_job_seconds", "From an event's arrival to its recorded job.", latency)
+	m.JobToStart = histogram("job_to_start_seconds", "From a recorded job to its first step.", latency)
+	m.JobToEnd = histogram("job_to_end_seconds", "From a recorded job to its end.", latency)
+	m.Slots = gauge("slots_used", "Live Response sessions that we hold.")
+	m.SlotLimit = gauge("slots_limit", "Live Response sessions that we may hold.")
+	m.Foreign = gauge("slots_foreign", "Live Response sessions that other clients hold.")
+	m.BusUp = gauge("bus_connected", "1 while the bus can be reached.")
+	m.Reloads = counter("rule_reloads_total", "Loads of the rule files.", "outcome")
+	m.Rules = gauge("rules_loaded", "Rules in force.")
+	m.Live = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_jobs", Help: "Jobs that have not ended."}, []string{"state"})
+	m.StepTime = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "edrpipe_step_seconds", Help: "How long steps take.", Buckets: latency}, []string{"action"})
+	m.Registry.MustRegister(m.Live, m.StepTime, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Report counts what the scheduler reports.
+func (m *Metrics) Report(r jobs.Report) {
+	switch {
+	case r.Final:
+		m.Ended.WithLabelValues(string(r.Job.State), string(r.Job.Reason)).Inc()
+		m.JobToEnd.Observe(r.Job.Ended.Sub(r.Job.Created).Seconds())
+	case r.Step != nil:
+		m.Steps.WithLabelValues(r.Step.Uses, string(r.Step.State)).Inc()
+		if !r.Step.Started.IsZero() {
+			m.StepTime.WithLabelValues(r.Step.Uses).Observe(r.Step.Ended.Sub(r.Step.Started).Seconds())
+		}
+	case r.Transition != nil && r.Transition.State == jobs.Running && r.Job.Started.Equal(r.Transition.At):
+		m.JobToStart.Observe(r.Transition.At.Sub(r.Job.Created).Seconds())
+	}
+}
+
+// Since observes the seconds from t until now, where t is known.
+func Since(h prometheus.Observer, t, now time.Time) {
+	if !t.IsZero() {
+		h.Observe(max(0, now.Sub(t).Seconds()))
+	}
+}

@@ -1,0 +1,131 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Config of the web listener.
+type Config struct {
+	Listen string // host:port
+	Cert   string // certificate file; turns TLS on
+	Key    string
+	Users  *Users
+	Now    func() time.Time // nil: time.Now
+
+	Service Service
+	Ready   func(context.Context) []Check // what must work for the service to be ready
+	Metrics http.Handler
+	Ingest  http.Handler // has its own token; nil: off
+	Log     zerolog.Logger
+}
+
+// A Check is one thing that must work.
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Text string `json:"text,omitempty"` // what is wrong, or worth knowing
+}
+
+// Server is the web listener.
+type Server struct {
+	cfg      Config
+	auth     *auth
+	listener net.Listener
+	http     *http.Server
+}
+
+// Listen opens the listener; Serve answers on it.
+func Listen(c Config) (*Server, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("web certificate: %w", err), l.Close())
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	}
+	s := &Server{cfg: c, listener: l, auth: newAuth(c.Users, c.Cert != "", c.Now)}
+	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	return s, nil
+}
+
+// URL is where the server answers.
+func (s *Server) URL() string {
+	scheme := "http://"
+	if s.cfg.Cert != "" {
+		scheme = "https://"
+	}
+	return scheme + s.listener.Addr().String()
+}
+
+// Serve answers until ctx ends, then lets requests under way end for a moment.
+func (s *Server) Serve(ctx context.Context) error {
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx }
+	ended := make(chan error, 1)
+	go func() { ended <- s.http.Serve(s.listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("web: %w", err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if s.http.Shutdown(last) != nil {
+		_ = s.http.Close() // what has not ended by now is cut off
+	}
+	<-ended
+	return nil
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", s.auth.require(Viewer, s.cfg.Metrics))
+	routes := api(s.cfg.Service)
+	for _, rt := range routes {
+		mux.Handle(rt.method+" "+rt.path, s.auth.require(rt.role, http.HandlerFunc(rt.serve)))
+	}
+	mux.Handle("GET /api/v1/stream", s.auth.require(Viewer, http.HandlerFunc(s.stream)))
+	mux.Handle("GET /api/v1/artifacts/{id}", s.auth.require(Approver, http.HandlerFunc(s.download)))
+	mux.Handle("GET /api/openapi.json", s.auth.require(Viewer, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, openAPI(routes))
+	})))
+	mux.HandleFunc("GET /login", s.loginPage)
+	mux.HandleFunc("POST /login", s.login)
+	mux.HandleFunc("POST /logout", s.logout)
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static())))
+	mux.Handle("GET /{$}", s.auth.require(Viewer, page("index.html")))
+	if s.cfg.Ingest != nil {
+		mux.Handle("/v1/ingest", s.cfg.Ingest)
+		mux.Handle("/v1/ingest/", s.cfg.Ingest)
+		mux.Handle("/services/collector/", s.cfg.Ingest) // where Splunk clients post
+	}
+	return protect(mux)
+}
+
+// ready tells the truth: 200 only while everything that a job needs works.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	status := http.StatusOK
+	checks := s.cfg.Ready(r.Context())
+	for _, c := range checks {
+		if !c.OK {
+			status = http.StatusServiceUnavailable
+		}
+	}
+	writeJSON(w, status, map[string]any{"ready": status == http.StatusOK, "checks": checks})
+}

@@ -1,0 +1,239 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"time"
+
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs"
+)
+
+// Service is what the pages and the API show and do. Whoever wires the service
+// implements it.
+type Service interface {
+	Overview(ctx context.Context) (Overview, error)
+	Jobs(ctx context.Context, q JobQuery) ([]JobLine, error)
+	Job(ctx context.Context, id string) (JobPage, error)
+	Submit(ctx context.Context, by User, r Submission) (JobLine, error)
+	Cancel(ctx context.Context, by User, id, why string) error
+	Retry(ctx context.Context, by User, id, why string) (JobLine, error)
+	Resolve(ctx context.Context, by User, id string, r Resolution) (JobLine, error)
+	Undo(ctx context.Context, by User, id, why string) (JobLine, error)
+	Answer(ctx context.Context, by User, id string, a Answer) error
+	Rules(ctx context.Context) (RulesPage, error)
+	Sensors(ctx context.Context) ([]SensorLine, error)
+	Guards(ctx context.Context) (GuardsPage, error)
+	Stop(ctx context.Context, by User, why string) error
+	Resume(ctx context.Context, by User, why string) error
+	Silence(ctx context.Context, by User, s Silence) (Silence, error)
+	Unsilence(ctx context.Context, by User, id string) error
+	Artifacts(ctx context.Context, job string) ([]actions.Artifact, error)
+	Artifact(ctx context.Context, id string) (actions.Artifact, io.ReadCloser, error)
+	Audit(ctx context.Context, last int) ([]json.RawMessage, error)
+	Why(ctx context.Context, about string) (Why, error)
+	// Notices calls see with each notice on the bus until ctx ends.
+	Notices(ctx context.Context, see func(subject string, body []byte)) error
+}
+
+// Overview is the first page.
+type Overview struct {
+	Now        time.Time              `json:"now"`
+	Version    string                 `json:"version"`
+	Server     string                 `json:"server" jsonschema:"description=name of the EDR server"`
+	DryRun     bool                   `json:"dry_run"`
+	Stopped    *Stopped               `json:"stopped,omitempty"`
+	Checks     []Check                `json:"checks"`
+	Jobs       map[jobs.State]int     `json:"jobs" jsonschema:"description=live jobs by state"`
+	Ended      map[jobs.State]float64 `json:"ended" jsonschema:"description=jobs that ended since the start by state"`
+	Approvals  int                    `json:"approvals"`
+	Slots      Slots                  `json:"slots"`
+	Rules      int                    `json:"rules"`
+	RulesError string                 `json:"rules_error,omitempty" jsonschema:"description=why the newest rule files are not in force"`
+	EventRate  float64                `json:"event_rate" jsonschema:"description=events per second over the last ten seconds"`
+	History    History                `json:"history"`
+}
+
+// Stopped tells who stopped everything and why.
+type Stopped struct {
+	By  string    `json:"by"`
+	Why string    `json:"why,omitempty"`
+	At  time.Time `json:"at"`
+}
+
+// Slots are the Live Response sessions of the EDR server.
+type Slots struct {
+	Limit   int         `json:"limit"`
+	Foreign int         `json:"foreign" jsonschema:"description=held by other clients"`
+	Claims  []SlotClaim `json:"claims"`
+}
+
+// SlotClaim is a session that we hold.
+type SlotClaim struct {
+	Sensor  int    `json:"sensor"`
+	Host    string `json:"host,omitempty"`
+	Session int64  `json:"session,omitempty"`
+	Job     string `json:"job,omitempty"`
+	Owner   string `json:"owner"`
+}
+
+// History is the last hours, one value a step, the newest last.
+type History struct {
+	Step    int       `json:"step_seconds"`
+	End     time.Time `json:"end"`
+	Events  []float64 `json:"events"`
+	Matches []float64 `json:"matches"`
+	Jobs    []float64 `json:"jobs"`
+	Failed  []float64 `json:"failed"`
+}
+
+// JobQuery selects jobs.
+type JobQuery struct {
+	State  string // a state, live, ended; empty: all
+	Rule   string
+	Sensor int
+	Since  time.Time
+	Limit  int // 0: 200
+}
+
+// JobLine is a job in a list.
+type JobLine struct {
+	ID       string        `json:"id"`
+	Rule     string        `json:"rule,omitempty"`
+	By       string        `json:"submitter"`
+	Sensor   int           `json:"sensor"`
+	Host     string        `json:"host,omitempty"`
+	Priority jobs.Priority `json:"priority"`
+	Mode     string        `json:"mode,omitempty"`
+	State    jobs.State    `json:"state"`
+	Reason   jobs.Reason   `json:"reason,omitempty"`
+	Detail   string        `json:"detail,omitempty"`
+	Steps    int           `json:"steps"`
+	Done     int           `json:"done"`
+	Created  time.Time     `json:"created"`
+	Updated  time.Time     `json:"updated"`
+	Ended    time.Time     `json:"ended,omitzero"`
+	WakeAt   time.Time     `json:"wake_at,omitzero"`
+	Asks     []Asked       `json:"asks,omitempty" jsonschema:"description=open questions to people"`
+}
+
+// Asked is a question that holds a job.
+type Asked struct {
+	Step  string    `json:"step,omitempty"`
+	Item  int       `json:"item,omitempty"`
+	Uses  string    `json:"uses,omitempty"`
+	From  []string  `json:"from,omitempty"`
+	Need  int       `json:"need"`
+	Given int       `json:"given"`
+	Until time.Time `json:"until,omitzero"`
+	Else  string    `json:"otherwise,omitempty"`
+}
+
+// JobPage is all there is to know of a job.
+type JobPage struct {
+	JobLine
+	Why       string             `json:"why" jsonschema:"description=what it waits for and its place"`
+	Job       *jobs.Job          `json:"job"`
+	Artifacts []actions.Artifact `json:"artifacts"`
+}
+
+// Submission is a job that a person asks for.
+type Submission struct {
+	Sensor   int            `json:"sensor"`
+	Steps    []actions.Step `json:"steps"`
+	Priority jobs.Priority  `json:"priority,omitempty"`
+	Deadline time.Time      `json:"deadline,omitzero"`
+	DryRun   bool           `json:"dry_run,omitempty"`
+}
+
+// Resolution says what became of a step whose outcome nobody could tell.
+type Resolution struct {
+	Outcome string `json:"outcome" jsonschema:"enum=done,enum=failed,enum=again"`
+	Why     string `json:"why"`
+}
+
+// Answer is an answer to an approval.
+type Answer struct {
+	Step  string `json:"step,omitempty"`
+	Allow bool   `json:"allow"`
+	Why   string `json:"why,omitempty"`
+}
+
+// RulesPage is the rules in force, and what is wrong with newer files.
+type RulesPage struct {
+	Loaded time.Time  `json:"loaded"`
+	Digest string     `json:"digest"`
+	Error  string     `json:"error,omitempty"`
+	Rules  []RuleLine `json:"rules"`
+}
+
+// RuleLine is a rule in a list.
+type RuleLine struct {
+	ID        string    `json:"id"`
+	Title     string    `json:"title,omitempty"`
+	Severity  string    `json:"severity"`
+	Mode      string    `json:"mode"`
+	Enabled   bool      `json:"enabled"`
+	On        []string  `json:"on"`
+	When      string    `json:"when,omitempty"`
+	Tags      []string  `json:"tags,omitempty"`
+	File      string    `json:"file"`
+	Line      int       `json:"line"`
+	Steps     []string  `json:"steps"`
+	Matches   float64   `json:"matches" jsonschema:"description=since the start"`
+	Errors    float64   `json:"errors"`
+	LastMatch time.Time `json:"last_match,omitzero"`
+	Breaker   string    `json:"breaker,omitempty" jsonschema:"description=why the rule is held in shadow"`
+	Everybody string    `json:"always_candidate,omitempty" jsonschema:"description=why every event has to be tried"`
+}
+
+// SensorLine is a sensor and what we have to do with it.
+type SensorLine struct {
+	edr.Sensor
+	Queue   int    `json:"queue"`
+	Running string `json:"running,omitempty"`
+}
+
+// GuardsPage is what holds actions back.
+type GuardsPage struct {
+	Stopped  *Stopped  `json:"stopped,omitempty"`
+	DryRun   bool      `json:"dry_run"`
+	File     string    `json:"file,omitempty"`
+	Guards   []string  `json:"guards" jsonschema:"description=each guard in words"`
+	Budgets  []Budget  `json:"budgets"`
+	Silences []Silence `json:"silences"`
+}
+
+// Budget is how much of an action is left.
+type Budget struct {
+	Name   string    `json:"name"`
+	Used   int       `json:"used"`
+	Limit  int       `json:"limit"`
+	Resets time.Time `json:"resets,omitzero"`
+}
+
+// Silence keeps a rule, a sensor or an action from acting for a while.
+type Silence struct {
+	ID      string    `json:"id,omitempty"`
+	Rule    string    `json:"rule,omitempty"`
+	Sensor  int       `json:"sensor,omitempty"`
+	Action  string    `json:"action,omitempty"`
+	Author  string    `json:"author,omitempty"`
+	Comment string    `json:"comment"`
+	Until   time.Time `json:"until"`
+}
+
+// Why answers a question through the whole pipe.
+type Why struct {
+	About string    `json:"about"`
+	Lines []WhyLine `json:"lines"`
+}
+
+// WhyLine is one thing that happened, or did not.
+type WhyLine struct {
+	At   time.Time `json:"at,omitzero"`
+	What string    `json:"what" jsonschema:"description=arrived\\, matched\\, suppressed\\, guard\\, job\\, step\\, waits\\, ended"`
+	Text string    `json:"text"`
+}

@@ -1,0 +1,77 @@
+// The frame: which page is shown, what the bus says meanwhile, keys.
+import { get, live } from "./api.js";
+import { h } from "./dom.js";
+import { overview } from "./views/overview.js";
+import { jobList, jobPage } from "./views/jobs.js";
+import { approvals } from "./views/approvals.js";
+import { rules } from "./views/rules.js";
+import { sensors } from "./views/sensors.js";
+import { guards } from "./views/guards.js";
+import { artifacts } from "./views/artifacts.js";
+import { livePage, heard } from "./views/live.js";
+import { why } from "./views/why.js";
+
+const pages = [
+  [/^\/$/, overview], [/^\/jobs$/, jobList], [/^\/jobs\/(.+)$/, jobPage], [/^\/approvals$/, approvals],
+  [/^\/rules$/, rules], [/^\/sensors$/, sensors], [/^\/guards$/, guards], [/^\/artifacts$/, artifacts],
+  [/^\/live$/, livePage], [/^\/why$/, why],
+];
+const main = document.getElementById("main");
+const me = await get("me");
+document.getElementById("me").textContent = `${me.name} (${me.role})`;
+
+let shown = 0; // the newest rendering; an older one that ends late is dropped
+async function show({ keep = false } = {}) {
+  const mine = ++shown;
+  const [path, query] = (location.hash.slice(1) || "/").split("?");
+  const [pattern, page] = pages.find(([p]) => p.test(path)) ?? [/()/, overview];
+  for (const a of document.querySelectorAll("nav a")) {
+    const at = a.getAttribute("href").slice(1);
+    a.toggleAttribute("aria-current", at === "/" ? path === "/" : path.startsWith(at));
+  }
+  try {
+    const content = await page({ id: decodeURIComponent(path.match(pattern)[1] ?? ""), query: new URLSearchParams(query), me, refresh: () => show({ keep: true }) });
+    if (mine !== shown) return;
+    if (keep && busy()) return; // somebody is typing: the next refresh will do
+    main.replaceChildren(...[content].flat());
+    document.title = `${main.querySelector("h1")?.textContent ?? "edrpipe"} – edrpipe`;
+  } catch (e) {
+    if (mine === shown) main.replaceChildren(h("h1", {}, "That did not work"), h("p", { class: "problem", role: "alert" }, e.message));
+  }
+  await banner();
+}
+
+const busy = () => ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName) || document.querySelector("dialog[open]") || main.querySelector("details[open]");
+
+async function banner() {
+  const o = await get("overview");
+  const bar = document.getElementById("banner");
+  bar.replaceChildren(...[
+    o.stopped && h("div", { class: "stopped" }, `Stopped by ${o.stopped.by}${o.stopped.why ? `: ${o.stopped.why}` : ""}. Nothing new starts.`),
+    o.dry_run && h("div", { class: "dry" }, "Dry run: everything is decided and recorded, nothing is done."),
+    o.rules_error && h("div", { class: "stopped" }, "The newest rule files are not in force: ", h("a", { href: "#/rules" }, "see why")),
+  ].filter(Boolean));
+  const asks = document.getElementById("asks");
+  asks.hidden = o.approvals === 0;
+  asks.textContent = o.approvals;
+}
+
+// Notices come in bursts: one refresh for all that came within a moment.
+let due;
+live((notice) => {
+  heard(notice);
+  due ??= setTimeout(() => { due = undefined; if (!location.hash.startsWith("#/live") && !location.hash.startsWith("#/why")) show({ keep: true }); }, 700);
+}, (on) => { document.getElementById("connection").className = `dot ${on ? "on" : "off"}`; });
+setInterval(() => show({ keep: true }), 15000);
+
+const goto = { o: "/", j: "/jobs", a: "/approvals", r: "/rules", s: "/sensors", u: "/guards", f: "/artifacts", l: "/live", w: "/why" };
+let going = false;
+addEventListener("keydown", (e) => {
+  if (e.ctrlKey || e.metaKey || e.altKey || ["INPUT", "TEXTAREA", "SELECT"].includes(e.target.tagName)) return;
+  if (going && goto[e.key]) location.hash = goto[e.key];
+  else if (e.key === "/") { e.preventDefault(); main.querySelector("input[type=search]")?.focus(); }
+  else if (e.key === "?") document.getElementById("keys").showModal();
+  going = e.key === "g";
+});
+addEventListener("hashchange", () => { show(); main.focus(); });
+show();

@@ -1,0 +1,63 @@
+import { get, post, remove } from "../api.js";
+import { h, table, when } from "../dom.js";
+
+export async function guards({ me, refresh }) {
+  const g = await get("guards");
+  const may = me.role !== "viewer";
+  const act = (fn) => async () => { try { await fn(); } catch (e) { alert(e.message); } refresh(); };
+  const toggle = g.stopped
+    ? h("button", { class: "primary", onclick: act(() => post("resume", { why: prompt("Resume: why? This is recorded.") ?? "" })) }, "Resume")
+    : h("button", { class: "danger", onclick: act(async () => { const why = prompt("Stop everything: why? This is recorded."); if (why !== null) await post("stop", { why }); }) }, "Stop everything");
+  return [
+    h("h1", {}, "Guards"),
+    may && h("div", { class: "bar" }, toggle, h("span", { class: "faint" }, "Stopping lets running steps end and starts nothing new, on all replicas.")),
+    h("h2", {}, "Budgets"),
+    table([
+      { name: "Budget", cell: (b) => b.name },
+      { name: "Used", cell: (b) => `${b.used} of ${b.limit}`, num: true },
+      { name: "", cell: (b) => meter(b) },
+      { name: "Free again", cell: (b) => when(b.resets) },
+    ], g.budgets, { empty: "No budget is set." }),
+    h("h2", {}, "Guards in force"),
+    g.guards.length ? h("ul", {}, g.guards.map((x) => h("li", {}, x))) : h("p", { class: "faint" }, "No guards file is loaded: every rule may act on every sensor."),
+    g.file && h("p", { class: "faint" }, g.file),
+    h("h2", {}, "Silences"),
+    table([
+      { name: "What", cell: (s) => [s.rule && `rule ${s.rule}`, s.sensor && `sensor ${s.sensor}`, s.action && `action ${s.action}`].filter(Boolean).join(", ") },
+      { name: "Until", cell: (s) => when(s.until) },
+      { name: "By", cell: (s) => s.author },
+      { name: "Why", cell: (s) => s.comment },
+      { name: "", cell: (s) => may && h("button", { onclick: act(() => remove(`silences/${encodeURIComponent(s.id)}`)) }, "End") },
+    ], g.silences, { empty: "Nothing is silenced." }),
+    may && silenceForm(act),
+  ].filter(Boolean);
+}
+
+function meter(b) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 100 6");
+  svg.setAttribute("width", "120");
+  svg.setAttribute("height", "8");
+  for (const [width, opacity] of [[100, ".2"], [Math.min(100, (100 * b.used) / Math.max(1, b.limit)), "1"]]) {
+    const r = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [k, v] of Object.entries({ width, height: 6, rx: 3, fill: "currentColor", opacity })) r.setAttribute(k, v);
+    svg.append(r);
+  }
+  return svg;
+}
+
+function silenceForm(act) {
+  const field = (name, attrs = {}) => h("input", { name, placeholder: name, "aria-label": name, ...attrs });
+  const rule = field("rule"), sensor = field("sensor", { type: "number", min: 1 }), action = field("action"), comment = field("comment", { required: true });
+  const hours = field("hours", { type: "number", min: 1, max: 720, value: 4 });
+  return h("form", {
+    class: "bar", onsubmit: (e) => {
+      e.preventDefault();
+      document.activeElement.blur();
+      act(() => post("silences", {
+        rule: rule.value, sensor: Number(sensor.value) || 0, action: action.value, comment: comment.value,
+        until: new Date(Date.now() + hours.value * 3600e3).toISOString(),
+      }))();
+    },
+  }, rule, sensor, action, comment, hours, h("span", { class: "faint" }, "hours"), h("button", { class: "primary" }, "Silence"));
+}
