@@ -16,6 +16,7 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		newConfigCommand(),
+		newEventsCommand(),
 		newLRCommand(),
 		newSecretsCommand(),
 		newSimCommand(),

@@ -161,7 +161,7 @@ func (p *pass) cloudType(typ string) string {
 	switch {
 	case strings.HasPrefix(typ, "endpoint.event."):
 		return typ
-	case p.reading.top.get(keyOrgKey).kind != stringToken:
+	case !p.Cloud && p.reading.top.get(keyOrgKey).kind != stringToken:
 		return ""
 	case strings.HasPrefix(typ, "auth.event"):
 		return "auth.event"

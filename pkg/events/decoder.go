@@ -12,6 +12,7 @@ import (
 type Decoder struct {
 	Kinds   KindSet          // kinds to decode; others are skipped as early as their form allows. Zero: all
 	LazyRaw bool             // leave Event.Raw nil until Event.LoadRaw is called: building the map costs more than all the rest
+	Cloud   bool             // all JSON is Carbon Black Cloud's, also where it does not say so
 	Now     func() time.Time // what "in the future" means for a message without Received. Nil: time.Now
 
 	MaxUnzipped int // bytes that a zip may unpack to. Zero: 64 MiB
