@@ -27,6 +27,22 @@ func start(t testing.TB, cfg edrsim.Config) *client {
 	return &client{t, sim}
 }
 
+// response sends a request; the body is read by the end of the test.
+func (c *client) response(method, path string, body io.Reader) *http.Response {
+	c.t.Helper()
+	req, err := http.NewRequest(method, c.sim.URL+path, body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("X-Auth-Token", c.sim.Token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
 // raw sends a request and gives the answer's status and body.
 func (c *client) raw(method, path, contentType string, body io.Reader) (int, []byte) {
 	c.t.Helper()
