@@ -17,9 +17,11 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newConfigCommand(),
 		newEventsCommand(),
+		newHealthCommand(),
 		newLRCommand(),
 		newSecretsCommand(),
 		newSimCommand(),
+		newUsersCommand(),
 		newVersionCommand(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })

@@ -21,13 +21,13 @@ const sessionLife = 12 * time.Hour
 // auth finds out who asks. Scripts show a bearer token; people log in once and
 // then show a signed cookie that no other site can make their browser send.
 type auth struct {
-	users  *Users
+	users  func() *Users
 	key    []byte // signs cookies; new at each start, which ends all logins
 	secure bool   // cookies only over TLS
 	now    func() time.Time
 }
 
-func newAuth(users *Users, secure bool, now func() time.Time) *auth {
+func newAuth(users func() *Users, secure bool, now func() time.Time) *auth {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	return &auth{users: users, key: key, secure: secure, now: now}
@@ -66,7 +66,7 @@ func wantsPage(r *http.Request) bool {
 
 func (a *auth) identify(r *http.Request) (User, bool) {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return a.users.ByToken(token)
+		return a.users().ByToken(token)
 	}
 	c, err := r.Cookie(sessionCookie)
 	if err != nil {
@@ -107,7 +107,7 @@ func (a *auth) open(value string) (User, bool) {
 	if json.Unmarshal(body, &l) != nil || a.now().After(l.Until) {
 		return User{}, false
 	}
-	for _, u := range a.users.List {
+	for _, u := range a.users().List {
 		if u.Name == l.Name {
 			return u, true
 		}

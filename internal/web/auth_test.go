@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
 
@@ -21,15 +22,16 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{Name: "ada", Role: Admin, Token: HashToken(admin)},
 		{Name: "oidc", Role: Admin, Email: "o@example"},
 	}}
+	current := func() *Users { return users }
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	a := newAuth(users, false, func() time.Time { return now })
+	a := newAuth(current, false, func() time.Time { return now })
 	h := protect(a.require(Approver, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(userOf(r.Context()).Name))
 	})))
 	good := a.seal("ada")
 	gone := a.seal("dismissed")
 	forged := &http.Cookie{Name: sessionCookie, Value: good.Value[:len(good.Value)-2] + "xx"}
-	old := newAuth(users, false, func() time.Time { return now.Add(-13 * time.Hour) })
+	old := newAuth(current, false, func() time.Time { return now.Add(-13 * time.Hour) })
 	old.key = a.key
 	for name, tc := range map[string]struct {
 		token  string
@@ -80,18 +82,18 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 func TestFirstStartMakesOneAdmin(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := FirstUsers(dir); err != nil {
+	if _, err := FirstUsers(dir, zerolog.Nop()); err != nil {
 		t.Fatal(err)
 	}
 	token, err := os.ReadFile(filepath.Join(dir, "admin.token"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := FirstUsers(dir)
+	again, err := FirstUsers(dir, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, ok := again.ByToken(string(token))
+	u, ok := again.Current().ByToken(string(token))
 	if !ok || u.Role != Admin {
 		t.Errorf("the token in admin.token is of %+v, %v", u, ok)
 	}
@@ -106,5 +108,32 @@ func TestFirstStartMakesOneAdmin(t *testing.T) {
 		if fi, err := os.Stat(filepath.Join(dir, name)); err != nil || fi.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", name, fi.Mode(), err)
 		}
+	}
+}
+
+func TestAChangedUsersFileIsSeen(t *testing.T) {
+	dir := t.TempDir()
+	f, err := FirstUsers(dir, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "users.yaml")
+	change := func(text string, at time.Time) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := time.Now().Add(time.Hour)
+	change("users:\n  - { name: vera, role: viewer, token_hash: x }\n", at)
+	if got := f.Current().List; len(got) != 1 || got[0].Name != "vera" {
+		t.Errorf("users after a change: %+v", got)
+	}
+	change("users:\n  - { nmae: broken }\n", at.Add(time.Hour))
+	if got := f.Current().List; len(got) != 1 || got[0].Name != "vera" {
+		t.Errorf("users after a broken change: %+v, want those from before", got)
 	}
 }

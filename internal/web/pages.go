@@ -33,7 +33,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 // login takes a token once and gives the browser a cookie for it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
-	user, ok := s.cfg.Users.ByToken(r.PostFormValue("token"))
+	user, ok := s.cfg.Users.Current().ByToken(r.PostFormValue("token"))
 	if !ok {
 		s.cfg.Log.Warn().Str("from", r.RemoteAddr).Msg("a login with a wrong token")
 		http.Redirect(w, r, "/login?wrong", http.StatusSeeOther)

@@ -17,7 +17,7 @@ type Config struct {
 	Listen string // host:port
 	Cert   string // certificate file; turns TLS on
 	Key    string
-	Users  *Users
+	Users  *UsersFile
 	Now    func() time.Time // nil: time.Now
 
 	Service Service
@@ -58,7 +58,7 @@ func Listen(c Config) (*Server, error) {
 		}
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
-	s := &Server{cfg: c, listener: l, auth: newAuth(c.Users, c.Cert != "", c.Now)}
+	s := &Server{cfg: c, listener: l, auth: newAuth(c.Users.Current, c.Cert != "", c.Now)}
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	return s, nil
 }

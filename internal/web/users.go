@@ -5,11 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -80,22 +77,6 @@ func LoadUsers(name string) (*Users, error) {
 		seen[user.Name] = true
 	}
 	return u, nil
-}
-
-// FirstUsers reads the users file of dir, or makes one with a user admin whose
-// token it leaves in admin.token beside it, readable by the owner only.
-func FirstUsers(dir string) (*Users, error) {
-	name := filepath.Join(dir, "users.yaml")
-	u, err := LoadUsers(name)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return u, err
-	}
-	token := NewToken()
-	u = &Users{List: []User{{Name: "admin", Role: Admin, Token: HashToken(token)}}}
-	if err := os.WriteFile(filepath.Join(dir, "admin.token"), []byte(token+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("first user: %w", err)
-	}
-	return u, u.Save(name)
 }
 
 // Save writes the users file whole, or not at all.
