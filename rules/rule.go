@@ -24,12 +24,12 @@ type Rule struct {
 	On             []string // event types, kinds or patterns
 	When           string   // condition as written; "" where On is exact
 	Vars           []Var
-	MaxAge         time.Duration
-	Suppress       *Suppress
+	MaxAge         time.Duration // 0: events of any age act
+	Suppress       *Suppress     // nil: the default key for DefaultSuppression
 	Correlate      *Correlate
 	Limits         *Limits
 	Concurrency    *Concurrency
-	Sensors        *Sensors
+	Sensors        *Sensors // nil: events that name several do not act
 	OfflineWait    time.Duration
 	Timeout        time.Duration
 	Steps          []actions.Step
@@ -54,9 +54,9 @@ type Var struct{ Name, Expr string }
 
 // Suppress stops a rule from acting again for one key.
 type Suppress struct {
-	Key   []string // expressions; empty: the default key
-	For   time.Duration
-	Count int // actions allowed per For; 0 means 1
+	Key   []string      // expressions; empty: the default key
+	For   time.Duration // 0: nothing is suppressed
+	Count int           // actions allowed per For; 0 means 1
 }
 
 // Correlate makes a rule fire on several events together.
@@ -92,5 +92,5 @@ type Match struct {
 	Sensors    []int          // the sensors to act on; empty: none could be found, see Refused
 	Refused    string         // why there is no sensor to act on; empty when there is
 	Vars       map[string]any // evaluated
-	Correlated map[string]any // count, values, events of a correlation
+	Correlated map[string]any // of a correlation: count, values, sensors, first, last (see CorrelatedType)
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"slices"
 
+	"edrpipe/pkg/actions"
 	"edrpipe/pkg/expression"
 	"edrpipe/rules/index"
 )
@@ -17,6 +18,8 @@ type Compiled struct {
 	Key     []*expression.Program // as Rule.Suppress.Key
 	GroupBy []*expression.Program // as Rule.Correlate.GroupBy
 	Field   *expression.Program   // as Rule.Correlate.Field
+	Group   *expression.Template  // as Rule.Concurrency.Key; nil: the sensor
+	Site    actions.Site          // of Steps: with it jobs bind the chain as it was checked
 }
 
 // Set is all rules that are in force together: immutable, compiled, indexed,
@@ -28,6 +31,7 @@ type Set struct {
 	index  *index.Index
 	feeds  map[string][]*Compiled // by the id of a rule: the enabled rules that correlate its matches
 	events Counters
+	source Source
 }
 
 // NewSet indexes rules that were checked when they were compiled.

@@ -77,6 +77,9 @@ func (v *namesVisitor) suggestName(name string) string {
 	for _, f := range v.scope.names {
 		known = append(known, f.Name)
 	}
+	if where, ok := elsewhere[name]; ok {
+		return where
+	}
 	if near := nearest.Word(name, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
@@ -84,6 +87,19 @@ func (v *namesVisitor) suggestName(name string) string {
 		return fmt.Sprintf("did you mean %s?", path)
 	}
 	return "text needs quotes; names are " + strings.Join(known, ", ")
+}
+
+// elsewhere says where names of the rule language may be used that a scope does
+// not have.
+var elsewhere = map[string]string{
+	"steps":      "results of steps are known to later steps only",
+	"vars":       "variables are known after the condition: in steps, suppress and concurrency",
+	"job":        "the job is known in steps only",
+	"rule":       "the rule is known in steps only",
+	"correlated": "it is known in the steps of a rule with correlate",
+	"failed":     "it is known in on_failure only",
+	"item":       "it is known in a step with foreach only",
+	"i":          "it is known in a repeated event of a test only",
 }
 
 // fieldAnywhere finds a field that is named so but for case and underscores.

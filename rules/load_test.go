@@ -1,0 +1,154 @@
+package rules
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/strictyaml"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestLoad(t *testing.T) {
+	set, err := Load("testdata/good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"autorun-value-written", "spread-of-one-binary", "every-hit"}, set.ids()); diff != "" {
+		t.Fatal(diff)
+	}
+	r, _ := set.Rule("autorun-value-written")
+	if r.Severity != "high" || r.Priority != "high" || r.OfflineWait.Hours() != 168 || r.Mode != Shadow || r.Line != 7 {
+		t.Errorf("rule = %+v", r)
+	}
+	e := &events.Event{Reg: events.Reg{Path: `HKLM\a`}}
+	vars, err := r.vars(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{"key": `HKLM\a`, "loud": false}, vars); diff != "" {
+		t.Error(diff)
+	}
+	if group, err := r.GroupOf(e, vars); err != nil || group != `run-HKLM\a` {
+		t.Errorf("group = %q, %v", group, err)
+	}
+	if !set.Source().Lists.Has("known-good", "aaaa") || !set.Source().Lists.Has("known-good", "BBBB") || set.Source().Lists.Has("known-good", "# ours") {
+		t.Error("the list was misread")
+	}
+}
+
+// TestDigest: a rule's digest follows what it does, not where it stands.
+func TestDigest(t *testing.T) {
+	load := func(text string) *Rule {
+		file := filepath.Join(t.TempDir(), "r.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		set, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set.Rules()[0]
+	}
+	const rule = "rules:\n  - { id: a, on: registry, when: true, steps: [ { uses: isolate } ] }\n"
+	first := load(rule)
+	if again := load("# moved\n\n" + rule); again.Digest != first.Digest {
+		t.Error("the digest depends on the place")
+	}
+	if other := load(strings.Replace(rule, "true", "reg.path == ''", 1)); other.Digest == first.Digest {
+		t.Error("the digest does not depend on the condition")
+	}
+}
+
+// TestMistakes loads each testdata/mistakes/*.yaml and compares all that its
+// author is told with the .golden beside it.
+func TestMistakes(t *testing.T) {
+	files, _ := filepath.Glob("testdata/mistakes/*.yaml")
+	if len(files) < 30 {
+		t.Errorf("only %d mistakes", len(files))
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			_, err := Load(file)
+			var problems strictyaml.Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("err = %v, want problems", err)
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.Error()+"\n")
+		})
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestLoadPaths(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rule := func(id string) string {
+		return "rules:\n  - { id: " + id + ", on: registry, when: true, steps: [ { uses: isolate } ] }\n"
+	}
+	write("a.yaml", rule("a"))
+	write("sub/b.yml", rule("b"))
+	write("sub/b_test.yaml", "tests: []\n")
+	write(".hidden/c.yaml", "not: rules\n")
+	write("notes.txt", "nothing")
+	tests := []struct {
+		name  string
+		paths []string
+		want  string
+	}{
+		{"a directory", []string{dir}, "a b"},
+		{"a file", []string{filepath.Join(dir, "a.yaml")}, "a"},
+		{"a pattern", []string{filepath.Join(dir, "**/*.yml")}, "b"},
+		{"a file twice", []string{dir, filepath.Join(dir, "sub", "b.yml")}, "a b"},
+		{"no files", []string{filepath.Join(dir, "*.yamlx")}, "error: there are no rule files"},
+		{"nothing there", []string{filepath.Join(dir, "absent")}, "error: no such file or directory"},
+		{"no paths", nil, "error: no rule files are named"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			set, err := Load(tt.paths...)
+			got := ""
+			if err != nil {
+				got = "error: " + err.(strictyaml.Problems)[0].Message
+			} else {
+				got = strings.Join(set.ids(), " ")
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,123 @@
+package rules
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"edrpipe/pkg/strictyaml"
+)
+
+// testFileDocument is one YAML document of a *_test.yaml file.
+type testFileDocument struct {
+	Tests []testDocument `yaml:"tests,required" doc:"the tests"`
+}
+
+// testDocument is a test as its author writes it.
+type testDocument struct {
+	Name    string                  `yaml:"name,required" doc:"the claim that is tested"`
+	Rule    string                  `yaml:"rule" doc:"id of the rule, in a file of its own; beside a rule it is that one"`
+	Events  []any                   `yaml:"events,required" doc:"what happens: events in the shape of the typed event (type may stand at the top), { repeat: n, every: 1m, event: … } with i counting from 1, { at: 5m, event: … }, or { raw_file: path }"`
+	Mocks   map[string]mockDocument `yaml:"mocks" doc:"what steps give, by step id; else their outputs are empty"`
+	Expect  []expectDocument        `yaml:"expect" doc:"the steps that must run, in order, and no others"`
+	Jobs    *int                    `yaml:"jobs" doc:"how many jobs there must be"`
+	Outcome string                  `yaml:"outcome" enum:"succeeded,failed,denied,none" doc:"how the last job must end; none: there is none"`
+}
+
+type mockDocument struct {
+	Output map[string]any `yaml:"output" doc:"what the step gives"`
+	Error  string         `yaml:"error" doc:"the step fails with this"`
+	Deny   bool           `yaml:"deny" doc:"the approval of the step is denied"`
+}
+
+type expectDocument struct {
+	Run  string         `yaml:"run" doc:"action, or id of a step"`
+	With map[string]any `yaml:"with" doc:"parameters to compare; only those named"`
+	At   *time.Duration `yaml:"at" doc:"when its job begins, after the first event"`
+	Not  string         `yaml:"not" doc:"action, or id of a step, that must not run"`
+}
+
+// Test is a test of one rule.
+type Test struct {
+	Name string
+	Rule string // id
+	File string
+	Line int
+
+	doc     *strictyaml.Document
+	path    strictyaml.Path
+	written *testDocument
+}
+
+// tests are those written beside a rule.
+func (p *parsedRule) tests() []*Test {
+	var all []*Test
+	for i := range p.written.Tests {
+		path := p.path.Key("tests").Index(i)
+		all = append(all, newTest(p.doc, path, &p.written.Tests[i], p.rule.ID))
+	}
+	return all
+}
+
+func newTest(doc *strictyaml.Document, path strictyaml.Path, written *testDocument, rule string) *Test {
+	return &Test{Name: written.Name, Rule: rule, File: doc.Name(), Line: doc.Line(path), doc: doc, path: path, written: written}
+}
+
+// LoadTests reads the *_test.yaml files that the paths name (see Load) for the
+// rules of the set. The error, if any, is strictyaml.Problems.
+func (s *Set) LoadTests(paths ...string) ([]*Test, error) {
+	var tests []*Test
+	var problems strictyaml.Problems
+	for _, path := range paths {
+		files, err := filesAt(path, isTestFile)
+		if err != nil {
+			problems = append(problems, strictyaml.Problem{File: path, Message: readReason(err)})
+		}
+		for _, file := range files {
+			if !isTestFile(file) {
+				continue // a rule file, named
+			}
+			found, wrong := s.testFile(file)
+			tests, problems = append(tests, found...), append(problems, wrong...)
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, problems.Sort()
+	}
+	return tests, nil
+}
+
+func (s *Set) testFile(name string) ([]*Test, strictyaml.Problems) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, strictyaml.Problems{{File: name, Message: readReason(err)}}
+	}
+	file, problems := strictyaml.Parse(name, data)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	var tests []*Test
+	for _, doc := range file.Documents {
+		var written testFileDocument
+		problems = append(problems, doc.Decode(&written)...)
+		for i := range written.Tests {
+			path := strictyaml.Path("tests").Index(i)
+			t := newTest(doc, path, &written.Tests[i], written.Tests[i].Rule)
+			if _, known := s.Rule(t.Rule); !known {
+				problem := doc.At(path.Key("rule"), fmt.Sprintf("there is no rule %q", t.Rule))
+				problem.Hint = didYouMean(t.Rule, s.ids())
+				problems = append(problems, problem)
+			}
+			tests = append(tests, t)
+		}
+	}
+	return tests, problems
+}
+
+func (s *Set) ids() []string {
+	ids := make([]string, len(s.rules))
+	for i, r := range s.rules {
+		ids[i] = r.ID
+	}
+	return ids
+}
