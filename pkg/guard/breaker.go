@@ -1,0 +1,185 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// fuse is the record of one rule's breaker.
+type fuse struct {
+	Failures []entry   `json:"failures,omitempty"` // by job
+	Open     *Switch   `json:"open,omitempty"`
+	Until    time.Time `json:"until,omitzero"` // zero: until a person resets it
+}
+
+func (f fuse) open(now time.Time) bool {
+	return f.Open != nil && (f.Until.IsZero() || now.Before(f.Until))
+}
+
+func fuseKey(rule string) string { return "guard.breaker." + rule }
+
+const defaultWindow = 10 * time.Minute
+
+func (b Breaker) window() time.Duration {
+	if b.Per == 0 {
+		return defaultWindow
+	}
+	return b.Per
+}
+
+// tripped puts a rule whose breaker is open into shadow mode.
+func (g *Guard) tripped(ctx context.Context, a Ask) (Verdict, error) {
+	if a.Rule == "" {
+		return Verdict{}, nil
+	}
+	f, _, err := read[fuse](ctx, g.store, fuseKey(a.Rule))
+	if err != nil || !f.open(g.now()) {
+		return Verdict{}, err
+	}
+	return Verdict{Decision: Shadow, Reason: Tripped, Guard: a.Rule, Detail: f.Open.Why}, nil
+}
+
+// Failed counts a failed job of a rule, once, and opens the rule's breaker when
+// there were too many.
+func (g *Guard) Failed(ctx context.Context, rule, job string) error {
+	b := g.policy.Load().Breaker
+	if b.Failures == 0 || rule == "" {
+		return nil
+	}
+	opened := false
+	err := update(ctx, g.store, fuseKey(rule), func(f *fuse) bool {
+		now := g.now().UTC()
+		opened = false
+		f.Failures = slices.DeleteFunc(f.Failures, func(e entry) bool { return !now.Before(e.At.Add(b.window())) })
+		if f.open(now) || slices.ContainsFunc(f.Failures, func(e entry) bool { return e.Unit == job }) {
+			return false
+		}
+		f.Failures = append(f.Failures, entry{job, now})
+		if len(f.Failures) >= b.Failures {
+			f.trip(b, now, fmt.Sprintf("%d jobs failed within %v", len(f.Failures), b.window()))
+			opened = true
+		}
+		return true
+	})
+	if err == nil && opened {
+		g.opened(ctx, rule)
+	}
+	return err
+}
+
+// Took counts a job that a rule asks for, and opens the rule's breaker at an
+// unusual number.
+func (g *Guard) Took(ctx context.Context, rule string) error {
+	b := g.policy.Load().Breaker
+	if b.Jobs == 0 || rule == "" {
+		return nil
+	}
+	n, usual := g.volume.count(rule, b.window(), g.now())
+	most := max(float64(b.Jobs), b.Usual*usual)
+	if float64(n) <= most {
+		return nil
+	}
+	opened := false
+	err := update(ctx, g.store, fuseKey(rule), func(f *fuse) bool {
+		now := g.now().UTC()
+		opened = !f.open(now)
+		if opened {
+			f.trip(b, now, fmt.Sprintf("%d jobs within %v, %.0f are allowed", n, b.window(), most))
+		}
+		return opened
+	})
+	if err == nil && opened {
+		g.opened(ctx, rule)
+	}
+	return err
+}
+
+func (f *fuse) trip(b Breaker, now time.Time, why string) {
+	f.Open, f.Failures, f.Until = &Switch{By: "breaker", Why: why, At: now}, nil, time.Time{}
+	if b.ShadowFor > 0 {
+		f.Until = now.Add(b.ShadowFor)
+	}
+}
+
+func (g *Guard) opened(ctx context.Context, rule string) {
+	f, _, err := read[fuse](ctx, g.store, fuseKey(rule))
+	if err != nil || f.Open == nil {
+		return // somebody reset it already
+	}
+	g.log.Error().Str("rule", rule).Str("why", f.Open.Why).Msg("breaker opened: the rule is in shadow mode")
+	g.record(ctx, Change{What: "breaker", By: "breaker", Why: f.Open.Why, On: rule, At: f.Open.At})
+}
+
+// Open tells why a rule's breaker is open and until when; nil: it is closed. A
+// zero time means until somebody resets it.
+func (g *Guard) Open(ctx context.Context, rule string) (*Switch, time.Time, error) {
+	f, _, err := read[fuse](ctx, g.store, fuseKey(rule))
+	if err != nil || !f.open(g.now()) {
+		return nil, time.Time{}, err
+	}
+	return f.Open, f.Until, nil
+}
+
+// Reset closes a rule's breaker.
+func (g *Guard) Reset(ctx context.Context, rule, by, why string) error {
+	err := update(ctx, g.store, fuseKey(rule), func(f *fuse) bool {
+		changed := f.Open != nil || len(f.Failures) > 0
+		*f = fuse{}
+		return changed
+	})
+	if err != nil {
+		return err
+	}
+	g.volume.forget(rule)
+	g.record(ctx, Change{What: "reset", By: by, Why: why, On: rule, At: g.now().UTC()})
+	return nil
+}
+
+// volume counts the jobs of each rule on this replica: counting them for all
+// replicas would cost a write for each job, and a storm shows on every replica.
+type volume struct {
+	mu    sync.Mutex
+	rules map[string]*rate
+}
+
+// rate is the number of jobs in the present window, and what was usual before.
+type rate struct {
+	begin time.Time
+	n     int
+	usual float64 // moving average over past windows
+}
+
+// smoothing is the weight of a past window in what is usual.
+const smoothing = 0.2
+
+// count adds one job and returns the number in this window and the usual one.
+func (v *volume) count(rule string, per time.Duration, now time.Time) (n int, usual float64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r := v.rules[rule]
+	if r == nil {
+		r = &rate{begin: now}
+		if v.rules == nil {
+			v.rules = map[string]*rate{}
+		}
+		v.rules[rule] = r
+	}
+	for windows := 0; !now.Before(r.begin.Add(per)); windows++ {
+		r.usual += smoothing * (float64(r.n) - r.usual)
+		r.n, r.begin = 0, r.begin.Add(per)
+		if windows > 50 { // so long ago that nothing is left of it
+			r.usual, r.begin = 0, now
+		}
+	}
+	r.n++
+	return r.n, r.usual
+}
+
+func (v *volume) forget(rule string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.rules, rule)
+}

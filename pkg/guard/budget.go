@@ -1,0 +1,129 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ledger is the record of one budget: what was spent in the window.
+type ledger struct {
+	Entries []entry `json:"entries,omitempty"`
+}
+
+// entry is one unit: a sensor, or one run of an action.
+type entry struct {
+	Unit string    `json:"unit"`
+	At   time.Time `json:"at"` // when it was spent last
+}
+
+// Spent is how far a budget is used up.
+type Spent struct {
+	Name  string        `json:"name"`
+	Used  int           `json:"used"`
+	Limit int           `json:"limit"`
+	Per   time.Duration `json:"per"`
+	Frees time.Time     `json:"frees,omitzero"` // when the oldest unit is free again; zero: nothing is spent
+}
+
+func (l Limit) size() int { return max(l.Sensors, l.Times) }
+
+func (l Limit) key() string { return "guard.budget." + l.Name }
+
+// unit is what the step takes from the budget. Asking again takes the same unit.
+func (l Limit) unit(a Ask) string {
+	if l.Sensors > 0 {
+		return fmt.Sprintf("sensor/%d", a.Sensor.ID)
+	}
+	return fmt.Sprintf("%s/%s/%d", a.Job, a.Step, a.Item)
+}
+
+// take spends a unit if the window has room, and returns when it will have.
+func (l *ledger) take(unit string, size int, per time.Duration, now time.Time) (ok bool, frees time.Time) {
+	l.Entries = slices.DeleteFunc(l.Entries, func(e entry) bool { return !now.Before(e.At.Add(per)) })
+	own := slices.IndexFunc(l.Entries, func(e entry) bool { return e.Unit == unit })
+	if own >= 0 {
+		// It is spent anew: the window slides from the latest act on.
+		l.Entries = append(slices.Delete(l.Entries, own, own+1), entry{unit, now})
+		return true, time.Time{}
+	}
+	if len(l.Entries) < size {
+		l.Entries = append(l.Entries, entry{unit, now})
+		return true, time.Time{}
+	}
+	return false, l.frees(per)
+}
+
+func (l ledger) frees(per time.Duration) time.Time {
+	if len(l.Entries) == 0 {
+		return time.Time{}
+	}
+	return slices.MinFunc(l.Entries, func(a, b entry) int { return a.At.Compare(b.At) }).At.Add(per)
+}
+
+// spend takes the step's unit from each budget that it falls under. It looks at
+// all of them first, so that a step which is held does not use others up.
+func (g *Guard) spend(ctx context.Context, a Ask, p *Policy) Verdict {
+	if a.Undo {
+		return Verdict{}
+	}
+	g.budgets.Lock()
+	defer g.budgets.Unlock()
+	for _, dry := range []bool{true, false} {
+		for _, l := range p.Budgets {
+			if !lists(l.Actions, a) {
+				continue
+			}
+			if v := g.charge(ctx, l, a, dry); v.Decision != Allow {
+				return v
+			}
+		}
+	}
+	return Verdict{}
+}
+
+// charge takes one unit from one budget, or looks whether it could.
+func (g *Guard) charge(ctx context.Context, l Limit, a Ask, dry bool) Verdict {
+	var ok bool
+	var frees time.Time
+	err := update(ctx, g.store, l.key(), func(b *ledger) bool {
+		ok, frees = b.take(l.unit(a), l.size(), l.Per, g.now().UTC())
+		return ok && !dry
+	})
+	if err != nil {
+		return g.undecided(err)
+	}
+	if ok {
+		return Verdict{}
+	}
+	v := Verdict{Decision: Hold, Reason: Budget, Guard: l.Name, Until: frees, Detail: fmt.Sprintf("%d within %v are used up", l.size(), l.Per)}
+	switch l.OnExceed {
+	case "deny":
+		v.Decision, v.Until = Deny, time.Time{}
+	case "shadow":
+		v.Decision, v.Until = Shadow, time.Time{}
+	}
+	return v
+}
+
+func (g *Guard) spent(ctx context.Context, l Limit) (Spent, error) {
+	b, _, err := read[ledger](ctx, g.store, l.key())
+	if err != nil {
+		return Spent{}, err
+	}
+	b.Entries = slices.DeleteFunc(b.Entries, func(e entry) bool { return !g.now().Before(e.At.Add(l.Per)) })
+	return Spent{Name: l.Name, Used: len(b.Entries), Limit: l.size(), Per: l.Per, Frees: b.frees(l.Per)}, nil
+}
+
+// Quota counts a unit against a limit of a rule, over all replicas, and tells
+// when there is room again if there is none. The same unit counts once.
+func (g *Guard) Quota(ctx context.Context, rule, unit string, limit int, per time.Duration) (ok bool, until time.Time, err error) {
+	g.budgets.Lock()
+	defer g.budgets.Unlock()
+	err = update(ctx, g.store, "guard.quota."+rule, func(b *ledger) bool {
+		ok, until = b.take(unit, limit, per, g.now().UTC())
+		return ok
+	})
+	return ok && err == nil, until, err
+}

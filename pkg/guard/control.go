@@ -1,0 +1,226 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// controlKey is the record of what people switched.
+const controlKey = "guard.control"
+
+// maxSilences bounds the record.
+const maxSilences = 1000
+
+// control is that record.
+type control struct {
+	Stop     *Switch   `json:"stop,omitempty"`
+	DryRun   *Switch   `json:"dry_run,omitempty"`
+	Silences []Silence `json:"silences,omitempty"`
+}
+
+// Switch is something that a person switched on.
+type Switch struct {
+	By  string    `json:"by"`
+	Why string    `json:"why,omitempty"`
+	At  time.Time `json:"at"`
+}
+
+// Silence keeps a rule, a sensor or an action, or what several of them together
+// name, from acting for a while.
+type Silence struct {
+	ID      string    `json:"id"`
+	Rule    string    `json:"rule,omitempty"`
+	Sensor  int       `json:"sensor,omitempty"`
+	Action  string    `json:"action,omitempty"` // name or pattern
+	Author  string    `json:"author"`
+	Comment string    `json:"comment"`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires"`
+}
+
+func (s Silence) covers(a Ask) bool {
+	return (s.Rule == "" || s.Rule == a.Rule) && (s.Sensor == 0 || s.Sensor == a.Sensor.ID) && (s.Action == "" || fits(s.Action, a.Action))
+}
+
+// silenced denies what a silence covers, except taking something back.
+func (c control) silenced(a Ask, now time.Time) Verdict {
+	if a.Undo {
+		return Verdict{}
+	}
+	for _, s := range c.Silences {
+		if now.Before(s.Expires) && s.covers(a) {
+			return Verdict{Decision: Deny, Reason: Silenced, Guard: s.ID, Detail: fmt.Sprintf("%s, by %s until %s", s.Comment, s.Author, s.Expires.Format(time.RFC3339))}
+		}
+	}
+	return Verdict{}
+}
+
+// Stop stops all acting on all replicas, until Resume. It returns when it is
+// durable.
+func (g *Guard) Stop(ctx context.Context, by, why string) error {
+	return g.change(ctx, Change{What: "stop", By: by, Why: why}, func(c *control, now time.Time) error {
+		if c.Stop == nil {
+			c.Stop = &Switch{By: by, Why: why, At: now}
+		}
+		return nil
+	})
+}
+
+// Resume ends a Stop.
+func (g *Guard) Resume(ctx context.Context, by, why string) error {
+	return g.change(ctx, Change{What: "resume", By: by, Why: why}, func(c *control, _ time.Time) error {
+		c.Stop = nil
+		return nil
+	})
+}
+
+// SetDryRun switches all acting to recording only, or back. The guards file can
+// say so too, which this cannot undo.
+func (g *Guard) SetDryRun(ctx context.Context, on bool, by, why string) error {
+	what := "act"
+	if on {
+		what = "dry_run"
+	}
+	return g.change(ctx, Change{What: what, By: by, Why: why}, func(c *control, now time.Time) error {
+		c.DryRun = nil
+		if on {
+			c.DryRun = &Switch{By: by, Why: why, At: now}
+		}
+		return nil
+	})
+}
+
+// AddSilence adds a silence, which needs an author, a comment, an end, and
+// something to silence. An id that is there already is replaced.
+func (g *Guard) AddSilence(ctx context.Context, s Silence) error {
+	switch {
+	case s.Rule == "" && s.Sensor == 0 && s.Action == "":
+		return errors.New("silence: say which rule, sensor or action; stop stops everything")
+	case s.Author == "" || s.Comment == "":
+		return errors.New("silence: author and comment are required")
+	case !validName(s.ID):
+		return fmt.Errorf("silence: %q cannot be an id: lower-case letters, digits and -", s.ID)
+	case !g.now().Before(s.Expires):
+		return errors.New("silence: it ends before it begins")
+	}
+	return g.change(ctx, Change{What: "silence", By: s.Author, Why: s.Comment, On: s.ID}, func(c *control, now time.Time) error {
+		s.Created = now
+		c.Silences = slices.DeleteFunc(c.Silences, func(old Silence) bool { return old.ID == s.ID || !now.Before(old.Expires) })
+		if len(c.Silences) >= maxSilences {
+			return fmt.Errorf("silence: there are %d already", maxSilences)
+		}
+		c.Silences = append(c.Silences, s)
+		return nil
+	})
+}
+
+// RemoveSilence ends a silence early.
+func (g *Guard) RemoveSilence(ctx context.Context, id, by string) error {
+	return g.change(ctx, Change{What: "unsilence", By: by, On: id}, func(c *control, _ time.Time) error {
+		n := len(c.Silences)
+		c.Silences = slices.DeleteFunc(c.Silences, func(s Silence) bool { return s.ID == id })
+		if len(c.Silences) == n {
+			return fmt.Errorf("there is no silence %q", id)
+		}
+		return nil
+	})
+}
+
+// change writes the control record and tells of it.
+func (g *Guard) change(ctx context.Context, what Change, edit func(*control, time.Time) error) error {
+	what.At = g.now().UTC()
+	var refused error
+	err := update(ctx, g.store, controlKey, func(c *control) bool {
+		refused = edit(c, what.At)
+		return refused == nil
+	})
+	if err = errors.Join(err, refused); err != nil {
+		return err
+	}
+	g.record(ctx, what)
+	return nil
+}
+
+// Status is what people see of the guard.
+type Status struct {
+	Stopped  *Switch   `json:"stopped,omitempty"`
+	DryRun   *Switch   `json:"dry_run,omitempty"`
+	Silences []Silence `json:"silences"`
+	Budgets  []Spent   `json:"budgets"`
+}
+
+// Status reads the switches, the silences in force, and what is left of budgets.
+func (g *Guard) Status(ctx context.Context) (Status, error) {
+	c, _, err := read[control](ctx, g.store, controlKey)
+	if err != nil {
+		return Status{}, err
+	}
+	p := g.policy.Load()
+	s := Status{Stopped: c.Stop, DryRun: c.DryRun, Silences: []Silence{}, Budgets: []Spent{}}
+	if p.DryRun && s.DryRun == nil {
+		s.DryRun = &Switch{By: "guards file"}
+	}
+	for _, silence := range c.Silences {
+		if g.now().Before(silence.Expires) {
+			s.Silences = append(s.Silences, silence)
+		}
+	}
+	for _, l := range p.Budgets {
+		spent, err := g.spent(ctx, l)
+		if err != nil {
+			return Status{}, err
+		}
+		s.Budgets = append(s.Budgets, spent)
+	}
+	return s, nil
+}
+
+// observed is what Watch saw last.
+type observed struct {
+	stop *Switch
+	at   time.Time
+}
+
+// Times of watching: a stop is seen by every replica within a second, and a
+// replica that cannot see stops by itself.
+const (
+	watchEvery = 250 * time.Millisecond
+	watchStale = 5 * time.Second
+)
+
+// Watch keeps what Stopped answers fresh until ctx ends.
+func (g *Guard) Watch(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		look, cancel := context.WithTimeout(ctx, watchStale)
+		c, _, err := read[control](look, g.store, controlKey)
+		cancel()
+		if err == nil {
+			g.seen.Store(&observed{c.Stop, g.now()})
+		} else if ctx.Err() == nil {
+			g.log.Warn().Err(err).Msg("stop switch cannot be read")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Stopped tells, without asking the store, whether nothing new may leave: after
+// Stop, and when Watch has not seen the switch for five seconds.
+func (g *Guard) Stopped() error {
+	o := g.seen.Load()
+	if o == nil || g.now().Sub(o.at) > watchStale {
+		return fmt.Errorf("stop switch was not read lately: %w", ErrStopped)
+	}
+	if o.stop != nil {
+		return fmt.Errorf("%w by %s: %s", ErrStopped, o.stop.By, o.stop.Why)
+	}
+	return nil
+}

@@ -1,0 +1,286 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Config is what a Guard is made of.
+type Config struct {
+	Store  Store   // nil: Memory, which serves one process
+	Policy *Policy // nil: no guards but the switches of people
+	Now    func() time.Time
+	// Record is told of what changes the guard itself: switches, silences, opened
+	// breakers. It goes to the audit log. Nil: nobody is told.
+	Record func(ctx context.Context, c Change)
+	Log    zerolog.Logger
+}
+
+// Change is something that people, or a breaker, did to the guard.
+type Change struct {
+	What string // stop, resume, dry_run, act, silence, unsilence, breaker, reset
+	By   string // a person; "breaker" for a breaker
+	Why  string
+	On   string // rule, silence or the like that it is about
+	At   time.Time
+}
+
+// Guard answers whether steps may run. It is safe for concurrent use; all guards
+// on one Store act as one.
+type Guard struct {
+	store  Store
+	policy atomic.Pointer[Policy]
+	now    func() time.Time
+	record func(ctx context.Context, c Change)
+	log    zerolog.Logger
+
+	// budgets makes the replica's own takers queue up before they meet others at
+	// the store.
+	budgets sync.Mutex
+	volume  volume
+
+	seen atomic.Pointer[observed] // by Watch
+}
+
+// New returns a guard.
+func New(c Config) *Guard {
+	g := &Guard{store: c.Store, now: c.Now, record: c.Record, log: c.Log}
+	if g.store == nil {
+		g.store = &Memory{}
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.record == nil {
+		g.record = func(context.Context, Change) {}
+	}
+	g.Use(c.Policy)
+	return g
+}
+
+// Use replaces the policy as a whole. What was counted stays counted.
+func (g *Guard) Use(p *Policy) {
+	if p == nil {
+		p = &Policy{}
+	}
+	g.policy.Store(p)
+}
+
+// Policy is the policy in use.
+func (g *Guard) Policy() *Policy { return g.policy.Load() }
+
+// Enqueue decides on a job that is about to be taken, once for each of its
+// steps: what can never run is denied before it waits. Everything that may
+// change until then, budgets above all, is decided by Admit.
+func (g *Guard) Enqueue(a Ask) Verdict {
+	return first(a, g.policy.Load(), denied)
+}
+
+// Admit decides on a step that is about to act. Nothing happens between an
+// answer that allows and the act. Asking again for the same step of the same job
+// counts once.
+func (g *Guard) Admit(ctx context.Context, a Ask) Verdict {
+	p := g.policy.Load()
+	c, _, err := read[control](ctx, g.store, controlKey)
+	if err != nil {
+		return g.undecided(err)
+	}
+	if c.Stop != nil {
+		return Verdict{Decision: Hold, Reason: Stopped, Guard: c.Stop.By, Detail: c.Stop.Why}
+	}
+	if v := first(a, p, denied); v.Decision != Allow {
+		return v
+	}
+	if v := c.silenced(a, g.now()); v.Decision != Allow {
+		return v
+	}
+	if v := acting(a, p, c); v.Decision != Allow {
+		return v
+	}
+	if v := g.rules(ctx, a, p); v.Decision != Allow {
+		return v
+	}
+	return g.spend(ctx, a, p)
+}
+
+// rules are the guards that a step which takes something back is free of: it
+// brings the fleet nearer to what it was.
+func (g *Guard) rules(ctx context.Context, a Ask, p *Policy) Verdict {
+	if a.Undo {
+		return Verdict{}
+	}
+	if v := g.hours(a, p); v.Decision != Allow {
+		return v
+	}
+	tripped, err := g.tripped(ctx, a)
+	if err != nil {
+		return g.undecided(err)
+	}
+	if tripped.Decision != Allow {
+		return tripped
+	}
+	return first(a, p, unapproved)
+}
+
+// undecided waits: a guard that cannot be asked has not allowed anything.
+func (g *Guard) undecided(err error) Verdict {
+	g.log.Error().Err(err).Msg("guard cannot decide: the step waits")
+	return Verdict{Decision: Hold, Reason: Undecided, Detail: err.Error(), Until: g.now().Add(10 * time.Second)}
+}
+
+// first asks checks in turn and returns the first that does not allow.
+func first(a Ask, p *Policy, checks ...func(Ask, *Policy) Verdict) Verdict {
+	for _, check := range checks {
+		if v := check(a, p); v.Decision != Allow {
+			return v
+		}
+	}
+	return Verdict{}
+}
+
+// denied is what no person's approval can allow.
+func denied(a Ask, p *Policy) Verdict {
+	for _, g := range p.Protected {
+		if !lists(g.Deny, a) {
+			continue
+		}
+		hit, err := g.match.Bool(a.env())
+		if err != nil {
+			return Verdict{Decision: Deny, Reason: Undecided, Guard: g.Name, Detail: err.Error()}
+		}
+		if hit {
+			return Verdict{Decision: Deny, Reason: Protected, Guard: g.Name, Detail: g.Why}
+		}
+	}
+	if r, bound := p.pathRule(a); bound && !lists(r.Allow, a) {
+		return Verdict{Decision: Deny, Reason: NotAllowed, Guard: r.Path, Detail: fmt.Sprintf("rules of %q may not use %s", a.RulePath, a.Action)}
+	}
+	return Verdict{}
+}
+
+// pathRule returns what bounds the rule. A rule whose file is not known is bound
+// to nothing at all, as soon as there are bounds.
+func (p *Policy) pathRule(a Ask) (PathRule, bool) {
+	if a.Rule == "" || len(p.Rules) == 0 {
+		return PathRule{}, false
+	}
+	if a.RulePath == "" {
+		return PathRule{Path: "(unknown)"}, true
+	}
+	i := slices.IndexFunc(p.Rules, func(r PathRule) bool { return underPath(r.Path, a.RulePath) })
+	if i < 0 {
+		return PathRule{}, false
+	}
+	return p.Rules[i], true
+}
+
+// acting decides what is only recorded. An undo that may not act now waits: it
+// must not be lost.
+func acting(a Ask, p *Policy, c control) Verdict {
+	off := Verdict{Decision: Shadow, Reason: DryRun}
+	if a.Undo {
+		off.Decision = Hold
+	}
+	switch r, bound := p.pathRule(a); {
+	case p.DryRun:
+		off.Guard, off.Detail = "guards file", "dry_run is set"
+		return off
+	case c.DryRun != nil:
+		off.Guard, off.Detail = c.DryRun.By, c.DryRun.Why
+		return off
+	case a.Undo:
+		return Verdict{}
+	case a.Shadow:
+		return Verdict{Decision: Shadow, Reason: RuleShadow, Guard: a.Rule}
+	case bound && r.Mode == "shadow":
+		return Verdict{Decision: Shadow, Reason: RuleShadow, Guard: r.Path}
+	}
+	return Verdict{}
+}
+
+func (g *Guard) hours(a Ask, p *Policy) Verdict {
+	for _, w := range p.Hours {
+		if !lists(w.Actions, a) || !w.governs(a) {
+			continue
+		}
+		open, next := w.span.open(g.now())
+		if open {
+			continue
+		}
+		v := Verdict{Decision: Hold, Reason: Hours, Guard: w.Name, Until: next, Detail: fmt.Sprintf("%s only from %s to %s", a.Action, w.From, w.To)}
+		if w.Otherwise == "deny" {
+			v.Decision, v.Until = Deny, time.Time{}
+		}
+		return v
+	}
+	return Verdict{}
+}
+
+// governs tells whether the window is for the rule; one whose file is not known
+// is governed by every window.
+func (w Window) governs(a Ask) bool {
+	return len(w.Rules) == 0 || a.RulePath == "" ||
+		slices.ContainsFunc(w.Rules, func(pattern string) bool { return underPath(pattern, a.RulePath) })
+}
+
+// unapproved asks people, and counts their answers itself.
+func unapproved(a Ask, p *Policy) Verdict {
+	for _, c := range p.Approvals {
+		if !lists(c.Actions, a) {
+			continue
+		}
+		hit := true
+		if c.match != nil {
+			var err error
+			if hit, err = c.match.Bool(a.env()); err != nil {
+				return Verdict{Decision: Deny, Reason: Undecided, Guard: c.Name, Detail: err.Error()}
+			}
+		}
+		if !hit {
+			continue
+		}
+		agreed, refusedBy := c.count(a.Answers)
+		switch {
+		case refusedBy != "":
+			return Verdict{Decision: Deny, Reason: Refused, Guard: c.Name, Detail: refusedBy + " refused"}
+		case agreed < max(c.Require, 1):
+			need := c.Approval
+			need.Require = max(need.Require, 1)
+			if need.Within == 0 {
+				need.Within = 24 * time.Hour
+			}
+			return Verdict{Decision: Hold, Reason: Unapproved, Guard: c.Name, Approval: &need, Detail: fmt.Sprintf("%d of %d agreed", agreed, need.Require)}
+		}
+	}
+	return Verdict{}
+}
+
+// count counts the different people who may answer and agreed.
+func (c Consent) count(answers []Answer) (agreed int, refusedBy string) {
+	people := map[string]bool{}
+	for _, a := range answers {
+		if a.By == "" || !c.asked(a) {
+			continue
+		}
+		if !a.Allow {
+			return 0, a.By
+		}
+		people[a.By] = true
+	}
+	return len(people), ""
+}
+
+func (c Consent) asked(a Answer) bool {
+	return len(c.From) == 0 || slices.Contains(c.From, a.By) ||
+		slices.ContainsFunc(a.Groups, func(group string) bool { return slices.Contains(c.From, group) })
+}
+
+// ErrStopped is what Stopped returns after Stop.
+var ErrStopped = errors.New("everything is stopped")

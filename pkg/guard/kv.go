@@ -1,0 +1,38 @@
+package guard
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// KV is a Store in a bucket that all replicas share.
+type KV struct{ Bucket jetstream.KeyValue }
+
+// Get implements Store.
+func (k KV) Get(ctx context.Context, key string) ([]byte, uint64, error) {
+	e, err := k.Bucket.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return e.Value(), e.Revision(), nil
+}
+
+// Put implements Store.
+func (k KV) Put(ctx context.Context, key string, value []byte, revision uint64) error {
+	var err error
+	if revision == 0 {
+		_, err = k.Bucket.Create(ctx, key, value)
+	} else {
+		_, err = k.Bucket.Update(ctx, key, value, revision)
+	}
+	var api *jetstream.APIError
+	if errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return ErrConflict
+	}
+	return err
+}
