@@ -67,7 +67,7 @@ func (c *compiler) expression(path strictyaml.Path, err error) {
 // yamlHint explains mistakes that come from YAML, not from the expression.
 func yamlHint(p strictyaml.Problem) string {
 	line := []rune(p.Source)
-	rest := string(line[min(max(p.Column-2, 0), len(line)):])
+	rest := string(line[min(max(p.Column-1, 0), len(line)):])
 	switch {
 	case strings.HasPrefix(p.Message, "the expression ends too early") && strings.HasPrefix(strings.TrimSpace(rest), "#"):
 		return "YAML takes # for a comment: put the expression in quotes, or on a line of its own below >"

@@ -90,17 +90,32 @@ func (s *Scope) settings() *conf.Config {
 	if s.config != nil {
 		return s.config
 	}
-	c := conf.CreateNew()
+	shared := language()
+	c := &conf.Config{
+		Optimize: true, ShortCircuit: true, MaxNodes: MaxNodes,
+		Functions: shared.Functions, Builtins: shared.Builtins, Disabled: shared.Disabled,
+	}
+	if s.lists != nil {
+		c.Functions = maps.Clone(shared.Functions)
+		for _, f := range added {
+			if f.bind != nil {
+				c.Functions[f.Name] = f.compiled(s)
+			}
+		}
+	}
 	if s.event {
 		c.WithEnv(events.Event{})
 	} else {
-		env := make(types.Map, len(s.names))
-		for _, f := range s.names {
-			env[f.Name] = f.Type.declared()
-		}
-		c.WithEnv(env)
-		s.keepEventTypes(c)
+		s.declare(c)
 	}
+	s.config = c
+	return c
+}
+
+// language is what the settings of all scopes have in common. Nothing changes
+// it once it is made.
+var language = sync.OnceValue(func() *conf.Config {
+	c := conf.CreateNew()
 	for name := range c.Builtins {
 		if _, ok := builtins[name]; !ok {
 			delete(c.Builtins, name)
@@ -110,20 +125,30 @@ func (s *Scope) settings() *conf.Config {
 	for _, f := range Functions() {
 		delete(c.Builtins, f.Name)
 		c.Disabled[f.Name] = true
-		c.Functions[f.Name] = f.compiled(s)
+		c.Functions[f.Name] = f.compiled(&Scope{})
 	}
-	s.config = c
 	return c
-}
+})
 
-// keepEventTypes declares the parts of the event with their Go types, so that
-// they need not be copied into maps to be evaluated.
-func (s *Scope) keepEventTypes(c *conf.Config) {
+// declare makes the environment of a scope with further names. The parts of the
+// event keep their Go types, so that they need not be copied into maps.
+func (s *Scope) declare(c *conf.Config) {
+	env := types.Map{}
 	for _, f := range s.names {
-		if t := f.Type.native; t != nil && t.Kind() == reflect.Struct && t.PkgPath() == eventPackage {
-			c.Env.Fields[f.Name] = c.NtCache.FromType(t)
+		if !isEventPart(f.Type) {
+			env[f.Name] = f.Type.declared()
 		}
 	}
+	c.WithEnv(env)
+	for _, f := range s.names {
+		if isEventPart(f.Type) {
+			c.Env.Fields[f.Name] = c.NtCache.FromType(f.Type.native)
+		}
+	}
+}
+
+func isEventPart(t *Type) bool {
+	return t.native != nil && t.native.Kind() == reflect.Struct && t.native.PkgPath() == eventPackage
 }
 
 var eventPackage = reflect.TypeFor[events.Event]().PkgPath()
