@@ -39,7 +39,7 @@ func guess(a *atom) float64 {
 	case opNet:
 		return 0.05
 	case opIs:
-		if a.field.Type == Bool {
+		if a.field.typ == boolType {
 			return 0.5
 		}
 		return 0.01

@@ -31,7 +31,7 @@ const (
 // atom is a claim about one field that can be checked without the expression.
 // Equal atoms are one atom, whatever the number of conditions that make them.
 type atom struct {
-	field *Field
+	field *field
 	op    op
 	fold  bool // compares canonical forms: necessary, seldom sufficient
 
@@ -54,7 +54,7 @@ type atom struct {
 // key identifies the claim.
 func (a *atom) key() string {
 	var b strings.Builder
-	b.WriteString(a.field.Path)
+	b.WriteString(a.field.path)
 	b.WriteByte(0)
 	b.WriteByte(byte(a.op))
 	b.WriteString(strconv.FormatBool(a.fold) + strconv.FormatBool(a.refusable))
@@ -90,7 +90,7 @@ func (a *atom) holds(r *record) bool {
 	case a.fold:
 		return a.holdsFolded(r.canonical(a.field))
 	}
-	v := r.values[a.field.id].Text
+	v := r.values[a.field.id].text
 	switch a.op {
 	case opEqual:
 		return v == a.text
@@ -120,19 +120,19 @@ func (a *atom) holdsFolded(v []byte) bool {
 	return bytes.HasSuffix(v, a.raw)
 }
 
-func (a *atom) holdsNumber(v *Value) bool {
+func (a *atom) holdsNumber(v *value) bool {
 	if a.op == opIsIn {
-		_, ok := a.nums[v.Int]
+		_, ok := a.nums[v.int]
 		return ok
 	}
 	if a.float {
-		x := v.Float
-		if a.field.Type == Int {
-			x = float64(v.Int)
+		x := v.float
+		if a.field.typ == intType {
+			x = float64(v.int)
 		}
 		return compare(a.op, x, a.flt)
 	}
-	return compare(a.op, v.Int, a.num)
+	return compare(a.op, v.int, a.num)
 }
 
 func compare[T int64 | float64](o op, x, y T) bool {

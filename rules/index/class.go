@@ -15,7 +15,7 @@ type Class struct {
 	ids    []int // of the conditions, as the caller numbers them
 	conds  []cond
 	atoms  []int32 // of all conds
-	fields []*Field
+	fields []*field
 
 	plan    atomic.Pointer[plan]
 	scratch sync.Pool
@@ -70,11 +70,9 @@ func (k cond) each(visit func(int32)) {
 // Len is how many conditions are asked of such an event.
 func (c *Class) Len() int { return len(c.ids) }
 
-// Fields are those that Candidates needs to know. The caller must not change it.
-func (c *Class) Fields() []*Field { return c.fields }
-
 // Candidates appends to dst, in ascending order, the numbers of the conditions
-// that may be true of e or fail on it.
+// that may be true of e or fail on it. Of e only the fields that Index.Fields
+// names are read, and its text is not kept.
 func (c *Class) Candidates(dst []int, e *events.Event) []int {
 	if len(c.ids) == 0 {
 		return dst
@@ -89,21 +87,6 @@ func (c *Class) Candidates(dst []int, e *events.Event) []int {
 		s.values[fp.field.id] = fp.field.read(v)
 	}
 	return c.candidates(dst, s, p)
-}
-
-// CandidatesOf is Candidates for values read elsewhere, in the order of Fields.
-func (c *Class) CandidatesOf(dst []int, values []Value) []int {
-	if len(c.ids) == 0 {
-		return dst
-	}
-	s := c.scratch.Get().(*scratch)
-	defer c.scratch.Put(s)
-	s.start()
-	s.event = nil
-	for i, f := range c.fields {
-		s.values[f.id] = values[i]
-	}
-	return c.candidates(dst, s, c.plan.Load())
 }
 
 func (c *Class) candidates(dst []int, s *scratch, p *plan) []int {

@@ -80,6 +80,16 @@ func New(conditions []Condition) *Index {
 // words for its author; empty when the index can look it up.
 func (x *Index) Why(n int) string { return x.why[n] }
 
+// Fields lists the paths of the event's fields that some condition's candidates
+// depend on.
+func (x *Index) Fields() []string {
+	paths := map[string]bool{}
+	for _, a := range x.atoms {
+		paths[a.field.path] = true
+	}
+	return sortedKeys(paths)
+}
+
 // Class is the conditions asked of events of the given type and kind.
 func (x *Index) Class(typ, kind string) *Class {
 	key := sort{typ, kind}

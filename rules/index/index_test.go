@@ -131,7 +131,7 @@ func (x *Index) describe(c cond) string {
 	case condNever:
 		return "never"
 	case condHolds:
-		return fmt.Sprintf("%s/%d/%q", x.atoms[c.atom].field.Path, x.atoms[c.atom].op, x.atoms[c.atom].text)
+		return fmt.Sprintf("%s/%d/%q", x.atoms[c.atom].field.path, x.atoms[c.atom].op, x.atoms[c.atom].text)
 	case condLacks:
 		return "!" + x.describe(cond{op: condHolds, atom: c.atom})
 	}

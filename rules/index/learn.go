@@ -26,7 +26,7 @@ type learner struct {
 	seen   atomic.Uint64
 
 	mu     sync.Mutex
-	sample [][]Value // guarded by mu; in the order of Class.fields
+	sample [][]value // guarded by mu; in the order of Class.fields
 }
 
 func (l *learner) begin(atoms int) {
@@ -50,31 +50,31 @@ func (l *learner) observe(c *Class, s *scratch) {
 }
 
 // snapshot copies the values of the event: they may lie in a message.
-func (c *Class) snapshot(s *scratch) []Value {
+func (c *Class) snapshot(s *scratch) []value {
 	if s.event != nil {
 		s.load(s.event, c.fields)
 		s.event = nil
 	}
-	kept := make([]Value, len(c.fields))
+	kept := make([]value, len(c.fields))
 	for i, f := range c.fields {
 		kept[i] = s.values[f.id]
-		text := kept[i].Text
-		kept[i].Text = strings.Clone(text[:min(len(text), maxKept)])
+		text := kept[i].text
+		kept[i].text = strings.Clone(text[:min(len(text), maxKept)])
 	}
 	return kept
 }
 
 // learn counts how often each atom holds in the sample, and each gram occurs,
 // and files the conditions anew.
-func (c *Class) learn(sample [][]Value) {
+func (c *Class) learn(sample [][]value) {
 	o := &odds{atoms: c.index.atoms, seen: make([]int, len(c.index.atoms)), events: len(sample)}
-	rarity := map[*Field]map[uint32]int{}
+	rarity := map[*field]map[uint32]int{}
 	r := newRecord()
 	for _, values := range sample {
 		r.begin()
 		for i, f := range c.fields {
 			r.values[f.id] = values[i]
-			if f.Type == Text {
+			if f.typ == textType {
 				countGrams(rarity, f, r.canonical(f))
 			}
 		}
@@ -87,7 +87,7 @@ func (c *Class) learn(sample [][]Value) {
 	c.plan.Store(newPlan(c.conds, o, rarity))
 }
 
-func countGrams(rarity map[*Field]map[uint32]int, f *Field, text []byte) {
+func countGrams(rarity map[*field]map[uint32]int, f *field, text []byte) {
 	m := rarity[f]
 	if m == nil {
 		m = map[uint32]int{}

@@ -68,7 +68,7 @@ func (x *extractor) derive(n ast.Node, s *scope, truth bool) cond {
 			return x.call(v, id.Value, v.Arguments, s, truth)
 		}
 	case *ast.IdentifierNode, *ast.MemberNode:
-		if t, ok := s.term(n); ok && t.field.Type == Bool {
+		if t, ok := s.term(n); ok && t.field.typ == boolType {
 			return x.boolean(t.field, truth)
 		}
 	}
@@ -156,7 +156,7 @@ func (x *extractor) function(name string, args []ast.Node, s *scope, truth bool)
 	if name == "has" {
 		return x.has(t, truth)
 	}
-	if len(args) < 2 || t.field.Type != Text {
+	if len(args) < 2 || t.field.typ != textType {
 		return always, false
 	}
 	c, ok := s.constant(args[1])
@@ -193,11 +193,11 @@ func (x *extractor) function(name string, args []ast.Node, s *scope, truth bool)
 // has is the condition that a field is not its zero value.
 func (x *extractor) has(t term, truth bool) (cond, bool) {
 	switch {
-	case !t.exact() || t.field.Type == Float: // -0 is present and equals 0
+	case !t.exact() || t.field.typ == floatType: // -0 is present and equals 0
 		return always, false
-	case t.field.Type == Text:
+	case t.field.typ == textType:
 		return x.text(opEqual, t, "", !truth), true
-	case t.field.Type == Bool:
+	case t.field.typ == boolType:
 		return x.boolean(t.field, truth), true
 	}
 	return x.claim(&atom{field: t.field, op: opIs, refusable: true}, !truth), true
@@ -315,10 +315,10 @@ func (x *extractor) comparison(v *ast.BinaryNode, s *scope, truth bool) (cond, b
 	if op == "!=" {
 		op, truth = "==", !truth
 	}
-	switch t.field.Type {
-	case Text:
+	switch t.field.typ {
+	case textType:
 		return x.textComparison(op, t, c, truth)
-	case Bool:
+	case boolType:
 		b, ok := c.(bool)
 		return x.boolean(t.field, b == truth), ok && op == "=="
 	}
@@ -428,7 +428,7 @@ func constantly(b bool) cond {
 	return never
 }
 
-func (x *extractor) boolean(f *Field, want bool) cond {
+func (x *extractor) boolean(f *field, want bool) cond {
 	a := &atom{field: f, op: opIs, refusable: true}
 	if want {
 		a.num = 1
@@ -442,7 +442,7 @@ var numberOps = map[string]op{"==": opIs, "<": opLess, "<=": opLessEq, ">": opMo
 // for floating-point numbers: NaN is neither less nor more.
 var opposite = map[op]op{opLess: opMoreEq, opLessEq: opMore, opMore: opLessEq, opMoreEq: opLess}
 
-func (x *extractor) numberComparison(op string, f *Field, c any, truth bool) (cond, bool) {
+func (x *extractor) numberComparison(op string, f *field, c any, truth bool) (cond, bool) {
 	if op == "in" {
 		return x.numberIn(f, c, truth)
 	}
@@ -453,7 +453,7 @@ func (x *extractor) numberComparison(op string, f *Field, c any, truth bool) (co
 	a := &atom{field: f, op: o, refusable: true}
 	switch n := c.(type) {
 	case int:
-		a.num, a.flt, a.float = int64(n), float64(n), f.Type == Float
+		a.num, a.flt, a.float = int64(n), float64(n), f.typ == floatType
 	case float64:
 		a.flt, a.float = n, true
 	default:
@@ -465,7 +465,7 @@ func (x *extractor) numberComparison(op string, f *Field, c any, truth bool) (co
 	return x.claim(a, truth), true
 }
 
-func (x *extractor) numberIn(f *Field, c any, truth bool) (cond, bool) {
+func (x *extractor) numberIn(f *field, c any, truth bool) (cond, bool) {
 	var list []int
 	switch v := c.(type) {
 	case map[int]struct{}:
@@ -483,7 +483,7 @@ func (x *extractor) numberIn(f *Field, c any, truth bool) (cond, bool) {
 	default:
 		return always, false
 	}
-	if f.Type != Int || len(list) == 0 {
+	if f.typ != intType || len(list) == 0 {
 		return always, false
 	}
 	a := &atom{field: f, op: opIsIn, nums: map[int64]struct{}{}, refusable: true}

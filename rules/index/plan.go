@@ -23,7 +23,7 @@ type slot struct {
 
 // fieldPlan looks up the atoms of one field. The tables hold slot numbers.
 type fieldPlan struct {
-	field    *Field
+	field    *field
 	exact    map[string][]int32
 	folded   map[string][]int32
 	literals *literalTables
@@ -46,7 +46,7 @@ type network struct {
 }
 
 // newPlan files every condition of the class.
-func newPlan(conds []cond, o *odds, rarity map[*Field]map[uint32]int) *plan {
+func newPlan(conds []cond, o *odds, rarity map[*field]map[uint32]int) *plan {
 	p := &plan{}
 	slotOf := map[int32]int32{}
 	for i, c := range conds {
@@ -65,7 +65,7 @@ func newPlan(conds []cond, o *odds, rarity map[*Field]map[uint32]int) *plan {
 			p.slots[n].conds = append(p.slots[n].conds, int32(i))
 		}
 	}
-	fields := map[*Field]*fieldPlan{}
+	fields := map[*field]*fieldPlan{}
 	for n, s := range p.slots {
 		a := o.atoms[s.atom]
 		fp := fields[a.field]
@@ -82,7 +82,7 @@ func newPlan(conds []cond, o *odds, rarity map[*Field]map[uint32]int) *plan {
 	return p
 }
 
-func newFieldPlan(f *Field) *fieldPlan {
+func newFieldPlan(f *field) *fieldPlan {
 	return &fieldPlan{
 		field:  f,
 		exact:  map[string][]int32{},
@@ -156,8 +156,8 @@ func (fp *fieldPlan) seal() {
 
 // lookup calls found for each slot whose atom may hold; the caller checks.
 func (fp *fieldPlan) lookup(r *record, found func(int32)) {
-	switch fp.field.Type {
-	case Text:
+	switch fp.field.typ {
+	case textType:
 		fp.lookupText(r, found)
 	default:
 		fp.lookupNumber(&r.values[fp.field.id], found)
@@ -169,7 +169,7 @@ func (fp *fieldPlan) lookup(r *record, found func(int32)) {
 
 func (fp *fieldPlan) lookupText(r *record, found func(int32)) {
 	if len(fp.exact) > 0 {
-		for _, n := range fp.exact[r.values[fp.field.id].Text] {
+		for _, n := range fp.exact[r.values[fp.field.id].text] {
 			found(n)
 		}
 	}
@@ -197,11 +197,11 @@ func (fp *fieldPlan) lookupText(r *record, found func(int32)) {
 	}
 }
 
-func (fp *fieldPlan) lookupNumber(v *Value, found func(int32)) {
-	x := v.Float
-	if fp.field.Type != Float {
-		x = float64(v.Int)
-		for _, n := range fp.numbers[v.Int] {
+func (fp *fieldPlan) lookupNumber(v *value, found func(int32)) {
+	x := v.float
+	if fp.field.typ != floatType {
+		x = float64(v.int)
+		for _, n := range fp.numbers[v.int] {
 			found(n)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 // term is an expression that is a field, or a field seen through functions that
 // the canonical form can look through.
 type term struct {
-	field *Field
+	field *field
 	lower bool // the outermost change of case is lower(), …
 	upper bool // … or upper()
 	part  bool // only a part of the field (trimmed, or the last of a path): any comparison shows containment
@@ -105,7 +105,7 @@ func (s *scope) call(name string, args []ast.Node) (term, bool) {
 		return term{}, false
 	}
 	t, ok := s.term(args[0])
-	if !ok || t.field.Type != Text {
+	if !ok || t.field.typ != textType {
 		return term{}, false
 	}
 	switch name {
