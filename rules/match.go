@@ -120,6 +120,14 @@ func failure(r *Compiled, e *events.Event, err error) Failure {
 	return f
 }
 
+// failureOf is failure, or nil where there is no error.
+func failureOf(r *Compiled, e *events.Event, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure(r, e, err)
+}
+
 func (r *Compiled) holds(e *events.Event) (bool, error) {
 	if r.When == nil {
 		return true, nil

@@ -19,6 +19,10 @@ func Rules(n int, seed uint64) []Rule {
 	made := make([]Rule, n)
 	for i := range made {
 		on, when := v.condition()
+		if i%100 == 0 { // a few that match now and then
+			tail := v.programs[nPrograms/4+v.rand.IntN(nPrograms*3/4)]
+			on, when = "process_start", fmt.Sprintf("process.name == %q && !process.already_running", base(tail))
+		}
 		made[i] = Rule{ID: fmt.Sprintf("rule-%05d", i), On: on, When: when}
 	}
 	return made

@@ -15,7 +15,7 @@ const (
 	lessonFactor = 16
 	maxSample    = 256
 	minSample    = 64
-	maxChecks    = 1 << 21 // atoms × events of one lesson
+	maxChecks    = 1 << 20 // atoms × events of one lesson
 	maxKept      = 4096    // bytes kept of one text
 )
 
