@@ -54,7 +54,7 @@ type correlateDocument struct {
 	GroupBy  []string      `yaml:"group_by" list:"one" doc:"expressions; events count together where they are equal"`
 	Field    string        `yaml:"field" doc:"expression whose different values are counted (value_count)"`
 	Timespan time.Duration `yaml:"timespan,required" doc:"how far apart the events may be"`
-	GTE      int           `yaml:"gte" min:"1" doc:"how many it takes (event_count, value_count)"`
+	GTE      int           `yaml:"gte" min:"1" max:"1000" doc:"how many it takes (event_count, value_count)"`
 	Rules    []string      `yaml:"rules" doc:"ids of the rules that must match (temporal, temporal_ordered)"`
 }
 

@@ -10,11 +10,6 @@ import (
 	"edrpipe/pkg/expression"
 )
 
-// DefaultSuppression is how long a rule does not act again for one key, where
-// it does not say otherwise. Twins of an event (a watchlist hit and its storage
-// hit) come up to seven minutes apart.
-const DefaultSuppression = 15 * time.Minute
-
 // Suppressor decides whether a rule may act, having acted for the same key
 // before. Its answer for one job id is always the same while the key lives, so
 // that a redelivered event, whose job was perhaps not stored before a crash, is
