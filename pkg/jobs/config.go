@@ -11,15 +11,16 @@ import (
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/expression"
 )
 
 // Config is what a Scheduler is made of. Server is required; every zero value
 // means the default named with it.
 type Config struct {
 	Server edr.Server
-	Store  Store      // of durable jobs; nil: Memory
-	Table  TableStore // of the slots; nil: MemoryTable, which serves one process
-	Binder Binder     // of durable jobs' steps; nil: such jobs are refused
+	Store  Store            // of durable jobs; nil: Memory
+	Table  TableStore       // of the slots; nil: MemoryTable, which serves one process
+	Lists  expression.Lists // of in_list in steps' expressions; nil: none
 
 	// Owner names this replica in the slot table. Claims found under the same name
 	// at start are leftovers of its own crash and are taken back at once, so no two

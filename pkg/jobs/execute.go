@@ -29,10 +29,12 @@ type execution struct {
 
 	mu      sync.Mutex // guards what follows; held while the record is written
 	job     *Job
-	results map[string]StepResult
-	failed  *StepResult // first failure that was not let pass
-	worst   State       // Failed, Denied or Unknown, once failed is set
+	results map[string]actions.StepResult
+	failed  *actions.StepResult // first failure that was not let pass
+	worst   State               // Failed, Denied or Unknown, once failed is set
 	reason  Reason
+
+	chainBinder, failureBinder *actions.Binder
 }
 
 // halt ends an execution before its chain has ended: the job waits for
@@ -59,7 +61,7 @@ func (v *visit) run(e *entry) bool {
 	ctx, stop := context.WithCancelCause(v.ctx)
 	defer stop(nil)
 	x := &execution{
-		s: v.s, v: v, id: j.ID, store: v.s.storeOf(j.ID), stop: stop, job: j, results: map[string]StepResult{},
+		s: v.s, v: v, id: j.ID, store: v.s.storeOf(j.ID), stop: stop, job: j, results: map[string]actions.StepResult{},
 	}
 	v.setNow(x)
 	defer v.setNow(nil)
@@ -180,9 +182,6 @@ func (x *execution) timeLeft() time.Duration {
 
 // chain runs the steps from where the job stopped last.
 func (x *execution) chain(ctx context.Context) *halt {
-	if x.s.cfg.Binder == nil {
-		return &halt{move: move{to: Failed, reason: ReasonBinding, detail: "this scheduler has no Binder"}}
-	}
 	if h := x.steps(ctx, x.job.Steps, false); h != nil {
 		return h
 	}
@@ -356,17 +355,6 @@ func (j *Job) put(r StepRecord) {
 	j.Done = append(j.Done, r)
 }
 
-// scope is what a step's expressions see.
-func (x *execution) scope(item any) *Scope {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	steps := make(map[string]StepResult, len(x.results))
-	for id, r := range x.results {
-		steps[id] = r
-	}
-	return &Scope{Job: x.job, Steps: steps, Item: item, Failed: x.failed}
-}
-
 // finish records the end of a step and tells about it.
 func (x *execution) finish(ctx context.Context, st *actions.Step, r StepRecord) error {
 	r.Ended = time.Now()
@@ -399,7 +387,7 @@ func (x *execution) snapshot() *Job {
 func (x *execution) remember(st *actions.Step, r StepRecord) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	res := StepResult{ID: r.ID, Status: r.State, Error: r.Error, Output: r.Output}
+	res := actions.StepResult{ID: r.ID, Status: string(r.State), Error: r.Error, Output: r.Output}
 	if r.Item > 0 {
 		return // its foreach has the result
 	}

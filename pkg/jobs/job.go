@@ -11,23 +11,24 @@ import (
 // A Job is a chain of steps bound to a sensor and the event that asked for it:
 // plain data, the source of truth in the store.
 type Job struct {
-	ID        string         `json:"id"` // see ID: deterministic, so that a re-delivered event makes no second job
-	Rule      string         `json:"rule,omitempty"`
-	Digest    string         `json:"digest,omitempty"` // of the rule as it was
-	Submitter string         `json:"submitter"`        // "rule", or the person who submitted it
-	Server    string         `json:"server"`           // EDR server
-	Sensor    int            `json:"sensor"`
-	Host      string         `json:"host,omitempty"`
-	Priority  Priority       `json:"priority"`
-	Mode      string         `json:"mode,omitempty"` // shadow or enforce
-	Steps     []actions.Step `json:"steps"`
-	OnFailure []actions.Step `json:"on_failure,omitempty"`
-	Timeout   time.Duration  `json:"timeout,omitempty"` // of the whole chain, once it runs
-	Group     string         `json:"group,omitempty"`   // concurrency key; empty: the sensor
-	Policy    Policy         `json:"policy,omitempty"`  // what happens when a job of the same Group is under way
-	Literal   bool           `json:"literal,omitempty"` // the steps' values are final: never evaluated again
-	Parent    *Parent        `json:"parent,omitempty"`  // the step of another job that waits for this one
-	Of        string         `json:"of,omitempty"`      // the job that this one retries, resolves or undoes
+	ID        string            `json:"id"` // see ID: deterministic, so that a re-delivered event makes no second job
+	Rule      string            `json:"rule,omitempty"`
+	Digest    string            `json:"digest,omitempty"` // of the rule as it was
+	About     *actions.RuleInfo `json:"about,omitempty"`  // the rule, as expressions see it
+	Submitter string            `json:"submitter"`        // "rule", or the person who submitted it
+	Server    string            `json:"server"`           // EDR server
+	Sensor    int               `json:"sensor"`
+	Host      string            `json:"host,omitempty"`
+	Priority  Priority          `json:"priority"`
+	Mode      string            `json:"mode,omitempty"` // shadow or enforce
+	Steps     []actions.Step    `json:"steps"`
+	OnFailure []actions.Step    `json:"on_failure,omitempty"`
+	Timeout   time.Duration     `json:"timeout,omitempty"` // of the whole chain, once it runs
+	Group     string            `json:"group,omitempty"`   // concurrency key; empty: the sensor
+	Policy    Policy            `json:"policy,omitempty"`  // what happens when a job of the same Group is under way
+	Literal   bool              `json:"literal,omitempty"` // the steps' values are final: never evaluated again
+	Parent    *Parent           `json:"parent,omitempty"`  // the step of another job that waits for this one
+	Of        string            `json:"of,omitempty"`      // the job that this one retries, resolves or undoes
 
 	Event      *events.Event  `json:"event,omitempty"`
 	Vars       map[string]any `json:"vars,omitempty"`

@@ -3,16 +3,12 @@ package jobs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"edrpipe/pkg/actions"
 )
-
-// MaxItems bounds a foreach.
-const MaxItems = 1000
 
 // step runs one step unless it has ended before. A halt means that the chain
 // does not go on now.
@@ -21,10 +17,11 @@ func (x *execution) step(ctx context.Context, st *actions.Step, cleanup bool) *h
 		x.remember(st, r)
 		return nil
 	}
-	if x.failed != nil && !cleanup && !x.s.cfg.Binder.Always(st.If) {
+	if _, always := actions.Condition(st.If); x.hasFailed() && !cleanup && !always {
 		return x.skip(ctx, st, "an earlier step failed")
 	}
-	holds, err := x.s.cfg.Binder.Holds(x.scope(nil), st.If)
+	b := x.binder(cleanup)
+	holds, err := b.Holds(x.scope(nil), x.condition(st))
 	switch {
 	case err != nil:
 		return x.fail(ctx, st, 0, fmt.Errorf("if: %w", err))
@@ -33,9 +30,23 @@ func (x *execution) step(ctx context.Context, st *actions.Step, cleanup bool) *h
 	case len(st.Parallel) > 0:
 		return x.parallel(ctx, st, cleanup)
 	case st.Foreach != "":
-		return x.foreach(ctx, st)
+		return x.foreach(ctx, b, st)
 	}
-	return x.one(ctx, st, 0, nil)
+	return x.one(ctx, b, st, 0, nil)
+}
+
+func (x *execution) hasFailed() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.failed != nil
+}
+
+// condition is the step's if; a literal job has been through its conditions.
+func (x *execution) condition(st *actions.Step) string {
+	if x.job.Literal {
+		return ""
+	}
+	return st.If
 }
 
 // skip records that a step does not run.
@@ -106,18 +117,15 @@ func usesSession(st *actions.Step) bool {
 }
 
 // foreach runs a step once for each item; its result is the list of theirs.
-func (x *execution) foreach(ctx context.Context, st *actions.Step) *halt {
-	items, err := x.s.cfg.Binder.Items(x.scope(nil), st.Foreach)
-	if err == nil && len(items) > MaxItems {
-		err = fmt.Errorf("%d items, at most %d are allowed", len(items), MaxItems)
-	}
+func (x *execution) foreach(ctx context.Context, b *actions.Binder, st *actions.Step) *halt {
+	items, err := b.Items(x.scope(nil), st.Foreach)
 	if err != nil {
 		return x.fail(ctx, st, 0, fmt.Errorf("foreach: %w", err))
 	}
 	all := StepRecord{ID: st.ID, Uses: st.Uses, State: StepOK, Started: time.Now()}
 	outputs := make([]json.RawMessage, 0, len(items))
 	for i, item := range items {
-		if h := x.one(ctx, st, i+1, item); h != nil {
+		if h := x.one(ctx, b, st, i+1, item); h != nil {
 			return h
 		}
 		if h := x.interrupted(ctx); h != nil {
@@ -142,7 +150,7 @@ func (x *execution) foreach(ctx context.Context, st *actions.Step) *halt {
 }
 
 // one runs a step for one item, or for none (item 0).
-func (x *execution) one(ctx context.Context, st *actions.Step, item int, value any) *halt {
+func (x *execution) one(ctx context.Context, b *actions.Binder, st *actions.Step, item int, value any) *halt {
 	r := x.stepRecord(st, item)
 	if r.State.ended() {
 		x.remember(st, r)
@@ -154,21 +162,21 @@ func (x *execution) one(ctx context.Context, st *actions.Step, item int, value a
 	}
 	scope := x.scope(value)
 	if r.Args == nil {
-		if err := x.bind(st, scope, &r); err != nil {
+		if err := x.bind(b, st, scope, &r); err != nil {
 			return x.fail(ctx, st, item, err)
 		}
 	}
-	params, err := x.s.cfg.Binder.Params(act, r.Args)
+	params, err := actions.Decode(act, r.Args)
 	if err != nil {
 		return x.fail(ctx, st, item, err)
 	}
 	if r.State == StepPending { // nothing has left yet: it may still be refused
-		if h, over := x.permit(ctx, st, scope, act.Spec(), &r); h != nil || over {
+		if h, over := x.permit(ctx, b, st, scope, act.Spec(), &r); h != nil || over {
 			return h
 		}
 	}
 	if st.Sensor != "" && !x.job.Literal {
-		id, err := x.s.cfg.Binder.Sensor(scope, st.Sensor)
+		id, err := b.Sensor(scope, st.Sensor)
 		if err != nil {
 			return x.fail(ctx, st, item, fmt.Errorf("sensor: %w", err))
 		}
@@ -180,10 +188,10 @@ func (x *execution) one(ctx context.Context, st *actions.Step, item int, value a
 }
 
 // bind evaluates a step's arguments. They are recorded and not evaluated again.
-func (x *execution) bind(st *actions.Step, scope *Scope, r *StepRecord) (err error) {
+func (x *execution) bind(b *actions.Binder, st *actions.Step, scope actions.Scope, r *StepRecord) (err error) {
 	if x.job.Literal {
 		r.Args = st.With
-	} else if r.Args, err = x.s.cfg.Binder.Args(scope, st.With); err != nil {
+	} else if r.Args, err = b.Args(scope, st.With); err != nil {
 		return fmt.Errorf("with: %w", err)
 	}
 	if r.Args == nil {
@@ -194,7 +202,7 @@ func (x *execution) bind(st *actions.Step, scope *Scope, r *StepRecord) (err err
 
 // permit asks people and guards whether the step may run. over means that it may
 // not, and that this has been recorded.
-func (x *execution) permit(ctx context.Context, st *actions.Step, scope *Scope, spec actions.Spec, r *StepRecord) (h *halt, over bool) {
+func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.Step, scope actions.Scope, spec actions.Spec, r *StepRecord) (h *halt, over bool) {
 	refuse := func(state StepState, reason Reason, detail string) (*halt, bool) {
 		r.State, r.Reason, r.Error = state, reason, detail
 		return x.ended(x.finish(ctx, st, *r)), true
@@ -204,7 +212,7 @@ func (x *execution) permit(ctx context.Context, st *actions.Step, scope *Scope, 
 	}
 	ask := st.Approval
 	if ask != nil && ask.If != "" && !x.job.Literal {
-		needed, err := x.s.cfg.Binder.Holds(scope, ask.If)
+		needed, err := b.Holds(scope, ask.If)
 		if err != nil {
 			return x.fail(ctx, st, r.Item, fmt.Errorf("approval.if: %w", err)), true
 		}
@@ -260,6 +268,3 @@ func (x *execution) waitUntil(v Verdict) *halt {
 func park(reason Reason, detail string, d time.Duration) *halt {
 	return &halt{move: move{to: Parked, reason: reason, detail: detail, wake: time.Now().Add(d)}}
 }
-
-// errNoAnswer is not an outcome: the step could not be asked about.
-var errNoAnswer = errors.New("cannot be told now")

@@ -1,0 +1,65 @@
+package jobs
+
+import (
+	"slices"
+
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/expression"
+)
+
+// binder gives the steps of a job their values; cleanup is for those of OnFailure.
+func (x *execution) binder(cleanup bool) *actions.Binder {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	b := &x.chainBinder
+	if cleanup {
+		b = &x.failureBinder
+	}
+	if *b == nil {
+		*b = newBinder(x.job, cleanup, x.s.cfg.Lists)
+	}
+	return *b
+}
+
+func newBinder(j *Job, cleanup bool, lists expression.Lists) *actions.Binder {
+	site := actions.Site{Lists: lists, Failure: cleanup}
+	for name := range j.Vars {
+		site.Vars = append(site.Vars, expression.Field{Name: name, Type: expression.AnyType})
+	}
+	slices.SortFunc(site.Vars, func(a, b expression.Field) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	if j.Correlated != nil {
+		site.Correlated = expression.AnyType
+	}
+	if cleanup {
+		site.Before = j.Steps
+		return actions.NewBinder(j.OnFailure, site)
+	}
+	return actions.NewBinder(j.Steps, site)
+}
+
+// scope is what a step's expressions see.
+func (x *execution) scope(item any) actions.Scope {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	j := x.job
+	s := actions.Scope{
+		Event: j.Event, Vars: j.Vars, Correlated: j.Correlated, Item: item, Failed: x.failed,
+		Job: actions.JobInfo{
+			ID: j.ID, Server: j.Server, Sensor: j.Sensor, Host: j.Host, Priority: string(j.Priority), Mode: j.Mode, Created: j.Created,
+		},
+		Rule:  actions.RuleInfo{ID: j.Rule, Digest: j.Digest},
+		Steps: make(map[string]actions.StepResult, len(x.results)),
+	}
+	if j.About != nil {
+		s.Rule = *j.About
+	}
+	for id, r := range x.results {
+		s.Steps[id] = r
+	}
+	return s
+}

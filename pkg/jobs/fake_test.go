@@ -1,0 +1,428 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"edrpipe/pkg/edr"
+)
+
+// fakeServer is an EDR server in memory, for virtual time: sensors that check in
+// at intervals, a session limit, commands that take time and run on the sensor
+// whether or not their client still lives.
+type fakeServer struct {
+	mu       sync.Mutex
+	limit    int
+	sensors  map[int]*fakeSensor
+	sessions map[int64]*fakeSession
+	last     int64
+	took     time.Duration // of a command
+
+	requests map[string]int // by kind
+	refused  int
+	opened   int
+	peak     int
+	ran      map[string]int // executions by "sensor name object"
+	order    map[int][]string
+
+	fail func(request string, sensor int) error // nil: nothing fails
+}
+
+type fakeSensor struct {
+	id       int
+	online   bool
+	silent   bool // reads online and never comes in
+	interval time.Duration
+	phase    time.Time // of one check-in
+	isolated bool
+}
+
+type fakeSession struct {
+	edr.Session // methods that no test uses
+	srv         *fakeServer
+	id          int64
+	sensor      *fakeSensor
+	active      chan struct{} // closed at the check-in
+	over        chan struct{} // closed when the session ends
+	timer       *time.Timer
+	status      edr.SessionStatus
+	commands    []edr.Command
+	running     chan struct{} // closed when the latest command ends
+}
+
+func newFakeServer(limit int) *fakeServer {
+	return &fakeServer{
+		limit: limit, sensors: map[int]*fakeSensor{}, sessions: map[int64]*fakeSession{}, took: time.Second,
+		requests: map[string]int{}, ran: map[string]int{}, order: map[int][]string{},
+	}
+}
+
+// add makes n sensors from 1 on, whose check-ins are spread over the interval.
+func (f *fakeServer) add(n int, interval time.Duration) {
+	now := time.Now()
+	for i := 1; i <= n; i++ {
+		phase := now.Add(time.Duration(i-1) * interval / time.Duration(n))
+		f.sensors[i] = &fakeSensor{id: i, online: true, interval: interval, phase: phase}
+	}
+}
+
+func (f *fakeServer) set(id int, edit func(*fakeSensor)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	edit(f.sensors[id])
+}
+
+// next is the sensor's first check-in after now.
+func (s *fakeSensor) next(now time.Time) time.Time {
+	if now.Before(s.phase) {
+		return s.phase
+	}
+	return s.phase.Add((now.Sub(s.phase)/s.interval + 1) * s.interval)
+}
+
+func (s *fakeSensor) info() edr.Sensor {
+	now := time.Now()
+	next := s.next(now)
+	return edr.Sensor{
+		ID: s.id, Hostname: fmt.Sprintf("host-%d", s.id), OS: edr.Windows, Online: s.online, LiveResponse: true,
+		LastCheckin: next.Add(-s.interval), NextCheckin: next,
+	}
+}
+
+func (f *fakeServer) request(kind string, sensor int) error {
+	f.requests[kind]++
+	f.requests["all"]++
+	if f.fail != nil {
+		return f.fail(kind, sensor)
+	}
+	return nil
+}
+
+func (f *fakeServer) Name() string { return "fake" }
+
+func (f *fakeServer) Sensor(_ context.Context, id int) (edr.Sensor, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.request("sensor", id); err != nil {
+		return edr.Sensor{}, err
+	}
+	s := f.sensors[id]
+	if s == nil {
+		return edr.Sensor{}, fmt.Errorf("sensor %d: %w", id, edr.ErrUnknownSensor)
+	}
+	return s.info(), nil
+}
+
+func (f *fakeServer) Sensors(context.Context, edr.SensorQuery) ([]edr.Sensor, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for range len(f.sensors)/100 + 1 { // pages of 100
+		if err := f.request("sensors", 0); err != nil {
+			return nil, err
+		}
+	}
+	all := make([]edr.Sensor, 0, len(f.sensors))
+	for _, s := range f.sensors {
+		all = append(all, s.info())
+	}
+	return all, nil
+}
+
+func (f *fakeServer) Sessions(context.Context) ([]edr.SessionInfo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.request("sessions", 0); err != nil {
+		return nil, err
+	}
+	var all []edr.SessionInfo
+	for _, s := range f.sessions {
+		if s.live() {
+			all = append(all, s.info())
+		}
+	}
+	return all, nil
+}
+
+func (s *fakeSession) live() bool {
+	return s.status == edr.SessionPending || s.status == edr.SessionActive
+}
+
+func (s *fakeSession) info() edr.SessionInfo {
+	return edr.SessionInfo{ID: s.id, SensorID: s.sensor.id, Status: s.status}
+}
+
+func (f *fakeServer) Open(_ context.Context, id int) (edr.Session, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.request("open", id); err != nil {
+		return nil, err
+	}
+	return f.open(id)
+}
+
+// openForeign is another client's session.
+func (f *fakeServer) openForeign(id int) *fakeSession {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.open(id)
+	if err != nil {
+		panic(err)
+	}
+	return s.(*fakeSession)
+}
+
+func (f *fakeServer) open(id int) (edr.Session, error) {
+	sensor := f.sensors[id]
+	if sensor == nil {
+		return nil, fmt.Errorf("sensor %d: %w", id, edr.ErrUnknownSensor)
+	}
+	n := 0
+	for _, s := range f.sessions {
+		if !s.live() {
+			continue
+		}
+		n++
+		if s.sensor == sensor {
+			return nil, fmt.Errorf("sensor %d: %w", id, edr.ErrSessionBusy)
+		}
+	}
+	if n >= f.limit {
+		f.refused++
+		return nil, edr.ErrSessionLimit
+	}
+	f.last++
+	f.opened++
+	f.peak = max(f.peak, n+1)
+	s := &fakeSession{
+		srv: f, id: f.last, sensor: sensor, status: edr.SessionPending,
+		active: make(chan struct{}), over: make(chan struct{}),
+	}
+	f.sessions[s.id] = s
+	if sensor.online && !sensor.silent {
+		s.timer = time.AfterFunc(time.Until(sensor.next(time.Now())), s.activate)
+	}
+	return s, nil
+}
+
+func (s *fakeSession) activate() {
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	if s.status == edr.SessionPending {
+		s.status = edr.SessionActive
+		close(s.active)
+	}
+}
+
+func (f *fakeServer) Attach(_ context.Context, id int64) (edr.Session, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s := f.sessions[id]; s != nil && s.live() {
+		return s, nil
+	}
+	return nil, edr.ErrSessionGone
+}
+
+func (f *fakeServer) CloseSession(_ context.Context, id int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.request("close", 0); err != nil {
+		return err
+	}
+	if s := f.sessions[id]; s != nil {
+		s.end(edr.SessionClosed)
+	}
+	return nil
+}
+
+// end ends a session: commands that the sensor has not begun never run. f.mu is held.
+func (s *fakeSession) end(how edr.SessionStatus) {
+	if !s.live() {
+		return
+	}
+	s.status = how
+	close(s.over)
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+func (f *fakeServer) Commands(_ context.Context, id int64) ([]edr.Command, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.request("commands", 0); err != nil {
+		return nil, err
+	}
+	s := f.sessions[id]
+	if s == nil {
+		return nil, edr.ErrSessionGone
+	}
+	return append([]edr.Command(nil), s.commands...), nil
+}
+
+func (s *fakeSession) Info() edr.SessionInfo {
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	return s.info()
+}
+
+func (s *fakeSession) OS() edr.OS { return edr.Windows }
+
+func (s *fakeSession) Await(ctx context.Context) error {
+	select {
+	case <-s.active:
+		return nil
+	case <-s.over:
+		return edr.ErrSessionGone
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", edr.ErrTimeout, context.Cause(ctx))
+	}
+}
+
+func (s *fakeSession) KeepAlive(context.Context) error {
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	s.srv.requests["keepalive"]++
+	if s.status != edr.SessionActive {
+		return edr.ErrSessionGone
+	}
+	return nil
+}
+
+func (s *fakeSession) Close(ctx context.Context) error { return s.srv.CloseSession(ctx, s.id) }
+
+func (s *fakeSession) Commands(ctx context.Context) ([]edr.Command, error) {
+	return s.srv.Commands(ctx, s.id)
+}
+
+func (s *fakeSession) Command(_ context.Context, id int64, _ bool) (edr.Command, error) {
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	return s.commands[id-1], nil
+}
+
+func (s *fakeSession) Cancel(_ context.Context, id int64) error {
+	s.srv.mu.Lock()
+	defer s.srv.mu.Unlock()
+	if c := &s.commands[id-1]; c.Status == edr.CommandPending {
+		c.Status = edr.CommandCancelled
+	}
+	return nil
+}
+
+// do sends a command and waits for its end, as a real session would.
+func (s *fakeSession) do(ctx context.Context, name, object string) error {
+	trace := edr.ContextTrace(ctx)
+	s.srv.mu.Lock()
+	after := int64(len(s.commands))
+	s.srv.mu.Unlock()
+	if trace.Submitting != nil {
+		if err := trace.Submitting(ctx, name, object, s.id, after); err != nil {
+			return err
+		}
+	}
+	c, ended, err := s.submit(name, object)
+	if err != nil {
+		return err
+	}
+	if trace.Submitted != nil {
+		trace.Submitted(ctx, c)
+	}
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", name, ctx.Err())
+	}
+	s.srv.mu.Lock()
+	c = s.commands[c.ID-1]
+	live := s.live()
+	s.srv.mu.Unlock()
+	if trace.Finished != nil {
+		trace.Finished(ctx, c)
+	}
+	switch {
+	case c.Status == edr.CommandCancelled:
+		return edr.ErrCancelled
+	case c.Status != edr.CommandComplete || !live:
+		return edr.ErrSessionGone
+	}
+	return nil
+}
+
+// submit is the server's side of a command.
+func (s *fakeSession) submit(name, object string) (edr.Command, <-chan struct{}, error) {
+	f := s.srv
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s.status != edr.SessionActive {
+		f.requests["dead"]++
+		return edr.Command{}, nil, fmt.Errorf("session %d: %w", s.id, edr.ErrSessionGone)
+	}
+	// "command" fails before, "lost" after the server has taken the command.
+	if err := f.request("command", s.sensor.id); err != nil {
+		return edr.Command{}, nil, err
+	}
+	c := edr.Command{ID: int64(len(s.commands) + 1), SessionID: s.id, SensorID: s.sensor.id, Name: name, Object: object, Status: edr.CommandPending}
+	s.commands = append(s.commands, c)
+	ended, before := make(chan struct{}), s.running
+	s.running = ended
+	go s.run(c, before, ended)
+	if f.fail != nil {
+		if err := f.fail("lost", s.sensor.id); err != nil {
+			return edr.Command{}, nil, err
+		}
+	}
+	return c, ended, nil
+}
+
+// run is the sensor's side: one command after the other.
+func (s *fakeSession) run(c edr.Command, before <-chan struct{}, ended chan<- struct{}) {
+	defer close(ended)
+	if before != nil {
+		<-before
+	}
+	f := s.srv
+	f.mu.Lock()
+	if s.status != edr.SessionActive || s.commands[c.ID-1].Status != edr.CommandPending {
+		f.mu.Unlock()
+		return
+	}
+	s.commands[c.ID-1].Status = edr.CommandRunning
+	f.mu.Unlock()
+	time.Sleep(f.took)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.commands[c.ID-1].Status = edr.CommandComplete
+	f.ran[fmt.Sprintf("%d %s %s", s.sensor.id, c.Name, c.Object)]++
+	f.order[s.sensor.id] = append(f.order[s.sensor.id], c.Object)
+}
+
+func (s *fakeSession) GetFile(ctx context.Context, path string, _ edr.Range, w io.Writer) (edr.FileInfo, error) {
+	if err := s.do(ctx, "get file", path); err != nil {
+		return edr.FileInfo{}, err
+	}
+	_, err := io.WriteString(w, "content")
+	return edr.FileInfo{Path: path, Size: 7}, err
+}
+
+func (s *fakeSession) DeleteFile(ctx context.Context, path string) error {
+	return s.do(ctx, "delete file", path)
+}
+
+func (s *fakeSession) Run(ctx context.Context, p edr.ProcessSpec) (edr.ProcessResult, error) {
+	return edr.ProcessResult{PID: 1}, s.do(ctx, "create process", p.CommandLine)
+}
+
+// SetIsolation implements edr.Isolator.
+func (f *fakeServer) SetIsolation(_ context.Context, id int, isolated bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.request("isolate", id); err != nil {
+		return err
+	}
+	f.sensors[id].isolated = isolated
+	f.ran[fmt.Sprintf("%d isolate %t", id, isolated)]++
+	return nil
+}

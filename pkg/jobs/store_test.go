@@ -1,0 +1,300 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/internal/natsd"
+	"edrpipe/pkg/actions"
+)
+
+// stores are the implementations that every store test runs on.
+var stores = map[string]func(t testing.TB) Store{
+	"memory": func(testing.TB) Store { return new(Memory) },
+	"kv":     func(t testing.TB) Store { return newKV(t, newJetStream(t, t.TempDir())) },
+}
+
+// newJetStream starts an embedded bus that ends with the test.
+func newJetStream(t testing.TB, dir string) jetstream.JetStream {
+	t.Helper()
+	server, err := natsd.Start(natsd.Config{Dir: dir, Sync: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect("", nats.InProcessServer(server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		nc.Close()
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+func newKV(t testing.TB, js jetstream.JetStream) *KV {
+	t.Helper()
+	for _, bucket := range []string{"jobs", "jobs-finished", "control"} {
+		if _, err := js.CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket, Storage: jetstream.FileStorage}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, err := OpenKV(t.Context(), js, "jobs", "jobs-finished")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func eachStore(t *testing.T, test func(t *testing.T, s Store)) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func record(id string) *Job {
+	now := time.Now()
+	return &Job{
+		ID: id, Server: "fake", Sensor: 1, State: Queued, Created: now, Updated: now,
+		Steps: []actions.Step{{ID: "a", Uses: "test_read"}},
+	}
+}
+
+func TestStoreCreatesAnIDOnce(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := t.Context()
+		first, err := s.Create(ctx, []*Job{record("a"), record("b")})
+		if err != nil || !slices.Equal(first, []bool{true, true}) {
+			t.Fatalf("Create = %v, %v", first, err)
+		}
+		again, err := s.Create(ctx, []*Job{record("b"), record("c"), record("c")})
+		if err != nil || !slices.Equal(again, []bool{false, true, false}) {
+			t.Fatalf("Create again = %v, %v; want only c, once", again, err)
+		}
+	})
+}
+
+func TestStoreRemembersFinishedJobs(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := t.Context()
+		j := record("a")
+		if _, err := s.Create(ctx, []*Job{j}); err != nil {
+			t.Fatal(err)
+		}
+		j.State, j.Ended = Succeeded, time.Now()
+		if err := s.Update(ctx, j); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // archiving twice is no error
+			if err := s.Archive(ctx, j); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if created, err := s.Create(ctx, []*Job{record("a")}); err != nil || created[0] {
+			t.Errorf("Create of a finished job = %v, %v; want not created", created, err)
+		}
+		got, err := s.Get(ctx, "a")
+		if err != nil || got.State != Succeeded {
+			t.Errorf("Get = %+v, %v; want the finished job", got, err)
+		}
+		done, err := s.Finished(ctx, time.Now().Add(-time.Hour))
+		if err != nil || len(done) != 1 || done[0].ID != "a" {
+			t.Errorf("Finished = %v, %v; want a", done, err)
+		}
+		if err := s.Update(ctx, record("a")); !errors.Is(err, ErrConflict) {
+			t.Errorf("Update of a finished job: %v, want ErrConflict", err)
+		}
+	})
+}
+
+func TestStoreUpdatesOnlyTheRevisionAtHand(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := t.Context()
+		if _, err := s.Create(ctx, []*Job{record("a")}); err != nil {
+			t.Fatal(err)
+		}
+		var won, lost int
+		var mu sync.Mutex
+		var writers sync.WaitGroup
+		mine, err := s.Get(ctx, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 8 {
+			writers.Go(func() {
+				j := *mine
+				err := s.Update(ctx, &j)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					won++
+				case errors.Is(err, ErrConflict):
+					lost++
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		writers.Wait()
+		if won != 1 || lost != 7 {
+			t.Errorf("%d writers won and %d were told of a conflict, want 1 and 7", won, lost)
+		}
+	})
+}
+
+func TestStoreWatchSeesTheLiveAndTheirChanges(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx, cancel := context.WithCancel(t.Context())
+		a, b := record("a"), record("b")
+		if _, err := s.Create(ctx, []*Job{a, b}); err != nil {
+			t.Fatal(err)
+		}
+		a.State = Succeeded
+		if err := errors.Join(s.Update(ctx, a), s.Archive(ctx, a)); err != nil {
+			t.Fatal(err)
+		}
+		seen := make(chan string, 100)
+		var watching sync.WaitGroup
+		watching.Go(func() {
+			err := s.Watch(ctx, func(c Change) {
+				switch {
+				case c.Synced:
+					seen <- "synced"
+				case c.Job == nil:
+					seen <- "gone " + c.ID
+				default:
+					seen <- fmt.Sprintf("%s %s", c.ID, c.Job.State)
+				}
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Watch: %v", err)
+			}
+		})
+		next := func(want string) {
+			t.Helper()
+			select {
+			case got := <-seen:
+				if got != want {
+					t.Errorf("saw %q, want %q", got, want)
+				}
+			case <-time.After(10 * time.Second):
+				t.Errorf("saw nothing, want %q", want)
+			}
+		}
+		next("b queued")
+		next("synced")
+		b.State = Failed
+		if err := errors.Join(s.Update(ctx, b), s.Archive(ctx, b)); err != nil {
+			t.Fatal(err)
+		}
+		next("b failed")
+		next("gone b")
+		cancel()
+		watching.Wait()
+	})
+}
+
+func TestKVRefusesADamagedRecord(t *testing.T) {
+	js := newJetStream(t, t.TempDir())
+	k := newKV(t, js)
+	if _, err := k.Create(t.Context(), []*Job{record("a")}); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := k.live.Get(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := slices.Clone(entry.Value())
+	data[len(data)/2] ^= 1
+	if _, err := k.live.Put(t.Context(), "a", data); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Get(t.Context(), "a"); !errors.Is(err, ErrDamaged) {
+		t.Errorf("Get: %v, want ErrDamaged", err)
+	}
+	if err := k.Watch(t.Context(), func(Change) {}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("Watch: %v, want ErrDamaged", err)
+	}
+}
+
+func TestKVCreatesOnceUnderContention(t *testing.T) {
+	k := newKV(t, newJetStream(t, t.TempDir()))
+	var mu sync.Mutex
+	made := map[string]int{}
+	var producers sync.WaitGroup
+	for range 4 {
+		producers.Go(func() {
+			for batch := range 5 {
+				var js []*Job
+				for i := range 20 {
+					js = append(js, record(fmt.Sprintf("j-%d-%d", batch, i)))
+				}
+				created, err := k.Create(t.Context(), js)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				for i, c := range created {
+					if c {
+						made[js[i].ID]++
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	producers.Wait()
+	for id, n := range made {
+		if n != 1 {
+			t.Errorf("%s was created %d times", id, n)
+		}
+	}
+	if len(made) != 100 {
+		t.Errorf("%d jobs were created, want 100", len(made))
+	}
+}
+
+func TestTableStores(t *testing.T) {
+	js := newJetStream(t, t.TempDir())
+	newKV(t, js)
+	control, err := js.KeyValue(t.Context(), "control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, store := range map[string]TableStore{"memory": new(MemoryTable), "kv": KVTable{Bucket: control, Server: "fake"}} {
+		t.Run(name, func(t *testing.T) {
+			table, revision, err := store.Load(t.Context())
+			if err != nil || len(table.Claims) != 0 || revision != 0 {
+				t.Fatalf("Load = %v, %d, %v; want an empty table", table, revision, err)
+			}
+			table.Claims[7] = Claim{Owner: "a", Epoch: 1, Slot: true}
+			next, err := store.Save(t.Context(), table, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.Save(t.Context(), table, 0); !errors.Is(err, ErrConflict) {
+				t.Errorf("Save at an old revision: %v, want ErrConflict", err)
+			}
+			got, revision, err := store.Load(t.Context())
+			if err != nil || got.Claims[7].Owner != "a" || revision != next {
+				t.Errorf("Load = %v, %d, %v", got, revision, err)
+			}
+		})
+	}
+}
