@@ -30,14 +30,20 @@ func ParseCapture(line []byte) (Message, error) {
 	if c.Body == nil {
 		return Message{}, fmt.Errorf("a captured bus message has body_b64, this line has not")
 	}
+	c.Capture.Body = *c.Body
+	return c.Message(), nil
+}
+
+// Message is the message as a source would deliver it.
+func (c Capture) Message() Message {
 	m := Message{
-		Body: *c.Body, ContentType: c.ContentType, Exchange: c.Exchange, RoutingKey: c.RoutingKey,
+		Body: c.Body, ContentType: c.ContentType, Exchange: c.Exchange, RoutingKey: c.RoutingKey,
 		Headers: make(map[string]string, len(c.Headers)),
 	}
 	for name, v := range c.Headers {
 		m.Headers[name] = headerText(v)
 	}
-	return m, nil
+	return m
 }
 
 // headerText writes a header's value as the text that Message carries.

@@ -350,12 +350,21 @@ func cloudStart(x *reading) {
 }
 
 // cloudAction finds the first action that has a word, of several joined by bars.
+// That something was opened counts only when nothing else is known of it.
 func (x *reading) cloudAction(word func(string) string) string {
 	actions := x.topText(keyAction)
+	opened := ""
 	for action := range strings.SplitSeq(actions, "|") {
-		if w := word(strings.TrimPrefix(strings.TrimSpace(action), "ACTION_")); w != "" {
+		switch w := word(strings.TrimPrefix(strings.TrimSpace(action), "ACTION_")); w {
+		case "":
+		case "open":
+			opened = w
+		default:
 			return w
 		}
+	}
+	if opened != "" {
+		return opened
 	}
 	first, _, _ := strings.Cut(actions, "|")
 	return x.pool.lower(strings.TrimPrefix(strings.TrimSpace(first), "ACTION_"))

@@ -51,7 +51,7 @@ func (l *lexer) fail(err error) bool {
 		if err == errSyntax && l.i >= len(l.s) {
 			err = errShort
 		}
-		l.err = err
+		l.err = fmt.Errorf("%w, at byte %d", err, min(l.i, len(l.s)))
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"unsafe"
@@ -167,7 +168,7 @@ func (p *pass) value(s string, at int, routing string, wraps int) (n int, more b
 // broken rejects a value and goes on after its line.
 func (p *pass) broken(s string, at int, err error) (int, bool) {
 	reason := BadJSON
-	if err == errDepth {
+	if errors.Is(err, errDepth) {
 		reason = TooDeep
 	}
 	n := lineLength(s)

@@ -43,21 +43,10 @@ func readLines[T any](t testing.TB, name string) []T {
 	return all
 }
 
+// captured is a Capture with its name.
 type captured struct {
-	Ref         string         `json:"ref"`
-	Exchange    string         `json:"exchange"`
-	RoutingKey  string         `json:"routing_key"`
-	ContentType string         `json:"content_type"`
-	Headers     map[string]any `json:"headers"`
-	Body        []byte         `json:"body_b64"`
-}
-
-func (c captured) message() Message {
-	m := Message{Body: c.Body, ContentType: c.ContentType, Exchange: c.Exchange, RoutingKey: c.RoutingKey, Headers: map[string]string{}}
-	for k, v := range c.Headers {
-		m.Headers[k] = fmt.Sprint(v)
-	}
-	return m
+	Ref string `json:"ref"`
+	Capture
 }
 
 // expectation is what an independent decoder found in a recorded message. Nil:
@@ -88,7 +77,7 @@ func TestRecordedBusMessages(t *testing.T) {
 	}
 	for _, c := range readLines[captured](t, "dev/bus.jsonl") {
 		t.Run(c.Ref, func(t *testing.T) {
-			events := decodeAll(t, &Decoder{}, c.message())
+			events := decodeAll(t, &Decoder{}, c.Message())
 			if len(events) != len(wants[c.Ref]) {
 				t.Fatalf("%d events, want %d", len(events), len(wants[c.Ref]))
 			}

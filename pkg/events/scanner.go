@@ -55,16 +55,20 @@ func (d *Decoder) Scanner(paths ...string) (*Scanner, error) {
 		s.fields = append(s.fields, f)
 		s.want(path, wanted)
 	}
-	all := []*shape{unknownShape}
-	for _, shape := range shapes {
-		all = append(all, shape)
-	}
-	for _, shape := range all {
+	choose := func(shape *shape) {
+		if s.steps[shape] != nil {
+			return // several types may have one shape
+		}
+		s.steps[shape] = []step{}
 		for i := range shape.steps {
 			if shape.steps[i].needs(wanted) {
 				s.steps[shape] = append(s.steps[shape], shape.steps[i])
 			}
 		}
+	}
+	choose(unknownShape)
+	for _, shape := range shapes {
+		choose(shape)
 	}
 	s.dict = newDictionary(keysOfShapes(func(st *step) bool { return st.needs(wanted) }))
 	return s, nil

@@ -69,6 +69,11 @@ func marshal(t testing.TB, e *Event) string {
 		return "no event"
 	}
 	e.LoadRaw()
+	return marshalOnly(t, e)
+}
+
+func marshalOnly(t testing.TB, e *Event) string {
+	t.Helper()
 	b, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +93,7 @@ func newScanner(t testing.TB, d *Decoder, paths ...string) *Scanner {
 func TestScanIsDecode(t *testing.T) {
 	var messages []Message
 	for _, c := range readLines[captured](t, "dev/bus.jsonl") {
-		messages = append(messages, c.message())
+		messages = append(messages, c.Message())
 	}
 	for _, name := range []string{"dev/forwarder.jsonl", "dev/forwarder-3.7.jsonl"} {
 		for _, line := range readLines[json.RawMessage](t, name) {

@@ -1,0 +1,104 @@
+package events
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestFixtures decodes every fixture of testdata and compares with its golden
+// file: events as JSON lines, rejects as comments.
+func TestFixtures(t *testing.T) {
+	for _, name := range fixtures(t) {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			var out bytes.Buffer
+			d := &Decoder{Now: func() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }}
+			for _, msg := range fixtureMessages(t, name) {
+				for e, err := range d.Events(&msg) {
+					if r := (*Reject)(nil); errors.As(err, &r) {
+						out.WriteString("# " + r.Error() + "\n")
+						continue
+					}
+					e.Raw = nil // the fixture again
+					out.WriteString(marshalOnly(t, e) + "\n")
+				}
+			}
+			compareGolden(t, name+".golden", out.Bytes())
+		})
+	}
+}
+
+// TestScanOfFixtures: the scanner gives what the decoder gives, hostile input
+// included.
+func TestScanOfFixtures(t *testing.T) {
+	d := &Decoder{Now: func() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }}
+	scanners := []*Scanner{newScanner(t, d, scannable()...)}
+	for _, path := range scannable() {
+		scanners = append(scanners, newScanner(t, d, path))
+	}
+	for _, name := range fixtures(t) {
+		for _, msg := range fixtureMessages(t, name) {
+			for _, s := range scanners {
+				compareScan(t, d, s, &msg)
+			}
+		}
+	}
+}
+
+func fixtures(t testing.TB) []string {
+	t.Helper()
+	all, err := filepath.Glob("testdata/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inputs []string
+	for _, name := range all {
+		if info, err := os.Stat(name); err == nil && !info.IsDir() && !strings.HasSuffix(name, ".golden") {
+			inputs = append(inputs, name)
+		}
+	}
+	return inputs
+}
+
+func fixtureMessages(t testing.TB, name string) []Message {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var msgs []Message
+	for rec, err := range ReadRecording(f, FormatAuto) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		msgs = append(msgs, rec.Message)
+	}
+	return msgs
+}
+
+func compareGolden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
+		t.Errorf("%s differs (-want +got), run with -update if this is meant:\n%s", name, diff)
+	}
+}
