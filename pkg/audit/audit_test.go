@@ -1,0 +1,283 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"edrpipe/internal/natsd"
+	"edrpipe/pkg/bus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var epoch = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+
+func fill(t testing.TB, s Store, key []byte, entries int) {
+	t.Helper()
+	l := New(Config{Store: s, Key: key, Now: func() time.Time { return epoch }})
+	for i := range entries {
+		err := l.Append(t.Context(), Entry{Kind: "verdict", By: "guard", Job: fmt.Sprint("j", i), Action: "isolate", What: "deny", Reason: "protected", Sensor: 42, Data: json.RawMessage(`{"pid":4711}`)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// changed is a log whose blocks somebody changed.
+type changed [][]byte
+
+func (c changed) Read(_ context.Context, visit func(uint64, []byte) error) error {
+	for i, b := range c {
+		if err := visit(uint64(i+1), b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestEveryChangedByteIsFound changes each byte of a log in every way that one
+// bit can, and to what it might be taken for.
+func TestEveryChangedByteIsFound(t *testing.T) {
+	for _, key := range [][]byte{nil, []byte("key")} {
+		m := &Memory{}
+		fill(t, m, key, 4)
+		if r, err := Verify(t.Context(), m, key); err != nil || r.Entries != 4 {
+			t.Fatalf("untouched: %+v, %v", r, err)
+		}
+		tried := 0
+		for block := range m.blocks {
+			for i := range m.blocks[block] {
+				for bit := range 8 {
+					c := changed{}
+					for _, b := range m.blocks {
+						c = append(c, bytes.Clone(b))
+					}
+					c[block][i] ^= 1 << bit
+					var d *Damage
+					if _, err := Verify(t.Context(), c, key); !errors.As(err, &d) {
+						t.Fatalf("block %d, byte %d, bit %d: %v\n%s", block, i, bit, err, c[block])
+					}
+					tried++
+				}
+			}
+		}
+		t.Logf("%d changes of one bit, all found", tried)
+	}
+}
+
+func TestGapsAreFound(t *testing.T) {
+	m := &Memory{}
+	fill(t, m, nil, 5)
+	whole, err := Verify(t.Context(), m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := m.blocks
+	other := &Memory{}
+	fill(t, other, []byte("another key"), 5)
+	cases := map[string]changed{
+		"first gone":    {b[1], b[2], b[3], b[4]},
+		"one gone":      {b[0], b[1], b[3], b[4]},
+		"twice":         {b[0], b[1], b[1], b[2], b[3], b[4]},
+		"swapped":       {b[0], b[2], b[1], b[3], b[4]},
+		"end gone":      {b[0], b[1], b[2], b[3]},
+		"everything":    {},
+		"from another":  {b[0], b[1], other.blocks[2], b[3], b[4]},
+		"cut in a line": {b[0], b[1], b[2], b[3], b[4][:len(b[4])-1]},
+		"empty line":    {b[0], b[1], append(bytes.Clone(b[2]), '\n'), b[3], b[4]},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var d *Damage
+			if _, err := Verify(t.Context(), c, nil, whole.Head); !errors.As(err, &d) {
+				t.Errorf("not found: %v", err)
+			}
+		})
+	}
+}
+
+// TestAKeyedLogCannotBeRewritten: who can compute all hashes anew, without the
+// key, is found out.
+func TestAKeyedLogCannotBeRewritten(t *testing.T) {
+	forged := &Memory{}
+	fill(t, forged, nil, 3)
+	var d *Damage
+	if _, err := Verify(t.Context(), forged, []byte("key")); !errors.As(err, &d) {
+		t.Errorf("a log hashed without the key: %v", err)
+	}
+}
+
+func TestReplicasShareALog(t *testing.T) {
+	m := &Memory{}
+	var all sync.WaitGroup
+	for replica := range 3 {
+		l := New(Config{Store: m})
+		for worker := range 5 {
+			all.Go(func() {
+				for i := range 10 {
+					if err := l.Append(t.Context(), Entry{Kind: "step", Job: fmt.Sprint(replica, worker, i)}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	seen := map[string]bool{}
+	err := Read(t.Context(), m, nil, func(e Entry) error { seen[e.Job] = true; return nil })
+	if r, verr := Verify(t.Context(), m, nil); err != nil || verr != nil || r.Entries != 150 || len(seen) != 150 {
+		t.Errorf("%+v, %d different, %v, %v", r, len(seen), err, verr)
+	}
+}
+
+// lossy is a store whose answers get lost after it has done its work.
+type lossy struct {
+	Memory
+	n int
+}
+
+func (l *lossy) Append(ctx context.Context, block []byte, after uint64) error {
+	if err := l.Memory.Append(ctx, block, after); err != nil {
+		return err
+	}
+	if l.n++; l.n%2 == 1 {
+		return errors.New("time-out")
+	}
+	return nil
+}
+
+func TestALostAnswerDoublesNothing(t *testing.T) {
+	s := &lossy{}
+	fill(t, s, nil, 6)
+	if r, err := Verify(t.Context(), s, nil); err != nil || r.Entries != 6 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestLargeDataIsNamedByItsDigest(t *testing.T) {
+	m := &Memory{}
+	l := New(Config{Store: m})
+	if err := l.Append(t.Context(), Entry{Kind: "x", Text: strings.Repeat("ü", 9000), Data: json.RawMessage(`"` + strings.Repeat("x", maxData) + `"`)}); err != nil {
+		t.Fatal(err)
+	}
+	err := Read(t.Context(), m, nil, func(e Entry) error {
+		if !strings.Contains(string(e.Data), `"left_out_bytes":65538`) || len(e.Text) > maxText+4 {
+			t.Errorf("data = %.100s, %d bytes of text", e.Data, len(e.Text))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "audit.log")
+	f, err := OpenFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFile(name); err == nil {
+		t.Error("the file was opened twice")
+	}
+	fill(t, f, nil, 3)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	torn, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := torn.WriteString("0123 {\"seq\":4"); err != nil {
+		t.Fatal(err)
+	}
+	torn.Close()
+	if f, err = OpenFile(name); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fill(t, f, nil, 2)
+	if r, err := Verify(t.Context(), f, nil); err != nil || r.Entries != 5 {
+		t.Errorf("after a torn write: %+v, %v", r, err)
+	}
+	if r, err := Verify(t.Context(), Lines(name), nil); err != nil || r.Entries != 5 {
+		t.Errorf("read beside the writer: %+v, %v", r, err)
+	}
+}
+
+func TestStream(t *testing.T) {
+	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Setup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
+	if r, err := Verify(t.Context(), s, nil); err != nil || r.Entries != 0 {
+		t.Fatalf("empty: %+v, %v", r, err)
+	}
+	var replicas sync.WaitGroup
+	for range 2 {
+		replicas.Go(func() { fill(t, s, nil, 20) })
+	}
+	replicas.Wait()
+	r, err := Verify(t.Context(), s, nil)
+	if err != nil || r.Entries != 40 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	// What somebody publishes past the log is found.
+	if _, err := b.JetStream().Publish(t.Context(), "edr.audit", []byte("nothing happened\n")); err != nil {
+		t.Fatal(err)
+	}
+	var d *Damage
+	if _, err := Verify(t.Context(), s, nil); !errors.As(err, &d) || d.After != 40 {
+		t.Errorf("a forged entry: %v", err)
+	}
+	if err := New(Config{Store: s}).Append(t.Context(), Entry{Kind: "x"}); err == nil {
+		t.Error("a damaged log is continued as if nothing were")
+	}
+}
+
+func TestEntryForPeople(t *testing.T) {
+	e := Entry{Seq: 7, Time: epoch, Kind: "verdict", What: "deny", Action: "isolate", Reason: "protected", Sensor: 42, Job: "j", Rule: "r", Text: "c:\\a\x1b[2J\n\u202eb"}
+	want := `     7 2026-01-05 09:00:00.000 verdict  deny isolate reason=protected sensor=42 job=j rule=r: c:\\a\x1b[2J\n\u202eb`
+	if got := e.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func Example() {
+	ctx := context.Background()
+	store := &Memory{}
+	log := New(Config{Store: store, Now: func() time.Time { return epoch }})
+	if err := log.Append(ctx, Entry{Kind: "switch", What: "stop", By: "ann", Text: "looks wrong"}); err != nil {
+		fmt.Println(err)
+	}
+	report, err := Verify(ctx, store, nil)
+	fmt.Println(report.Entries, err)
+
+	store.blocks[0][80] ^= 1
+	_, err = Verify(ctx, store, nil)
+	fmt.Println(err)
+	// Output:
+	// 1 <nil>
+	// audit log is damaged after entry 0, in block 1: the entry does not fit its hash
+}

@@ -1,0 +1,172 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Store keeps blocks of lines in order. Several replicas may write to one.
+type Store interface {
+	// Last returns the last block and its position; of an empty store, position 0.
+	Last(ctx context.Context) (block []byte, position uint64, err error)
+	// Append adds a block provided that position after is still the last, else
+	// ErrConflict; it returns when the block is durable.
+	Append(ctx context.Context, block []byte, after uint64) error
+	Reader
+}
+
+// Reader is the reading end of a Store.
+type Reader interface {
+	// Read visits the blocks in order. Positions count from 1 without gaps.
+	Read(ctx context.Context, visit func(position uint64, block []byte) error) error
+}
+
+// ErrConflict says that another replica appended in between.
+var ErrConflict = errors.New("somebody else has written to the log")
+
+// Config is what a Log is made of.
+type Config struct {
+	Store Store
+	Key   []byte           // nil: unkeyed hashes
+	Now   func() time.Time // nil: time.Now
+}
+
+// Log is the writing end of an audit log. It is safe for concurrent use; entries
+// that come together are written together.
+type Log struct {
+	store Store
+	key   []byte
+	now   func() time.Time
+
+	mu      sync.Mutex // guards waiting
+	waiting []*write
+
+	writing sync.Mutex // held by the writer of a block
+}
+
+// write is an entry on its way into the store.
+type write struct {
+	entry Entry
+	done  bool
+	err   error
+}
+
+// New returns a log on a store. What the store holds already is continued.
+func New(c Config) *Log {
+	l := &Log{store: c.Store, key: c.Key, now: c.Now}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	return l
+}
+
+// Append writes an entry and returns when it is durable. Without an error it is
+// in the log exactly once. After an error it may be.
+func (l *Log) Append(ctx context.Context, e Entry) error {
+	if e.Time.IsZero() {
+		e.Time = l.now()
+	}
+	w := &write{entry: e}
+	l.mu.Lock()
+	l.waiting = append(l.waiting, w)
+	l.mu.Unlock()
+
+	// Whoever comes first writes for all who wait; they find their entry done.
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	for !w.done {
+		batch := l.batch()
+		err := l.flush(ctx, batch)
+		for _, b := range batch {
+			b.done, b.err = true, err
+		}
+	}
+	return w.err
+}
+
+// maxBlock keeps blocks well below what a message may hold, bytes.
+const maxBlock = 512 << 10
+
+// batch takes the next entries that fit one block.
+func (l *Log) batch() []*write {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, size := 0, 0
+	for n < len(l.waiting) && (n == 0 || size < maxBlock) {
+		size += l.waiting[n].entry.size()
+		n++
+	}
+	batch := l.waiting[:n:n]
+	l.waiting = l.waiting[n:]
+	return batch
+}
+
+// flush writes a batch as one block behind whatever is last.
+func (l *Log) flush(ctx context.Context, batch []*write) error {
+	const attempts = 100
+	var sent []byte
+	var failed error
+	for attempt := range attempts {
+		last, position, err := l.store.Last(ctx)
+		if err != nil {
+			return fmt.Errorf("audit log: %w", err)
+		}
+		if sent != nil && bytes.Equal(last, sent) {
+			return nil // an append whose answer was lost
+		}
+		block, err := l.block(last, batch)
+		if err != nil {
+			return err
+		}
+		sent = block
+		if failed = l.store.Append(ctx, block, position); failed == nil {
+			return nil
+		}
+		if err := pause(ctx, min(time.Duration(attempt)*5*time.Millisecond, 100*time.Millisecond)); err != nil {
+			return fmt.Errorf("audit log: %w (%w)", failed, err)
+		}
+	}
+	return fmt.Errorf("audit log: not written after %d attempts: %w", attempts, failed)
+}
+
+// block chains the batch's entries to the last line of the block before.
+func (l *Log) block(last []byte, batch []*write) ([]byte, error) {
+	var seq uint64
+	prev := ""
+	if len(last) > 0 {
+		lines := bytes.Split(bytes.TrimSuffix(last, []byte("\n")), []byte("\n"))
+		e, hash, err := parse(l.key, lines[len(lines)-1])
+		if err != nil {
+			return nil, fmt.Errorf("audit log cannot be continued, its end is damaged: %w", err)
+		}
+		seq, prev = e.Seq, hash
+	}
+	var block []byte
+	for _, w := range batch {
+		seq++
+		e := w.entry
+		e.Seq, e.Prev = seq, prev
+		line, hash, err := e.line(l.key)
+		if err != nil {
+			return nil, err
+		}
+		prev = hash
+		block = append(append(block, line...), '\n')
+	}
+	return block, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

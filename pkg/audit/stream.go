@@ -1,0 +1,95 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Stream is a Store in a JetStream stream that holds one subject and nothing
+// else. All replicas write to it.
+type Stream struct {
+	JetStream jetstream.JetStream
+	Name      string // of the stream
+	Subject   string
+}
+
+// Last implements Store.
+func (s Stream) Last(ctx context.Context) ([]byte, uint64, error) {
+	stream, err := s.JetStream.Stream(ctx, s.Name)
+	if err != nil {
+		return nil, 0, err
+	}
+	m, err := stream.GetLastMsgForSubject(ctx, s.Subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		if last := stream.CachedInfo().State.LastSeq; last > 0 {
+			return nil, 0, &Damage{Position: last, Why: "every block is gone"}
+		}
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return m.Data, m.Sequence, nil
+}
+
+// Append implements Store.
+func (s Stream) Append(ctx context.Context, block []byte, after uint64) error {
+	_, err := s.JetStream.Publish(ctx, s.Subject, block, jetstream.WithExpectLastSequence(after))
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return ErrConflict
+	}
+	return err
+}
+
+// Read implements Store. It reads up to what is last when it begins.
+func (s Stream) Read(ctx context.Context, visit func(uint64, []byte) error) error {
+	stream, err := s.JetStream.Stream(ctx, s.Name)
+	if err != nil {
+		return fmt.Errorf("audit stream %s: %w", s.Name, err)
+	}
+	state := stream.CachedInfo().State
+	seen := uint64(0)
+	if state.Msgs > 0 {
+		if seen, err = s.read(ctx, stream, state.LastSeq, visit); err != nil {
+			return err
+		}
+	}
+	if seen < state.LastSeq {
+		return &Damage{Position: seen + 1, Why: fmt.Sprintf("blocks %d to %d are gone", seen+1, state.LastSeq)}
+	}
+	return nil
+}
+
+func (s Stream) read(ctx context.Context, stream jetstream.Stream, last uint64, visit func(uint64, []byte) error) (seen uint64, err error) {
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
+	if err != nil {
+		return 0, fmt.Errorf("audit stream %s: %w", s.Name, err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return 0, fmt.Errorf("audit stream %s: %w", s.Name, err)
+	}
+	defer messages.Stop()
+	for seen < last {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return seen, fmt.Errorf("audit stream %s: %w", s.Name, err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return seen, fmt.Errorf("audit stream %s: %w", s.Name, err)
+		}
+		if err := visit(meta.Sequence.Stream, m.Data()); err != nil {
+			return seen, err
+		}
+		seen = meta.Sequence.Stream
+		if meta.NumPending == 0 {
+			break
+		}
+	}
+	return seen, nil
+}
