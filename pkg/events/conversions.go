@@ -244,8 +244,11 @@ func (x *reading) list(v *values, t token) []string {
 // integerOf reads a whole number, also one written as 3.0 or 1e3. It does not
 // go through float64 when it need not: 64-bit times and ids lose digits there.
 func integerOf(s string) (int64, bool) {
-	if s == "" {
-		return 0, false
+	if n, ok := shortInteger(s); ok {
+		return n, true
+	}
+	if s == "" || s[0] > '9' {
+		return 0, false // text: strconv would make an error of it, which costs
 	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, true
@@ -255,6 +258,29 @@ func integerOf(s string) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
+}
+
+// shortInteger reads what almost every number is: up to 18 digits and a sign.
+func shortInteger(s string) (int64, bool) {
+	digits := s
+	if len(s) > 0 && s[0] == '-' {
+		digits = s[1:]
+	}
+	if len(digits) == 0 || len(digits) > 18 {
+		return 0, false
+	}
+	var n int64
+	for i := range len(digits) {
+		c := digits[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(c)
+	}
+	if len(digits) < len(s) {
+		n = -n
+	}
+	return n, true
 }
 
 func floatOf(s string) (float64, bool) {

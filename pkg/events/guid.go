@@ -23,7 +23,10 @@ func FormatGUID(sensor int, pid uint32, start uint64) string {
 	if sensor <= 0 || pid == 0 && start == 0 {
 		return ""
 	}
-	b := make([]byte, 0, guidLength)
+	return string(appendGUID(make([]byte, 0, guidLength), sensor, pid, start))
+}
+
+func appendGUID(b []byte, sensor int, pid uint32, start uint64) []byte {
 	b = appendHex(b, uint64(uint32(sensor)), 8)
 	b = append(b, '-')
 	b = appendHex(b, uint64(pid>>16), 4)
@@ -32,7 +35,7 @@ func FormatGUID(sensor int, pid uint32, start uint64) string {
 	b = append(b, '-')
 	b = appendHex(b, start>>48, 4)
 	b = append(b, '-')
-	return string(appendHex(b, start&0xffff_ffff_ffff, 12))
+	return appendHex(b, start&0xffff_ffff_ffff, 12)
 }
 
 func appendHex(b []byte, n uint64, digits int) []byte {

@@ -87,12 +87,20 @@ type values struct {
 	dict   *dictionary
 	tokens []token
 	round  uint32
+
+	// A hit's documents are read on the way: almost always there is one.
+	docs     *values // takes the first document; nil where none are expected
+	docCount int     // values in docs, objects or not
+	firstDoc span    // empty when the first is no object
 }
 
 // read walks over the object at the start of s and notes its values.
-func (v *values) read(s string) error {
+func (v *values) read(s string) error { return v.readAt(s, 0) }
+
+// readAt walks over the object at a place in s.
+func (v *values) readAt(s string, at int) error {
 	v.begin(s)
-	l := lexer{s: s}
+	l := lexer{s: s, i: at}
 	if !l.object(v) {
 		return l.err
 	}
@@ -103,7 +111,7 @@ func (v *values) begin(s string) {
 	if len(v.tokens) < len(knownKeys.names) {
 		v.tokens = make([]token, len(knownKeys.names))
 	}
-	v.s = s
+	v.s, v.docCount = s, 0
 	if v.round++; v.round == 0 { // after 4 billion objects
 		clear(v.tokens)
 		v.round = 1
@@ -111,18 +119,18 @@ func (v *values) begin(s string) {
 }
 
 // place is where the value of a key goes, nil when nobody wants it.
-func (v *values) place(s string, name token) *token {
+func (v *values) place(s string, name token) (*token, key) {
 	text := s[name.start:name.end]
 	if name.escaped {
 		text = string(unescape(nil, text))
 	}
 	k, ok := v.dict.find(text)
 	if !ok {
-		return nil
+		return nil, 0
 	}
 	t := &v.tokens[k]
 	*t = token{seen: v.round}
-	return t
+	return t, k
 }
 
 // get is the value of k, of kind absent when the object has none.

@@ -147,12 +147,18 @@ func (l *lexer) object(values *values) bool {
 		l.i++
 		l.space()
 		slot := &scrap
+		documents := false
 		if values != nil {
-			if at := values.place(l.s, key); at != nil {
+			if at, k := values.place(l.s, key); at != nil {
 				slot = at
+				documents = k == keyDocs && values.docs != nil
 			}
 		}
-		if !l.value(slot) {
+		if documents && l.i < len(l.s) && l.s[l.i] == '[' {
+			if !l.documents(slot, values) {
+				return false
+			}
+		} else if !l.value(slot) {
 			return false
 		}
 		l.space()
@@ -205,6 +211,41 @@ func (l *lexer) array() bool {
 			return l.fail(errSyntax)
 		}
 	}
+}
+
+// documents walks over a hit's array of documents and notes the first one's
+// values.
+func (l *lexer) documents(t *token, values *values) bool {
+	start := l.i
+	values.docCount, values.firstDoc = 0, span{}
+	if l.depth++; l.depth > maxDepth {
+		return l.fail(errDepth)
+	}
+	l.i++
+	for l.space(); l.i >= len(l.s) || l.s[l.i] != ']'; l.space() {
+		if values.docCount > 0 {
+			if l.i >= len(l.s) || l.s[l.i] != ',' {
+				return l.fail(errSyntax)
+			}
+			l.i++
+			l.space()
+		}
+		at := l.i
+		if values.docCount == 0 && at < len(l.s) && l.s[at] == '{' {
+			values.docs.begin(l.s)
+			if !l.object(values.docs) {
+				return false
+			}
+			values.firstDoc = span{at, l.i}
+		} else if scrap := (token{}); !l.value(&scrap) {
+			return false
+		}
+		values.docCount++
+	}
+	l.i++
+	l.depth--
+	t.kind, t.start, t.end = arrayToken, int32(start), int32(l.i)
+	return true
 }
 
 func (l *lexer) digits() bool {

@@ -316,30 +316,38 @@ func (p *pass) documents(s string, at int, typ string) bool {
 	if docs.kind == objectToken {
 		return p.document(shape, typ, whole, whole.docs, at)
 	}
-	none := true
+	switch {
+	case x.top.docCount == 0:
+		return p.event(shape, typ, whole)
+	case x.top.docCount == 1 && x.top.firstDoc.end > 0:
+		x.doc.s = s
+		return p.documentRead(shape, typ, whole, x.top.firstDoc)
+	}
 	for t := range elements(s[docs.start:docs.end]) {
-		none = false
 		if !p.document(shape, typ, whole, span{int(docs.start + t.start), int(docs.start + t.end)}, at) {
 			return false
 		}
 	}
-	return !none || p.event(shape, typ, whole)
+	return true
 }
 
+// document reads one of several documents and gives its event.
 func (p *pass) document(shape *shape, typ string, whole original, doc span, at int) bool {
-	x := &p.reading
-	text := whole.text[doc.start:doc.end]
-	if text == "" || text[0] != '{' {
-		return p.reject(BadJSON, fmt.Errorf("%s: a document that is not an object", typ), at+doc.start, text)
+	if whole.text[doc.start] != '{' {
+		return p.reject(BadJSON, fmt.Errorf("%s: a document that is not an object", typ), at+doc.start, whole.text[doc.start:doc.end])
 	}
-	x.doc.dict = x.top.dict
-	if err := x.doc.read(text); err != nil { // can not happen: the lexer has been here
-		return p.reject(BadJSON, err, at+doc.start, text)
+	if err := p.reading.doc.readAt(whole.text, doc.start); err != nil { // can not happen: the lexer has been here
+		return p.reject(BadJSON, err, at+doc.start, whole.text[doc.start:doc.end])
 	}
+	return p.documentRead(shape, typ, whole, doc)
+}
+
+// documentRead gives the event of the document in p.reading.doc.
+func (p *pass) documentRead(shape *shape, typ string, whole original, doc span) bool {
 	whole.doc = doc
-	x.hasDoc = true
+	p.reading.hasDoc = true
 	more := p.event(shape, typ, whole)
-	x.hasDoc = false
+	p.reading.hasDoc = false
 	return more
 }
 

@@ -25,11 +25,12 @@ type pass struct {
 // scanned is what a pass for a Scanner works on. Text stays in the message's
 // buffer, and the event is the same one again and again.
 type scanned struct {
-	scratch  Event
-	ids      [4]int
-	names    [4]string
-	original original // of the event in scratch
-	shape    *shape   // nil for a sensor event
+	scratch   Event
+	yieldScan func(Scan, error) bool
+	ids       [4]int
+	names     [4]string
+	original  original // of the event in scratch
+	shape     *shape   // nil for a sensor event
 }
 
 // begin takes a pass for a message out of a pool; end gives it back. Decoder
@@ -42,19 +43,18 @@ func (d *Decoder) begin(msg *Message, pool *sync.Pool) *pass {
 	p.pool = pool
 	p.msg, p.now = msg, d.clock(msg)
 	x := &p.reading
-	x.now, x.top.dict = p.now, fullDictionary
+	x.now = p.now
+	x.use(fullDictionary)
 	return p
 }
 
 func (p *pass) end() {
-	p.msg, p.yield, p.scan, p.base = nil, nil, nil, 0
+	p.msg, p.yield, p.yieldScan, p.scan, p.base = nil, nil, nil, nil, 0
 	p.sensor = transportSensor{}
 	x := &p.reading
 	x.event, x.hasDoc = nil, false
 	x.top.s, x.doc.s, x.inner.s = "", "", ""
-	if p.original.text != "" {
-		p.scanned = scanned{} // it refers to the message
-	}
+	p.original.text = "" // scratch may refer to the message a little longer, until the next one
 	p.pool.Put(p)
 }
 
@@ -107,18 +107,27 @@ func (p *pass) finish(o original) bool {
 		if p.scan.id {
 			e.Event.ID = o.id(e)
 		}
-		return p.yield(e, nil)
+		return p.emit(e, nil)
 	}
-	e.original = &o
+	kept := o
+	e.original = &kept
 	e.Event.ID = o.id(e)
 	if !p.LazyRaw {
 		e.LoadRaw()
 	}
-	return p.yield(e, nil)
+	return p.emit(e, nil)
+}
+
+// emit gives an event or a reject to whoever asked for the pass.
+func (p *pass) emit(e *Event, err error) bool {
+	if p.scan != nil {
+		return p.yieldScan(Scan{e, p}, err)
+	}
+	return p.yield(e, err)
 }
 
 // reject hands over a part that gave no event.
 func (p *pass) reject(reason Reason, err error, at int, part string) bool {
 	data := []byte(part[:min(len(part), keptBytes)])
-	return p.yield(nil, &Reject{Reason: reason, Err: err, Offset: at, Data: data})
+	return p.emit(nil, &Reject{Reason: reason, Err: err, Offset: at, Data: data})
 }

@@ -281,10 +281,10 @@ func (o *optional) set(v uint64) { o.value, o.there = v, true }
 
 // guid makes the GUID of a process on this sensor. Without pid or start, none.
 func (r *sensorReading) guid(pid, start optional) string {
-	if !pid.there || !start.there {
+	if !pid.there || !start.there || r.sensor <= 0 || uint32(pid.value) == 0 && start.value == 0 {
 		return ""
 	}
-	return FormatGUID(r.sensor, uint32(pid.value), start.value)
+	return r.pool.take(appendGUID(r.pool.room(guidLength), r.sensor, uint32(pid.value), start.value))
 }
 
 // when reads the event's time; one that no clock can have said stays unknown.

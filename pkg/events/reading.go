@@ -19,6 +19,12 @@ type reading struct {
 	pool   textPool
 }
 
+// use sets the keys that are looked for.
+func (x *reading) use(d *dictionary) {
+	x.top.dict, x.doc.dict, x.inner.dict = d, d, d
+	x.top.docs = &x.doc
+}
+
 // flaw notes something wrong with the event, once.
 func (x *reading) flaw(name string) {
 	if !slices.Contains(x.event.Event.Flaws, name) {

@@ -99,9 +99,8 @@ func (s *Scanner) Events(msg *Message) iter.Seq2[Scan, error] {
 	return func(yield func(Scan, error) bool) {
 		p := s.decoder.begin(msg, &s.passes)
 		defer p.end()
-		p.scan = s
-		p.reading.top.dict = s.dict
-		p.yield = func(e *Event, err error) bool { return yield(Scan{e, p}, err) }
+		p.scan, p.yieldScan = s, yield
+		p.reading.use(s.dict)
 		p.message()
 	}
 }
@@ -127,15 +126,9 @@ func (s Scan) Full() *Event {
 	if x.top.read(o.text) != nil {
 		return nil // can not happen: it has been read before
 	}
-	if o.doc.end == 0 {
-		q.event(p.shape, s.Event.Event.Type, o)
-		return full
-	}
-	x.doc.dict = x.top.dict
-	if x.doc.read(o.text[o.doc.start:o.doc.end]) != nil {
+	if x.hasDoc = o.doc.end != 0; x.hasDoc && x.doc.readAt(o.text, o.doc.start) != nil {
 		return nil
 	}
-	x.hasDoc = true
 	q.event(p.shape, s.Event.Event.Type, o)
 	return full
 }

@@ -230,7 +230,6 @@ func findConnection(x *reading) {
 
 // within runs read on an object inside the message as if it were the message.
 func (x *reading) within(object string, read func()) {
-	x.inner.dict = x.top.dict
 	if x.inner.read(object) != nil {
 		return
 	}
