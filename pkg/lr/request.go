@@ -238,7 +238,7 @@ func (c *Client) decode(resp *http.Response, r call) *failure {
 		return nil
 	}
 	if msg := errorMessage(b); msg != "" {
-		return &failure{err: &Error{Where: r.where, Status: resp.StatusCode, Kind: edr.ErrServer, Reason: clean(msg, c.cfg.Token)}, delivery: answered}
+		return &failure{err: &Error{Where: r.where, Status: resp.StatusCode, Kind: edr.ErrServer, Reason: clean(msg, c.cfg.Token)}, delivery: answered, passing: true}
 	}
 	if r.out == nil {
 		return nil

@@ -1,0 +1,58 @@
+package edrtest
+
+import (
+	"context"
+	"testing"
+
+	"edrpipe/pkg/edr"
+)
+
+func isolation(t *testing.T, ctx context.Context, b Backend) {
+	i, ok := b.Server.(edr.Isolator)
+	if !ok {
+		t.Skip("server cannot isolate")
+	}
+	for _, want := range []bool{true, true, false, false} {
+		if err := i.SetIsolation(ctx, b.Sensor, want); err != nil {
+			t.Fatalf("SetIsolation(%v): %v", want, err)
+		}
+		s, err := b.Server.Sensor(ctx, b.Sensor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := s.Isolation == edr.Isolated || s.Isolation == edr.IsolateRequested
+		if asked != want {
+			t.Errorf("after SetIsolation(%v) the sensor is %s", want, s.Isolation)
+		}
+	}
+}
+
+func banning(t *testing.T, ctx context.Context, b Backend) {
+	banner, ok := b.Server.(edr.Banner)
+	if !ok {
+		t.Skip("server cannot ban")
+	}
+	const md5 = "d41d8cd98f00b204e9800998ecf8427e"
+	expect := func(want bool) {
+		t.Helper()
+		if got, err := banner.Banned(ctx, md5); err != nil || got != want {
+			t.Errorf("Banned = %v, %v, want %v", got, err, want)
+		}
+	}
+	expect(false)
+	for range 2 {
+		if err := banner.Ban(ctx, md5, "conformance test"); err != nil {
+			t.Fatalf("Ban: %v", err)
+		}
+		expect(true)
+	}
+	for range 2 {
+		if err := banner.Unban(ctx, md5); err != nil {
+			t.Fatalf("Unban: %v", err)
+		}
+		expect(false)
+	}
+	if err := banner.Ban(ctx, "not a hash", ""); err == nil {
+		t.Error("a hash that is none was banned")
+	}
+}
