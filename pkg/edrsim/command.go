@@ -3,6 +3,7 @@ package edrsim
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -72,6 +73,11 @@ func (c *command) finish(at time.Time) {
 		c.status = commandError
 	}
 	x.lastUse, x.sensorWaits = at, at
+	c.leaveQueue()
+}
+
+func (c *command) leaveQueue() {
+	c.session.queue = slices.DeleteFunc(c.session.queue, func(d *command) bool { return c == d })
 }
 
 // cancel takes back a command that has not been started.
@@ -80,6 +86,7 @@ func (c *command) cancel(at time.Time) {
 		return
 	}
 	c.status, c.ended = c.session.srv.as.cancel, at
+	c.leaveQueue()
 }
 
 // summary is the command as lists show it: without what is particular to it.

@@ -72,6 +72,7 @@ func (x *session) submit(req commandRequest) (*command, error) {
 		}
 	}
 	x.commands = append(x.commands, c)
+	x.queue = append(x.queue, c)
 	x.lastUse = now
 	return c, nil
 }

@@ -42,7 +42,7 @@ var faultTable = []Fault{
 	{"error-message", "Answered 200 with a JSON errorMessage, which is an error; not executed."},
 	{"hang", "Not answered until the client gives up, or two minutes have passed; not executed."},
 	{"lost-answer", "Executed, but the answer is lost: the connection is reset or the proxy answers 504."},
-	{"reset", "Executed, but the connection is reset in the middle of the answer's body."},
+	{"reset", "Executed, but the connection is reset, or just ends, in the middle of the answer's body."},
 	{"session-drop", "The session that the request is about times out, its running command with it, just before."},
 	{"slow", "Executed, but the answer trickles in byte by byte."},
 	{"truncated", "Executed, but the JSON of the answer ends in its middle."},
@@ -255,7 +255,11 @@ func (w *resetWriter) Write(p []byte) (int, error) {
 	w.left -= int64(n)
 	if err == nil && n < len(p) {
 		http.NewResponseController(w.ResponseWriter).Flush()
-		hangUp(w.ResponseWriter)
+		// A reset discards what the client has not read yet; an early end of the
+		// stream does not. Networks do both.
+		if w.h%2 == 0 {
+			hangUp(w.ResponseWriter)
+		}
 		panic(http.ErrAbortHandler)
 	}
 	return n, err

@@ -130,10 +130,12 @@ func (s *Server) putFile(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) uploadFile(w http.ResponseWriter, r *http.Request) error {
 	s.mu.Lock()
 	x, err := s.usable(pathNumber(r, "sid"))
-	s.mu.Unlock()
 	if err != nil {
+		s.mu.Unlock()
 		return err
 	}
+	x.lastUse = s.clock.now()
+	s.mu.Unlock()
 	name, data, err := s.receive(r)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ type session struct {
 	idleTimeout    time.Duration
 
 	commands []*command // by id, from 1
+	queue    []*command // those that are not done
 	files    []*storedFile
 	stored   int64 // bytes
 }
@@ -78,27 +79,19 @@ func (x *session) next() (time.Time, func(time.Time)) {
 	if off, ok := x.powerLoss(); ok && off.Before(at) {
 		at, do = off, x.losePower
 	}
-	running := 0
-	for _, c := range x.commands {
-		if c.status != commandRunning {
-			continue
+	running := false
+	for _, c := range x.queue {
+		switch {
+		case c.status == commandRunning:
+			running = true
+			if !c.ends.After(at) {
+				at, do = c.ends, c.finish
+			}
+		case running && x.srv.as.commands == "serial":
+			return at, do
+		case !c.readyAt().After(at):
+			return c.readyAt(), c.start
 		}
-		running++
-		if !c.ends.After(at) {
-			at, do = c.ends, c.finish
-		}
-	}
-	if running > 0 && x.srv.as.commands == "serial" {
-		return at, do
-	}
-	for _, c := range x.commands {
-		if c.status != commandPending {
-			continue
-		}
-		if start := c.readyAt(); !start.After(at) {
-			at, do = start, c.start
-		}
-		break
 	}
 	return at, do
 }
@@ -106,10 +99,7 @@ func (x *session) next() (time.Time, func(time.Time)) {
 // expiry is when the session times out unless something is done with it.
 func (x *session) expiry() (time.Time, func(time.Time)) {
 	at := x.lastUse.Add(x.idleTimeout)
-	if busy := slices.ContainsFunc(x.commands, func(c *command) bool { return !c.done() }); busy {
-		return at, x.timeOut
-	}
-	if hangUp := x.sensorWaits.Add(x.sensorTimeout); hangUp.Before(at) {
+	if hangUp := x.sensorWaits.Add(x.sensorTimeout); len(x.queue) == 0 && hangUp.Before(at) {
 		return hangUp, x.timeOut
 	}
 	return at, x.timeOut
@@ -133,7 +123,7 @@ func (x *session) timeOut(at time.Time) { x.end(sessionTimeout, at) }
 
 // end finishes the session and frees its slot.
 func (x *session) end(status string, at time.Time) {
-	for _, c := range x.commands {
+	for _, c := range slices.Clone(x.queue) {
 		if c.status == commandRunning && x.srv.as.inFlight == "finish" {
 			c.finish(at)
 		}
