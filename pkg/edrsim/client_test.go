@@ -150,3 +150,17 @@ func (c *client) download(session, path string) []byte {
 	}
 	return b
 }
+
+// ranged asks for a part of a body and gives the status.
+func (c *client) ranged(path, part string) int {
+	c.t.Helper()
+	req, _ := http.NewRequest("GET", c.sim.URL+path, nil)
+	req.Header.Set("X-Auth-Token", c.sim.Token)
+	req.Header.Set("Range", part)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}

@@ -102,8 +102,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("slots: %d is negative", c.Slots)
 	case c.Sensors < 0:
 		return fmt.Errorf("sensors: %d is negative", c.Sensors)
-	case c.CheckIn < 0:
-		return fmt.Errorf("check-in: %v is negative", c.CheckIn)
+	case c.CheckIn < 0 || c.CheckIn > 0 && c.CheckIn < minCheckIn:
+		return fmt.Errorf("check-in: %v is less than %v", c.CheckIn, minCheckIn)
 	case c.TimeScale < 0:
 		return fmt.Errorf("time-scale: %v is negative", c.TimeScale)
 	}

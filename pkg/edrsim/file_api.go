@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strconv"
@@ -182,8 +183,12 @@ func (s *Server) receive(r *http.Request) (name string, data blob, err error) {
 			src = io.LimitReader(part, limit+1)
 		}
 		data, err := s.spool.save(src)
-		if err != nil {
-			return "", blob{}, fmt.Errorf("receive %q: %w", part.FileName(), err)
+		var disk *fs.PathError
+		if errors.As(err, &disk) {
+			return "", blob{}, fmt.Errorf("keep %q: %w", part.FileName(), err)
+		}
+		if err != nil { // the client broke off
+			return "", blob{}, badRequest(fmt.Errorf("receive %q: %w", part.FileName(), err))
 		}
 		if limit > 0 && data.size > limit {
 			return "", blob{}, &apiError{http.StatusRequestEntityTooLarge, gatewayPage(http.StatusRequestEntityTooLarge)}

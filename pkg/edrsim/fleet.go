@@ -124,6 +124,9 @@ func DefaultFleet(n int) []SensorSpec {
 	return fleet
 }
 
+// minCheckIn bounds how often the simulation has to look at a sensor.
+const minCheckIn = time.Millisecond
+
 func countSensors(fleet []SensorSpec) int {
 	n := 0
 	for _, s := range fleet {
@@ -176,17 +179,36 @@ func (s *SensorSpec) validate() error {
 	if s.Count < 0 {
 		return fmt.Errorf("count: %d is negative", s.Count)
 	}
+	if s.CheckIn > 0 && s.CheckIn < minCheckIn {
+		return fmt.Errorf("check_in: %v is less than %v", s.CheckIn, minCheckIn)
+	}
 	for name := range s.Commands {
 		if _, ok := commandTable[name]; !ok {
 			return fmt.Errorf("commands: no command is named %q; there are %s", name, strings.Join(windowsCommands, ", "))
 		}
 	}
+	for _, f := range s.Files {
+		if !s.absolute(f.Path) {
+			return fmt.Errorf("files: %q is not an absolute path of a file", f.Path)
+		}
+	}
 	for _, r := range s.Registry {
+		if folded, _ := splitKey(r.Path); len(folded) < 3 {
+			return fmt.Errorf("registry: %q is not a key path and a value name", r.Path)
+		}
 		if _, err := r.value(); err != nil {
 			return fmt.Errorf("registry %s: %w", r.Path, err)
 		}
 	}
 	return nil
+}
+
+// absolute tells whether a path can be a file's on the platform.
+func (s *SensorSpec) absolute(p string) bool {
+	if s.OS == osLinux || s.OS == osMac {
+		return strings.HasPrefix(p, "/") && len(p) > 1
+	}
+	return len(p) > 3 && p[1] == ':' && (p[2] == '\\' || p[2] == '/')
 }
 
 // value parses the data as its type has it.

@@ -63,7 +63,7 @@ func (e *endpoint) furnish(spec *SensorSpec, now time.Time) {
 		if f.Content == "" && f.Size > 0 {
 			data = noiseBlob(mix(e.seed, uint64(i)), f.Size)
 		}
-		e.place(f.Path, data, f.Locked, now)
+		e.place(f.Path, data, f.Locked, now) // what cannot be is left out: see SensorSpec.validate
 	}
 	for _, r := range spec.Registry {
 		v, _ := r.value() // validated with the fleet
@@ -76,18 +76,28 @@ func (e *endpoint) furnish(spec *SensorSpec, now time.Time) {
 	}
 }
 
-// place writes a file and makes the directories above it.
-func (e *endpoint) place(p string, data blob, locked bool, now time.Time) {
+// place writes a file, over an existing one, and makes the directories above it.
+func (e *endpoint) place(p string, data blob, locked bool, now time.Time) failure {
 	folded, written, f := e.split(p)
 	if f != success {
-		return
+		return f
+	}
+	if len(folded) == 0 || e.windows && len(folded) == 1 {
+		return errInvalidName
 	}
 	for i := 1; i < len(folded); i++ {
-		if e.root.lookup(folded[:i]) == nil {
+		switch above := e.root.lookup(folded[:i]); {
+		case above == nil:
 			e.root = e.root.with(folded[:i], &node{name: written[i-1], dir: true, attrs: attrsDir, created: now, written: now})
+		case !above.dir:
+			return errPathNotFound
 		}
 	}
+	if old := e.root.lookup(folded); old != nil && old.dir {
+		return errAccessDenied
+	}
 	e.root = e.root.with(folded, &node{name: written[len(written)-1], data: data, attrs: e.plainAttrs(), locked: locked, created: now, written: now})
+	return success
 }
 
 // start adds a described process.

@@ -167,13 +167,20 @@ func (s *sensor) jittered(at time.Time) time.Duration {
 }
 
 // skipQuiet leaves out check-ins at which nothing can happen, so that a long idle
-// time costs nothing: all but the last before now, or before the power goes.
+// time costs nothing: whole turns of the power schedule, and then all but the last
+// before now or before the power goes.
 func (s *sensor) skipQuiet(next, now time.Time) time.Time {
+	p := &s.power
+	if cycle := p.AwakeFor + p.AsleepFor; !p.manual && p.AwakeFor > 0 && p.AsleepFor > 0 {
+		if n := now.Sub(next)/cycle - 1; n > 0 {
+			next = next.Add(n * cycle)
+		}
+	}
 	until := now
-	if off, ok := s.power.change(next); ok && off.Before(now) {
+	if off, ok := p.change(next); ok && off.Before(now) {
 		until = off
 	}
-	if n := until.Sub(next) / s.interval; n > 2 && s.power.up(next) {
+	if n := until.Sub(next) / s.interval; n > 2 && p.up(next) {
 		return next.Add((n - 1) * s.interval)
 	}
 	return next

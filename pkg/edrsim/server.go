@@ -198,7 +198,9 @@ func (s *Server) WriteFile(sensorID int, path string, data []byte) error {
 	}
 	now := s.clock.now()
 	s.settle(now)
-	x.computer(now).place(path, bytesBlob(slices.Clone(data)), false, now)
+	if f := x.computer(now).place(path, bytesBlob(slices.Clone(data)), false, now); f != success {
+		return fmt.Errorf("write %q on %v: %w", path, x, os.ErrInvalid)
+	}
 	return nil
 }
 

@@ -181,7 +181,7 @@ func TestCommandsRunInOrderOneAtATime(t *testing.T) {
 		t.Errorf("after 12 s: %v, the running one cannot be cancelled and the pending one can", got)
 	}
 	c.sim.Advance(20 * time.Second)
-	first, last := c.get(s + "/command/1"), c.get(s + "/command/3")
+	first, last := c.get(s+"/command/1"), c.get(s+"/command/3")
 	if last["create_time"].(float64) > first["completion"].(float64) || last["completion"].(float64)-first["completion"].(float64) < 10 {
 		t.Errorf("first ended at %v, last at %v", first["completion"], last["completion"])
 	}
