@@ -1,0 +1,222 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"edrpipe/pkg/events"
+)
+
+const correlating = `
+rules:
+  - id: five-in-a-minute
+    on: network
+    when: net.remote_port == 22
+    correlate: { type: event_count, group_by: [sensor.id], timespan: 1m, gte: 5 }
+    steps: [{ uses: list_processes }]
+  - id: three-hosts
+    on: process_start
+    when: process.sha256 != ""
+    correlate: { type: value_count, field: sensor.id, group_by: [process.sha256], timespan: 10m, gte: 3 }
+    steps: [{ uses: list_processes }]
+  - id: dropped
+    on: file
+    when: file.ext == "exe"
+    steps: [{ uses: list_processes }]
+  - id: called-home
+    on: network
+    when: net.remote_port == 443
+    steps: [{ uses: list_processes }]
+  - id: dropper
+    on: [file, network]
+    when: "true"
+    correlate: { type: temporal, group_by: [sensor.id], timespan: 5m, rules: [dropped, called-home] }
+    steps: [{ uses: list_processes }]
+  - id: dropper-ordered
+    on: [file, network]
+    when: "true"
+    correlate: { type: temporal_ordered, group_by: [sensor.id], timespan: 5m, rules: [dropped, called-home] }
+    steps: [{ uses: list_processes }]
+`
+
+var epoch = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+
+// at is an event of a sensor at an offset from epoch.
+func at(offset time.Duration, id string, sensor int, fill func(*events.Event)) *events.Event {
+	e := &events.Event{}
+	e.Event.ID, e.Event.Time, e.Event.Received = id, epoch.Add(offset), epoch.Add(24*time.Hour)
+	e.Sensor.ID, e.Sensor.IDs = sensor, []int{sensor}
+	fill(e)
+	return e
+}
+
+func connection(port int) func(*events.Event) {
+	return func(e *events.Event) {
+		e.Event.Type, e.Event.Kind, e.Net.RemotePort = "ingress.event.netconn", events.Network, port
+	}
+}
+
+func dropped(e *events.Event) {
+	e.Event.Type, e.Event.Kind, e.File.Ext = "ingress.event.filemod", events.FileChange, "exe"
+}
+
+func started(sha256 string) func(*events.Event) {
+	return func(e *events.Event) {
+		e.Event.Type, e.Event.Kind, e.Process.SHA256 = "ingress.event.procstart", events.ProcessStart, sha256
+	}
+}
+
+// correlated feeds events in order and lists "event rule" for each rule that
+// fired by correlation.
+func correlated(t testing.TB, c *Correlator, set *Set, evs ...*events.Event) []string {
+	t.Helper()
+	fired := []string{}
+	for _, e := range evs {
+		found, failures := set.Match(e)
+		matches, more, err := c.Correlate(context.Background(), set, found)
+		if err != nil || len(failures)+len(more) > 0 {
+			t.Fatalf("event %s: %v, failures %v %v", e.Event.ID, err, failures, more)
+		}
+		for _, m := range matches {
+			if m.Rule.Correlate != nil {
+				fired = append(fired, e.Event.ID+" "+m.Rule.ID)
+			}
+		}
+	}
+	return fired
+}
+
+func TestCorrelate(t *testing.T) {
+	m := time.Minute
+	tests := []struct {
+		name   string
+		events []*events.Event
+		want   []string
+	}{
+		{"five within a minute, once", series(7, 10*time.Second, 1, connection(22)), []string{"e4 five-in-a-minute"}},
+		{"five in longer", series(5, 20*time.Second, 1, connection(22)), nil},
+		{"again after the timespan", series(15, 10*time.Second, 1, connection(22)), []string{"e4 five-in-a-minute", "e11 five-in-a-minute"}},
+		{"others' events do not count", append(series(4, m/10, 1, connection(22)), series(4, m/10, 2, connection(22))...), nil},
+		{"different values", []*events.Event{
+			at(0, "a", 1, started("aa")), at(m, "b", 1, started("aa")), at(2*m, "c", 2, started("aa")),
+			at(3*m, "d", 2, started("bb")), at(4*m, "e", 3, started("aa")),
+		}, []string{"e three-hosts"}},
+		{"in any order", []*events.Event{at(0, "a", 1, connection(443)), at(m, "b", 1, dropped)}, []string{"b dropper"}},
+		{"in order", []*events.Event{at(0, "a", 1, dropped), at(m, "b", 1, connection(443))}, []string{"b dropper", "b dropper-ordered"}},
+		{"in order, but late", []*events.Event{at(m, "b", 1, connection(443)), at(0, "a", 1, dropped)}, []string{"a dropper", "a dropper-ordered"}},
+		{"too far apart", []*events.Event{at(0, "a", 1, dropped), at(6*m, "b", 1, connection(443))}, nil},
+		{"on different sensors", []*events.Event{at(0, "a", 1, dropped), at(m, "b", 2, connection(443))}, nil},
+		{"a clock ahead does not outdate the others", []*events.Event{
+			at(0, "a", 1, dropped), at(1000*time.Hour, "x", 1, dropped), at(24*time.Hour, "b", 1, connection(443)),
+		}, []string{"b dropper", "b dropper-ordered"}},
+	}
+	set := loadText(t, correlating)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := correlated(t, &Correlator{State: &MemoryState{}}, set, tt.events...)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("fired %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func series(n int, every time.Duration, sensor int, fill func(*events.Event)) []*events.Event {
+	var evs []*events.Event
+	for i := range n {
+		evs = append(evs, at(time.Duration(i)*every, fmt.Sprintf("e%d", i), sensor, fill))
+	}
+	return evs
+}
+
+// The order in which events come must not decide whether a rule fires, as long
+// as none is late by more than the timespan; and an event that comes again must
+// be answered as it was.
+func TestCorrelationDoesNotDependOnOrderOrRedelivery(t *testing.T) {
+	set := loadText(t, correlating)
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 8).Draw(t, "events")
+		var evs []*events.Event
+		for i := range n {
+			offset := time.Duration(rapid.IntRange(0, 60).Draw(t, "second")) * time.Second
+			evs = append(evs, at(offset, fmt.Sprintf("e%d", i), 1, connection(22)))
+		}
+		shuffled := rapid.Permutation(evs).Draw(t, "order")
+		c := &Correlator{State: &MemoryState{}}
+		fired := 0
+		for _, e := range shuffled {
+			found, _ := set.Match(e)
+			first, _, err := c.Correlate(context.Background(), set, found)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, _, _ := c.Correlate(context.Background(), set, found)
+			if len(first) != len(again) {
+				t.Fatalf("event %s fires %d rules, redelivered %d", e.Event.ID, len(first), len(again))
+			}
+			fired += len(first)
+		}
+		if want := min(1, n/5); fired != want {
+			t.Fatalf("%d events within a minute fired %d times, want %d", n, fired, want)
+		}
+	})
+}
+
+func TestCorrelatedIsWhatStepsAreTold(t *testing.T) {
+	set := loadText(t, correlating)
+	c := &Correlator{State: &MemoryState{}}
+	var last []Match
+	for i := range 3 {
+		found, _ := set.Match(at(time.Duration(i)*time.Minute, fmt.Sprint(i), 10+i, started("aa")))
+		last, _, _ = c.Correlate(context.Background(), set, found)
+	}
+	if len(last) != 1 {
+		t.Fatalf("%d matches, want 1", len(last))
+	}
+	got := last[0].Correlated
+	if got["count"] != 3 || !slices.Equal(got["sensors"].([]int), []int{10, 11, 12}) || got["first"] != epoch {
+		t.Errorf("correlated = %v, want count 3 of sensors 10 to 12 since %v", got, epoch)
+	}
+	for _, f := range CorrelatedType.Fields {
+		if _, ok := got[f.Name]; !ok {
+			t.Errorf("correlated lacks %q, which rules may use", f.Name)
+		}
+	}
+}
+
+func TestWindowIsBounded(t *testing.T) {
+	w := window{}
+	c := &Correlate{Type: EventCount, Timespan: time.Hour, GTE: MaxEvents + 1}
+	for i := range 2 * MaxEvents {
+		w.add(c, observed{Event: fmt.Sprint(i), At: epoch.Add(time.Duration(i) * time.Millisecond)})
+	}
+	if len(w.Events) != MaxEvents {
+		t.Errorf("window keeps %d events, want %d", len(w.Events), MaxEvents)
+	}
+	if got, want := w.Events[0].Event, fmt.Sprint(MaxEvents); got != want {
+		t.Errorf("oldest kept is %s, want %s", got, want)
+	}
+}
+
+// brokenState fails every time.
+type brokenState struct{ err error }
+
+func (b brokenState) Update(context.Context, string, time.Duration, func([]byte) ([]byte, error)) error {
+	return b.err
+}
+
+func TestStateErrorIsNotNoMatch(t *testing.T) {
+	set := loadText(t, correlating)
+	down := errors.New("bus is down")
+	found, _ := set.Match(at(0, "a", 1, connection(22)))
+	_, _, err := (&Correlator{State: brokenState{down}}).Correlate(context.Background(), set, found)
+	if !errors.Is(err, down) {
+		t.Errorf("error = %v, want %v", err, down)
+	}
+}

@@ -1,0 +1,153 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"edrpipe/pkg/events"
+)
+
+const suppressing = `
+rules:
+  - id: default
+    on: [watchlist.*, feed.*, alert.*]
+    when: "true"
+    steps: [{ uses: list_processes }]
+  - id: twice-per-user
+    on: process_start
+    when: "true"
+    suppress: { key: [process.user], for: 1h, count: 2 }
+    steps: [{ uses: list_processes }]
+  - id: never
+    on: process_start
+    when: "true"
+    suppress: { for: 0s }
+    steps: [{ uses: list_processes }]
+`
+
+func matchOf(t *testing.T, set *Set, rule string, e *events.Event) *Match {
+	t.Helper()
+	found, failures := set.Match(e)
+	for i := range found {
+		if found[i].Rule.ID == rule {
+			return &found[i]
+		}
+	}
+	t.Fatalf("rule %s does not match: %v, failures %v", rule, found, failures)
+	return nil
+}
+
+func hit(typ, kind, guid string, fill func(*events.Event)) *events.Event {
+	e := &events.Event{}
+	e.Event.Type, e.Event.Kind = typ, kind
+	e.Sensor.ID, e.Sensor.IDs = 42, []int{42}
+	e.Process.GUID = guid
+	if fill != nil {
+		fill(e)
+	}
+	return e
+}
+
+// A clock that tests set.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time { return c.now }
+
+func TestTwinsDoNotActTwice(t *testing.T) {
+	const guid = "0000002a-0000-113c-01da-ff710e784000"
+	list := func(e *events.Event) { e.Watchlist.ID = 31 }
+	feed := func(e *events.Event) { e.Feed.ID, e.Feed.ReportID = 24, "r-17" }
+	alert := func(e *events.Event) { e.Watchlist.ID, e.Feed.ID = 31, -1 }
+	tests := []struct {
+		name       string
+		first, too *events.Event
+		suppressed bool
+	}{
+		{"watchlist hit and storage hit", hit("watchlist.hit.process", events.WatchlistHit, guid, list), hit("watchlist.storage.hit.process", events.WatchlistHit, guid, list), true},
+		{"its alert", hit("watchlist.hit.process", events.WatchlistHit, guid, list), hit("alert.watchlist.hit.query.process", events.AlertRaised, guid, alert), true},
+		{"feed ingress and storage", hit("feed.ingress.hit.process", events.FeedHit, guid, feed), hit("feed.storage.hit.process", events.FeedHit, guid, feed), true},
+		{"another process", hit("watchlist.hit.process", events.WatchlistHit, guid, list), hit("watchlist.hit.process", events.WatchlistHit, "other", list), false},
+		{"another report", hit("feed.ingress.hit.process", events.FeedHit, guid, feed), hit("feed.ingress.hit.process", events.FeedHit, guid, func(e *events.Event) { e.Feed.ID, e.Feed.ReportID = 24, "r-18" }), false},
+	}
+	set := loadText(t, suppressing)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &clock{epoch}
+			s := &Suppressor{State: &MemoryState{Now: c.Now}, Now: c.Now}
+			for i, e := range []*events.Event{tt.first, tt.too} {
+				got, err := s.Claim(context.Background(), set, matchOf(t, set, "default", e), 42, fmt.Sprint("job", i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := i == 1 && tt.suppressed; got.Suppressed != want {
+					t.Errorf("event %d: suppressed = %v, want %v", i, got.Suppressed, want)
+				}
+				c.now = c.now.Add(7 * time.Minute)
+			}
+		})
+	}
+}
+
+func TestSuppression(t *testing.T) {
+	set := loadText(t, suppressing)
+	c := &clock{epoch}
+	s := &Suppressor{State: &MemoryState{Now: c.Now}, Now: c.Now}
+	claim := func(rule, user, job string) Suppression {
+		t.Helper()
+		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User = user })
+		got, err := s.Claim(context.Background(), set, matchOf(t, set, rule, e), 42, job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	steps := []struct {
+		after           time.Duration
+		rule, user, job string
+		suppressed      bool
+	}{
+		{0, "twice-per-user", "ann", "1", false},
+		{time.Minute, "twice-per-user", "ann", "2", false},
+		{time.Minute, "twice-per-user", "ann", "3", true},
+		{0, "twice-per-user", "ann", "2", false}, // redelivered: its job may not be stored yet
+		{0, "twice-per-user", "bob", "4", false},
+		{time.Hour - 2*time.Minute, "twice-per-user", "ann", "5", false}, // the first has run out
+		{0, "twice-per-user", "ann", "6", true},
+		{0, "never", "ann", "7", false},
+		{0, "never", "ann", "8", false},
+	}
+	for i, step := range steps {
+		c.now = c.now.Add(step.after)
+		if got := claim(step.rule, step.user, step.job); got.Suppressed != step.suppressed {
+			t.Errorf("step %d, job %s: suppressed = %+v, want %v", i, step.job, got, step.suppressed)
+		}
+	}
+}
+
+func TestMemoryStateIsBounded(t *testing.T) {
+	c := &clock{epoch}
+	m := &MemoryState{Now: c.Now, MaxKeys: 3}
+	put := func(key string, ttl time.Duration) {
+		if err := m.Update(context.Background(), key, ttl, func([]byte) ([]byte, error) { return []byte("x"), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(key string) (found bool) {
+		_ = m.Update(context.Background(), key, time.Hour, func(b []byte) ([]byte, error) { found = b != nil; return b, nil })
+		return found
+	}
+	put("a", time.Hour)
+	put("b", time.Minute)
+	put("c", 2*time.Hour)
+	put("d", time.Hour) // b expires first, so it goes
+	if has("b") || !has("a") || !has("d") || m.Evicted() != 1 {
+		t.Errorf("after the fourth of three: a %v, b %v, d %v, evicted %d", has("a"), has("b"), has("d"), m.Evicted())
+	}
+	c.now = c.now.Add(90 * time.Minute)
+	put("e", time.Hour)
+	if m.Evicted() != 1 {
+		t.Errorf("evicted %d, want 1: what has expired makes room", m.Evicted())
+	}
+}
