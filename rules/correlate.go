@@ -24,8 +24,8 @@ const (
 // answered as it was the first time. Each group fires once in a timespan.
 //
 // Its memory is bounded. Per group it keeps MaxEvents events; when that is
-// reached the oldest goes, so that a count above the bound is never reached
-// (loading refuses gte above it) and all others still fire. How many groups are
+// reached the oldest goes, those first whose value a later one repeats. A count
+// above the bound could never be reached: loading refuses it. How many groups are
 // kept is the State's to bound: one that it drops starts to count anew.
 type Correlator struct {
 	State State
@@ -190,7 +190,7 @@ func (w *window) add(c *Correlate, o observed) bool {
 			return -1
 		})
 		w.Events = slices.Insert(w.Events, at, o)
-		w.forget(c.Timespan)
+		w.forget(c)
 	}
 	if known || !slices.Contains(w.Events, o) { // too late to count
 		return false
@@ -206,59 +206,102 @@ func (w *window) add(c *Correlate, o observed) bool {
 }
 
 // forget drops what no later event can count together with, an event being late
-// by a timespan at most, and what is beyond the bound.
-func (w *window) forget(span time.Duration) {
+// by a timespan at most, and what is beyond the bound: there the oldest event
+// whose value (or rule) a later one has too, so that a flood of one value does
+// not wash the others away.
+func (w *window) forget(c *Correlate) {
 	newest := w.Events[len(w.Events)-1].At
-	first := slices.IndexFunc(w.Events, func(e observed) bool { return newest.Sub(e.At) <= 2*span })
-	first = max(first, len(w.Events)-MaxEvents)
+	first := slices.IndexFunc(w.Events, func(e observed) bool { return newest.Sub(e.At) <= 2*c.Timespan })
 	w.Events = slices.Delete(w.Events, 0, first)
+	if len(w.Events) <= MaxEvents {
+		return
+	}
+	seen := map[string]int{}
+	for _, e := range w.Events {
+		seen[e.key(c)]++
+	}
+	repeated := slices.IndexFunc(w.Events, func(e observed) bool { return seen[e.key(c)] > 1 })
+	oldest := max(repeated, 0)
+	w.Events = slices.Delete(w.Events, oldest, oldest+1)
+}
+
+// key is what has to be different for two events to count as two.
+func (o observed) key(c *Correlate) string {
+	switch c.Type {
+	case EventCount:
+		return o.Event
+	case ValueCount:
+		return o.Value
+	}
+	return o.Rule
 }
 
 // complete tells whether some stretch of the rule's timespan that holds o has
 // all that the rule wants.
 func (w *window) complete(c *Correlate, o observed) bool {
-	for i, first := range w.Events {
-		end := i
-		for end < len(w.Events) && w.Events[end].At.Sub(first.At) <= c.Timespan {
-			end++
+	var near []observed
+	for _, e := range w.Events {
+		if e.At.Sub(o.At).Abs() <= c.Timespan {
+			near = append(near, e)
 		}
-		stretch := w.Events[i:end]
-		if slices.Contains(stretch, o) && satisfies(c, stretch) {
+	}
+	at := slices.Index(near, o)
+	if c.Type == TemporalOrdered {
+		return inOrder(c, near, at)
+	}
+	wanted := c.GTE
+	if c.Type == Temporal {
+		wanted = len(different(c.Rules, func(id string) string { return id }))
+	}
+	seen := map[string]int{}
+	start := 0
+	for end, e := range near {
+		seen[e.key(c)]++
+		for e.At.Sub(near[start].At) > c.Timespan {
+			k := near[start].key(c)
+			if seen[k]--; seen[k] == 0 {
+				delete(seen, k)
+			}
+			start++
+		}
+		if start <= at && at <= end && len(seen) >= wanted {
 			return true
-		}
-		if first.At.After(o.At) {
-			break
 		}
 	}
 	return false
 }
 
-func satisfies(c *Correlate, stretch []observed) bool {
-	switch c.Type {
-	case EventCount:
-		return len(stretch) >= c.GTE
-	case ValueCount:
-		return len(different(stretch, func(o observed) string { return o.Value })) >= c.GTE
-	case Temporal:
-		seen := different(stretch, func(o observed) string { return o.Rule })
-		return !slices.ContainsFunc(c.Rules, func(id string) bool { return !slices.Contains(seen, id) })
-	case TemporalOrdered:
-		next := 0
-		for _, o := range stretch {
-			if next < len(c.Rules) && o.Rule == c.Rules[next] {
-				next++
+// inOrder tells whether the event at the given place, with the nearest fitting
+// ones before and after it, makes the rules' order within the timespan.
+func inOrder(c *Correlate, near []observed, at int) bool {
+	for k, id := range c.Rules {
+		if near[at].Rule != id {
+			continue
+		}
+		first, last := at, at
+		before, after := k-1, k+1
+		for i := at - 1; i >= 0 && before >= 0; i-- {
+			if near[i].Rule == c.Rules[before] {
+				first, before = i, before-1
 			}
 		}
-		return next == len(c.Rules)
+		for i := at + 1; i < len(near) && after < len(c.Rules); i++ {
+			if near[i].Rule == c.Rules[after] {
+				last, after = i, after+1
+			}
+		}
+		if before < 0 && after == len(c.Rules) && near[last].At.Sub(near[first].At) <= c.Timespan {
+			return true
+		}
 	}
 	return false
 }
 
 // different are the different values, in the order in which they appear.
-func different(stretch []observed, of func(observed) string) []string {
+func different[T any](list []T, of func(T) string) []string {
 	var values []string
 	seen := map[string]bool{}
-	for _, o := range stretch {
+	for _, o := range list {
 		if v := of(o); !seen[v] {
 			seen[v] = true
 			values = append(values, v)
