@@ -22,6 +22,9 @@ func (s *Session) Archive(ctx context.Context, w io.Writer) error {
 		return f.err
 	}
 	defer resp.Body.Close()
+	if f := s.c.notFile(resp, r); f != nil {
+		return f.err
+	}
 	if _, err := io.Copy(w, stall.reader(resp.Body)); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause

@@ -184,6 +184,7 @@ func (c *Client) refused(resp *http.Response, r call) *failure {
 		reason = "redirected to " + at + "; configure that URL"
 	}
 	reason = clean(reason, c.cfg.Token)
+	r.where.Request = r.method + " " + r.path
 	f := &failure{
 		err:      &Error{Where: r.where, Status: resp.StatusCode, Reason: reason, Kind: kindOf(resp.StatusCode, reason, r.path)},
 		delivery: answered,
