@@ -107,8 +107,8 @@ const (
 	osLinux   = "linux"
 )
 
-// DefaultFleet is n sensors: mostly Windows workstations, and every fifth a Linux
-// server, every tenth a Mac. Sensor 1 is Windows.
+// DefaultFleet is n sensors: of each ten, eight Windows workstations, a Linux server
+// (the fifth) and a Mac (the tenth). Sensor 1 is Windows.
 func DefaultFleet(n int) []SensorSpec {
 	fleet := make([]SensorSpec, n)
 	for i := range fleet {

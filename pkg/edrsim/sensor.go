@@ -126,7 +126,11 @@ func (s *sensor) wakes(t time.Time) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	return on.Add(s.bootDelay())
+	delay := s.bootDelay()
+	if s.power.AwakeFor > 0 { // it must still be up then
+		delay = min(delay, s.power.AwakeFor/2)
+	}
+	return on.Add(delay)
 }
 
 // bootDelay is how long after power-on a sensor first reports.
