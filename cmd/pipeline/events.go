@@ -12,6 +12,10 @@ func newEventsCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		newEventsConvertCommand(),
+		newEventsDeadCommand(),
+		newEventsPublishCommand(),
+		newEventsStatsCommand(),
+		newEventsTailCommand(),
 	)
 	return cmd
 }

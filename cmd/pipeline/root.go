@@ -15,6 +15,7 @@ func newRootCommand() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
+		newBridgeCommand(),
 		newConfigCommand(),
 		newEventsCommand(),
 		newHealthCommand(),

@@ -19,6 +19,7 @@ import (
 type PublisherConfig struct {
 	JetStream natsjs.JetStream
 	Prefix    string        // of subjects; empty: edr.events
+	Subject   string        // one for all messages, whatever they are; empty: by server and routing key
 	Window    int           // messages on their way to the stream; 0: 1000
 	Timeout   time.Duration // how long the stream may take to confirm one; 0: 20 s
 
@@ -85,7 +86,7 @@ func (p *Publisher) Carry(ctx context.Context, m events.Message) error {
 	if settle == nil {
 		settle = func(error) {}
 	}
-	msg := Encode(p.c.Prefix, m)
+	msg := p.encode(m)
 	limit := int(p.c.JetStream.Conn().MaxPayload()) - headerSize(msg.Header)
 	if len(m.Body) <= limit {
 		return p.send(ctx, msg, settle)
@@ -98,11 +99,19 @@ func (p *Publisher) Carry(ctx context.Context, m events.Message) error {
 		part(p.refuse(ctx, big))
 	}
 	for _, small := range parts {
-		if err := p.send(ctx, Encode(p.c.Prefix, small), part); err != nil {
+		if err := p.send(ctx, p.encode(small), part); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *Publisher) encode(m events.Message) *nats.Msg {
+	msg := Encode(p.c.Prefix, m)
+	if p.c.Subject != "" {
+		msg.Subject = p.c.Subject
+	}
+	return msg
 }
 
 // refuse keeps what fits of an event that does not.
