@@ -123,3 +123,24 @@ func TestSimRefusesMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestSimFlagsAreDocumented holds the flags in docs/simulator.md to the
+// command. EDRPIPE_UPDATE_DOCS=1 rewrites it.
+func TestSimFlagsAreDocumented(t *testing.T) {
+	const page, start, end = "../../docs/simulator.md", "<!-- flags -->\n", "<!-- end -->"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := "```\n" + newSimCommand().Flags().FlagUsages() + "```\n"
+	before, rest, _ := strings.Cut(string(b), start)
+	_, after, _ := strings.Cut(rest, end)
+	want := before + start + flags + end + after
+	if os.Getenv("EDRPIPE_UPDATE_DOCS") != "" {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(b) != want {
+		t.Errorf("%s is behind the command: run EDRPIPE_UPDATE_DOCS=1 go test ./cmd/pipeline -run SimFlags", page)
+	}
+}

@@ -1,0 +1,71 @@
+package edrsim_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"edrpipe/pkg/edrsim"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated parts of docs/simulator.md")
+
+// TestDocumentation holds the tables of docs/simulator.md to the code.
+func TestDocumentation(t *testing.T) {
+	const page = "../../docs/simulator.md"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := replacePart(t, string(b), "quirks", quirkTable())
+	text = replacePart(t, text, "faults", faultTable())
+	if *update {
+		if err := os.WriteFile(page, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if text != string(b) {
+		t.Errorf("%s is behind the code: run go test ./pkg/edrsim -run Documentation -update", page)
+	}
+}
+
+// replacePart puts content between a page's marks.
+func replacePart(t *testing.T, page, name, content string) string {
+	t.Helper()
+	start, end := "<!-- "+name+" -->\n", "<!-- end -->"
+	before, rest, ok := strings.Cut(page, start)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("the page has no part %s", name)
+	}
+	return before + start + content + end + after
+}
+
+func quirkTable() string {
+	var b strings.Builder
+	b.WriteString("| quirk | values | what it is |\n| --- | --- | --- |\n")
+	for _, q := range edrsim.AllQuirks() {
+		doc := q.Doc
+		var preset []string
+		for _, v := range edrsim.Versions {
+			if value, ok := q.ByVersion[v]; ok {
+				preset = append(preset, v+": `"+value+"`")
+			}
+		}
+		if len(preset) > 0 {
+			doc += " Versions " + strings.Join(preset, ", ") + "."
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", q.Name, strings.Join(q.Values, "` `"), doc)
+	}
+	return b.String()
+}
+
+func faultTable() string {
+	var b strings.Builder
+	b.WriteString("| fault | what happens |\n| --- | --- |\n")
+	for _, f := range edrsim.AllFaults() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Name, f.Doc)
+	}
+	return b.String()
+}
