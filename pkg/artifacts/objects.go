@@ -1,0 +1,169 @@
+package artifacts
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Objects is a Backend in a JetStream object store. What it writes is an
+// ordinary object, which every client of such stores can read. It does not use
+// the client library's own Put, which has up to 4,000 chunks of any size on
+// their way at once, and re-uses their memory meanwhile.
+type Objects struct {
+	JetStream jetstream.JetStream
+	Store     jetstream.ObjectStore
+	Bucket    string
+}
+
+const (
+	chunkSize = 1<<20 - 4096 // bytes, so that a chunk fits a message of 1 MiB
+	window    = 4            // chunks on their way at once
+)
+
+// Put implements Backend.
+func (o Objects) Put(ctx context.Context, name string, r io.Reader) error {
+	info := jetstream.ObjectInfo{
+		ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunkSize}},
+		Bucket:     o.Bucket,
+		NUID:       rand.Text(),
+	}
+	sent, err := o.send(ctx, &info, r)
+	if err == nil {
+		err = o.describe(ctx, info)
+	}
+	if err == nil {
+		err = o.compare(ctx, name, sent)
+	}
+	if err != nil {
+		return errors.Join(err, o.purge(context.WithoutCancel(ctx), info)) // not to be left behind, also at shutdown
+	}
+	return nil
+}
+
+func (o Objects) chunks(info jetstream.ObjectInfo) string {
+	return "$O." + o.Bucket + ".C." + info.NUID
+}
+
+// send publishes the chunks, a few at a time.
+func (o Objects) send(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) (*sentDigest, error) {
+	sent := newDigest()
+	var pending []jetstream.PubAckFuture
+	for {
+		chunk := make([]byte, chunkSize) // its own: the client may have to send it again
+		n, err := io.ReadFull(r, chunk)
+		if n > 0 {
+			chunk = chunk[:n]
+			_, _ = sent.Write(chunk) // a hash takes everything
+			ack, err := o.JetStream.PublishMsgAsync(&nats.Msg{Subject: o.chunks(*info), Data: chunk})
+			if err != nil {
+				return nil, err
+			}
+			pending = append(pending, ack)
+			info.Chunks++
+		}
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !last {
+			return nil, err
+		}
+		for len(pending) > window || last && len(pending) > 0 {
+			if err := taken(ctx, pending[0]); err != nil {
+				return nil, err
+			}
+			pending = pending[1:]
+		}
+		if last {
+			info.Size = uint64(sent.size)
+			info.Digest = "SHA-256=" + base64.URLEncoding.EncodeToString(sent.Sum(nil))
+			return sent, nil
+		}
+	}
+}
+
+// taken waits until the store has a chunk.
+func taken(ctx context.Context, ack jetstream.PubAckFuture) error {
+	select {
+	case <-ack.Ok():
+		return nil
+	case err := <-ack.Err():
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// describe publishes what makes the chunks an object.
+func (o Objects) describe(ctx context.Context, info jetstream.ObjectInfo) error {
+	text, err := json.Marshal(info)
+	if err != nil {
+		return err
+	}
+	m := nats.NewMsg("$O." + o.Bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(info.Name)))
+	m.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
+	m.Data = text
+	_, err = o.JetStream.PublishMsg(ctx, m)
+	return err
+}
+
+func (o Objects) compare(ctx context.Context, name string, sent *sentDigest) error {
+	kept, err := o.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sent.compare(kept), kept.Close())
+}
+
+// purge takes back what was sent.
+func (o Objects) purge(ctx context.Context, info jetstream.ObjectInfo) error {
+	stream, err := o.JetStream.Stream(ctx, "OBJ_"+o.Bucket)
+	if err != nil {
+		return err
+	}
+	return errors.Join(o.Delete(ctx, info.Name), stream.Purge(ctx, jetstream.WithPurgeSubject(o.chunks(info))))
+}
+
+// Open implements Backend.
+func (o Objects) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	kept, err := o.Store.Get(ctx, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+	}
+	return kept, err
+}
+
+// Delete implements Backend.
+func (o Objects) Delete(ctx context.Context, name string) error {
+	err := o.Store.Delete(ctx, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil
+	}
+	return err
+}
+
+// List implements Backend.
+func (o Objects) List(ctx context.Context, visit func(Blob) error) error {
+	infos, err := o.Store.List(ctx)
+	if errors.Is(err, jetstream.ErrNoObjectsFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(infos, func(a, b *jetstream.ObjectInfo) int { return cmp.Compare(a.Name, b.Name) })
+	for _, i := range infos {
+		if err := visit(Blob{Name: i.Name, Size: int64(i.Size), Time: i.ModTime}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
