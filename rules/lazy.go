@@ -22,11 +22,8 @@ type Matcher struct {
 // NewMatcher makes a Matcher that decodes as d does, but for the kinds: those
 // that rules name.
 func NewMatcher(set *Set, d *events.Decoder) *Matcher {
-	own := &events.Decoder{
-		Kinds: set.Kinds(), LazyRaw: d.LazyRaw, Now: d.Now,
-		MaxUnzipped: d.MaxUnzipped, MaxDocument: d.MaxDocument,
-	}
-	scanner, err := own.Scanner(append(set.index.Fields(), "event.type", "event.kind")...)
+	fields := append(set.index.Fields(), "event.type", "event.kind")
+	scanner, err := d.For(set.Kinds()).Scanner(fields...)
 	if err != nil {
 		panic("rules: the index reads what cannot be scanned: " + err.Error()) // a fault of ours, found by any test
 	}

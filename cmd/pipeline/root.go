@@ -20,6 +20,7 @@ func newRootCommand() *cobra.Command {
 		newEventsCommand(),
 		newHealthCommand(),
 		newLRCommand(),
+		newRulesCommand(),
 		newSecretsCommand(),
 		newSimCommand(),
 		newUsersCommand(),

@@ -21,6 +21,14 @@ type Decoder struct {
 	passes sync.Pool // of *pass, for their working memory
 }
 
+// For is a Decoder with the same settings for the given kinds only.
+func (d *Decoder) For(kinds KindSet) *Decoder {
+	return &Decoder{
+		Kinds: kinds, LazyRaw: d.LazyRaw, Cloud: d.Cloud, Now: d.Now,
+		MaxUnzipped: d.MaxUnzipped, MaxDocument: d.MaxDocument,
+	}
+}
+
 // Limits that a Decoder uses when it is not given others.
 const (
 	DefaultMaxUnzipped = 64 << 20

@@ -119,7 +119,7 @@ func convert(id string, doc *document) Result {
 		When:           when,
 		Steps: []Step{{Uses: "publish", With: map[string]any{
 			"subject": "sigma." + id,
-			"body":    map[string]any{"title": doc.Title, "sigma": doc.ID, "host": "${{ sensor.hostname }}", "process": "${{ process.guid }}"},
+			"body":    map[string]any{"host": "${{ sensor.hostname }}", "process": "${{ process.guid }}"},
 		}}},
 	}
 	return Result{Title: doc.Title, Rule: r}
