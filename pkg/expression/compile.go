@@ -34,6 +34,10 @@ type Program struct {
 	typ    *Type
 	code   *vm.Program
 	pool   sync.Pool // of *vm.VM
+
+	apart    sync.Once // guards what follows, see Clauses
+	clauses  *Clause
+	apartErr error
 }
 
 // Condition compiles an expression that must be true or false. The error, if

@@ -1,0 +1,127 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
+)
+
+// Explanation is why a rule does or does not act on an event.
+type Explanation struct {
+	Rule      *Rule
+	Event     *events.Event
+	Named     bool                // the rule's "on" names the event
+	Condition *expression.Outcome // nil: not asked, or the rule has none
+	Holds     bool
+	Err       error // the condition could not be taken apart
+	Decisions []Decision
+}
+
+// Explain takes the rule's condition apart on an event. It does not look at
+// what came before: Decisions are for the caller to fill in.
+func (r *Compiled) Explain(e *events.Event) *Explanation {
+	x := &Explanation{Rule: r.Rule, Event: e, Named: r.Names(e)}
+	if !x.Named {
+		return x
+	}
+	if r.When == nil {
+		x.Holds = true
+		return x
+	}
+	if r.When.Reads("raw") {
+		e.LoadRaw()
+	}
+	clauses, err := r.clauses()
+	if err != nil {
+		x.Err = err
+		return x
+	}
+	outcome := clauses.Eval(e)
+	x.Condition, x.Holds, x.Err = &outcome, outcome.Value, outcome.Err
+	return x
+}
+
+// clauses takes the condition apart; nil when there is none.
+func (r *Compiled) clauses() (*expression.Clause, error) {
+	if r.When == nil {
+		return nil, nil
+	}
+	return r.When.Clauses()
+}
+
+// Reasons says in words why the rule acts or does not, each a line without its
+// end.
+func (x *Explanation) Reasons() []string {
+	switch {
+	case !x.Rule.Enabled:
+		return []string{"the rule is not enabled"}
+	case !x.Named:
+		return []string{fmt.Sprintf("on names %s, the event is %s (%s)", strings.Join(x.Rule.On, ", "), x.Event.Event.Type, x.Event.Event.Kind)}
+	case x.Err != nil && x.Condition == nil:
+		return []string{x.Err.Error()}
+	case !x.Holds && x.Condition != nil:
+		return blame(*x.Condition)
+	}
+	var reasons []string
+	for _, d := range x.Decisions {
+		reasons = append(reasons, d.reason())
+	}
+	if len(reasons) == 0 && x.Rule.Correlate != nil {
+		reasons = append(reasons, "the condition is true; the correlation is not complete")
+	}
+	if len(reasons) == 0 {
+		reasons = append(reasons, "the condition is true")
+	}
+	return reasons
+}
+
+// blame says which comparisons made a condition what it is, with the values
+// that they saw.
+func blame(o expression.Outcome) []string {
+	var lines []string
+	for _, b := range o.Blame() {
+		line := fmt.Sprintf("%s is %v", b.Clause.Text, b.Value)
+		if b.Err != nil {
+			line = fmt.Sprintf("%s fails: %v", b.Clause.Text, b.Err)
+		}
+		if fields := fieldValues(b.Fields); fields != "" {
+			line += ": " + fields
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func fieldValues(fields []expression.FieldValue) string {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		parts[i] = fmt.Sprintf("%s is %s", f.Name, show(f.Value))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// refusals are the reasons of Match.Refused in words.
+var refusals = map[string]string{
+	NoSensor:       "the event names no sensor",
+	SeveralSensors: "the event names several sensors, and the rule does not say sensors: { each: true }",
+	TooManySensors: "the event names more sensors than sensors.max allows",
+	TooOld:         "the event is older than max_age allows",
+}
+
+// reason is a decision in words.
+func (d Decision) reason() string {
+	switch d.Verdict {
+	case Refused:
+		if words, ok := refusals[d.Match.Refused]; ok {
+			return words
+		}
+		return d.Match.Refused
+	case Suppressed:
+		return fmt.Sprintf("suppressed until %s: the rule has acted for this", d.Until.UTC().Format("2006-01-02 15:04:05"))
+	case Failed:
+		return d.Err.Error()
+	}
+	return fmt.Sprintf("acts on sensor %d", d.Sensor)
+}
