@@ -43,7 +43,16 @@ Run "pipeline lr SENSOR help" for the commands.`,
   pipeline lr 42 get 'C:\Users\ann\evil.exe' ./evidence/
   pipeline lr 42 exec ipconfig /all`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0], args[1:]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sensor, words := args[0], args[1:]
+			if len(words) > 0 && len(words[0]) > 1 && words[0][0] == '-' { // flags after SENSOR
+				if err := cmd.Flags().Parse(words); err != nil {
+					return &usageError{err}
+				}
+				words = cmd.Flags().Args()
+			}
+			return f.run(cmd, sensor, words)
+		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows SENSOR is the endpoint's
 	f.edr.register(cmd)

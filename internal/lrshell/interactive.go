@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/reeflective/readline"
+
+	"edrpipe/pkg/lr"
 )
 
 // Interactive reads commands at a prompt until exit, the end of input, or a
@@ -22,7 +24,13 @@ func (s *Shell) Interactive(ctx context.Context, history string) error {
 	// An interrupt ends the command that runs, not the shell.
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	idle := s.keepAlive(ctx)
+	defer idle.stop()
 	rl := readline.NewShell()
+	// Tab shows what there is; it does not pick the first process to kill.
+	if err := rl.Config.Set("menu-complete-display-prefix", true); err != nil {
+		return err
+	}
 	if history != "" {
 		rl.History.AddFromFile("lr", history)
 	}
@@ -38,7 +46,9 @@ func (s *Shell) Interactive(ctx context.Context, history string) error {
 		case err != nil:
 			return err
 		}
+		idle.touch()
 		err = s.line(ctx, line)
+		idle.touch()
 		if errors.Is(err, errExit) {
 			return nil
 		}
@@ -58,12 +68,17 @@ func (s *Shell) line(ctx context.Context, line string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	running, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	return s.Run(ctx, words)
+	err = s.Run(running, words)
+	var e *lr.Error
+	if running.Err() != nil && errors.As(err, &e) && e.Command != 0 {
+		return fmt.Errorf("interrupted; command %d of session %d goes on at the endpoint", e.Command, e.Session)
+	}
+	return err
 }
 
-// Script runs the commands of r, one a line, until one fails.
+// Script runs commands, one a line, until one fails.
 func (s *Shell) Script(ctx context.Context, lines []string) error {
 	for i, line := range lines {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") || strings.TrimSpace(line) == "" {

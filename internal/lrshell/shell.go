@@ -106,7 +106,9 @@ func (s *Shell) show(v any, human func(t table.Writer)) error {
 	t := table.NewWriter()
 	t.SetOutputMirror(s.Out)
 	t.SetStyle(table.StyleLight)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
+	t.Style().Options.DrawBorder = false
+	t.Style().Options.SeparateColumns = false
+	t.SuppressTrailingSpaces()
 	human(t)
 	t.Render()
 	return nil

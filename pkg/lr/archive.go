@@ -19,6 +19,9 @@ func (s *Session) Archive(ctx context.Context, w io.Writer) error {
 	r := call{method: http.MethodGet, path: s.route("archive"), where: s.where()}
 	resp, f := s.c.send(ctx, r, nil, func(h http.Header) { h.Set("Accept-Encoding", "identity") })
 	if f != nil {
+		if f.err.Status == http.StatusInternalServerError {
+			f.err.Reason += " (also the answer for a session that has no commands yet)"
+		}
 		return f.err
 	}
 	defer resp.Body.Close()

@@ -84,6 +84,26 @@ func (e *Endpoint) session(ctx context.Context) (*Session, error) {
 	return s, s.Await(ctx)
 }
 
+// KeepAlive keeps an idle session from ending. Without a session, or while a call
+// keeps it alive anyway, it does nothing.
+func (e *Endpoint) KeepAlive(ctx context.Context) error {
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	default:
+		return nil
+	}
+	if e.s == nil {
+		return nil
+	}
+	err := e.s.KeepAlive(ctx)
+	if errors.Is(err, edr.ErrSessionGone) {
+		e.s = nil
+		return nil // the next call opens another
+	}
+	return err
+}
+
 // Close ends the session if there is one and it is ours.
 func (e *Endpoint) Close(ctx context.Context) error {
 	select {
