@@ -23,7 +23,6 @@ import (
 type Objects struct {
 	JetStream jetstream.JetStream
 	Store     jetstream.ObjectStore
-	Bucket    string
 }
 
 const (
@@ -33,9 +32,13 @@ const (
 
 // Put implements Backend.
 func (o Objects) Put(ctx context.Context, name string, r io.Reader) error {
+	status, err := o.Store.Status(ctx)
+	if err != nil {
+		return err
+	}
 	info := jetstream.ObjectInfo{
 		ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunkSize}},
-		Bucket:     o.Bucket,
+		Bucket:     status.Bucket(),
 		NUID:       rand.Text(),
 	}
 	sent, err := o.send(ctx, &info, r)
@@ -51,8 +54,9 @@ func (o Objects) Put(ctx context.Context, name string, r io.Reader) error {
 	return nil
 }
 
-func (o Objects) chunks(info jetstream.ObjectInfo) string {
-	return "$O." + o.Bucket + ".C." + info.NUID
+// chunks is the subject of an object's chunks.
+func chunks(info jetstream.ObjectInfo) string {
+	return "$O." + info.Bucket + ".C." + info.NUID
 }
 
 // send publishes the chunks, a few at a time.
@@ -65,7 +69,7 @@ func (o Objects) send(ctx context.Context, info *jetstream.ObjectInfo, r io.Read
 		if n > 0 {
 			chunk = chunk[:n]
 			_, _ = sent.Write(chunk) // a hash takes everything
-			ack, err := o.JetStream.PublishMsgAsync(&nats.Msg{Subject: o.chunks(*info), Data: chunk})
+			ack, err := o.JetStream.PublishMsgAsync(&nats.Msg{Subject: chunks(*info), Data: chunk})
 			if err != nil {
 				return nil, err
 			}
@@ -108,7 +112,7 @@ func (o Objects) describe(ctx context.Context, info jetstream.ObjectInfo) error 
 	if err != nil {
 		return err
 	}
-	m := nats.NewMsg("$O." + o.Bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(info.Name)))
+	m := nats.NewMsg("$O." + info.Bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(info.Name)))
 	m.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 	m.Data = text
 	_, err = o.JetStream.PublishMsg(ctx, m)
@@ -125,11 +129,11 @@ func (o Objects) compare(ctx context.Context, name string, sent *sentDigest) err
 
 // purge takes back what was sent.
 func (o Objects) purge(ctx context.Context, info jetstream.ObjectInfo) error {
-	stream, err := o.JetStream.Stream(ctx, "OBJ_"+o.Bucket)
+	stream, err := o.JetStream.Stream(ctx, "OBJ_"+info.Bucket)
 	if err != nil {
 		return err
 	}
-	return errors.Join(o.Delete(ctx, info.Name), stream.Purge(ctx, jetstream.WithPurgeSubject(o.chunks(info))))
+	return errors.Join(o.Delete(ctx, info.Name), stream.Purge(ctx, jetstream.WithPurgeSubject(chunks(info))))
 }
 
 // Open implements Backend.

@@ -150,7 +150,7 @@ func objects(t *testing.T) Backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Objects{JetStream: b.JetStream(), Store: store, Bucket: bus.BucketArtifacts}
+	return Objects{JetStream: b.JetStream(), Store: store}
 }
 
 func TestStoreKeepsWhatItSays(t *testing.T) {

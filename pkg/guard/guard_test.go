@@ -427,3 +427,19 @@ func TestBudgetHoldsInEveryHour(t *testing.T) {
 	ask(4, 63*time.Minute, Hold)
 	ask(4, 119*time.Minute, Allow)
 }
+
+func TestWords(t *testing.T) {
+	want := []string{
+		`domain-controllers: never isolate, kill_process where sensor.group == "Domain Controllers" || sensor.type == "domain_controller": the directory must stay up.`,
+		"Rules in community/** may use get_file, list_*, isolate.",
+		"Rules in trial/** may use any action, recorded only.",
+		`servers: isolate needs the word of 2 of soc-leads where sensor.group == "Servers".`,
+		"isolations: isolate at most 3 sensors within 1h, then hold.",
+		"A rule with 3 failed jobs within 10m only records for 1h.",
+		"A rule with more than 10 jobs within 10m only records for 1h.",
+		"office: run only from 08:00 to 18:00, mon, tue, wed, thu, fri, Europe/Berlin.",
+	}
+	if got := load(t, guards).Words(); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
