@@ -43,8 +43,8 @@ type Config struct {
 	// Start is the simulated time at which the simulation begins. Zero: now.
 	Start time.Time
 
-	// SpoolDir is where uploads and collected files larger than SpoolAbove bytes
-	// are kept. Empty: a directory under os.TempDir that Close removes.
+	// SpoolDir is where uploads larger than SpoolAbove bytes are kept, in files
+	// without a name whose space the system takes back. Empty: os.TempDir.
 	SpoolDir   string
 	SpoolAbove int64 // 0 means 1 MiB
 }

@@ -63,12 +63,7 @@ type SessionState struct {
 
 // State tells how the simulation stands.
 func (s *Server) State() SimState {
-	s.faults.mu.Lock()
-	faults := Faults{}
-	for name, rate := range s.faults.rates {
-		faults[name] = rate
-	}
-	s.faults.mu.Unlock()
+	faults := s.faults.current()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.clock.now()
@@ -112,9 +107,7 @@ func (s *Server) postPower(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getFaults(w http.ResponseWriter, r *http.Request) error {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	return s.reply(w, r, s.faults.rates)
+	return s.reply(w, r, s.faults.current())
 }
 
 func (s *Server) putFaults(w http.ResponseWriter, r *http.Request) error {

@@ -39,13 +39,9 @@ func newEndpoint(s *sensor, now time.Time) *endpoint {
 	img := images[s.os()]()
 	e := &endpoint{
 		host: s.hostname, ip: s.ip, windows: s.windows(), macos: s.os() == osMac, seed: mix(s.seed, 7),
-		booted: s.booted, cwd: img.cwd, root: img.root, registry: img.registry,
+		cwd: img.cwd, root: img.root, registry: img.registry,
 	}
-	for _, p := range img.procs {
-		user := strings.ReplaceAll(p.user, "{host}", strings.ToUpper(s.hostname))
-		e.procs = append(e.procs, &process{pid: p.pid, parent: p.parent, path: p.path, line: p.line,
-			user: user, sid: p.sid, started: s.booted.Add(p.after)})
-	}
+	e.boot(img, s.booted)
 	if e.windows {
 		name := regValue{typ: "REG_SZ", data: strings.ToUpper(s.hostname)}
 		e.setValue(`HKLM\SYSTEM\CurrentControlSet\Control\ComputerName\ComputerName\ComputerName`, name)
@@ -54,6 +50,16 @@ func newEndpoint(s *sensor, now time.Time) *endpoint {
 	}
 	e.furnish(s.spec, now)
 	return e
+}
+
+// boot starts the processes of a platform.
+func (e *endpoint) boot(img *image, at time.Time) {
+	e.booted, e.later, e.procs = at, nil, nil
+	for _, p := range img.procs {
+		user := strings.ReplaceAll(p.user, "{host}", strings.ToUpper(e.host))
+		e.procs = append(e.procs, &process{pid: p.pid, parent: p.parent, path: p.path, line: p.line,
+			user: user, sid: p.sid, started: at.Add(p.after)})
+	}
 }
 
 // furnish adds what the fleet description asks for.

@@ -2,6 +2,7 @@ package edrsim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -157,7 +158,10 @@ func (s *sensor) checkIn(at time.Time) {
 	s.isolating = s.isolate
 	if s.restartQueued {
 		s.restartQueued = false
-		s.booted, s.endpoint = at, nil
+		for _, x := range slices.Clone(s.live) {
+			x.losePower(at)
+		}
+		s.boot(at)
 	}
 	for _, x := range s.live {
 		x.connect(at)
@@ -197,11 +201,20 @@ func (s *sensor) setPower(on bool, now time.Time) {
 	switch {
 	case !on:
 		s.nextCheckIn = time.Time{}
-		for _, x := range append([]*session(nil), s.live...) {
+		for _, x := range slices.Clone(s.live) {
 			x.losePower(now)
 		}
 	case !wasUp || s.nextCheckIn.IsZero():
+		s.boot(now)
 		s.nextCheckIn = now.Add(s.bootDelay())
+	}
+}
+
+// boot starts the computer anew: files and registry stay, processes do not.
+func (s *sensor) boot(at time.Time) {
+	s.booted = at
+	if s.endpoint != nil {
+		s.endpoint.boot(images[s.os()](), at)
 	}
 }
 
