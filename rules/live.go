@@ -3,10 +3,6 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,16 +47,16 @@ type Rejected struct {
 // NewLive loads the rules. The error, if any, is of type strictyaml.Problems.
 func NewLive(config LiveConfig) (*Live, error) {
 	if config.Settle == 0 {
-		config.Settle = 200 * time.Millisecond
+		config.Settle = defaultSettle
 	}
 	if config.Poll == 0 {
-		config.Poll = 10 * time.Second
+		config.Poll = defaultPoll
 	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
 	l := &Live{config: config}
-	l.seen = l.fingerprint() // before reading: a change meanwhile is seen as one
+	l.seen = (&fileWatch{paths: config.Paths}).fingerprint() // before reading: a change meanwhile is seen as one
 	set, err := Load(config.Paths...)
 	if err != nil {
 		return nil, err
@@ -110,61 +106,4 @@ func differ(a, b LiveState) bool {
 		return true
 	}
 	return a.Rejected != nil && a.Rejected.Problems.Error() != b.Rejected.Problems.Error()
-}
-
-// watched lists the directories in which a change may change the rules.
-func (l *Live) watched() []string {
-	var dirs []string
-	for _, path := range l.config.Paths {
-		root := path
-		if i := strings.IndexAny(path, "*?[{"); i >= 0 {
-			root = filepath.Dir(path[:i] + "x")
-		}
-		info, err := os.Stat(root)
-		switch {
-		case err != nil:
-			dirs = append(dirs, filepath.Dir(filepath.Clean(root))) // it may come back
-		case !info.IsDir():
-			dirs = append(dirs, filepath.Dir(root), filepath.Join(filepath.Dir(root), "lists"))
-		default:
-			dirs = append(dirs, below(root)...)
-		}
-	}
-	return dirs
-}
-
-// below lists a directory and those in it that are not hidden.
-func below(root string) []string {
-	var dirs []string
-	_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return nil // gone again: the next look will tell
-		case !entry.IsDir():
-		case path != root && strings.HasPrefix(entry.Name(), "."):
-			return fs.SkipDir
-		default:
-			dirs = append(dirs, path)
-		}
-		return nil
-	})
-	return dirs
-}
-
-// fingerprint changes when a file that the rules are read from does.
-func (l *Live) fingerprint() string {
-	var b strings.Builder
-	for _, dir := range l.watched() {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			continue
-		}
-		for _, entry := range entries {
-			file := filepath.Join(dir, entry.Name())
-			if info, err := os.Stat(file); err == nil && !info.IsDir() {
-				fmt.Fprintf(&b, "%s %d %d\n", file, info.Size(), info.ModTime().UnixNano())
-			}
-		}
-	}
-	return b.String()
 }

@@ -38,9 +38,8 @@ func (t *Test) Run(ctx context.Context, set *Set) *TestResult {
 		result.Problems = strictyaml.Problems{t.doc.At(t.path, fmt.Sprintf("there is no rule %q", t.Rule))}
 		return result
 	}
-	timed, problems := t.testEvents()
-	result.Problems = append(problems, t.checkMocks(rule.Rule)...)
-	if len(result.Problems) > 0 {
+	timed, problems := t.check(rule.Rule)
+	if result.Problems = problems; len(problems) > 0 {
 		return result
 	}
 	run := &testRun{test: t, rule: rule, result: result, simulation: NewSimulation(set.only(rule), testBegin)}
@@ -73,6 +72,21 @@ func enabled(r *Compiled) *Compiled {
 	rule.Enabled = true
 	compiled.Rule = &rule
 	return &compiled
+}
+
+// Check reports what is wrong with the test itself, without running it.
+func (t *Test) Check(set *Set) strictyaml.Problems {
+	rule, ok := set.Rule(t.Rule)
+	if !ok {
+		return strictyaml.Problems{t.doc.At(t.path, fmt.Sprintf("there is no rule %q", t.Rule))}
+	}
+	_, problems := t.check(rule.Rule)
+	return problems
+}
+
+func (t *Test) check(r *Rule) ([]timedEvent, strictyaml.Problems) {
+	timed, problems := t.testEvents()
+	return timed, append(problems, t.checkMocks(r)...)
 }
 
 func (t *Test) checkMocks(r *Rule) strictyaml.Problems {

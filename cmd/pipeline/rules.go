@@ -11,7 +11,10 @@ func newRulesCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
+		newRulesCheckCommand(),
 		newRulesImportCommand(),
+		newRulesListCommand(),
+		newRulesTestCommand(),
 	)
 	return cmd
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"edrpipe/rules"
+)
+
+func newRulesListCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:     "list [flags] PATH…",
+		Short:   "List rules with what they act on and what they do",
+		Example: `  pipeline rules list examples/rules`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			if err := checkFormat(format, formatText, formatJSON); err != nil {
+				return err
+			}
+			set, tests, err := loadRules(cmd.ErrOrStderr(), paths)
+			if err != nil {
+				return err
+			}
+			listed := listRules(set, tests)
+			if format == formatJSON {
+				return printJSON(cmd.OutOrStdout(), listed)
+			}
+			t := newTable(cmd.OutOrStdout(), "Rule", "Severity", "Mode", "On", "Steps", "Tests", "Title")
+			for _, r := range listed {
+				mode := r.Mode
+				if !r.Enabled {
+					mode = "disabled"
+				}
+				t.AppendRow(table.Row{r.ID, r.Severity, mode, strings.Join(r.On, "\n"), strings.Join(r.Steps, "\n"), r.Tests, r.Title})
+			}
+			t.Render()
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", formatText, "text or json")
+	return cmd
+}
+
+// listedRule is a rule as it is listed.
+type listedRule struct {
+	ID       string   `json:"id"`
+	Title    string   `json:"title,omitempty"`
+	Severity string   `json:"severity"`
+	Priority string   `json:"priority"`
+	Mode     string   `json:"mode"`
+	Enabled  bool     `json:"enabled"`
+	On       []string `json:"on"`
+	Tags     []string `json:"tags,omitempty"`
+	Steps    []string `json:"steps"` // actions
+	Tests    int      `json:"tests"`
+	File     string   `json:"file"`
+	Line     int      `json:"line"`
+	Digest   string   `json:"digest"`
+}
+
+func listRules(set *rules.Set, tests []*rules.Test) []listedRule {
+	count := map[string]int{}
+	for _, t := range tests {
+		count[t.Rule]++
+	}
+	listed := []listedRule{}
+	for _, r := range set.Rules() {
+		l := listedRule{
+			ID: r.ID, Title: r.Title, Severity: r.Severity, Priority: r.Priority, Mode: string(r.Mode),
+			Enabled: r.Enabled, On: r.On, Tags: r.Tags, Tests: count[r.ID], File: r.File, Line: r.Line, Digest: r.Digest,
+		}
+		for _, s := range r.Steps {
+			name := s.Uses
+			if len(s.Parallel) > 0 {
+				name = "parallel"
+			}
+			l.Steps = append(l.Steps, name)
+		}
+		listed = append(listed, l)
+	}
+	return listed
+}

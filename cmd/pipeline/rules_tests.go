@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"edrpipe/rules"
+)
+
+func newRulesTestCommand() *cobra.Command {
+	t := &ruleTester{}
+	var pattern string
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "test [flags] PATH…",
+		Short: "Run the tests of rules",
+		Long: `Run the tests of rules: those beside the rules, and those in *_test.yaml files.
+
+Events go through matching, correlation and suppression on a clock of their own;
+the chains of the jobs that come of it are evaluated with real conditions and
+parameters and mocked results. Nothing is contacted, nothing is run. A test that
+fails names the comparison that was false and the values that it saw.
+
+With --coverage it also tells what no test has shown: each arm of each and/or
+that was never true or never false, each step that never ran.
+
+The exit status is 1 when a test fails or the coverage is below --threshold.`,
+		Example: `  pipeline rules test examples/rules
+  pipeline rules test --coverage --threshold 90 --junit report.xml rules/
+  pipeline rules test --watch --run 'kill-.*/word' rules/`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			var err error
+			if t.only, err = regexp.Compile(pattern); err != nil {
+				return &usageError{fmt.Errorf("--run: %w", err)}
+			}
+			if cmd.Flags().Changed("threshold") {
+				t.coverage = true
+			}
+			t.paths, t.out, t.errs = paths, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if !watch {
+				return t.run(cmd.Context())
+			}
+			return rules.WatchFiles(cmd.Context(), paths, func() {
+				fmt.Fprintln(t.out, "──")
+				if err := t.run(cmd.Context()); err != nil && err != errSilent {
+					fmt.Fprintln(t.errs, err)
+				}
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&pattern, "run", "", "only tests whose rule/name matches this regular expression")
+	f.BoolVarP(&t.verbose, "verbose", "v", false, "name the tests that pass too, and what they ran")
+	f.StringVar(&t.junit, "junit", "", "write a report in JUnit's form to this file")
+	f.BoolVar(&t.coverage, "coverage", false, "tell what the tests do not show")
+	f.Float64Var(&t.threshold, "threshold", 0, "fail when less than this percentage is covered; implies --coverage")
+	f.BoolVar(&watch, "watch", false, "run again whenever a file changes")
+	return cmd
+}
+
+// ruleTester runs tests and prints what they show.
+type ruleTester struct {
+	paths     []string
+	only      *regexp.Regexp
+	verbose   bool
+	junit     string
+	coverage  bool
+	threshold float64
+	out, errs io.Writer
+}
+
+func (t *ruleTester) run(ctx context.Context) error {
+	set, tests, err := loadRules(t.errs, t.paths)
+	if err != nil {
+		return err
+	}
+	coverage := rules.NewCoverage(set)
+	var results []*rules.TestResult
+	failed := 0
+	for _, test := range tests {
+		if !t.only.MatchString(test.Rule + "/" + test.Name) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		result := test.Run(ctx, set)
+		results = append(results, result)
+		coverage.Add(result)
+		if !result.Passed() {
+			failed++
+		}
+		t.print(result)
+	}
+	if t.junit != "" {
+		if err := writeJUnit(t.junit, results); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(t.out, "%s, %d failed\n", counted(len(results), "test"), failed)
+	enough := t.printCoverage(coverage)
+	if len(results) == 0 {
+		return fmt.Errorf("there are no tests to run")
+	}
+	if failed > 0 || !enough {
+		return errSilent
+	}
+	return nil
+}
+
+func (t *ruleTester) print(r *rules.TestResult) {
+	if r.Passed() {
+		if t.verbose {
+			fmt.Fprintf(t.out, "ok    %s/%s\n", r.Test.Rule, r.Test.Name)
+			for _, ran := range r.Ran {
+				fmt.Fprintf(t.out, "      %s %s\n", ran.At, ran)
+			}
+		}
+		return
+	}
+	fmt.Fprintf(t.out, "FAIL  %s/%s (%s:%d)\n", r.Test.Rule, r.Test.Name, r.Test.File, r.Test.Line)
+	for _, f := range r.Failures {
+		fmt.Fprintf(t.out, "      %s\n", f)
+	}
+	if len(r.Problems) > 0 {
+		fmt.Fprintln(t.out, r.Problems.Sort())
+	}
+}
+
+// printCoverage tells whether there is enough.
+func (t *ruleTester) printCoverage(c *rules.Coverage) bool {
+	if !t.coverage {
+		return true
+	}
+	for _, r := range c.Rules() {
+		if len(r.Gaps) > 0 {
+			fmt.Fprintf(t.out, "%s: %.1f %%\n", r.Rule, r.Percent)
+		}
+		for _, gap := range r.Gaps {
+			fmt.Fprintf(t.out, "      %s\n", gap)
+		}
+	}
+	percent := c.Percent()
+	if percent < t.threshold {
+		fmt.Fprintf(t.out, "coverage: %.1f %%, less than the threshold of %.1f %%\n", percent, t.threshold)
+		return false
+	}
+	fmt.Fprintf(t.out, "coverage: %.1f %%\n", percent)
+	return true
+}
+
+// A report in the form that JUnit made common.
+type (
+	junitSuites struct {
+		XMLName xml.Name     `xml:"testsuites"`
+		Suites  []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name     string      `xml:"name,attr"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Cases    []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Class   string        `xml:"classname,attr"`
+		Name    string        `xml:"name,attr"`
+		File    string        `xml:"file,attr"`
+		Line    int           `xml:"line,attr"`
+		Failure *junitFailure `xml:"failure"`
+	}
+	junitFailure struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+func writeJUnit(file string, results []*rules.TestResult) error {
+	report := junitSuites{}
+	for _, r := range results {
+		if n := len(report.Suites); n == 0 || report.Suites[n-1].Name != r.Test.Rule {
+			report.Suites = append(report.Suites, junitSuite{Name: r.Test.Rule})
+		}
+		suite := &report.Suites[len(report.Suites)-1]
+		c := junitCase{Class: r.Test.Rule, Name: r.Test.Name, File: r.Test.File, Line: r.Test.Line}
+		if !r.Passed() {
+			text := strings.Join(r.Failures, "\n")
+			if len(r.Problems) > 0 {
+				text += r.Problems.Error()
+			}
+			first, _, _ := strings.Cut(text, "\n")
+			c.Failure = &junitFailure{Message: first, Text: text}
+			suite.Failures++
+		}
+		suite.Tests++
+		suite.Cases = append(suite.Cases, c)
+	}
+	data, err := xml.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if err := os.WriteFile(file, append([]byte(xml.Header), append(data, '\n')...), 0o644); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
