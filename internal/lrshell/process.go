@@ -9,7 +9,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/pflag"
 
-	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 )
 
@@ -85,6 +84,30 @@ func execCommand() Command {
 	}
 }
 
+// commandLine joins a program and its arguments. One argument is a command line
+// as it stands. Only what needs quotes gets them: cmd.exe's own commands are not
+// found in quotes, and a person means what stands there.
+func commandLine(os edr.OS, args []string) (string, error) {
+	if len(args) == 1 {
+		return args[0], nil
+	}
+	words := make([]string, len(args))
+	for i, a := range args {
+		switch {
+		case a != "" && !strings.ContainsAny(a, " \t\"'"):
+			words[i] = a
+		case os != edr.Windows:
+			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		case strings.Contains(a, `"`):
+			return "", fmt.Errorf("%w: an argument has a double quote; give the whole command line as one argument", ErrUsage)
+		default:
+			end := a[len(strings.TrimRight(a, `\`)):] // backslashes before a quote count double
+			words[i] = `"` + a + end + `"`
+		}
+	}
+	return strings.Join(words, " "), nil
+}
+
 // executed is the result of exec in JSON.
 type executed struct {
 	edr.ProcessResult
@@ -92,12 +115,9 @@ type executed struct {
 }
 
 func (s *Shell) exec(ctx context.Context, f execFlags, args []string) error {
-	line := args[0] // one argument is a command line as it stands
-	if len(args) > 1 {
-		var err error
-		if line, err = actions.Quote(s.Sensor.OS, args[0], args[1:]...); err != nil {
-			return err
-		}
+	line, err := commandLine(s.Sensor.OS, args)
+	if err != nil {
+		return err
 	}
 	spec := edr.ProcessSpec{CommandLine: line, WorkDir: f.dir, Wait: !f.detach}
 	if f.detach {

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"edrpipe/pkg/edrsim"
+)
+
+// TestMain makes this binary the pipeline command for the scripts that it runs.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"pipeline": main})
+}
+
+// TestScripts runs testdata/script/*.txtar: the command line as people type it.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"edr": startEDR},
+	})
+}
+
+// startEDR is the script command "edr [SENSORS]": a simulated EDR server that runs
+// a hundred times faster than real, named in the environment.
+func startEDR(ts *testscript.TestScript, neg bool, args []string) {
+	cfg := edrsim.Config{TimeScale: 100, Sensors: 1, CheckIn: 3 * time.Second}
+	if len(args) > 0 {
+		n, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		cfg.Sensors = n
+	}
+	sim := edrsim.New(cfg).Start()
+	ts.Defer(sim.Close)
+	ts.Setenv("EDRPIPE_EDR_URL", sim.URL)
+	ts.Setenv("EDRPIPE_EDR_TOKEN", sim.Token)
+}
