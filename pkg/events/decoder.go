@@ -34,9 +34,10 @@ const (
 	DefaultMaxUnzipped = 64 << 20
 	DefaultMaxDocument = 16 << 20
 
-	maxDepth      = 64    // nesting of JSON; the deepest seen is 5
-	maxEnvelopes  = 4     // wrappers around wrappers
-	maxZipEntries = 1_000 // a sensor's archive has one entry, rarely a few
+	maxBody       = 1 << 30 // bytes of a message; tokens count in 32 bits
+	maxDepth      = 64      // nesting of JSON; the deepest seen is 5
+	maxEnvelopes  = 4       // wrappers around wrappers
+	maxZipEntries = 1_000   // a sensor's archive has one entry, rarely a few
 )
 
 // Events decodes a message: one event, or the many in a bundle, an array, a

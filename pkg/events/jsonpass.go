@@ -42,6 +42,24 @@ func allShapes() map[string]*shape {
 	return all
 }
 
+// typeNames has the types' names in memory of their own.
+var typeNames = func() map[string]string {
+	names := make(map[string]string, len(shapes))
+	for name := range shapes {
+		names[name] = name
+	}
+	return names
+}()
+
+// shapeOf is a type's shape, with the type's name in memory that outlives the
+// message that the name was read from.
+func shapeOf(typ string) (*shape, string) {
+	if name, known := typeNames[typ]; known {
+		return shapes[name], name
+	}
+	return unknownShape, strings.Clone(typ)
+}
+
 // unknownShape reads an event whose type nobody knows: where and when it was.
 var unknownShape = func() *shape {
 	s := newShape(Other, commonRows)
@@ -84,8 +102,12 @@ func keysOfShapes(chosen func(*step) bool) []key {
 // one after another without anything between them. After a value that is
 // broken it goes on behind the next line break.
 func (p *pass) stream(s string, routing string, wraps int) bool {
-	arrays := 0
-	for i := 0; i < len(s); {
+	const byteOrderMark = "\xef\xbb\xbf"
+	arrays, i := 0, 0
+	if strings.HasPrefix(s, byteOrderMark) {
+		i = len(byteOrderMark)
+	}
+	for i < len(s) {
 		switch c := s[i]; c {
 		case ' ', '\t', '\r', '\n', ',':
 			i++
@@ -150,11 +172,12 @@ func (p *pass) value(s string, at int, routing string, wraps int) (n int, more b
 		}
 		return l.i, p.textual(s, t, at, routing, wraps)
 	}
+	p.recycle()
 	x := &p.reading
 	x.top.begin(s)
 	l := lexer{s: s}
 	if !l.object(&x.top) {
-		if inner := templateList(s); inner > 0 {
+		if inner := templateList(s); inner > 0 && wraps < maxEnvelopes {
 			return p.salvage(s, inner, at, routing, wraps)
 		}
 		return p.broken(s, at, l.err)
@@ -265,10 +288,7 @@ func (p *pass) cloudEvent(s string, at int, data, b64 token, routing string, wra
 
 // knownType is the canonical form of s if that is a type, else "".
 func knownType(s string) string {
-	if canonical := canonicalType(s); shapes[canonical] != nil {
-		return canonical
-	}
-	return ""
+	return typeNames[canonicalType(s)]
 }
 
 // typeOf decides an object's type: the type that it gives itself, the routing
@@ -294,14 +314,11 @@ func (p *pass) typeOf(typ, routing string) string {
 }
 
 // documents gives an object's events: one, or one for each of a hit's docs.
-func (p *pass) documents(s string, at int, typ string) bool {
-	if typ == "" {
+func (p *pass) documents(s string, at int, name string) bool {
+	if name == "" {
 		return p.reject(NoType, fmt.Errorf("neither a routing key nor a type"), at, s)
 	}
-	shape := shapes[typ]
-	if shape == nil {
-		shape = unknownShape
-	}
+	shape, typ := shapeOf(name)
 	if !p.Kinds.Has(shape.kind) {
 		return true
 	}

@@ -10,13 +10,14 @@ import (
 // meets them and stops when the reader does.
 type pass struct {
 	*Decoder
-	pool    *sync.Pool // that it came from
-	msg     *Message
-	now     time.Time
-	yield   func(*Event, error) bool
-	reading reading
-	sensor  transportSensor // of a raw message
-	base    int             // where the text being decoded lies in the body
+	pool          *sync.Pool // that it came from
+	msg           *Message
+	now           time.Time
+	yield         func(*Event, error) bool
+	reading       reading
+	sensor        transportSensor // of a raw message
+	sensorReading sensorReading
+	base          int // where the text being decoded lies in the body
 
 	scan *Scanner // nil: decode in full
 	scanned
@@ -53,6 +54,7 @@ func (p *pass) end() {
 	p.sensor = transportSensor{}
 	x := &p.reading
 	x.event, x.hasDoc = nil, false
+	p.sensorReading.whole = nil
 	x.top.s, x.doc.s, x.inner.s = "", "", ""
 	p.original.text = "" // scratch may refer to the message a little longer, until the next one
 	p.pool.Put(p)
@@ -61,6 +63,10 @@ func (p *pass) end() {
 // message decodes the message by what it holds.
 func (p *pass) message() {
 	body := p.msg.Body
+	if len(body) > maxBody {
+		p.reject(TooLarge, fmt.Errorf("a message of %d bytes, more than %d", len(body), maxBody), 0, textOf(body))
+		return
+	}
 	switch formOf(p.msg) {
 	case emptyForm:
 	case jsonForm:
@@ -77,7 +83,8 @@ func (p *pass) message() {
 }
 
 // newEvent begins an event. What the last one took from the pool of text stays
-// its own: the pool never writes to the same bytes twice, except in a scan.
+// its own: the pool never writes to the same bytes twice, except in a scan,
+// which begins anew with each document.
 func (p *pass) newEvent(kind Kind, typ string) *Event {
 	x := &p.reading
 	var e *Event
@@ -88,7 +95,6 @@ func (p *pass) newEvent(kind Kind, typ string) *Event {
 		e = &p.scratch
 		*e = Event{}
 		e.Sensor.IDs, e.Sensor.Hostnames = p.ids[:0], p.names[:0]
-		x.pool.chunk = x.pool.chunk[:0]
 	}
 	e.Event.Type, e.Event.Kind, e.Event.Received = typ, kind, p.msg.Received
 	e.Event.Server, e.Event.Transport = p.msg.Server, p.msg.Transport
@@ -116,6 +122,14 @@ func (p *pass) finish(o original) bool {
 		e.LoadRaw()
 	}
 	return p.emit(e, nil)
+}
+
+// recycle lets a scan write over the text of the event before. It is called
+// where nothing is left that refers to it: before a document is looked at.
+func (p *pass) recycle() {
+	if p.scan != nil {
+		p.reading.pool.chunk = p.reading.pool.chunk[:0]
+	}
 }
 
 // emit gives an event or a reject to whoever asked for the pass.

@@ -135,12 +135,14 @@ func (p *pass) sensorEvent(b []byte, at int) bool {
 	if !p.Kinds.Has(kind) {
 		return true
 	}
+	p.recycle()
 	text := p.own(textOf(b))
 	if p.scan == nil {
 		parts, _ = splitSensorEvent(bytesOf(text)) // the same, in memory of its own
 	}
-	r := sensorReading{reading: &p.reading, whole: bytesOf(text)}
-	r.event = p.newEvent(kind, k.typ)
+	p.newEvent(kind, k.typ)
+	r := &p.sensorReading
+	*r = sensorReading{reading: &p.reading, whole: bytesOf(text)}
 	if kind == ProcessEnd {
 		r.event.Event.Type = procendType
 	}
@@ -187,11 +189,9 @@ func header(headers map[string]string, name string) string {
 // A sensorReading is a reading of a CbEventMsg.
 type sensorReading struct {
 	*reading
-	whole      []byte
-	sensor     int
-	filePath   uint64 // the subject's path, as a reference into the string table
-	headerMD5  string
-	hasProcess bool
+	whole    []byte
+	sensor   int
+	filePath uint64 // the subject's path, as a reference into the string table
 }
 
 // fill reads env, header and body in the order in which they need each other.

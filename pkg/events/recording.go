@@ -95,10 +95,14 @@ func recordedMessage(text []byte, format Format) (Message, error) {
 	}
 	msg, err := ParseCapture(text)
 	msg.Transport = "file"
-	if err != nil {
+	switch {
+	case err == nil:
+		return msg, nil
+	case format == FormatAuto: // an event that only speaks of body_b64
+		return recordedMessage(text, FormatForwarder)
+	default:
 		return msg, &Reject{Reason: BadEnvelope, Err: err, Data: text[:min(len(text), keptBytes)]}
 	}
-	return msg, nil
 }
 
 // units cuts text into lines, and keeps the lines of one JSON value together.

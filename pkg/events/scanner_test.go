@@ -20,9 +20,17 @@ func scannable() []string {
 	return paths
 }
 
+// A reporter is a *testing.T or a *rapid.T.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Fatal(args ...any)
+}
+
 // compareScan scans a message for the given fields and compares each with what
 // the full decode says, and Full with the full decode.
-func compareScan(t testing.TB, d *Decoder, s *Scanner, msg *Message) {
+func compareScan(t reporter, d *Decoder, s *Scanner, msg *Message) {
 	t.Helper()
 	wants, wantRejects := d.Decode(msg)
 	var n, rejects int
@@ -63,7 +71,7 @@ func isEmptySlice(v any) bool {
 	return r.Kind() == reflect.Slice && r.Len() == 0
 }
 
-func marshal(t testing.TB, e *Event) string {
+func marshal(t reporter, e *Event) string {
 	t.Helper()
 	if e == nil {
 		return "no event"
@@ -72,7 +80,7 @@ func marshal(t testing.TB, e *Event) string {
 	return marshalOnly(t, e)
 }
 
-func marshalOnly(t testing.TB, e *Event) string {
+func marshalOnly(t reporter, e *Event) string {
 	t.Helper()
 	b, err := json.Marshal(e)
 	if err != nil {
@@ -81,7 +89,7 @@ func marshalOnly(t testing.TB, e *Event) string {
 	return string(b)
 }
 
-func newScanner(t testing.TB, d *Decoder, paths ...string) *Scanner {
+func newScanner(t reporter, d *Decoder, paths ...string) *Scanner {
 	t.Helper()
 	s, err := d.Scanner(paths...)
 	if err != nil {

@@ -2,7 +2,6 @@ package events
 
 import (
 	"net/url"
-	"strconv"
 	"strings"
 )
 
@@ -283,7 +282,7 @@ func canonicalType(s string) string {
 
 func withoutID(prefix, rest, whole string) string {
 	id, tail, found := strings.Cut(rest, ".")
-	if _, err := strconv.ParseUint(id, 10, 64); !found || err != nil {
+	if n, ok := shortInteger(id); !found || !ok || n < 0 {
 		return whole
 	}
 	return prefix + tail
