@@ -37,8 +37,12 @@ var _ = Register(Definition[IsolateParams, IsolateOutput]{
 	},
 })
 
-// isolationPoll is how often a sensor is asked whether it has followed.
-const isolationPoll = 5 * time.Second
+// How often a sensor is looked at to see whether it has followed: soon at first,
+// then less and less.
+const (
+	firstLook = 200 * time.Millisecond
+	laterLook = 5 * time.Second
+)
 
 // setIsolation asks the server for the state and returns when the sensor has
 // followed. A sensor that is offline is edr.ErrOffline: its server has recorded
@@ -55,7 +59,8 @@ func (t *Task) setIsolation(ctx context.Context, isolated bool, wait time.Durati
 	if err := power.SetIsolation(ctx, t.Sensor.ID, isolated); err != nil {
 		return IsolateOutput{}, fmt.Errorf("%s sensor %d: %w", verb, t.Sensor.ID, err)
 	}
-	for waited := time.Duration(0); ; waited += isolationPoll {
+	waited := time.Duration(0)
+	for pause := firstLook; ; pause = min(2*pause, laterLook) {
 		s, err := t.Server.Sensor(ctx, t.Sensor.ID)
 		if err != nil {
 			return IsolateOutput{}, fmt.Errorf("%s sensor %d, look whether it followed: %w", verb, t.Sensor.ID, err)
@@ -70,9 +75,10 @@ func (t *Task) setIsolation(ctx context.Context, isolated bool, wait time.Durati
 			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %d: state is still %q after %v: %w", verb, t.Sensor.ID, s.Isolation, wait, edr.ErrTimeout)
 		}
 		t.progress(fmt.Sprintf("%s: waiting for the sensor's check-in", verb))
-		if err := sleep(ctx, isolationPoll); err != nil {
+		if err := sleep(ctx, pause); err != nil {
 			return IsolateOutput{}, err
 		}
+		waited += pause
 	}
 }
 

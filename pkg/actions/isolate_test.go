@@ -21,7 +21,7 @@ func TestIsolateWaitsUntilTheSensorFollows(t *testing.T) {
 		if got := out.(IsolateOutput); !got.Isolated {
 			t.Errorf("output = %+v", got)
 		}
-		if waited := time.Since(start); waited != 9*isolationPoll {
+		if waited := time.Since(start); waited != 6200*time.Millisecond+4*laterLook {
 			t.Errorf("waited %v", waited)
 		}
 		if !e.already(t, "isolate", nil) || e.already(t, "unisolate", nil) {
