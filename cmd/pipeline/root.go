@@ -17,9 +17,11 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newBridgeCommand(),
 		newConfigCommand(),
+		newDemoCommand(),
 		newEventsCommand(),
 		newHealthCommand(),
 		newLRCommand(),
+		newRunCommand(),
 		newRulesCommand(),
 		newSecretsCommand(),
 		newSimCommand(),

@@ -12,7 +12,6 @@ type Config struct {
 	Data   string        `yaml:"data" doc:"directory for everything the service keeps: embedded bus, offsets, audit anchors"`
 	Rules  []string      `yaml:"rules" doc:"rule files and directories"`
 	Guards string        `yaml:"guards" doc:"guards file; empty: none"`
-	Lists  string        `yaml:"lists" doc:"directory with the lists of in_list(), one value a line; empty: none"`
 	Files  string        `yaml:"scripts" doc:"directory with the files that rules may put on endpoints; empty: none"`
 	DryRun bool          `yaml:"dry_run" doc:"decide and record, act on nothing"`
 	Grace  time.Duration `yaml:"grace" doc:"how long running steps may take to end at shutdown"`
@@ -29,9 +28,13 @@ type Config struct {
 
 // Bus is the NATS JetStream that carries events, jobs and results.
 type Bus struct {
-	URL      string        `yaml:"url" doc:"nats://host:port of an external NATS; empty: embedded in this process"`
-	User     string        `yaml:"user" doc:"user name at the bus"`
-	Password string        `yaml:"password_file" doc:"file with the password" secret:"file"`
+	URL      string `yaml:"url" doc:"nats://host:port of an external NATS; empty: embedded in this process"`
+	User     string `yaml:"user" doc:"user name at the bus"`
+	Password string `yaml:"password_file" doc:"file with the password" secret:"file"`
+
+	IngestUser     string `yaml:"ingest_user" doc:"user name for putting events on the bus that arrive by other ways, where the bus separates these roles; empty: the same user"`
+	IngestPassword string `yaml:"ingest_password_file" doc:"file with that user's password" secret:"file"`
+
 	Creds    string        `yaml:"creds_file" doc:"NATS credentials file"`
 	NKey     string        `yaml:"nkey_file" doc:"NATS key seed file"`
 	CA       string        `yaml:"ca" doc:"certificates to trust; turns TLS on"`

@@ -37,7 +37,7 @@ func Fleet() []edrsim.SensorSpec {
 		}},
 		{Hostname: "WS-CAROL", OS: "windows", Group: "Office", Files: []edrsim.FileSpec{implant}},
 		{Hostname: "SRV-DB", OS: "linux", Group: "Servers", Files: []edrsim.FileSpec{{Path: "/tmp/.x/miner", Content: "\x7fELF a harmless stand-in for a miner\n"}}},
-		{Hostname: "MAC-DAN", OS: "macos", Group: "Office", Files: []edrsim.FileSpec{{Path: "/Users/dan/Downloads/tool", Content: "a harmless stand-in\n"}}},
+		{Hostname: "MAC-DAN", OS: "osx", Group: "Office", Files: []edrsim.FileSpec{{Path: "/Users/dan/Downloads/tool", Content: "a harmless stand-in\n"}}},
 		{Hostname: "WS-EVE", OS: "windows", Group: "Travel", Files: []edrsim.FileSpec{implant}, Power: edrsim.Power{AsleepUntil: EveWakes * Scale}},
 		{Hostname: "WS-SLOW", OS: "windows", Group: "Branch", Files: []edrsim.FileSpec{implant}, Latency: edrsim.Latency{Min: 10 * time.Second, Max: 20 * time.Second}},
 	}

@@ -43,7 +43,7 @@ func Story(now time.Time) []Beat {
 		{6 * time.Second, "… and on WS-EVE, which sleeps: its job has to wait", watchlist(13, "LIVERESPONSE: implant on disk", Eve, "WS-EVE", "Travel", "windows", `c:\users\public\updater.exe`, at(6*time.Second))},
 		{6 * time.Second, "… and on WS-SLOW, at the end of a bad line", watchlist(13, "LIVERESPONSE: implant on disk", Slow, "WS-SLOW", "Branch", "windows", `c:\users\public\updater.exe`, at(6*time.Second))},
 		{7 * time.Second, "a watchlist named BAN: hits: its hash is banned on every sensor", watchlist(14, "BAN: known implant", Bob, "WS-BOB", "Office", "windows", `c:\users\public\updater.exe`, at(7*time.Second))},
-		{8 * time.Second, "an alert names a binary but no sensor", nameless(at(8 * time.Second))},
+		{8 * time.Second, "a watchlist hit names a binary and no sensor: nothing may be done", nameless(at(8 * time.Second))},
 		{9 * time.Second, "a message arrives broken", events.Message{Body: []byte(`{"watchlist_name":"ISOLATE: tor`), ContentType: "application/json", Exchange: "api.events", RoutingKey: "watchlist.hit.process"}},
 	}
 }
@@ -70,12 +70,11 @@ func watchlist(id int, name string, sensor int, host, group, os, path string, at
 	})
 }
 
-// nameless is an alert that only names hosts of which the server knows none.
+// nameless is a hit on a binary that no sensor is known to have.
 func nameless(at float64) events.Message {
-	return message("alert.watchlist.hit.query.binary", map[string]any{
-		"alert_type": "watchlist.hit.query.binary", "unique_id": "5b0f8b1e-6f0b-4a53-9a0f-0c2c1f6a7d11", "alert_severity": "67.5",
-		"status": "Unresolved", "watchlist_id": "14", "watchlist_name": "ISOLATE: known implant", "feed_id": "-1", "feed_name": "My Watchlists",
-		"md5": implantMD5, "hostname": "RETIRED-PC", "event_timestamp": at,
+	return message("watchlist.15.hit.binary", map[string]any{
+		"watchlist_id": 15, "watchlist_name": "ISOLATE: known implant", "cb_version": "7.7.1", "server_name": "demo", "event_timestamp": at,
+		"docs": []any{map[string]any{"md5": implantMD5, "endpoint": []any{}, "group": []any{}, "observed_filename": []any{`c:\users\public\updater.exe`}}},
 	})
 }
 

@@ -16,7 +16,8 @@ type Metrics struct {
 	Registry *prometheus.Registry
 
 	Messages  *prometheus.CounterVec // transport
-	Events    *prometheus.CounterVec // kind
+	Events    prometheus.Counter
+	Decoded   prometheus.Counter
 	Rejects   *prometheus.CounterVec // reason
 	Matches   *prometheus.CounterVec // rule
 	Decisions *prometheus.CounterVec // rule, reason: matches that made no job
@@ -50,6 +51,11 @@ func New() *Metrics {
 		m.Registry.MustRegister(c)
 		return c
 	}
+	single := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "edrpipe_" + name, Help: help})
+		m.Registry.MustRegister(c)
+		return c
+	}
 	gauge := func(name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "edrpipe_" + name, Help: help})
 		m.Registry.MustRegister(g)
@@ -61,7 +67,8 @@ func New() *Metrics {
 		return h
 	}
 	m.Messages = counter("messages_total", "Messages that sources delivered.", "transport")
-	m.Events = counter("events_total", "Events that were decoded because some rule might want them.", "kind")
+	m.Events = single("events_total", "Events of the kinds that rules name.")
+	m.Decoded = single("events_decoded_total", "Events that were decoded in full, because a rule was a candidate.")
 	m.Rejects = counter("rejects_total", "Input that could not be used and is kept as a dead letter.", "reason")
 	m.Matches = counter("matches_total", "Events that a rule matched.", "rule")
 	m.Decisions = counter("decisions_total", "Matches that made no job, by the reason.", "rule", "reason")

@@ -100,7 +100,7 @@ func api(s Service) []route {
 		call("POST", "/api/v1/jobs/{id}/resolve", Admin, "Say what became of a step whose outcome nobody could tell", func(r *http.Request, in Resolution) (JobLine, error) {
 			return s.Resolve(r.Context(), userOf(r.Context()), r.PathValue("id"), in)
 		}),
-		call("POST", "/api/v1/jobs/{id}/undo", Admin, "Undo what a job did, where that is possible", func(r *http.Request, in reasonBody) (JobLine, error) {
+		call("POST", "/api/v1/jobs/{id}/undo", Admin, "Undo what a job did, where that is possible", func(r *http.Request, in reasonBody) ([]string, error) {
 			return s.Undo(r.Context(), userOf(r.Context()), r.PathValue("id"), in.Why)
 		}),
 		call("POST", "/api/v1/jobs/{id}/answer", Approver, "Answer an approval", func(r *http.Request, in Answer) (nothing, error) {

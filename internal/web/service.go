@@ -21,7 +21,7 @@ type Service interface {
 	Cancel(ctx context.Context, by User, id, why string) error
 	Retry(ctx context.Context, by User, id, why string) (JobLine, error)
 	Resolve(ctx context.Context, by User, id string, r Resolution) (JobLine, error)
-	Undo(ctx context.Context, by User, id, why string) (JobLine, error)
+	Undo(ctx context.Context, by User, id, why string) (jobs []string, err error)
 	Answer(ctx context.Context, by User, id string, a Answer) error
 	Rules(ctx context.Context) (RulesPage, error)
 	Sensors(ctx context.Context) ([]SensorLine, error)
@@ -150,7 +150,7 @@ type Submission struct {
 
 // Resolution says what became of a step whose outcome nobody could tell.
 type Resolution struct {
-	Outcome string `json:"outcome" jsonschema:"enum=done,enum=failed,enum=again"`
+	Outcome string `json:"outcome" jsonschema:"enum=happened,enum=never,enum=settled"`
 	Why     string `json:"why"`
 }
 

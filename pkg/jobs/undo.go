@@ -23,6 +23,9 @@ func undoJob(of *Job, spec actions.Spec, r StepRecord, at time.Time) *Job {
 	return j
 }
 
+// Undoes tells whether the job takes back what a step of another one did.
+func (j *Job) Undoes() bool { return j.Of != "" && len(j.Steps) == 1 && j.Steps[0].ID == "undo" }
+
 // scheduleUndo records the job that reverses a step after its undo_after.
 func (x *execution) scheduleUndo(ctx context.Context, spec actions.Spec, st *actions.Step, r StepRecord) error {
 	if spec.Undo == "" {

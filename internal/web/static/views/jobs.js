@@ -81,14 +81,14 @@ function actions(p, ended, refresh) {
     !ended && ask("Cancel", "cancel", "danger"),
     ended && ask("Run again", "retry"),
     p.state === "succeeded" && ask("Undo", "undo"),
-    p.state === "unknown" && ["done", "failed", "again"].map((outcome) => h("button", {
+    p.state === "unknown" && ["happened", "never", "settled"].map((outcome) => h("button", {
       async onclick() {
-        const why = prompt(`It ${outcome === "again" ? "has to run again" : `was ${outcome}`}: how do you know?`);
+        const why = prompt("How do you know? This is recorded.");
         if (why === null) return;
         try { await post(`jobs/${encodeURIComponent(p.id)}/resolve`, { outcome, why }); } catch (e) { alert(e.message); }
         refresh();
       },
-    }, { done: "It was done", failed: "It was not done", again: "Run that step again" }[outcome])));
+    }, { happened: "It was done: go on", never: "It was not done: run it", settled: "Leave it" }[outcome])));
 }
 
 export function artifactTable(list) {

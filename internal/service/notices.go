@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"context"
@@ -15,6 +15,7 @@ const (
 	typeTransition = "edrpipe.job.transition.v1"
 	typeStep       = "edrpipe.job.step.v1"
 	typeDecision   = "edrpipe.decision.v1"
+	typePublished  = "edrpipe.published.v1" // what the action publish says
 )
 
 // notices puts what happens to jobs on the bus.
@@ -58,4 +59,26 @@ func resultSubject(j *jobs.Job) string {
 // jobSubject is edr.jobs.<job>.<transition>.
 func jobSubject(id, what string) string {
 	return "edr.jobs." + bus.Token(id) + "." + what
+}
+
+// Decision tells that a match made no job, and why. Job is the id that the job
+// would have had.
+type Decision struct {
+	Job    string    `json:"job"`
+	Rule   string    `json:"rule"`
+	Event  string    `json:"event"`
+	Type   string    `json:"event_type"`
+	Sensor int       `json:"sensor,omitempty"`
+	Host   string    `json:"host,omitempty"`
+	Reason string    `json:"reason"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// decision puts a decision where the life of its job would have been.
+func (n notices) decision(ctx context.Context, d Decision) error {
+	return n.bus.Publish(ctx, bus.Notice{
+		Subject: jobSubject(d.Job, "decision"), ID: d.Job + "-" + d.Reason, Type: typeDecision,
+		Source: "edrpipe/" + n.server, About: "event/" + d.Event, Time: d.At, Data: d,
+	})
 }

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"edrpipe/examples"
+	"edrpipe/internal/config"
+	"edrpipe/internal/demo"
+	"edrpipe/internal/service"
+	"edrpipe/pkg/edrsim"
+)
+
+// demoFor bounds the demo; it ends by itself long before.
+const demoFor = 55 * time.Second
+
+func newDemoCommand() *cobra.Command {
+	var dir string
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Watch a scripted intrusion being answered, on real parts, without an EDR server",
+		Long: `Starts an embedded bus, a simulated EDR server with a small fleet, and the
+service with the example rules; publishes a scripted intrusion as EDR events and
+shows what comes of it. Ends by itself within a minute.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := demonstration{out: cmd.OutOrStdout(), keep: keep, dir: dir}
+			return d.run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "directory for everything the demo keeps (default: a temporary one, removed at the end)")
+	cmd.Flags().BoolVar(&keep, "keep", false, "stay up with the same addresses until interrupted, to try things by hand")
+	return cmd
+}
+
+// demonstration is one run of the demo.
+type demonstration struct {
+	out  io.Writer
+	keep bool
+	dir  string
+}
+
+func (d demonstration) run(ctx context.Context) (err error) {
+	if d.dir == "" {
+		if d.dir, err = os.MkdirTemp("", "edrpipe-demo-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
+	}
+	sim := edrsim.New(edrsim.Config{Fleet: demo.Fleet(), TimeScale: demo.Scale}).Start()
+	defer sim.Close()
+	cfg, err := d.prepare(sim)
+	if err != nil {
+		return err
+	}
+	log, closeLog, err := d.log()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	s, err := service.Open(ctx, cfg, version, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return d.play(ctx, s, sim, cfg)
+}
+
+// prepare writes rules, token and configuration into the directory, so that the
+// demo runs on what anybody could have written.
+func (d demonstration) prepare(sim *edrsim.Server) (config.Config, error) {
+	cfg := config.Default()
+	cfg.Data = filepath.Join(d.dir, "data")
+	cfg.Rules = []string{filepath.Join(d.dir, "rules")}
+	cfg.EDR.Name, cfg.EDR.URL, cfg.EDR.Token = "demo", sim.URL, filepath.Join(d.dir, "edr.token")
+	cfg.EDR.SensorPoll = time.Second
+	cfg.Jobs.Linger = time.Second
+	cfg.Bus.Sync = time.Minute // a demo may be forgotten by a power cut
+	cfg.Web.Listen = "127.0.0.1:0"
+	if err := copyFiles(examples.Rules, "rules", cfg.Rules[0]); err != nil {
+		return cfg, err
+	}
+	return cfg, os.WriteFile(cfg.EDR.Token, []byte(sim.Token+"\n"), 0o600)
+}
+
+func (d demonstration) log() (zerolog.Logger, func() error, error) {
+	f, err := os.Create(filepath.Join(d.dir, "edrpipe.log"))
+	if err != nil {
+		return zerolog.Nop(), nil, err
+	}
+	return zerolog.New(f).With().Timestamp().Logger(), f.Close, nil
+}
+
+// play runs the service and the story side by side until all jobs have ended.
+func (d demonstration) play(ctx context.Context, s *service.Service, sim *edrsim.Server, cfg config.Config) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var g errgroup.Group
+	g.Go(func() error { return s.Run(ctx) })
+	show := demo.Show{
+		Screen: &demo.Screen{Out: d.out, Terminal: isTerminal(d.out) && os.Getenv("NO_COLOR") == "", Start: time.Now()},
+		Stage:  stage{s}, Simulator: sim, Dir: d.dir, Web: s.URL(), Token: filepath.Join(cfg.Data, "admin.token"), Within: demoFor,
+	}
+	err := show.Run(ctx)
+	if d.keep && err == nil {
+		fmt.Fprintf(d.out, "\nStill running; stop with Ctrl-C.\n  dashboard  %s (token in %s)\n  EDR        %s (token in %s)\n", s.URL(), show.Token, sim.URL, cfg.EDR.Token)
+		<-ctx.Done()
+	}
+	stop()
+	return errors.Join(err, g.Wait())
+}
+
+// stage is the service as the show sees it.
+type stage struct{ *service.Service }
+
+// Tally implements demo.Stage.
+func (s stage) Tally(ctx context.Context) (demo.Tally, error) {
+	t, err := s.Service.Tally(ctx)
+	return demo.Tally(t), err
+}
+
+// copyFiles writes a directory of the binary out.
+func copyFiles(from fs.FS, root, to string) error {
+	sub, err := fs.Sub(from, root)
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(to, sub)
+}

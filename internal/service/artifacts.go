@@ -1,0 +1,124 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/artifacts"
+	"edrpipe/pkg/jobs"
+)
+
+// openArtifacts opens the store of collected files that the configuration names.
+func (s *Service) openArtifacts(ctx context.Context) error {
+	c := s.cfg.Artifacts
+	backend, err := s.backend(ctx)
+	if err != nil {
+		return err
+	}
+	conf := artifacts.Config{Backend: backend, Retain: c.Keep, MaxBytes: c.Quota}
+	for _, text := range c.Encrypt {
+		r, err := age.ParseX25519Recipient(text)
+		if err != nil {
+			return fmt.Errorf("artifacts.encrypt_to: %q: %w", text, err)
+		}
+		conf.Recipients = append(conf.Recipients, r)
+	}
+	s.artifacts, err = artifacts.Open(ctx, conf)
+	return err
+}
+
+func (s *Service) backend(ctx context.Context) (artifacts.Backend, error) {
+	c := s.cfg.Artifacts
+	switch c.Store {
+	case "dir":
+		dir := c.Dir
+		if dir == "" {
+			dir = filepath.Join(s.cfg.Data, "artifacts")
+		}
+		return artifacts.Directory(dir), os.MkdirAll(dir, 0o700)
+	case "s3":
+		access, err := secret(c.AccessKey)
+		if err != nil {
+			return nil, fmt.Errorf("artifacts.access_key_file: %w", err)
+		}
+		key, err := secret(c.SecretKey)
+		if err != nil {
+			return nil, fmt.Errorf("artifacts.secret_key_file: %w", err)
+		}
+		client, err := minio.New(c.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(access, key, ""), Secure: true})
+		if err != nil {
+			return nil, fmt.Errorf("artifacts.endpoint: %w", err)
+		}
+		return artifacts.S3{Client: client, Bucket: c.Bucket}, nil
+	default:
+		store, err := s.bus.ArtifactBucket(ctx)
+		return artifacts.Objects{JetStream: s.bus.JetStream(), Store: store}, err
+	}
+}
+
+// sweepArtifacts removes what has had its time, now and then; what a live job may
+// still need stays.
+func (s *Service) sweepArtifacts(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		live, err := s.scheduler.List(ctx, jobs.Query{})
+		if err != nil {
+			s.log.Warn().Err(err).Msg("artifacts are not swept now")
+			continue
+		}
+		swept, err := s.artifacts.Sweep(ctx, func(id string) bool {
+			return slices.ContainsFunc(live, func(j *jobs.Job) bool { return j.ID == id })
+		})
+		if err != nil {
+			s.log.Warn().Err(err).Msg("sweeping artifacts")
+			continue
+		}
+		s.log.Info().Interface("swept", swept).Msg("artifacts swept")
+	}
+}
+
+// Artifacts implements web.Service.
+func (c console) Artifacts(ctx context.Context, job string) ([]actions.Artifact, error) {
+	records, err := c.artifacts.List(ctx, artifacts.Filter{Job: job})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]actions.Artifact, len(records))
+	for i, r := range records {
+		list[len(records)-1-i] = r.Artifact
+	}
+	return list, nil
+}
+
+// Artifact implements web.Service. An encrypted file is given as it is stored:
+// the service cannot read it, only whoever has the key.
+func (c console) Artifact(ctx context.Context, id string) (actions.Artifact, io.ReadCloser, error) {
+	rec, err := c.artifacts.Get(ctx, id)
+	if err != nil {
+		return actions.Artifact{}, nil, err
+	}
+	if rec.Encrypted {
+		body, rec, err := c.artifacts.OpenStored(ctx, id)
+		a := rec.Artifact
+		a.Name, a.Size, a.SHA256 = a.Name+".age", rec.StoredSize, rec.StoredSHA256
+		return a, body, err
+	}
+	body, rec, err := c.artifacts.Open(ctx, id)
+	return rec.Artifact, body, err
+}

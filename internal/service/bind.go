@@ -1,0 +1,82 @@
+package service
+
+import (
+	"time"
+
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+	"edrpipe/rules"
+)
+
+// byRule is the submitter of jobs that rules make.
+const byRule = "rule"
+
+// bind makes the job that a match asks for on a sensor: the chain as the rule has
+// it, with the event that its expressions will read.
+func bind(set *rules.Set, m *rules.Match, sensor int, server string, now time.Time) (*jobs.Job, error) {
+	r := m.Rule
+	j := &jobs.Job{
+		ID:   jobs.ID(r.ID, m.Event.Event.ID, sensor),
+		Rule: r.ID, Digest: r.Digest, Submitter: byRule,
+		About:  &actions.RuleInfo{ID: r.ID, Title: r.Title, Severity: r.Severity, Tags: r.Tags, Digest: r.Digest},
+		Server: server, Sensor: sensor, Priority: priority(r), Mode: string(r.Mode),
+		Steps: r.Steps, OnFailure: r.OnFailure, Timeout: r.Timeout,
+		Event: m.Event, Vars: m.Vars, Correlated: m.Correlated,
+		Created: now, Deadline: now.Add(r.OfflineWait),
+	}
+	if m.Event.Sensor.ID == sensor {
+		j.Host = m.Event.Sensor.Hostname
+	}
+	compiled, ok := set.Rule(r.ID)
+	if !ok || r.Concurrency == nil {
+		return j, nil
+	}
+	group, err := compiled.GroupKey(m)
+	if err != nil {
+		return nil, err
+	}
+	j.Group, j.Policy = group, jobs.Policy(r.Concurrency.Policy)
+	return j, nil
+}
+
+// priority follows the rule's own, or its severity.
+func priority(r *rules.Rule) jobs.Priority {
+	word := r.Priority
+	if word == "" {
+		word = r.Severity
+	}
+	switch word {
+	case "critical":
+		return jobs.Critical
+	case "high":
+		return jobs.High
+	case "low", "info":
+		return jobs.Low
+	}
+	return jobs.Normal
+}
+
+// forbidden asks the guard about every step of a job, so that what can never run
+// does not wait first.
+func (in *intake) forbidden(j *jobs.Job, r *rules.Rule) guard.Verdict {
+	for _, s := range j.Steps {
+		a, ok := actions.Lookup(s.Uses)
+		if !ok {
+			continue // steps that run in parallel are asked about when they act
+		}
+		spec := a.Spec()
+		ask := guard.Ask{
+			Job: j.ID, Step: s.ID, Rule: r.ID, RulePath: in.rules.path(r.ID), Submitter: byRule, Shadow: r.Mode == rules.Shadow,
+			Action: spec.Name, Destructive: spec.Destructive, Event: j.Event,
+		}
+		ask.Sensor.ID, ask.Sensor.Hostname = j.Sensor, j.Host
+		if s.If != "" || s.Sensor != "" {
+			continue // may not run at all, or elsewhere: decided when it acts
+		}
+		if v := in.guard.Enqueue(ask); v.Decision != guard.Allow {
+			return v
+		}
+	}
+	return guard.Verdict{}
+}

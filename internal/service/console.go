@@ -1,0 +1,260 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"edrpipe/internal/web"
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/audit"
+	"edrpipe/pkg/edr"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+)
+
+// console is the service as people see and steer it: web.Service.
+type console struct{ *Service }
+
+// lately is how far back lists of ended jobs go unless they are asked for more.
+const lately = 24 * time.Hour
+
+// Jobs implements web.Service.
+func (c console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, error) {
+	query := jobs.Query{Sensor: q.Sensor, Rule: q.Rule, Limit: q.Limit, Since: q.Since}
+	switch q.State {
+	case "":
+	case "live":
+		query.States = []jobs.State{jobs.Held, jobs.Queued, jobs.Parked, jobs.Running}
+	case "ended":
+		query.States = []jobs.State{jobs.Succeeded, jobs.Failed, jobs.Cancelled, jobs.Expired, jobs.Denied, jobs.Unknown}
+	default:
+		query.States = []jobs.State{jobs.State(q.State)}
+	}
+	if query.Since.IsZero() && q.State != "live" {
+		query.Since = time.Now().Add(-lately)
+	}
+	found, err := c.scheduler.List(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(found)
+	lines := make([]web.JobLine, len(found))
+	for i, j := range found {
+		lines[i] = line(j)
+	}
+	return lines, nil
+}
+
+// line is a job in a list.
+func line(j *jobs.Job) web.JobLine {
+	l := web.JobLine{
+		ID: j.ID, Rule: j.Rule, By: j.Submitter, Sensor: j.Sensor, Host: j.Host, Priority: j.Priority, Mode: j.Mode,
+		State: j.State, Reason: j.Reason, Detail: j.Detail, Steps: len(j.Steps), Created: j.Created, Updated: j.Updated, Ended: j.Ended, WakeAt: j.WakeAt,
+	}
+	done := map[string]bool{}
+	for _, r := range j.Done {
+		if r.State == jobs.StepOK || r.State == jobs.StepSkipped || r.State == jobs.StepFailed {
+			done[r.ID] = true
+		}
+	}
+	l.Done = min(len(done), l.Steps)
+	for _, a := range j.Approvals {
+		if a.Closed || j.State != jobs.Held {
+			continue
+		}
+		ask := web.Asked{Step: a.Step, Item: a.Item, From: a.From, Need: max(a.Require, 1), Until: a.Until, Else: a.Otherwise}
+		for _, s := range j.Steps {
+			if s.ID == a.Step {
+				ask.Uses = s.Uses
+			}
+		}
+		for _, answer := range a.Answers {
+			if answer.Allow {
+				ask.Given++
+			}
+		}
+		l.Asks = append(l.Asks, ask)
+	}
+	return l
+}
+
+// Job implements web.Service.
+func (c console) Job(ctx context.Context, id string) (web.JobPage, error) {
+	x, err := c.scheduler.Explain(ctx, id)
+	if err != nil {
+		return web.JobPage{}, err
+	}
+	files, err := c.Artifacts(ctx, id)
+	if err != nil {
+		return web.JobPage{}, err
+	}
+	return web.JobPage{JobLine: line(x.Job), Why: explain(x), Job: x.Job, Artifacts: files}, nil
+}
+
+// explain says in a sentence what a job waits for.
+func explain(x jobs.Explanation) string {
+	text := string(x.Reason)
+	if x.Detail != "" {
+		text += ": " + x.Detail
+	}
+	if x.Place > 1 {
+		text += fmt.Sprintf("; number %d in its sensor's line, behind job %s", x.Place, x.Behind)
+	}
+	if !x.Next.IsZero() && !x.Job.State.Terminal() {
+		text += "; looked at again at " + x.Next.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+// Submit implements web.Service.
+func (c console) Submit(ctx context.Context, by web.User, r web.Submission) (web.JobLine, error) {
+	actions.Number(r.Steps)
+	if problems := actions.Compile(r.Steps, actions.Site{}); len(problems) > 0 {
+		errs := []error{web.ErrBadRequest}
+		for _, p := range problems {
+			errs = append(errs, errors.New(p.String()))
+		}
+		return web.JobLine{}, errors.Join(errs...)
+	}
+	j := &jobs.Job{Submitter: by.Name, Sensor: r.Sensor, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
+	if r.DryRun {
+		j.Mode = string(guard.Shadow)
+	}
+	if s, err := c.edr.Sensor(ctx, r.Sensor); err == nil {
+		j.Host = s.Hostname
+	} else if errors.Is(err, edr.ErrUnknownSensor) {
+		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
+	}
+	if _, err := c.scheduler.Enqueue(ctx, j); err != nil {
+		return web.JobLine{}, err
+	}
+	return line(j), c.note(ctx, by, "submit", j.ID, "")
+}
+
+// note writes down what a person did.
+func (c console) note(ctx context.Context, by web.User, what, job, why string) error {
+	return c.audit.Append(ctx, audit.Entry{Kind: "person", By: by.Name, What: what, Job: job, Text: why})
+}
+
+// Cancel implements web.Service.
+func (c console) Cancel(ctx context.Context, by web.User, id, why string) error {
+	if err := c.note(ctx, by, "cancel", id, why); err != nil {
+		return err
+	}
+	_, err := c.scheduler.Cancel(ctx, id, by.Name, why)
+	return err
+}
+
+// Retry implements web.Service.
+func (c console) Retry(ctx context.Context, by web.User, id, why string) (web.JobLine, error) {
+	if err := c.note(ctx, by, "retry", id, why); err != nil {
+		return web.JobLine{}, err
+	}
+	return lineOf(c.scheduler.Retry(ctx, id, by.Name))
+}
+
+// lineOf is the answer of calls that give a job; a call that gives none but did
+// what it should gives the zero line.
+func lineOf(j *jobs.Job, err error) (web.JobLine, error) {
+	if err != nil || j == nil {
+		return web.JobLine{}, err
+	}
+	return line(j), nil
+}
+
+// Resolve implements web.Service.
+func (c console) Resolve(ctx context.Context, by web.User, id string, r web.Resolution) (web.JobLine, error) {
+	if err := c.note(ctx, by, "resolve "+r.Outcome, id, r.Why); err != nil {
+		return web.JobLine{}, err
+	}
+	return lineOf(c.scheduler.Resolve(ctx, id, jobs.Outcome(r.Outcome), by.Name))
+}
+
+// Undo implements web.Service.
+func (c console) Undo(ctx context.Context, by web.User, id, why string) ([]string, error) {
+	if err := c.note(ctx, by, "undo", id, why); err != nil {
+		return nil, err
+	}
+	return c.scheduler.Undo(ctx, id, by.Name)
+}
+
+// Answer implements web.Service.
+func (c console) Answer(ctx context.Context, by web.User, id string, a web.Answer) error {
+	word := "deny"
+	if a.Allow {
+		word = "allow"
+	}
+	if err := c.note(ctx, by, "answer "+word, id, a.Why); err != nil {
+		return err
+	}
+	_, err := c.scheduler.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: time.Now()})
+	return err
+}
+
+// Sensors implements web.Service.
+func (c console) Sensors(ctx context.Context) ([]web.SensorLine, error) {
+	all, err := c.edr.Sensors(ctx, edr.SensorQuery{})
+	if err != nil {
+		return nil, err
+	}
+	live, err := c.scheduler.List(ctx, jobs.Query{})
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]web.SensorLine, len(all))
+	at := map[int]*web.SensorLine{}
+	for i, s := range all {
+		lines[i].Sensor = s
+		at[s.ID] = &lines[i]
+	}
+	for _, j := range live {
+		l := at[j.Sensor]
+		switch {
+		case l == nil:
+		case j.State == jobs.Running:
+			l.Running = j.ID
+		default:
+			l.Queue++
+		}
+	}
+	return lines, nil
+}
+
+// Audit implements web.Service.
+func (c console) Audit(ctx context.Context, last int) ([]json.RawMessage, error) {
+	var tail []json.RawMessage
+	err := audit.Read(ctx, auditStore(c.bus), nil, func(e audit.Entry) error {
+		b, err := json.Marshal(e)
+		tail = append(tail, b)
+		if len(tail) > 2*last+100 {
+			tail = slices.Clone(tail[len(tail)-last:])
+		}
+		return err
+	})
+	return tail[max(0, len(tail)-last):], err
+}
+
+// Notices implements web.Service.
+func (c console) Notices(ctx context.Context, see func(string, []byte)) error {
+	var subs []*nats.Subscription
+	defer func() {
+		for _, s := range subs {
+			_ = s.Unsubscribe() // fails only with the connection, which ends it too
+		}
+	}()
+	for _, subject := range []string{"edr.jobs.>", "edr.results.>"} {
+		sub, err := c.bus.Conn().Subscribe(subject, func(m *nats.Msg) { see(m.Subject, m.Data) })
+		if err != nil {
+			return err
+		}
+		subs = append(subs, sub)
+	}
+	<-ctx.Done()
+	return nil
+}

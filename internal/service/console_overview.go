@@ -1,0 +1,129 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"edrpipe/internal/web"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+)
+
+// Overview implements web.Service.
+func (c console) Overview(ctx context.Context) (web.Overview, error) {
+	st := c.scheduler.Stats()
+	o := web.Overview{
+		Now: time.Now(), Version: c.version, Server: c.cfg.EDR.Name, Checks: c.ready(ctx), Jobs: st.Jobs,
+		Ended: c.history.ended(), Rules: c.rules.live.Set().Len(), EventRate: c.history.rate(), History: c.history.last(),
+		Slots: web.Slots{Limit: st.Limit, Foreign: st.Foreign, Claims: []web.SlotClaim{}},
+	}
+	if r := c.rules.live.State().Rejected; r != nil {
+		o.RulesError = r.Problems.Error()
+	}
+	for sensor, claim := range st.Claims {
+		if !claim.Slot {
+			continue
+		}
+		line := web.SlotClaim{Sensor: sensor, Session: claim.Session, Job: claim.Job, Owner: claim.Owner}
+		if info, _, ok := c.scheduler.Sensor(sensor); ok {
+			line.Host = info.Hostname
+		}
+		o.Slots.Claims = append(o.Slots.Claims, line)
+	}
+	if st.Waiting[jobs.ReasonApproval] > 0 {
+		held, err := c.scheduler.List(ctx, jobs.Query{States: []jobs.State{jobs.Held}})
+		if err != nil {
+			return o, err
+		}
+		for _, j := range held {
+			o.Approvals += len(line(j).Asks)
+		}
+	}
+	s, err := c.guard.Status(ctx)
+	if err != nil {
+		return o, err
+	}
+	o.Stopped, o.DryRun = stopped(s.Stopped), s.DryRun != nil
+	return o, nil
+}
+
+func stopped(s *guard.Switch) *web.Stopped {
+	if s == nil {
+		return nil
+	}
+	return &web.Stopped{By: s.By, Why: s.Why, At: s.At}
+}
+
+// Rules implements web.Service.
+func (c console) Rules(ctx context.Context) (web.RulesPage, error) {
+	st := c.rules.live.State()
+	set := c.rules.live.Set()
+	page := web.RulesPage{Loaded: st.Loaded, Digest: st.Digest, Rules: []web.RuleLine{}}
+	if st.Rejected != nil {
+		page.Error = st.Rejected.Problems.Error()
+	}
+	always := map[string]string{}
+	for _, u := range set.Unindexed() {
+		always[u.Rule.ID] = u.Why
+	}
+	matches, failures := byLabel(c.metrics.Matches, "rule"), byLabel(c.metrics.Errors, "rule")
+	for _, r := range set.Rules() {
+		l := web.RuleLine{
+			ID: r.ID, Title: r.Title, Severity: r.Severity, Mode: string(r.Mode), Enabled: r.Enabled, On: r.On, When: r.When, Tags: r.Tags,
+			File: r.File, Line: r.Line, Matches: matches[r.ID], Errors: failures[r.ID], LastMatch: c.rules.lastMatch(r.ID), Everybody: always[r.ID],
+		}
+		for _, s := range r.Steps {
+			l.Steps = append(l.Steps, s.Uses)
+		}
+		open, _, err := c.guard.Open(ctx, r.ID)
+		if err != nil {
+			return page, err
+		}
+		if open != nil {
+			l.Breaker = open.Why
+		}
+		page.Rules = append(page.Rules, l)
+	}
+	return page, nil
+}
+
+// Guards implements web.Service.
+func (c console) Guards(ctx context.Context) (web.GuardsPage, error) {
+	s, err := c.guard.Status(ctx)
+	if err != nil {
+		return web.GuardsPage{}, err
+	}
+	page := web.GuardsPage{
+		Stopped: stopped(s.Stopped), DryRun: s.DryRun != nil, File: c.cfg.Guards, Guards: c.guard.Policy().Words(),
+		Budgets: []web.Budget{}, Silences: []web.Silence{},
+	}
+	for _, b := range s.Budgets {
+		page.Budgets = append(page.Budgets, web.Budget{Name: b.Name, Used: b.Used, Limit: b.Limit, Resets: b.Frees})
+	}
+	for _, x := range s.Silences {
+		page.Silences = append(page.Silences, web.Silence{ID: x.ID, Rule: x.Rule, Sensor: x.Sensor, Action: x.Action, Author: x.Author, Comment: x.Comment, Until: x.Expires})
+	}
+	return page, nil
+}
+
+// Stop implements web.Service.
+func (c console) Stop(ctx context.Context, by web.User, why string) error {
+	return c.guard.Stop(ctx, by.Name, why)
+}
+
+// Resume implements web.Service.
+func (c console) Resume(ctx context.Context, by web.User, why string) error {
+	return c.guard.Resume(ctx, by.Name, why)
+}
+
+// Silence implements web.Service.
+func (c console) Silence(ctx context.Context, by web.User, s web.Silence) (web.Silence, error) {
+	s.ID, s.Author = jobs.NewID()[:8], by.Name
+	err := c.guard.AddSilence(ctx, guard.Silence{ID: s.ID, Rule: s.Rule, Sensor: s.Sensor, Action: s.Action, Author: by.Name, Comment: s.Comment, Expires: s.Until})
+	return s, err
+}
+
+// Unsilence implements web.Service.
+func (c console) Unsilence(ctx context.Context, by web.User, id string) error {
+	return c.guard.RemoveSilence(ctx, id, by.Name)
+}

@@ -1,0 +1,72 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"edrpipe/pkg/audit"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+)
+
+// auditLog is the log of all replicas on the bus.
+func auditLog(b *bus.Bus) *audit.Log { return audit.New(audit.Config{Store: auditStore(b)}) }
+
+func auditStore(b *bus.Bus) audit.Stream {
+	return audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
+}
+
+// recordChange writes down what people, or a breaker, did to the guards.
+func (s *Service) recordChange(ctx context.Context, c guard.Change) {
+	s.log.Warn().Str("what", c.What).Str("by", c.By).Str("why", c.Why).Str("on", c.On).Msg("guard changed")
+	if err := s.audit.Append(ctx, audit.Entry{Time: c.At, Kind: "switch", By: c.By, What: c.What, Rule: c.On, Text: c.Why}); err != nil {
+		s.log.Error().Err(err).Msg("a change of the guards could not be written to the audit log")
+	}
+}
+
+// auditVerdict writes a verdict down before its step may act on it. Steps that
+// wait are not written here: their job's transition is.
+func auditVerdict(ctx context.Context, log *audit.Log, q jobs.Asked, v jobs.Verdict) error {
+	what := map[jobs.Decision]string{jobs.Allow: "allow", jobs.Deny: "deny", jobs.Shadow: "shadow"}[v.Decision]
+	if what == "" || v.Decision == jobs.Allow && !q.Spec.Destructive {
+		return nil
+	}
+	data, err := json.Marshal(q.Args)
+	if err != nil {
+		return err
+	}
+	return log.Append(ctx, audit.Entry{
+		Kind: "verdict", By: "guard", Job: q.Job.ID, Step: q.Step.ID, Rule: q.Job.Rule, Digest: q.Job.Digest, Server: q.Job.Server,
+		Sensor: q.Job.Sensor, Action: q.Spec.Name, What: what, Reason: string(v.Reason), Text: v.Detail, Data: data,
+	})
+}
+
+// auditReport writes down what happened to a job: each ended step with its
+// command, each wait for people, and the end.
+func auditReport(ctx context.Context, log *audit.Log, r jobs.Report) error {
+	e := audit.Entry{Job: r.Job.ID, Rule: r.Job.Rule, Digest: r.Job.Digest, Server: r.Job.Server, Sensor: r.Job.Sensor, By: r.Job.Submitter}
+	switch {
+	case r.Step != nil:
+		e.Kind, e.Step, e.Action, e.What, e.Reason, e.Text = "step", r.Step.ID, r.Step.Uses, string(r.Step.State), string(r.Step.Reason), r.Step.Error
+		data, err := json.Marshal(map[string]any{"args": r.Step.Args, "output": r.Step.Output, "session": r.Step.Session, "command": r.Step.Command})
+		if err != nil {
+			return err
+		}
+		e.Data = data
+	case r.Final:
+		e.Kind, e.What, e.Reason, e.Text = "job", string(r.Job.State), string(r.Job.Reason), r.Job.Detail
+	case r.Transition != nil && r.Transition.State == jobs.Held:
+		e.Kind, e.What, e.Reason, e.Text = "job", string(r.Transition.State), string(r.Transition.Reason), r.Transition.Detail
+	default:
+		return nil
+	}
+	return log.Append(ctx, e)
+}
+
+// undecidable is the verdict while the audit log cannot be written: what cannot
+// be proved is not done.
+func undecidable(err error) jobs.Verdict {
+	return jobs.Verdict{Decision: jobs.Hold, Reason: "audit", Detail: "the audit log cannot be written: " + err.Error(), Until: time.Now().Add(10 * time.Second)}
+}

@@ -1,0 +1,122 @@
+package service
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"edrpipe/internal/telemetry"
+	"edrpipe/internal/web"
+	"edrpipe/pkg/jobs"
+)
+
+// history keeps the last hours of a few counters, for the dashboard's charts.
+type history struct {
+	metrics *telemetry.Metrics
+
+	mu     sync.Mutex
+	totals counts
+	steps  [historySteps]counts // what each step added; a ring
+	next   int
+	recent [6]rated // the counter of events every two seconds, for the rate
+	turn   int
+}
+
+// counts are the counters that charts show.
+type counts struct{ events, matches, jobs, failed float64 }
+
+type rated struct {
+	at     time.Time
+	events float64
+}
+
+// The charts show six hours in steps of two minutes.
+const (
+	historyStep  = 2 * time.Minute
+	historySteps = 180
+)
+
+// sample is called every two seconds; step tells that a step of the charts is over.
+func (h *history) sample(now time.Time, step bool) {
+	c := counts{events: total(h.metrics.Events), matches: total(h.metrics.Matches), jobs: total(h.metrics.Ended)}
+	for state, n := range byLabel(h.metrics.Ended, "state") {
+		if state == string(jobs.Failed) || state == string(jobs.Unknown) {
+			c.failed += n
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recent[h.turn] = rated{now, c.events}
+	h.turn = (h.turn + 1) % len(h.recent)
+	h.steps[h.next] = counts{c.events - h.totals.events, c.matches - h.totals.matches, c.jobs - h.totals.jobs, c.failed - h.totals.failed}
+	if step {
+		h.totals, h.next = c, (h.next+1)%historySteps
+	}
+}
+
+// rate is events per second over the last ten seconds.
+func (h *history) rate() float64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	newest := h.recent[(h.turn+len(h.recent)-1)%len(h.recent)]
+	oldest := h.recent[h.turn]
+	if oldest.at.IsZero() {
+		oldest = h.recent[0]
+	}
+	if d := newest.at.Sub(oldest.at).Seconds(); d > 0 {
+		return (newest.events - oldest.events) / d
+	}
+	return 0
+}
+
+func (h *history) last() web.History {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := web.History{Step: int(historyStep.Seconds()), End: time.Now()}
+	for i := range historySteps {
+		c := h.steps[(h.next+1+i)%historySteps]
+		out.Events, out.Matches = append(out.Events, c.events), append(out.Matches, c.matches)
+		out.Jobs, out.Failed = append(out.Jobs, c.jobs), append(out.Failed, c.failed)
+	}
+	return out
+}
+
+func (h *history) ended() map[jobs.State]float64 {
+	out := map[jobs.State]float64{}
+	for state, n := range byLabel(h.metrics.Ended, "state") {
+		out[jobs.State(state)] = n
+	}
+	return out
+}
+
+// total adds up a counter over all its labels.
+func total(c prometheus.Collector) float64 {
+	sum := 0.0
+	for _, n := range byLabel(c, "") {
+		sum += n
+	}
+	return sum
+}
+
+// byLabel adds up a counter for each value of a label.
+func byLabel(c prometheus.Collector, label string) map[string]float64 {
+	ch := make(chan prometheus.Metric, 1024)
+	go func() { c.Collect(ch); close(ch) }()
+	out := map[string]float64{}
+	for m := range ch {
+		var d dto.Metric
+		if m.Write(&d) != nil {
+			continue // a metric that cannot be read is not shown
+		}
+		key := ""
+		for _, l := range d.GetLabel() {
+			if l.GetName() == label {
+				key = l.GetValue()
+			}
+		}
+		out[key] += d.GetCounter().GetValue()
+	}
+	return out
+}

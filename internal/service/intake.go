@@ -1,0 +1,260 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/telemetry"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+	"edrpipe/rules"
+)
+
+// maxBatch is how many messages are recorded together: one atomic write for all
+// their jobs, and one wait for the disk.
+const maxBatch = 100
+
+// intake turns messages into recorded jobs. A message is settled only when every
+// match in it is a stored job, or is known to make none.
+type intake struct {
+	rules      *ruleset
+	correlator *rules.Correlator
+	suppressor *rules.Suppressor
+	guard      *guard.Guard
+	scheduler  *jobs.Scheduler
+	sensors    *resolver
+	dead       *jetstream.DeadLetters
+	notices    notices
+	metrics    *telemetry.Metrics
+	log        zerolog.Logger
+
+	queue chan events.Message
+}
+
+// handle gives the intake a message; it blocks while the intake has enough to do.
+func (in *intake) handle(ctx context.Context, m events.Message) error {
+	select {
+	case in.queue <- m:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// run works until the queue is closed, which its owner does once all sources
+// have ended. ctx bounds the last writes.
+func (in *intake) run(ctx context.Context) {
+	for m := range in.queue {
+		batch := []events.Message{m}
+	more:
+		for len(batch) < maxBatch {
+			select {
+			case m, open := <-in.queue:
+				if !open {
+					break more
+				}
+				batch = append(batch, m)
+			default:
+				break more
+			}
+		}
+		in.record(ctx, batch)
+	}
+}
+
+// record matches a batch, records the jobs of all of it and settles each message.
+func (in *intake) record(ctx context.Context, batch []events.Message) {
+	in.metrics.Batches.Observe(float64(len(batch)))
+	var (
+		wanted []*jobs.Job
+		good   []events.Message
+		known  = map[string]bool{}
+	)
+	for _, m := range batch {
+		made, err := in.match(ctx, &m)
+		if err != nil {
+			in.log.Error().Err(err).Str("key", m.RoutingKey).Msg("message goes back and is tried again")
+			settle(m, err)
+			continue
+		}
+		good = append(good, m)
+		for _, j := range made {
+			if !known[j.ID] {
+				known[j.ID] = true
+				wanted = append(wanted, j)
+			}
+		}
+	}
+	err := in.enqueue(ctx, wanted)
+	if err != nil {
+		in.log.Error().Err(err).Int("jobs", len(wanted)).Msg("jobs could not be recorded; their messages are tried again")
+	}
+	for _, m := range good {
+		settle(m, err)
+	}
+}
+
+func settle(m events.Message, err error) {
+	if m.Settle != nil {
+		m.Settle(err)
+	}
+}
+
+func (in *intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
+	for len(wanted) > 0 {
+		n := min(len(wanted), maxBatch)
+		if _, err := in.scheduler.Enqueue(ctx, wanted[:n]...); err != nil {
+			return err
+		}
+		for _, j := range wanted[:n] {
+			telemetry.Since(in.metrics.EventToJob, j.Event.Event.Received, time.Now())
+		}
+		wanted = wanted[n:]
+	}
+	return nil
+}
+
+// match finds what a message asks for: the jobs that it should make. What can
+// never be used is kept as a dead letter; an error means that nothing was decided.
+func (in *intake) match(ctx context.Context, m *events.Message) ([]*jobs.Job, error) {
+	in.metrics.Messages.WithLabelValues(m.Transport).Inc()
+	matcher := in.rules.current()
+	found := matcher.Message(m)
+	in.metrics.Events.Add(float64(found.Stats.Events))
+	in.metrics.Decoded.Add(float64(found.Stats.Decoded))
+	for _, r := range found.Rejects {
+		if err := in.reject(ctx, m, r); err != nil {
+			return nil, err
+		}
+	}
+	matches, failures, err := in.correlate(ctx, matcher.Set(), found.Matches)
+	if err != nil {
+		return nil, fmt.Errorf("correlate: %w", err)
+	}
+	for _, f := range append(found.Failures, failures...) {
+		if err := in.failed(ctx, m, f); err != nil {
+			return nil, err
+		}
+	}
+	var made []*jobs.Job
+	for i := range matches {
+		js, err := in.jobs(ctx, matcher.Set(), &matches[i])
+		var f rules.Failure
+		switch {
+		case errors.As(err, &f):
+			err = in.failed(ctx, m, f)
+		case err == nil:
+			made = append(made, js...)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+// correlate gives the matches to act on, event by event.
+func (in *intake) correlate(ctx context.Context, set *rules.Set, all []rules.Match) (matches []rules.Match, failures []rules.Failure, err error) {
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].Event == all[0].Event {
+			n++
+		}
+		m, f, err := in.correlator.Correlate(ctx, set, all[:n])
+		if err != nil {
+			return nil, nil, err
+		}
+		matches, failures, all = append(matches, m...), append(failures, f...), all[n:]
+	}
+	return matches, failures, nil
+}
+
+// reject keeps a part that gave no event.
+func (in *intake) reject(ctx context.Context, m *events.Message, r *events.Reject) error {
+	in.metrics.Rejects.WithLabelValues(string(r.Reason)).Inc()
+	if r.Harmless() {
+		return nil
+	}
+	in.log.Warn().Str("reason", string(r.Reason)).Err(r).Str("transport", m.Transport).Msg("input that cannot be used is kept as a dead letter")
+	part := *m
+	part.Body = r.Data
+	return in.dead.Write(ctx, string(r.Reason), part, r)
+}
+
+// failed keeps the message of an evaluation that failed: its author has to see it.
+func (in *intake) failed(ctx context.Context, m *events.Message, f rules.Failure) error {
+	in.metrics.Errors.WithLabelValues(f.Rule.ID).Inc()
+	in.log.Error().Str("rule", f.Rule.ID).Str("event", f.Event).Err(f.Err).Msg("rule could not be evaluated")
+	return in.dead.Write(ctx, "rule_failed", *m, f)
+}
+
+// jobs makes the jobs of a match, one for each sensor, and tells of each that is
+// not made why.
+func (in *intake) jobs(ctx context.Context, set *rules.Set, m *rules.Match) ([]*jobs.Job, error) {
+	now := time.Now()
+	in.metrics.Matches.WithLabelValues(m.Rule.ID).Inc()
+	in.rules.matched(m.Rule.ID, now)
+	telemetry.Since(in.metrics.EventToMatch, m.Event.Event.Received, now)
+	if m.Refused == rules.NoSensor {
+		if err := in.sensors.find(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	if m.Refused != "" {
+		return nil, in.decide(ctx, m, 0, m.Refused, "")
+	}
+	var made []*jobs.Job
+	for _, sensor := range m.Sensors {
+		j, err := in.job(ctx, set, m, sensor, now)
+		if err != nil {
+			return nil, err
+		}
+		if j == nil {
+			continue
+		}
+		if err := in.guard.Took(ctx, m.Rule.ID); err != nil {
+			return nil, fmt.Errorf("breaker of rule %s: %w", m.Rule.ID, err)
+		}
+		made = append(made, j)
+	}
+	return made, nil
+}
+
+// job makes the job of a match on a sensor; nil when something speaks against it.
+func (in *intake) job(ctx context.Context, set *rules.Set, m *rules.Match, sensor int, now time.Time) (*jobs.Job, error) {
+	j, err := bind(set, m, sensor, in.notices.server, now)
+	if err != nil {
+		return nil, err
+	}
+	claim, err := in.suppressor.Claim(ctx, set, m, sensor, j.ID)
+	if err != nil {
+		return nil, err
+	}
+	if claim.Suppressed {
+		detail := fmt.Sprintf("job %s acted for the same; again from %s", claim.By, claim.Until.UTC().Format(time.RFC3339))
+		return nil, in.decide(ctx, m, sensor, "suppressed", detail)
+	}
+	if v := in.forbidden(j, m.Rule); v.Decision == guard.Deny {
+		return nil, in.decide(ctx, m, sensor, string(v.Reason), v.Guard+": "+v.Detail)
+	}
+	drop, err := in.limit(ctx, m.Rule, j)
+	if err != nil || drop == "" {
+		return j, err
+	}
+	return nil, in.decide(ctx, m, sensor, "limit", drop)
+}
+
+// decide tells the bus that a match made no job, and why.
+func (in *intake) decide(ctx context.Context, m *rules.Match, sensor int, reason, detail string) error {
+	in.metrics.Decisions.WithLabelValues(m.Rule.ID, reason).Inc()
+	return in.notices.decision(ctx, Decision{
+		Job: jobs.ID(m.Rule.ID, m.Event.Event.ID, sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
+		Sensor: sensor, Host: m.Event.Sensor.Hostname, Reason: reason, Detail: detail, At: time.Now(),
+	})
+}

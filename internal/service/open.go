@@ -1,0 +1,260 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"edrpipe/internal/natsd"
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/lr"
+	"edrpipe/rules"
+)
+
+// openBus starts or finds the bus and sets up what is kept on it.
+func (s *Service) openBus(ctx context.Context) error {
+	c := s.cfg.Bus
+	conf := bus.Config{
+		URL: c.URL, User: c.User, Creds: c.Creds, NKey: c.NKey, CA: c.CA, Cert: c.Cert, Key: c.Key, Replicas: c.Replicas,
+		Limits: bus.Limits{
+			EventsAge: c.Events.Age, EventsBytes: c.Events.Bytes, DeadAge: c.Dead.Age, DeadBytes: c.Dead.Bytes,
+			ResultsAge: c.Results.Age, ResultsBytes: c.Results.Bytes, JobsAge: c.History.Age, JobsBytes: c.History.Bytes,
+		},
+		Log: s.log,
+	}
+	if c.URL == "" {
+		if err := s.startEmbedded(&conf); err != nil {
+			return err
+		}
+	} else if err := readPassword(c.Password, &conf.Password); err != nil {
+		return fmt.Errorf("bus.password_file: %w", err)
+	}
+	var err error
+	if s.bus, err = bus.Connect(ctx, conf); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, func() error { s.bus.Close(); return nil })
+	s.ingest = s.bus
+	if c.IngestUser != "" {
+		conf.User = c.IngestUser
+		if err := readPassword(c.IngestPassword, &conf.Password); err != nil {
+			return fmt.Errorf("bus.ingest_password_file: %w", err)
+		}
+		if s.ingest, err = bus.Connect(ctx, conf); err != nil {
+			return err
+		}
+		s.closers = append(s.closers, func() error { s.ingest.Close(); return nil })
+	}
+	return s.setUpBus(ctx)
+}
+
+// setUpBus creates the streams; on a cluster that is still electing it is tried
+// again until the start's context ends.
+func (s *Service) setUpBus(ctx context.Context) error {
+	for {
+		err := s.bus.Setup(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || errors.Is(err, nats.ErrPermissionViolation) {
+			return err
+		}
+		s.log.Warn().Err(err).Msg("the bus is not ready for its streams yet")
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// startEmbedded runs the bus in this process; with bus.listen also for others,
+// who need the password that lies beside the store.
+func (s *Service) startEmbedded(conf *bus.Config) error {
+	c := natsd.Config{Dir: filepath.Join(s.cfg.Data, "bus"), Listen: s.cfg.Bus.Listen, Sync: s.cfg.Bus.Sync, Log: s.log}
+	if c.Listen != "" {
+		c.User = s.cfg.Bus.User
+		if c.User == "" {
+			c.User = "edrpipe"
+		}
+		if err := readPassword(s.cfg.Bus.Password, &c.Pass); err != nil {
+			return fmt.Errorf("bus.listen needs bus.password_file: %w", err)
+		}
+		conf.User, conf.Password = c.User, c.Pass
+	}
+	ns, err := natsd.Start(c)
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, ns.Close)
+	s.embedded = ns
+	conf.InProcess = ns
+	return nil
+}
+
+func readPassword(file string, into *string) error {
+	if file == "" {
+		return nil
+	}
+	text, err := secret(file)
+	*into = text
+	return err
+}
+
+// openEDR makes the client of the EDR server. It does not connect: a server that
+// is down now only makes jobs wait.
+func (s *Service) openEDR() error {
+	c := s.cfg.EDR
+	if c.URL == "" {
+		return errors.New("edr.url is not set: name your EDR server, or try everything with `pipeline demo`")
+	}
+	token, err := secret(c.Token)
+	if err != nil {
+		return fmt.Errorf("edr.token_file: %w", err)
+	}
+	conf := lr.Config{URL: c.URL, Token: token, Name: c.Name, SessionLimit: c.Sessions, Log: s.log, TLS: lr.TLS{Pin: c.Pin, InsecureSkipVerify: c.Insecure}}
+	if c.CA != "" {
+		if conf.TLS.CA, err = os.ReadFile(c.CA); err != nil {
+			return fmt.Errorf("edr.ca: %w", err)
+		}
+	}
+	s.edr, err = lr.New(conf)
+	return err
+}
+
+// openGuard reads the guards file and the state that guards share.
+func (s *Service) openGuard(ctx context.Context) error {
+	s.audit = auditLog(s.bus)
+	control, err := s.bus.Bucket(ctx, bus.BucketControl)
+	if err != nil {
+		return err
+	}
+	policy, err := s.policy()
+	if err != nil {
+		return err
+	}
+	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Record: s.recordChange, Log: s.log})
+	return nil
+}
+
+// policy reads the guards file; none means no guards but the switches of people.
+func (s *Service) policy() (*guard.Policy, error) {
+	p := &guard.Policy{}
+	if s.cfg.Guards != "" {
+		data, err := os.ReadFile(s.cfg.Guards)
+		if err != nil {
+			return nil, fmt.Errorf("guards: %w", err)
+		}
+		if p, err = guard.Load(s.cfg.Guards, data, knownActions()); err != nil {
+			return nil, err
+		}
+	}
+	p.DryRun = p.DryRun || s.cfg.DryRun
+	return p, nil
+}
+
+func knownActions() []guard.Action {
+	var known []guard.Action
+	for _, a := range actions.All() {
+		known = append(known, guard.Action{Name: a.Spec().Name, Destructive: a.Spec().Destructive})
+	}
+	return known
+}
+
+func (s *Service) openRules() error {
+	live, err := rules.NewLive(rules.LiveConfig{Paths: s.cfg.Rules, Changed: s.rulesChanged})
+	if err != nil {
+		return err
+	}
+	s.rules = newRuleset(live, s.cfg.Rules)
+	s.metrics.Rules.Set(float64(live.Set().Len()))
+	return nil
+}
+
+// openJobs makes the scheduler on the stored records.
+func (s *Service) openJobs(ctx context.Context) error {
+	store, err := jobs.OpenKV(ctx, s.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	if err != nil {
+		return err
+	}
+	control, err := s.bus.Bucket(ctx, bus.BucketControl)
+	if err != nil {
+		return err
+	}
+	c := s.cfg
+	s.scheduler, err = jobs.New(jobs.Config{
+		Server: s.edr, Store: store, Table: jobs.KVTable{Bucket: control, Server: bus.Token(c.EDR.Name)}, Owner: s.owner,
+		Lists:    liveLists{s.rules},
+		Sessions: c.EDR.Sessions - c.EDR.Reserve, Turn: c.Jobs.Turn, Linger: c.Jobs.Linger, Poll: c.EDR.SensorPoll, Wait: c.Jobs.Offline, Grace: c.Grace, Beat: c.Jobs.TakeOver / 5,
+		Prepare: s.prepare, Admit: admission{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Log: s.log,
+	})
+	return err
+}
+
+// liveLists looks into the lists of the rules in force.
+type liveLists struct{ rules *ruleset }
+
+// Has implements expression.Lists.
+func (l liveLists) Has(list, value string) bool {
+	lists := l.rules.live.Set().Source().Lists
+	return lists != nil && lists.Has(list, value)
+}
+
+// Names implements expression.Lists.
+func (l liveLists) Names() []string {
+	if lists := l.rules.live.Set().Source().Lists; lists != nil {
+		return lists.Names()
+	}
+	return nil
+}
+
+// prepare gives an action its means.
+func (s *Service) prepare(t *actions.Task) {
+	t.Artifacts = s.artifacts
+	t.HTTP = s.http
+	t.Secret = namedSecret
+	t.Publish = func(ctx context.Context, subject string, body any) error {
+		return s.notices.bus.Publish(ctx, bus.Notice{
+			Subject: "edr.published." + subject, ID: t.Job.ID + "-" + t.Job.Step, Type: typePublished,
+			Source: "edrpipe/" + s.cfg.EDR.Name, About: "job/" + t.Job.ID, Time: time.Now(), Data: body,
+		})
+	}
+	if s.cfg.Files != "" {
+		t.Scripts = scripts{os.DirFS(s.cfg.Files)}
+	}
+}
+
+// scripts is the directory of files that rules may put on endpoints.
+type scripts struct{ fs.FS }
+
+// Open implements actions.Scripts; fs.FS refuses names that lead elsewhere.
+func (s scripts) Open(name string) (io.ReadCloser, error) { return s.FS.Open(name) }
+
+// namedSecret gives an action the secret of that name, from the environment:
+// EDRPIPE_SECRET_<NAME>, or the file that EDRPIPE_SECRET_<NAME>_FILE names.
+func namedSecret(name string) (string, error) {
+	variable := "EDRPIPE_SECRET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+	if v := os.Getenv(variable); v != "" {
+		return v, nil
+	}
+	if file := os.Getenv(variable + "_FILE"); file != "" {
+		return secret(file)
+	}
+	return "", fmt.Errorf("secret %q is not there: set %s or %s_FILE", name, variable, variable)
+}
+
+func newDeadLetters(b *bus.Bus) *jetstream.DeadLetters {
+	return &jetstream.DeadLetters{JetStream: b.JetStream(), Stream: bus.StreamDead}
+}

@@ -1,0 +1,105 @@
+package service
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/config"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/amqp"
+	"edrpipe/pkg/events/lines"
+)
+
+// otherSources opens what the configuration names besides the bus and HTTP.
+func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) {
+	var all []events.Source
+	origin := lines.Origin{Server: c.EDR.Name, Log: log}
+	places := filepath.Join(c.Data, "places")
+	if len(c.Sources.Files) > 0 {
+		if err := os.MkdirAll(places, 0o700); err != nil {
+			return nil, fmt.Errorf("places of followed files: %w", err)
+		}
+	}
+	for _, f := range c.Sources.Files {
+		place := filepath.Join(places, url.PathEscape(filepath.Clean(f))+".json")
+		all = append(all, &lines.File{Origin: origin, Path: f, Follow: true, Place: place})
+	}
+	for _, l := range []struct {
+		address string
+		syslog  bool
+	}{{c.Sources.TCP.Listen, false}, {c.Sources.Syslog.Listen, true}} {
+		if l.address == "" {
+			continue
+		}
+		tcp, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Listen: lines.Listen{Address: l.address}, Syslog: l.syslog})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, tcp)
+	}
+	if c.Sources.AMQP.URL == "" {
+		return all, nil
+	}
+	rabbit, err := openAMQP(c, log)
+	return append(all, rabbit), err
+}
+
+func openAMQP(c config.Config, log zerolog.Logger) (events.Source, error) {
+	q := c.Sources.AMQP
+	u, err := url.Parse(q.URL)
+	if err != nil {
+		return nil, errors.New("sources.amqp.url is not a URL such as amqp://cb@host:5004/")
+	}
+	if q.Password != "" {
+		password, err := secret(q.Password)
+		if err != nil {
+			return nil, fmt.Errorf("sources.amqp.password_file: %w", err)
+		}
+		u.User = url.UserPassword(u.User.Username(), password)
+	}
+	conf, err := amqpTLS(q)
+	if err != nil {
+		return nil, err
+	}
+	bindings := []amqp.Binding{{Exchange: amqp.ExchangeEvents, Keys: q.Keys}}
+	if q.Raw {
+		bindings = append(bindings, amqp.Binding{Exchange: amqp.ExchangeRaw})
+	}
+	return amqp.New(amqp.Config{
+		URL: u.String(), TLS: conf, Bindings: bindings, Queue: amqp.Queue{Name: q.Queue},
+		Prefetch: q.Prefetch, Server: c.EDR.Name, Log: log,
+	})
+}
+
+func amqpTLS(q config.AMQPSource) (*tls.Config, error) {
+	if !strings.HasPrefix(q.URL, "amqps:") {
+		return nil, nil
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if q.CA != "" {
+		pem, err := os.ReadFile(q.CA)
+		if err != nil {
+			return nil, fmt.Errorf("sources.amqp.ca: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("sources.amqp.ca: %s holds no certificate", q.CA)
+		}
+	}
+	if q.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(q.Cert, q.Key)
+		if err != nil {
+			return nil, fmt.Errorf("sources.amqp.cert: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	return conf, nil
+}

@@ -1,0 +1,219 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"edrpipe/internal/config"
+	"edrpipe/internal/natsd"
+	"edrpipe/internal/telemetry"
+	"edrpipe/internal/web"
+	"edrpipe/pkg/artifacts"
+	"edrpipe/pkg/audit"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/lr"
+	"edrpipe/rules"
+)
+
+// Service is edrpipe put together, opened and not yet running.
+type Service struct {
+	cfg     config.Config
+	log     zerolog.Logger
+	owner   string // this replica's name in the slot table
+	version string
+
+	embedded  *natsd.Server
+	bus       *bus.Bus
+	ingest    *bus.Bus // the connection that puts events on the bus
+	edr       *lr.Client
+	rules     *ruleset
+	guard     *guard.Guard
+	audit     *audit.Log
+	scheduler *jobs.Scheduler
+	artifacts *artifacts.Store
+	history   *history
+	notices   notices
+	metrics   *telemetry.Metrics
+	http      *http.Client
+	intake    *intake
+	sources   *sources
+	web       *web.Server
+
+	closers []func() error // in the order of opening
+}
+
+// Open puts a service together from its configuration. On an error nothing stays
+// open.
+func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Logger) (*Service, error) {
+	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), history: &history{}, http: &http.Client{Timeout: time.Minute}}
+	s.history.metrics = s.metrics
+	for _, open := range []func(context.Context) error{
+		s.openData, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
+		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openWeb,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+// openData takes the data directory for this process alone and finds the name
+// under which it has claimed slots before.
+func (s *Service) openData(context.Context) error {
+	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	lock := flock.New(filepath.Join(s.cfg.Data, "lock"))
+	switch ok, err := lock.TryLock(); {
+	case err != nil:
+		return fmt.Errorf("data directory: %w", err)
+	case !ok:
+		return fmt.Errorf("data directory %s is in use by another edrpipe: give each its own with --data", s.cfg.Data)
+	}
+	s.closers = append(s.closers, lock.Unlock)
+	name := filepath.Join(s.cfg.Data, "replica")
+	if data, err := os.ReadFile(name); err == nil {
+		s.owner = strings.TrimSpace(string(data))
+		return nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "replica"
+	}
+	s.owner = bus.Token(host) + "-" + jobs.NewID()[:6]
+	return os.WriteFile(name, []byte(s.owner+"\n"), 0o600)
+}
+
+func (s *Service) openIntake(ctx context.Context) error {
+	control, err := s.bus.Bucket(ctx, bus.BucketControl)
+	if err != nil {
+		return err
+	}
+	state := kvState{js: s.bus.JetStream(), bucket: control}
+	s.notices = notices{bus: s.bus, server: s.cfg.EDR.Name}
+	s.intake = &intake{
+		rules: s.rules, correlator: &rules.Correlator{State: state}, suppressor: &rules.Suppressor{State: state},
+		guard: s.guard, scheduler: s.scheduler, sensors: &resolver{server: s.edr}, dead: newDeadLetters(s.bus),
+		notices: s.notices, metrics: s.metrics, log: s.log, queue: make(chan events.Message, maxBatch),
+	}
+	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.intake.dead, s.log)
+	return err
+}
+
+// report is told of everything that happens to jobs.
+func (s *Service) report(ctx context.Context, r jobs.Report) error {
+	if err := auditReport(ctx, s.audit, r); err != nil {
+		return err
+	}
+	if err := s.notices.report(ctx, r); err != nil {
+		return err
+	}
+	s.metrics.Report(r)
+	if r.Final && r.Job.State == jobs.Failed {
+		return s.guard.Failed(ctx, r.Job.Rule, r.Job.ID)
+	}
+	return nil
+}
+
+// Run works until ctx ends: it then stops taking events, lets running steps end
+// within the grace or leaves them checkpointed, closes its sessions, and returns.
+func (s *Service) Run(ctx context.Context) error {
+	// What the last jobs and messages need outlives the sources.
+	base := context.WithoutCancel(ctx)
+	var last errgroup.Group
+	working, stop := context.WithCancel(base)
+	defer stop()
+	last.Go(func() error { s.intake.run(working); return nil })
+	last.Go(func() error { return s.guard.Watch(working) })
+	last.Go(func() error { return s.rules.live.Watch(working) })
+	last.Go(func() error { s.gauges(working); return nil })
+	last.Go(func() error { s.sweepArtifacts(working); return nil })
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.scheduler.Run(ctx) })
+	g.Go(func() error {
+		defer close(s.intake.queue)
+		return s.sources.read(ctx, s.intake.handle)
+	})
+	if s.web != nil {
+		g.Go(func() error { return s.web.Serve(ctx) })
+	}
+	err := g.Wait()
+	stop()
+	return errors.Join(err, last.Wait())
+}
+
+// Close gives everything back, the last opened first.
+func (s *Service) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(s.closers) {
+		errs = append(errs, c())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// Reload reads rules and guards again: on SIGHUP, and when files change. What has
+// mistakes leaves what was in force.
+func (s *Service) Reload() error {
+	p, err := s.policy()
+	if err == nil {
+		s.guard.Use(p)
+	}
+	return errors.Join(err, s.rules.live.Reload())
+}
+
+func (s *Service) rulesChanged(st rules.LiveState) {
+	if st.Rejected != nil {
+		s.metrics.Reloads.WithLabelValues("rejected").Inc()
+		s.log.Error().Err(st.Rejected.Problems).Msg("rule files have mistakes; the rules from before stay in force")
+		return
+	}
+	s.metrics.Reloads.WithLabelValues("taken").Inc()
+	s.metrics.Rules.Set(float64(st.Rules))
+	s.log.Info().Int("rules", st.Rules).Str("digest", st.Digest).Msg("rules are in force")
+}
+
+// gaugesEvery is how often they are looked up.
+const gaugesEvery = 2 * time.Second
+
+// gauges keeps the numbers current that are looked up rather than counted.
+func (s *Service) gauges(ctx context.Context) {
+	tick := time.NewTicker(gaugesEvery)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		s.history.sample(time.Now(), n%int(historyStep/gaugesEvery) == 0)
+		st := s.scheduler.Stats()
+		s.metrics.Live.Reset()
+		for state, n := range st.Jobs {
+			s.metrics.Live.WithLabelValues(string(state)).Set(float64(n))
+		}
+		s.metrics.Slots.Set(float64(st.Slots))
+		s.metrics.SlotLimit.Set(float64(st.Limit))
+		s.metrics.Foreign.Set(float64(st.Foreign))
+		s.metrics.BusUp.Set(0)
+		if s.bus.Connected() {
+			s.metrics.BusUp.Set(1)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

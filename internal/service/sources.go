@@ -1,0 +1,101 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"edrpipe/internal/config"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/events"
+	eventshttp "edrpipe/pkg/events/http"
+	"edrpipe/pkg/events/jetstream"
+)
+
+// sources are the ways in which events arrive. The bus is what the rules read;
+// what comes in by other ways is put on the bus first, so that it is safe, shared
+// by all replicas, and there for `why` and backtests.
+type sources struct {
+	bus    events.Source   // nil: this process matches nothing
+	others []events.Source // carried onto the bus
+	http   *eventshttp.Source
+	carry  *jetstream.Publisher
+	log    zerolog.Logger
+}
+
+func openSources(c config.Config, b, ingest *bus.Bus, dead *jetstream.DeadLetters, log zerolog.Logger) (*sources, error) {
+	s := &sources{log: log}
+	if c.Sources.NATS.Enabled {
+		s.bus = jetstream.New(jetstream.Config{
+			JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: c.Sources.NATS.Consumer, Server: c.EDR.Name,
+			Subjects: []string{c.Sources.NATS.Subject}, Pull: c.Sources.NATS.Ahead, Log: log,
+		})
+	}
+	if c.Sources.HTTP.Enabled && c.Sources.HTTP.Token != "" {
+		token, err := secret(c.Sources.HTTP.Token)
+		if err != nil {
+			return nil, fmt.Errorf("sources.http.token_file: %w", err)
+		}
+		if s.http, err = eventshttp.New(eventshttp.Config{Tokens: []string{token}, Server: c.EDR.Name, MaxBody: c.Sources.HTTP.Body, Log: log}); err != nil {
+			return nil, err
+		}
+		s.others = append(s.others, s.http)
+	}
+	more, err := otherSources(c, log)
+	if err != nil {
+		return nil, err
+	}
+	s.others = append(s.others, more...)
+	if len(s.others) > 0 {
+		s.carry = jetstream.NewPublisher(jetstream.PublisherConfig{JetStream: ingest.JetStream(), Dead: dead, Log: log})
+	}
+	return s, nil
+}
+
+// read delivers messages until ctx ends and every source has let go.
+func (s *sources) read(ctx context.Context, handle func(context.Context, events.Message) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	read := func(source events.Source, handle func(context.Context, events.Message) error) {
+		g.Go(func() error {
+			if err := source.Read(ctx, handle); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("source %s: %w", source.Name(), err)
+			}
+			return nil
+		})
+	}
+	if s.bus != nil {
+		read(s.bus, handle)
+	}
+	for _, source := range s.others {
+		read(source, s.carry.Carry)
+	}
+	err := g.Wait()
+	for _, source := range s.others {
+		if e := source.Close(); e != nil {
+			s.log.Warn().Err(e).Str("source", source.Name()).Msg("closing a source")
+		}
+	}
+	if s.carry != nil {
+		if e := s.carry.Close(); e != nil {
+			s.log.Warn().Err(e).Msg("some events could not be put on the bus")
+		}
+	}
+	return err
+}
+
+// secret reads a secret from its file.
+func secret(file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return "", fmt.Errorf("%s is empty", file)
+	}
+	return text, nil
+}

@@ -1,0 +1,66 @@
+package service
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"edrpipe/internal/web"
+)
+
+// openWeb opens the listener of dashboard, API, metrics and ingest.
+func (s *Service) openWeb(context.Context) error {
+	c := s.cfg.Web
+	if c.Listen == "" {
+		return nil
+	}
+	users, err := s.users()
+	if err != nil {
+		return err
+	}
+	conf := web.Config{
+		Listen: c.Listen, Cert: c.Cert, Key: c.Key, Users: users, Service: console{s}, Ready: s.ready,
+		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), Log: s.log,
+	}
+	if s.sources.http != nil {
+		conf.Ingest = s.sources.http
+	}
+	s.web, err = web.Listen(conf)
+	return err
+}
+
+func (s *Service) users() (*web.UsersFile, error) {
+	if s.cfg.Web.Users != "" {
+		return web.OpenUsers(s.cfg.Web.Users, s.log)
+	}
+	return web.FirstUsers(s.cfg.Data, s.log)
+}
+
+// URL is where the web listener answers; empty when there is none.
+func (s *Service) URL() string {
+	if s.web == nil {
+		return ""
+	}
+	return s.web.URL()
+}
+
+// ready tells what works of that which a job needs.
+func (s *Service) ready(ctx context.Context) []web.Check {
+	bus := web.Check{Name: "bus", OK: s.bus.Connected()}
+	if !bus.OK {
+		bus.Text = "events wait on the bus and nothing is lost; jobs cannot be recorded"
+	}
+	rules := web.Check{Name: "rules", OK: true}
+	if st := s.rules.live.State(); st.Rejected != nil {
+		rules.Text = "the newest files have mistakes; the rules from before are in force"
+	}
+	edr := web.Check{Name: "edr", OK: true}
+	if st := s.scheduler.Stats(); st.Refusing != "" {
+		edr.Text = "the server refuses sessions: " + st.Refusing
+	}
+	guard := web.Check{Name: "guard", OK: true}
+	if err := s.guard.Stopped(); err != nil {
+		guard.Text = err.Error()
+	}
+	return []web.Check{bus, rules, edr, guard}
+}

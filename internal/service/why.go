@@ -1,0 +1,218 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/internal/web"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/jobs"
+	"edrpipe/rules"
+)
+
+// account is the answer to "why", line by line.
+type account struct{ web.Why }
+
+func (a *account) add(at time.Time, what, format string, args ...any) {
+	a.Lines = append(a.Lines, web.WhyLine{At: at, What: what, Text: fmt.Sprintf(format, args...)})
+}
+
+// Why implements web.Service: what became of an event, a job or a sensor
+// (sensor:42), through the whole pipe.
+func (c console) Why(ctx context.Context, about string) (web.Why, error) {
+	a := &account{web.Why{About: about, Lines: []web.WhyLine{}}}
+	var err error
+	switch id, isSensor := strings.CutPrefix(about, "sensor:"); {
+	case about == "":
+		err = errors.Join(web.ErrBadRequest, errors.New("about what? Name an event, a job, or sensor:42"))
+	case isSensor:
+		err = c.whySensor(ctx, id, a)
+	default:
+		if err = c.whyJob(ctx, about, a); errors.Is(err, jobs.ErrNoJob) {
+			err = c.whyEvent(ctx, about, a)
+		}
+	}
+	return a.Why, err
+}
+
+func (c console) whyJob(ctx context.Context, id string, a *account) error {
+	x, err := c.scheduler.Explain(ctx, id)
+	if err != nil {
+		return err
+	}
+	j := x.Job
+	if e := j.Event; e != nil {
+		a.add(e.Event.Received, "arrived", "event %s, %s by %s", e.Event.ID, e.Event.Type, e.Event.Transport)
+		a.add(j.Created, "matched", "rule %s (digest %.12s)", j.Rule, j.Digest)
+	} else {
+		a.add(j.Created, "asked for", "by %s", j.Submitter)
+	}
+	for _, t := range j.History {
+		a.add(t.At, "job "+string(t.State), "%s %s", t.Reason, t.Detail)
+	}
+	for _, s := range j.Done {
+		text := s.Error
+		if text == "" {
+			text = string(s.Output)
+		}
+		a.add(s.Ended, "step "+s.ID, "%s %s %s %s", s.Uses, s.State, s.Reason, shorten(text, 300))
+	}
+	if !j.State.Terminal() {
+		a.add(time.Now(), "now", "%s: %s", j.State, explain(x))
+	}
+	return nil
+}
+
+func (c console) whySensor(ctx context.Context, text string, a *account) error {
+	id, err := strconv.Atoi(text)
+	if err != nil {
+		return errors.Join(web.ErrBadRequest, fmt.Errorf("sensor %q is not a number", text))
+	}
+	s, err := c.edr.Sensor(ctx, id)
+	if err != nil {
+		return err
+	}
+	online := "offline"
+	if s.Online {
+		online = "online"
+	}
+	a.add(s.LastCheckin, "checked in", "%s is %s, next check-in %s, isolation %s", s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
+	found, err := c.scheduler.List(ctx, jobs.Query{Sensor: id, Since: time.Now().Add(-lately)})
+	if err != nil {
+		return err
+	}
+	for _, j := range found {
+		text := fmt.Sprintf("%s %s %s", j.State, j.Reason, j.Detail)
+		if !j.State.Terminal() {
+			if x, err := c.scheduler.Explain(ctx, j.ID); err == nil {
+				text = fmt.Sprintf("%s, %s", j.State, explain(x))
+			}
+		}
+		a.add(j.Created, "job "+j.ID, "rule %s: %s", j.Rule, text)
+	}
+	return nil
+}
+
+// whyEvent finds the event among those still on the bus and asks the rules again.
+func (c console) whyEvent(ctx context.Context, id string, a *account) error {
+	e, err := c.findEvent(ctx, id)
+	if err != nil {
+		return err
+	}
+	a.add(e.Event.Received, "arrived", "%s (%s) by %s, of %s, sensors %v", e.Event.Type, e.Event.Kind, e.Event.Transport, e.Event.Time.UTC().Format(time.RFC3339), e.Sensor.IDs)
+	set := c.rules.live.Set()
+	matches, failures := set.Match(e)
+	for _, f := range failures {
+		a.add(time.Time{}, "rule failed", "%s", f.Error())
+	}
+	for _, m := range matches {
+		if err := c.whyMatch(ctx, m, a); err != nil {
+			return err
+		}
+	}
+	if len(matches) > 0 {
+		return nil
+	}
+	a.add(time.Time{}, "no match", "none of the %d rules in force matches; of those for %s:", set.Len(), e.Event.Type)
+	for _, r := range set.Rules() {
+		if compiled, ok := set.Rule(r.ID); ok && r.Enabled && r.Names(e) {
+			a.add(time.Time{}, "rule "+r.ID, "%s", strings.Join(compiled.Explain(e).Reasons(), "; "))
+		}
+	}
+	return nil
+}
+
+// whyMatch tells what became of a match: a job, or the decision that spoke
+// against it.
+func (c console) whyMatch(ctx context.Context, m rules.Match, a *account) error {
+	a.add(time.Time{}, "matches", "rule %s", m.Rule.ID)
+	for _, sensor := range append([]int{0}, m.Event.Sensor.IDs...) {
+		id := jobs.ID(m.Rule.ID, m.Event.Event.ID, sensor)
+		err := c.whyJob(ctx, id, a)
+		if errors.Is(err, jobs.ErrNoJob) {
+			err = c.whyDecided(ctx, id, a)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whyDecided tells the decision that was published in a job's place, if any.
+func (c console) whyDecided(ctx context.Context, job string, a *account) error {
+	stream, err := c.bus.JetStream().Stream(ctx, bus.StreamJobs)
+	if err != nil {
+		return err
+	}
+	m, err := stream.GetLastMsgForSubject(ctx, jobSubject(job, "decision"))
+	if errors.Is(err, natsjs.ErrMsgNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var n struct{ Data Decision }
+	if err := json.Unmarshal(m.Data, &n); err != nil {
+		return err
+	}
+	a.add(n.Data.At, "no job", "%s: %s", n.Data.Reason, n.Data.Detail)
+	return nil
+}
+
+// Bounds of the search for an event on the bus.
+const (
+	searchFor  = 20 * time.Second
+	searchMost = 500_000
+)
+
+// findEvent goes back through what is on the bus. Events are not indexed by id:
+// most are wanted by no rule, and such an event shall cost nothing.
+func (c console) findEvent(ctx context.Context, id string) (*events.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, searchFor)
+	defer cancel()
+	consumer, err := c.bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverAllPolicy})
+	if err != nil {
+		return nil, err
+	}
+	decoder := events.Decoder{}
+	for n := 0; n < searchMost; {
+		batch, err := consumer.FetchNoWait(500)
+		if err != nil {
+			return nil, err
+		}
+		got := 0
+		for m := range batch.Messages() {
+			got++
+			msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
+			if msg.Server == "" {
+				msg.Server = c.cfg.EDR.Name
+			}
+			for e := range decoder.Events(&msg) {
+				if e != nil && e.Event.ID == id {
+					return e, nil
+				}
+			}
+		}
+		if n += got; got == 0 || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("%w: no job and no event on the bus has the id %s", web.ErrNotFound, id)
+}
+
+func shorten(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
