@@ -154,40 +154,35 @@ func TestDecodeFromTheSubject(t *testing.T) {
 }
 
 func TestUnsettledAndFailedMessagesComeAgain(t *testing.T) {
-	for _, exclusive := range []bool{false, true} {
-		t.Run(fmt.Sprintf("exclusive=%v", exclusive), func(t *testing.T) {
-			b := startBus(t)
-			var all []events.Message
-			for i := range 1000 {
-				all = append(all, event(i))
-			}
-			publish(t, b, all...)
-			configure := func(c *jetstream.Config) { c.Exclusive = exclusive; c.RetryMax = 10 * time.Millisecond }
-
-			seen := map[string]int{}
-			read(t, source(b, configure), len(all), func(m events.Message) error {
-				seen[string(m.Body)]++
-				if seen[string(m.Body)] == 1 && strings.Contains(string(m.Body), "7") {
-					return errors.New("not now")
-				}
-				return nil
-			})
-			for i := range all {
-				body := string(event(i).Body)
-				want := 1
-				if strings.Contains(body, "7") {
-					want = 2
-				}
-				if seen[body] != want {
-					t.Errorf("%s was delivered %d times, want %d", body, seen[body], want)
-				}
-			}
-			// Everything is settled: the server has every acknowledgement.
-			info := consumerInfo(t, b)
-			if info.NumPending != 0 || info.NumAckPending != 0 {
-				t.Errorf("consumer has %d pending, %d unacknowledged; want 0, 0", info.NumPending, info.NumAckPending)
-			}
-		})
+	b := startBus(t)
+	var all []events.Message
+	for i := range 1000 {
+		all = append(all, event(i))
+	}
+	publish(t, b, all...)
+	seen := map[string]int{}
+	quick := func(c *jetstream.Config) { c.RetryMax = 10 * time.Millisecond }
+	read(t, source(b, quick), len(all), func(m events.Message) error {
+		seen[string(m.Body)]++
+		if seen[string(m.Body)] == 1 && strings.Contains(string(m.Body), "7") {
+			return errors.New("not now")
+		}
+		return nil
+	})
+	for i := range all {
+		body := string(event(i).Body)
+		want := 1
+		if strings.Contains(body, "7") {
+			want = 2
+		}
+		if seen[body] != want {
+			t.Errorf("%s was delivered %d times, want %d", body, seen[body], want)
+		}
+	}
+	// Everything is settled: the server has every acknowledgement.
+	info := consumerInfo(t, b)
+	if info.NumPending != 0 || info.NumAckPending != 0 {
+		t.Errorf("consumer has %d pending, %d unacknowledged; want 0, 0", info.NumPending, info.NumAckPending)
 	}
 }
 
@@ -274,8 +269,12 @@ func TestFinalErrors(t *testing.T) {
 		}
 	})
 	t.Run("made for other settings", func(t *testing.T) {
-		if err := source(b, func(c *jetstream.Config) { c.Exclusive = true }).Read(t.Context(), nil); err == nil {
-			t.Error("a shared consumer was opened as an exclusive one")
+		other := natsjs.ConsumerConfig{Durable: "other", AckPolicy: natsjs.AckAllPolicy}
+		if _, err := b.JetStream().CreateConsumer(t.Context(), bus.StreamEvents, other); err != nil {
+			t.Fatal(err)
+		}
+		if err := source(b, func(c *jetstream.Config) { c.Durable = "other" }).Read(t.Context(), nil); err == nil {
+			t.Error("a consumer that acknowledges many at once was taken")
 		}
 	})
 }

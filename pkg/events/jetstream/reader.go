@@ -11,17 +11,10 @@ import (
 	"edrpipe/pkg/events/inflight"
 )
 
-// ackEvery is how many messages one acknowledgement stands for when the reader
-// owns its consumer: acknowledging each costs more than handling them.
-const ackEvery = 500
-
 // reader is one run of a source's consumer.
 type reader struct {
 	Config
 	unsettled *inflight.Window[natsjs.Msg]
-	floor     atomic.Pointer[natsjs.Msg] // exclusive readers: everything up to here is settled, not yet acknowledged
-	count     atomic.Int64               // settled since the last acknowledgement
-	last      atomic.Pointer[natsjs.Msg] // shared readers: acknowledged last, for drain
 	failed    chan error
 	stopped   atomic.Bool
 }
@@ -58,44 +51,19 @@ func (r *reader) deliver(ctx context.Context, m natsjs.Msg, handle func(context.
 // no use here: an acknowledgement that is lost makes a redelivery, which is
 // normal.
 func (r *reader) settle(key uint64, m natsjs.Msg, delivered uint64, err error) {
-	if err != nil {
+	if err == nil {
+		_ = m.Ack()
+	} else {
 		wait := min(time.Second<<min(delivered-1, 10), r.RetryMax)
 		r.Log.Debug().Err(err).Str("subject", m.Subject()).Dur("again_in", wait).Msg("event comes again")
 		_ = m.NakWithDelay(wait)
-		if !r.Exclusive {
-			r.unsettled.Done(key)
-		}
-		return // an exclusive reader's floor waits for the redelivery
 	}
-	_, floor, moved := r.unsettled.Done(key)
-	if !r.Exclusive {
-		_ = m.Ack()
-		r.last.Store(&m)
-		return
-	}
-	n := r.count.Add(1)
-	if moved {
-		r.floor.Store(&floor)
-	}
-	if n >= ackEvery {
-		r.ackFloor()
-	}
-}
-
-// ackFloor acknowledges everything up to the floor at once.
-func (r *reader) ackFloor() {
-	if m := r.floor.Swap(nil); m != nil {
-		r.count.Store(0)
-		_ = (*m).Ack()
-	}
+	r.unsettled.Done(key)
 }
 
 // keep looks after the consumer until ctx ends, handle fails or the consumer is
-// gone: it acknowledges what has been settled in quiet times and tells the server
-// that slow messages are still being worked on.
+// gone: it tells the server that slow messages are still being worked on.
 func (r *reader) keep(ctx context.Context, closed <-chan struct{}) error {
-	flush := time.NewTicker(100 * time.Millisecond)
-	defer flush.Stop()
 	alive := time.NewTicker(r.AckWait / 3)
 	defer alive.Stop()
 	for {
@@ -106,11 +74,9 @@ func (r *reader) keep(ctx context.Context, closed <-chan struct{}) error {
 			return err
 		case <-closed:
 			return errConsumerEnded
-		case <-flush.C:
-			r.ackFloor()
 		case <-alive.C:
 			for m, settled := range r.unsettled.Above() {
-				if r.Exclusive || !settled {
+				if !settled {
 					_ = m.InProgress()
 				}
 			}
@@ -118,9 +84,9 @@ func (r *reader) keep(ctx context.Context, closed <-chan struct{}) error {
 	}
 }
 
-// drain waits for what handle has kept and makes sure that the server has the
-// last acknowledgement: one that is lost would make the next reader begin with
-// what is done.
+// drain waits for what handle has kept, and until the server has what was sent:
+// an acknowledgement that is lost would make the next reader begin with what is
+// done.
 func (r *reader) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), r.AckWait) // work outlives the reader's context
 	defer cancel()
@@ -128,19 +94,5 @@ func (r *reader) drain() {
 	case <-r.unsettled.Idle():
 	case <-ctx.Done():
 	}
-	m := r.last.Load()
-	if r.Exclusive {
-		m = r.floor.Swap(nil)
-	}
-	if m == nil {
-		return
-	}
-	// A shared reader's message is acknowledged already: the answer to asking once
-	// more only tells that what was sent before has arrived.
-	nc := r.JetStream.Conn()
-	if r.Exclusive {
-		_ = (*m).DoubleAck(ctx)
-		return
-	}
-	_ = nc.FlushWithContext(ctx)
+	_ = r.JetStream.Conn().FlushWithContext(ctx)
 }

@@ -24,11 +24,6 @@ type Config struct {
 	Prefix    string   // of subjects; empty: edr.events
 	Server    string   // name of the EDR server where neither header nor subject has one
 
-	// Exclusive: no other process reads the durable. Acknowledgements are then sent
-	// for hundreds of messages at once, which doubles the throughput. A durable is
-	// made for one of the two ways and cannot change.
-	Exclusive bool
-
 	Pull       int           // messages fetched ahead; 0: 2000
 	MaxPending int           // unsettled messages over all replicas; 0: 20000
 	AckWait    time.Duration // how long after a crash its messages are delivered elsewhere; 0: 30 s
@@ -116,14 +111,10 @@ func mendable(err error) bool {
 func (s *Source) consumer(ctx context.Context) (natsjs.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	policy := natsjs.AckExplicitPolicy
-	if s.c.Exclusive {
-		policy = natsjs.AckAllPolicy
-	}
 	return s.c.JetStream.CreateOrUpdateConsumer(ctx, s.c.Stream, natsjs.ConsumerConfig{
 		Durable:        s.c.Durable,
 		Description:    "edrpipe: events on their way to jobs",
-		AckPolicy:      policy,
+		AckPolicy:      natsjs.AckExplicitPolicy, // acknowledging many at once would include those that a killed reader held
 		AckWait:        s.c.AckWait,
 		MaxAckPending:  s.c.MaxPending,
 		MaxDeliver:     -1, // a message leaves when it is settled, never by count
