@@ -1,9 +1,9 @@
 package lr
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
@@ -18,11 +18,11 @@ import (
 // content copies a stored file into d, resuming as often as bytes still come.
 func (c *Client) content(ctx context.Context, file string, w edr.Where, d *download) error {
 	from := d.n
-	part := sha256.New()
+	begun := snapshot(d.sum)
 	pauses := c.pauses()
 	for barren := 0; ; {
 		had := d.n
-		err := c.contentOnce(ctx, file, w, d, from, part)
+		err := c.contentOnce(ctx, file, w, d, from, begun)
 		if err == nil {
 			return nil
 		}
@@ -41,9 +41,18 @@ func (c *Client) content(ctx context.Context, file string, w edr.Where, d *downl
 	}
 }
 
+// snapshot copies the state of a digest.
+func snapshot(sum hash.Hash) hash.Hash {
+	copied, err := sum.(hash.Cloner).Clone()
+	if err != nil {
+		panic(err) // SHA-256 can be copied
+	}
+	return copied
+}
+
 // contentOnce copies what is missing of the stored file, which began at byte
-// from of d. part is the digest of what came of it so far.
-func (c *Client) contentOnce(ctx context.Context, file string, w edr.Where, d *download, from int64, part hash.Hash) error {
+// from of d; begun is d's digest at that point.
+func (c *Client) contentOnce(ctx context.Context, file string, w edr.Where, d *download, from int64, begun hash.Hash) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	have := d.n - from
@@ -68,7 +77,7 @@ func (c *Client) contentOnce(ctx context.Context, file string, w edr.Where, d *d
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return &failure{err: unanswered(w, err), delivery: answered, passing: !errors.Is(err, errChanged)}
+		return &failure{err: unanswered(w, err), delivery: answered, passing: !errors.Is(err, ErrChanged)}
 	}
 	body, err := bodyOf(resp)
 	if err != nil {
@@ -76,11 +85,11 @@ func (c *Client) contentOnce(ctx context.Context, file string, w edr.Where, d *d
 	}
 	body = stall.reader(body)
 	if have > 0 {
-		if err := skip(resp, body, have, part); err != nil {
+		if err := skip(resp, body, have, snapshot(begun), d.sum); err != nil {
 			return broken(err)
 		}
 	}
-	if _, err := io.Copy(io.MultiWriter(d, part), body); err != nil {
+	if _, err := io.Copy(d, body); err != nil {
 		return broken(err)
 	}
 	return c.checkSize(ctx, file, w, d.n-from)
@@ -95,25 +104,23 @@ func bodyOf(resp *http.Response) (io.Reader, error) {
 }
 
 // skip brings a resumed body to the byte after the first have ones. A server
-// that does not know ranges sends them again: then they must be the same.
-func skip(resp *http.Response, body io.Reader, have int64, part hash.Hash) error {
+// that does not know ranges sends them again: then they must be the same. begun
+// is the digest at the body's start, sum that after the first have bytes.
+func skip(resp *http.Response, body io.Reader, have int64, begun, sum hash.Hash) error {
 	if resp.StatusCode == http.StatusPartialContent {
 		if want := fmt.Sprintf("bytes %d-", have); !strings.HasPrefix(resp.Header.Get("Content-Range"), want) {
 			return fmt.Errorf("asked for %s, got %.60q", want, resp.Header.Get("Content-Range"))
 		}
 		return nil
 	}
-	again := sha256.New()
-	if _, err := io.CopyN(again, body, have); err != nil {
+	if _, err := io.CopyN(begun, body, have); err != nil {
 		return err
 	}
-	if string(again.Sum(nil)) != string(part.Sum(nil)) {
-		return errChanged
+	if !bytes.Equal(begun.Sum(nil), sum.Sum(nil)) {
+		return ErrChanged
 	}
 	return nil
 }
-
-var errChanged = errors.New("stored file has changed between two requests")
 
 // notFile recognises an answer that has the status of success and is none: the
 // server's errorMessage, or the page of a proxy. Files come as octet-stream,

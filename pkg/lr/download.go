@@ -66,8 +66,8 @@ func (d *download) rest() edr.Range {
 	return r
 }
 
-// ErrChanged is a file that changed while it was read piece by piece.
-var ErrChanged = errors.New("remote file has changed while it was read")
+// ErrChanged is a file that changed between two parts of it.
+var ErrChanged = errors.New("file has changed while it was read")
 
 // resumable is download for a file that may need several sessions.
 func (s *Session) resumable(ctx context.Context, d *download) error {
