@@ -45,7 +45,7 @@ var (
 			if err != nil {
 				return false, testOutput{}, err
 			}
-			f := s.(*session).Session.(*fakeSession).srv
+			f := fakeOf(t)
 			if _, err := s.GetFile(ctx, "look", edr.Range{}, io.Discard); err != nil {
 				return false, testOutput{}, err
 			}
@@ -71,7 +71,7 @@ var (
 			return testOutput(p), t.Server.(edr.Isolator).SetIsolation(ctx, t.Sensor.ID, true)
 		},
 		Already: func(_ context.Context, t *actions.Task, p testParams) (bool, testOutput, error) {
-			return t.Server.(*fakeServer).isolated(t.Sensor.ID), testOutput(p), nil
+			return fakeOf(t).isolated(t.Sensor.ID), testOutput(p), nil
 		},
 	})
 	_ = actions.Register(actions.Definition[testParams, testOutput]{
@@ -80,7 +80,7 @@ var (
 			return testOutput(p), t.Server.(edr.Isolator).SetIsolation(ctx, t.Sensor.ID, false)
 		},
 		Already: func(_ context.Context, t *actions.Task, p testParams) (bool, testOutput, error) {
-			return !t.Server.(*fakeServer).isolated(t.Sensor.ID), testOutput(p), nil
+			return !fakeOf(t).isolated(t.Sensor.ID), testOutput(p), nil
 		},
 	})
 	_ = actions.Register(actions.Definition[testParams, testOutput]{
@@ -94,6 +94,8 @@ var (
 		Do: func(_ context.Context, _ *actions.Task, p testParams) (testOutput, error) { return testOutput(p), nil },
 	})
 )
+
+func fakeOf(t *actions.Task) *fakeServer { return t.Server.(interface{ base() *fakeServer }).base() }
 
 func (f *fakeServer) isolated(id int) bool {
 	f.mu.Lock()

@@ -84,6 +84,9 @@ func (a *Approval) take(ans Answer) error {
 // its time is over, nowhere before that. A denied step ends in the chain, so that
 // steps that always run still do.
 func (j *Job) decide(now time.Time) (*move, func(*Job)) {
+	if len(j.Approvals) == 0 {
+		return nil, nil // a guard holds it as a whole: nobody was asked by name
+	}
 	approvals := slices.Clone(j.Approvals)
 	for i := range approvals {
 		a := &approvals[i]
@@ -103,6 +106,12 @@ func (j *Job) decide(now time.Time) (*move, func(*Job)) {
 		}
 	}
 	return &move{to: Queued}, func(j *Job) { j.Approvals = approvals }
+}
+
+// decided tells whether nothing holds the job any more.
+func (j *Job) decided(now time.Time) bool {
+	m, _ := j.decide(now)
+	return m != nil
 }
 
 // Approve gives a person's answer to what a held job asks. Answering no denies

@@ -28,7 +28,7 @@ func (x *execution) attempts(ctx context.Context, st *actions.Step, act actions.
 				return h
 			}
 			if over {
-				return x.ended(x.finish(ctx, st, a.rec))
+				return a.conclude(ctx)
 			}
 		}
 		if h := a.wait(ctx); h != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"edrpipe/pkg/edr"
 )
 
 // Errors of claims.
@@ -161,20 +163,35 @@ func (c *claims) elsewhere(sensor int) bool {
 	return ok && !c.left(sensor, cl)
 }
 
-// slots counts the slots that replicas hold, and the sessions in them.
-func (c *claims) slots() (held int, sessions map[int64]bool, opening map[int]bool) {
+// slots counts the slots that all replicas hold.
+func (c *claims) slots() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	sessions, opening = map[int64]bool{}, map[int]bool{}
+	return c.table.Slots()
+}
+
+// claimed is the sessions of all replicas: those with a known id, and the sensors
+// on which one is being opened.
+type claimed struct {
+	ids     map[int64]bool
+	opening map[int]bool
+}
+
+func (c claimed) has(info edr.SessionInfo) bool { return c.ids[info.ID] || c.opening[info.SensorID] }
+
+func (c *claims) sessions() claimed {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := claimed{map[int64]bool{}, map[int]bool{}}
 	for sensor, cl := range c.table.Claims {
 		if cl.Session != 0 {
-			sessions[cl.Session] = true
+			all.ids[cl.Session] = true
 		}
 		if cl.Opening != 0 {
-			opening[sensor] = true
+			all.opening[sensor] = true
 		}
 	}
-	return c.table.Slots(), sessions, opening
+	return all
 }
 
 // take claims a sensor, with a slot if asked for and fewer than limit are held.

@@ -146,7 +146,7 @@ func (s *Scheduler) due(ctx context.Context, j *Job, now time.Time) (*move, func
 		return nil, nil // whoever runs it decides
 	case j.Cancel != nil:
 		return &move{to: Cancelled, reason: ReasonCancelled, detail: j.Cancel.String()}, nil
-	case j.State == Held && len(j.Approvals) > 0:
+	case j.State == Held && j.decided(now):
 		return j.decide(now)
 	case !j.Deadline.IsZero() && !j.Deadline.After(now):
 		return &move{to: Expired, reason: ReasonDeadline, detail: j.waitedFor()}, nil

@@ -27,7 +27,9 @@ type execution struct {
 	store Store
 	stop  context.CancelCauseFunc
 
-	mu      sync.Mutex // guards what follows; held while the record is written
+	saving chan struct{} // holds one: whoever is in writes the record
+
+	mu      sync.Mutex // guards what follows
 	job     *Job
 	results map[string]actions.StepResult
 	failed  *actions.StepResult // first failure that was not let pass
@@ -61,7 +63,8 @@ func (v *visit) run(e *entry) bool {
 	ctx, stop := context.WithCancelCause(v.ctx)
 	defer stop(nil)
 	x := &execution{
-		s: v.s, v: v, id: j.ID, store: v.s.storeOf(j.ID), stop: stop, job: j, results: map[string]actions.StepResult{},
+		s: v.s, v: v, id: j.ID, store: v.s.storeOf(j.ID), stop: stop, saving: make(chan struct{}, 1),
+		job: j, results: map[string]actions.StepResult{},
 	}
 	v.setNow(x)
 	defer v.setNow(nil)
@@ -259,20 +262,20 @@ func (x *execution) end(h *halt) bool {
 		x.s.log.Info().Str("job", x.id).Str("why", h.text).Msg("leaving the job to whoever resumes it")
 		return false
 	}
+	x.saving <- struct{}{}
+	defer func() { <-x.saving }()
+	j := x.snapshot()
 	for n := 0; ; n++ {
-		x.mu.Lock()
-		j := x.job
 		err := x.s.transition(x.v.ctx, j, h.move, nil)
-		x.mu.Unlock()
-		switch {
-		case err == nil:
+		if err == nil {
 			return x.v.ctx.Err() == nil
-		case errors.Is(err, ErrConflict):
-			if err = x.refresh(x.v.ctx); err == nil {
+		}
+		if errors.Is(err, ErrConflict) {
+			if err = x.merge(x.v.ctx, j); err == nil {
 				continue
 			}
 		}
-		if errors.Is(err, errFenced) || sleep(x.v.ctx, pause(100*time.Millisecond, n, 5*time.Second)) != nil {
+		if errors.Is(err, errFenced) || sleep(x.v.ctx, pause(firstPause/10, n, 5*time.Second)) != nil {
 			x.s.log.Warn().Err(err).Str("job", x.id).Msg("ending the job")
 			return false
 		}
@@ -284,51 +287,56 @@ func (x *execution) end(h *halt) bool {
 // into it, and then nothing is written. A store that does not answer is asked
 // until ctx ends.
 func (x *execution) save(ctx context.Context, edit func(j *Job)) error {
+	x.saving <- struct{}{}
+	defer func() { <-x.saving }()
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	edit(x.job)
+	x.job.Updated = time.Now()
+	x.mu.Unlock()
+	j := x.snapshot()
 	for n := 0; ; n++ {
-		x.job.Updated = time.Now()
-		err := x.store.Update(ctx, x.job)
-		switch {
-		case err == nil, errors.Is(err, ErrTooLarge):
-			return err
-		case errors.Is(err, ErrConflict):
-			if err = x.merge(ctx); err == nil {
+		err := x.store.Update(ctx, j)
+		if err == nil {
+			x.mu.Lock()
+			x.job.Revision = j.Revision
+			x.mu.Unlock()
+			return nil
+		}
+		if errors.Is(err, ErrConflict) {
+			if err = x.merge(ctx, j); err == nil {
 				continue
 			}
 		}
-		if errors.Is(err, errFenced) {
+		switch {
+		case errors.Is(err, ErrTooLarge):
+			return err
+		case errors.Is(err, errFenced):
 			x.v.cancel(errFenced)
 			return err
-		}
-		if sleep(ctx, pause(100*time.Millisecond, n, 5*time.Second)) != nil {
+		case sleep(ctx, pause(firstPause/10, n, 5*time.Second)) != nil:
 			return fmt.Errorf("record of job %s: %w", x.id, errors.Join(context.Cause(ctx), err))
 		}
 	}
 }
 
-// merge takes over what others changed in the record; x.mu is held.
-func (x *execution) merge(ctx context.Context) error {
+// merge takes what others changed in the record over into j, our next version.
+func (x *execution) merge(ctx context.Context, j *Job) error {
 	fresh, err := x.store.Get(ctx, x.id)
 	if err != nil {
 		return err
 	}
-	if fresh.State != Running || fresh.Owner != x.job.Owner || fresh.Epoch != x.job.Epoch {
+	if fresh.State != Running || fresh.Owner != j.Owner || fresh.Epoch != j.Epoch {
 		return errFenced
 	}
-	x.job.Revision = fresh.Revision
-	if fresh.Cancel != nil && x.job.Cancel == nil {
+	j.Revision = fresh.Revision
+	if fresh.Cancel != nil && j.Cancel == nil {
+		j.Cancel = fresh.Cancel
+		x.mu.Lock()
 		x.job.Cancel = fresh.Cancel
+		x.mu.Unlock()
 		x.stop(errCancelRequested)
 	}
 	return nil
-}
-
-func (x *execution) refresh(ctx context.Context) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.merge(ctx)
 }
 
 // stepRecord returns a copy of the record of a step, or a new one.

@@ -40,18 +40,29 @@ type fakeSensor struct {
 	isolated bool
 }
 
+// fakeSession is a session as the server keeps it.
 type fakeSession struct {
-	edr.Session // methods that no test uses
-	srv         *fakeServer
-	id          int64
-	sensor      *fakeSensor
-	active      chan struct{} // closed at the check-in
-	over        chan struct{} // closed when the session ends
-	timer       *time.Timer
-	status      edr.SessionStatus
-	commands    []edr.Command
-	running     chan struct{} // closed when the latest command ends
+	srv      *fakeServer
+	id       int64
+	sensor   *fakeSensor
+	active   chan struct{} // closed at the check-in
+	over     chan struct{} // closed when the session ends
+	timer    *time.Timer
+	status   edr.SessionStatus
+	commands []edr.Command
+	running  chan struct{} // closed when the latest command ends
 }
+
+// fakeClient is a session as a client of it sees it. crash, where set, ends the
+// client's life at a point.
+type fakeClient struct {
+	edr.Session // methods that no test uses
+	*fakeState
+	crash *crasher
+}
+
+// fakeState keeps the names of fakeSession's fields out of fakeClient's way.
+type fakeState struct{ s *fakeSession }
 
 func newFakeServer(limit int) *fakeServer {
 	return &fakeServer{
@@ -160,7 +171,15 @@ func (f *fakeServer) Open(_ context.Context, id int) (edr.Session, error) {
 	if err := f.request("open", id); err != nil {
 		return nil, err
 	}
-	return f.open(id)
+	s, err := f.open(id)
+	if err != nil {
+		return nil, err
+	}
+	return s.client(nil), nil
+}
+
+func (s *fakeSession) client(crash *crasher) *fakeClient {
+	return &fakeClient{fakeState: &fakeState{s}, crash: crash}
 }
 
 // openForeign is another client's session.
@@ -171,10 +190,10 @@ func (f *fakeServer) openForeign(id int) *fakeSession {
 	if err != nil {
 		panic(err)
 	}
-	return s.(*fakeSession)
+	return s
 }
 
-func (f *fakeServer) open(id int) (edr.Session, error) {
+func (f *fakeServer) open(id int) (*fakeSession, error) {
 	sensor := f.sensors[id]
 	if sensor == nil {
 		return nil, fmt.Errorf("sensor %d: %w", id, edr.ErrUnknownSensor)
@@ -220,7 +239,7 @@ func (f *fakeServer) Attach(_ context.Context, id int64) (edr.Session, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if s := f.sessions[id]; s != nil && s.live() {
-		return s, nil
+		return s.client(nil), nil
 	}
 	return nil, edr.ErrSessionGone
 }
@@ -260,95 +279,6 @@ func (f *fakeServer) Commands(_ context.Context, id int64) ([]edr.Command, error
 		return nil, edr.ErrSessionGone
 	}
 	return append([]edr.Command(nil), s.commands...), nil
-}
-
-func (s *fakeSession) Info() edr.SessionInfo {
-	s.srv.mu.Lock()
-	defer s.srv.mu.Unlock()
-	return s.info()
-}
-
-func (s *fakeSession) OS() edr.OS { return edr.Windows }
-
-func (s *fakeSession) Await(ctx context.Context) error {
-	select {
-	case <-s.active:
-		return nil
-	case <-s.over:
-		return edr.ErrSessionGone
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", edr.ErrTimeout, context.Cause(ctx))
-	}
-}
-
-func (s *fakeSession) KeepAlive(context.Context) error {
-	s.srv.mu.Lock()
-	defer s.srv.mu.Unlock()
-	s.srv.requests["keepalive"]++
-	if s.status != edr.SessionActive {
-		return edr.ErrSessionGone
-	}
-	return nil
-}
-
-func (s *fakeSession) Close(ctx context.Context) error { return s.srv.CloseSession(ctx, s.id) }
-
-func (s *fakeSession) Commands(ctx context.Context) ([]edr.Command, error) {
-	return s.srv.Commands(ctx, s.id)
-}
-
-func (s *fakeSession) Command(_ context.Context, id int64, _ bool) (edr.Command, error) {
-	s.srv.mu.Lock()
-	defer s.srv.mu.Unlock()
-	return s.commands[id-1], nil
-}
-
-func (s *fakeSession) Cancel(_ context.Context, id int64) error {
-	s.srv.mu.Lock()
-	defer s.srv.mu.Unlock()
-	if c := &s.commands[id-1]; c.Status == edr.CommandPending {
-		c.Status = edr.CommandCancelled
-	}
-	return nil
-}
-
-// do sends a command and waits for its end, as a real session would.
-func (s *fakeSession) do(ctx context.Context, name, object string) error {
-	trace := edr.ContextTrace(ctx)
-	s.srv.mu.Lock()
-	after := int64(len(s.commands))
-	s.srv.mu.Unlock()
-	if trace.Submitting != nil {
-		if err := trace.Submitting(ctx, name, object, s.id, after); err != nil {
-			return err
-		}
-	}
-	c, ended, err := s.submit(name, object)
-	if err != nil {
-		return err
-	}
-	if trace.Submitted != nil {
-		trace.Submitted(ctx, c)
-	}
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", name, ctx.Err())
-	}
-	s.srv.mu.Lock()
-	c = s.commands[c.ID-1]
-	live := s.live()
-	s.srv.mu.Unlock()
-	if trace.Finished != nil {
-		trace.Finished(ctx, c)
-	}
-	switch {
-	case c.Status == edr.CommandCancelled:
-		return edr.ErrCancelled
-	case c.Status != edr.CommandComplete || !live:
-		return edr.ErrSessionGone
-	}
-	return nil
 }
 
 // submit is the server's side of a command.
@@ -399,20 +329,114 @@ func (s *fakeSession) run(c edr.Command, before <-chan struct{}, ended chan<- st
 	f.order[s.sensor.id] = append(f.order[s.sensor.id], c.Object)
 }
 
-func (s *fakeSession) GetFile(ctx context.Context, path string, _ edr.Range, w io.Writer) (edr.FileInfo, error) {
-	if err := s.do(ctx, "get file", path); err != nil {
+func (c *fakeClient) Info() edr.SessionInfo {
+	c.s.srv.mu.Lock()
+	defer c.s.srv.mu.Unlock()
+	return c.s.info()
+}
+
+func (c *fakeClient) OS() edr.OS { return edr.Windows }
+
+func (c *fakeClient) Await(ctx context.Context) error {
+	select {
+	case <-c.s.active:
+		return nil
+	case <-c.s.over:
+		return edr.ErrSessionGone
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", edr.ErrTimeout, context.Cause(ctx))
+	}
+}
+
+func (c *fakeClient) KeepAlive(context.Context) error {
+	c.s.srv.mu.Lock()
+	defer c.s.srv.mu.Unlock()
+	c.s.srv.requests["keepalive"]++
+	if c.s.status != edr.SessionActive {
+		return edr.ErrSessionGone
+	}
+	return nil
+}
+
+func (c *fakeClient) Close(ctx context.Context) error { return c.s.srv.CloseSession(ctx, c.s.id) }
+
+func (c *fakeClient) Commands(ctx context.Context) ([]edr.Command, error) {
+	return c.s.srv.Commands(ctx, c.s.id)
+}
+
+func (c *fakeClient) Command(_ context.Context, id int64, _ bool) (edr.Command, error) {
+	c.s.srv.mu.Lock()
+	defer c.s.srv.mu.Unlock()
+	return c.s.commands[id-1], nil
+}
+
+func (c *fakeClient) Cancel(_ context.Context, id int64) error {
+	c.s.srv.mu.Lock()
+	defer c.s.srv.mu.Unlock()
+	if command := &c.s.commands[id-1]; command.Status == edr.CommandPending {
+		command.Status = edr.CommandCancelled
+	}
+	return nil
+}
+
+// do sends a command and waits for its end, as a real session would.
+func (c *fakeClient) do(ctx context.Context, name, object string) error {
+	trace := edr.ContextTrace(ctx)
+	c.s.srv.mu.Lock()
+	after := int64(len(c.s.commands))
+	c.s.srv.mu.Unlock()
+	if trace.Submitting != nil {
+		if err := trace.Submitting(ctx, name, object, c.s.id, after); err != nil {
+			return err
+		}
+	}
+	var sent edr.Command
+	var ended <-chan struct{}
+	err := c.crash.do("command "+name, func() (err error) {
+		sent, ended, err = c.s.submit(name, object)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if trace.Submitted != nil {
+		trace.Submitted(ctx, sent)
+	}
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", name, ctx.Err())
+	}
+	c.s.srv.mu.Lock()
+	sent = c.s.commands[sent.ID-1]
+	live := c.s.live()
+	c.s.srv.mu.Unlock()
+	if trace.Finished != nil {
+		trace.Finished(ctx, sent)
+	}
+	switch {
+	case sent.Status == edr.CommandCancelled:
+		return edr.ErrCancelled
+	case sent.Status != edr.CommandComplete || !live:
+		return edr.ErrSessionGone
+	}
+	return nil
+}
+
+func (c *fakeClient) GetFile(ctx context.Context, path string, _ edr.Range, w io.Writer) (edr.FileInfo, error) {
+	if err := c.do(ctx, "get file", path); err != nil {
 		return edr.FileInfo{}, err
 	}
 	_, err := io.WriteString(w, "content")
 	return edr.FileInfo{Path: path, Size: 7}, err
 }
 
-func (s *fakeSession) DeleteFile(ctx context.Context, path string) error {
-	return s.do(ctx, "delete file", path)
+func (c *fakeClient) DeleteFile(ctx context.Context, path string) error {
+	return c.do(ctx, "delete file", path)
 }
 
-func (s *fakeSession) Run(ctx context.Context, p edr.ProcessSpec) (edr.ProcessResult, error) {
-	return edr.ProcessResult{PID: 1}, s.do(ctx, "create process", p.CommandLine)
+func (c *fakeClient) Run(ctx context.Context, p edr.ProcessSpec) (edr.ProcessResult, error) {
+	return edr.ProcessResult{PID: 1}, c.do(ctx, "create process", p.CommandLine)
 }
 
 // SetIsolation implements edr.Isolator.
@@ -426,3 +450,5 @@ func (f *fakeServer) SetIsolation(_ context.Context, id int, isolated bool) erro
 	f.ran[fmt.Sprintf("%d isolate %t", id, isolated)]++
 	return nil
 }
+
+func (f *fakeServer) base() *fakeServer { return f }

@@ -177,8 +177,13 @@ type Query struct {
 	Limit     int       // the latest; 0: all
 }
 
-// List returns jobs, oldest first.
+// List returns jobs, oldest first. It waits until Run has read the live ones.
 func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
+	select {
+	case <-s.synced:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	var all []*Job
 	if !q.Since.IsZero() {
 		done, err := s.cfg.Store.Finished(ctx, q.Since)

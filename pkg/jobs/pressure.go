@@ -57,7 +57,7 @@ func pause(first time.Duration, n int, longest time.Duration) time.Duration {
 // it a single one tries whether the server gives sessions again. until is the end
 // of a pause. s.mu is held.
 func (s *Scheduler) freeSlots(now time.Time) (free int, until time.Time) {
-	held, _, _ := s.claims.slots()
+	held := s.claims.slots()
 	s.pressure.mu.Lock()
 	defer s.pressure.mu.Unlock()
 	if s.pressure.until.After(now) {
@@ -103,7 +103,10 @@ func (s *Scheduler) sessionsMatter() bool {
 	return false
 }
 
+// countOnce counts sessions that no replica's claim names, neither before nor
+// after the list was made: ours come and go meanwhile.
 func (s *Scheduler) countOnce(ctx context.Context) {
+	before := s.claims.sessions()
 	sessions, err := s.cfg.Server.Sessions(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -111,11 +114,11 @@ func (s *Scheduler) countOnce(ctx context.Context) {
 		}
 		return
 	}
-	_, ours, opening := s.claims.slots()
+	after := s.claims.sessions()
 	foreign, highest := 0, int64(0)
 	for _, info := range sessions {
 		highest = max(highest, info.ID)
-		if !ours[info.ID] && !opening[info.SensorID] {
+		if !before.has(info) && !after.has(info) {
 			foreign++
 		}
 	}

@@ -128,7 +128,7 @@ func (s *Scheduler) note(j *Job) {
 	if j.State.Terminal() {
 		s.queue.remove(j.ID)
 		// Whoever ended it also reports and archives it. If that does not happen, we do.
-		s.clerk.later(j.ID, s.cfg.Beat*takeAfter)
+		s.clerk.later(j.ID, s.cfg.Beat*stopAfter)
 		if j.Parent != nil {
 			s.clerk.add(j.Parent.Job)
 		}
@@ -148,6 +148,9 @@ func (s *Scheduler) note(j *Job) {
 		v.noticed(j)
 	} else if j.Cancel != nil || s.desire(e, now) != nil {
 		s.clerk.add(j.ID)
+	}
+	if j.State == Held && j.decided(now) {
+		s.clerk.add(j.ID) // whoever took the answer died before acting on it
 	}
 }
 

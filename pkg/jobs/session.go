@@ -50,7 +50,7 @@ func (v *visit) open(ctx context.Context) (edr.Session, error) {
 	if err := v.await(ctx, raw); err != nil {
 		return nil, err
 	}
-	v.session = v.keep(raw)
+	v.session, v.since = v.keep(raw), time.Now()
 	return v.session, nil
 }
 

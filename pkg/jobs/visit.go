@@ -19,11 +19,11 @@ type visit struct {
 	sensor    int
 	epoch     uint64 // of the claim; 0 before it is taken
 	wantsSlot bool
-	slot      bool // the claim holds a slot
-	counted   bool // the slot is in the table: Scheduler.sessions does not count it any more
-	leaves    bool // the claim stays behind, because its session could not be closed
-	since     time.Time
-	session   *session // nil: none is open
+	slot      bool      // the claim holds a slot
+	counted   bool      // the slot is in the table: Scheduler.sessions does not count it any more
+	leaves    bool      // the claim stays behind, because its session could not be closed
+	since     time.Time // when the turn began: with the session, waiting for it does not count
+	session   *session  // nil: none is open
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	poke      chan struct{} // look whether there is work, or whether to yield
