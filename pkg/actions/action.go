@@ -31,12 +31,13 @@ type Spec struct {
 	Name        string
 	Summary     string
 	Class       Class
-	Session     bool     // uses a Live Response session, and so a slot
-	Destructive bool     // changes the endpoint or its server
-	Undo        string   // action that reverses it, with the same parameters; empty: none
-	Commands    []string // Live Response commands that the sensor must support
-	Platforms   []edr.OS // empty: all
-	Permissions []string // rights that the server's token needs
+	Session     bool          // uses a Live Response session, and so a slot
+	Destructive bool          // changes the endpoint or its server
+	Undo        string        // action that reverses it, with the same parameters; empty: none
+	Commands    []string      // Live Response commands that the sensor must support
+	Platforms   []edr.OS      // empty: all
+	Permissions []string      // rights that the server's token needs
+	Timeout     time.Duration // how long it may take where the step does not say; 0: as the scheduler has it
 }
 
 // Supports tells whether the action exists on that platform.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"edrpipe/pkg/edr"
 )
@@ -52,6 +53,7 @@ var _ = Register(Definition[CollectParams, CollectOutput]{
 		Session:     true,
 		Commands:    []string{"directory list", "get file"},
 		Permissions: []string{permitLiveResponse},
+		Timeout:     time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, p CollectParams) (CollectOutput, error) {
 		s, err := t.Session(ctx)

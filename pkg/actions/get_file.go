@@ -2,6 +2,7 @@ package actions
 
 import (
 	"context"
+	"time"
 
 	"edrpipe/pkg/edr"
 )
@@ -29,6 +30,7 @@ var _ = Register(Definition[GetFileParams, GetFileOutput]{
 		Session:     true,
 		Commands:    []string{"get file"},
 		Permissions: []string{permitLiveResponse},
+		Timeout:     time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, p GetFileParams) (GetFileOutput, error) {
 		s, err := t.Session(ctx)

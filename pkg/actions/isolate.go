@@ -28,6 +28,7 @@ var _ = Register(Definition[IsolateParams, IsolateOutput]{
 		Destructive: true,
 		Undo:        "unisolate",
 		Permissions: []string{permitIsolate},
+		Timeout:     30 * time.Minute,
 	},
 	Do: func(ctx context.Context, t *Task, p IsolateParams) (IsolateOutput, error) {
 		return t.setIsolation(ctx, true, time.Duration(p.Wait))

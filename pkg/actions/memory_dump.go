@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"edrpipe/pkg/edr"
 )
@@ -25,6 +26,7 @@ var _ = Register(Definition[MemoryDumpParams, GetFileOutput]{
 		Commands:    []string{"memdump", "get file", "delete file"},
 		Platforms:   []edr.OS{edr.Windows},
 		Permissions: []string{permitLiveResponse},
+		Timeout:     2 * time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, p MemoryDumpParams) (GetFileOutput, error) {
 		s, err := t.Session(ctx)

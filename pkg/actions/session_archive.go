@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 )
 
 // SessionArchiveParams are the parameters of session_archive.
@@ -21,6 +22,7 @@ var _ = Register(Definition[SessionArchiveParams, SessionArchiveOutput]{
 		Class:       Repeatable,
 		Session:     true,
 		Permissions: []string{permitLiveResponse},
+		Timeout:     time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, _ SessionArchiveParams) (SessionArchiveOutput, error) {
 		s, err := t.Session(ctx)

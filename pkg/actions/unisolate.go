@@ -15,6 +15,7 @@ var _ = Register(Definition[IsolateParams, IsolateOutput]{
 		Destructive: true,
 		Undo:        "isolate",
 		Permissions: []string{permitIsolate},
+		Timeout:     30 * time.Minute,
 	},
 	Do: func(ctx context.Context, t *Task, p IsolateParams) (IsolateOutput, error) {
 		return t.setIsolation(ctx, false, time.Duration(p.Wait))

@@ -20,6 +20,7 @@ var _ = Register(Definition[WaitParams, WaitOutput]{
 		Name:    "wait",
 		Summary: "Wait before the next step",
 		Class:   Repeatable,
+		Timeout: 31 * 24 * time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, p WaitParams) (WaitOutput, error) {
 		since := t.Since

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,10 +79,7 @@ func (a *attempt) call(ctx context.Context) (out any, err error) {
 	if a.rec.Started.IsZero() {
 		a.rec.Started = time.Now()
 	}
-	limit := a.st.Timeout
-	if limit <= 0 {
-		limit = a.x.s.cfg.Step
-	}
+	limit := cmp.Or(max(a.st.Timeout, 0), a.spec.Timeout, a.x.s.cfg.Step)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, edr.ErrTimeout)
 	defer cancel()
 	if !a.spec.Session {
@@ -99,8 +97,7 @@ func (a *attempt) call(ctx context.Context) (out any, err error) {
 // allowed is the check before anything leaves: is the claim ours, is nobody
 // asking us to stop?
 func (a *attempt) allowed() error {
-	if err := a.x.s.claims.valid(a.x.v.sensor, a.x.v.epoch); err != nil {
-		a.x.v.cancel(errFenced)
+	if err := a.owned(); err != nil {
 		return err
 	}
 	if a.x.s.cfg.Stopped != nil {
@@ -109,6 +106,15 @@ func (a *attempt) allowed() error {
 		}
 	}
 	return nil
+}
+
+// owned is the check that the sensor is still ours.
+func (a *attempt) owned() error {
+	err := a.x.s.claims.valid(a.x.v.sensor, a.x.v.epoch)
+	if err != nil {
+		a.x.v.cancel(errFenced)
+	}
+	return err
 }
 
 // errStopped: people have stopped everything.
@@ -122,10 +128,14 @@ func (a *attempt) trace() *edr.Trace {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if err := a.allowed(); err != nil {
+			begun := a.rec.State != StepPending && a.rec.Session == session
+			check := a.allowed
+			if begun && a.spec.Class == actions.Once {
+				check = a.owned // left halfway, nobody could tell what it did: a stop lets it end
+			}
+			if err := check(); err != nil {
 				return err
 			}
-			begun := a.rec.State != StepPending && a.rec.Session == session
 			if begun && a.spec.Class == actions.Repeatable {
 				return nil
 			}
@@ -157,7 +167,7 @@ func (a *attempt) task() *actions.Task {
 		info.ID = x.job.Sensor
 	}
 	t := &actions.Task{
-		Sensor: info, Server: x.s.cfg.Server, Event: x.job.Event,
+		Sensor: info, Server: x.s.cfg.Server, Event: x.job.Event, Since: a.rec.Started,
 		Job: actions.JobRef{ID: x.job.ID, Rule: x.job.Rule, Digest: x.job.Digest, Step: a.st.ID},
 		Session: func(ctx context.Context) (edr.Session, error) {
 			session, err := x.v.open(ctx)
