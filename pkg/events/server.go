@@ -126,12 +126,14 @@ func serverShapes() map[string]*shape {
 	}
 	hit("watchlist.hit.process", WatchlistHit, "", process)
 	hit("watchlist.hit.binary", WatchlistHit, "", binary)
-	hit("watchlist.hit.host", WatchlistHit, "", host)
+	hit("watchlist.storage.hit.process", WatchlistHit, "storage", process)
+	hit("watchlist.storage.hit.binary", WatchlistHit, "storage", binary)
 	for _, stage := range []string{"ingress", "query", "storage"} {
-		for name, what := range map[string]*shape{"process": process, "binary": binary, "host": host} {
-			hit("watchlist."+stage+".hit."+name, WatchlistHit, stage, what)
-			hit("feed."+stage+".hit."+name, FeedHit, stage, what)
-		}
+		hit("feed."+stage+".hit.process", FeedHit, stage, process)
+		hit("feed."+stage+".hit.binary", FeedHit, stage, binary)
+		hit("feed."+stage+".hit.host", FeedHit, stage, host)
+	}
+	for _, stage := range []string{"ingress", "query"} {
 		alert := func(name string, tables ...[]row) {
 			shapes["alert.watchlist.hit."+stage+"."+name] = newShape(AlertRaised, tables...).with(stage, false)
 		}
