@@ -51,7 +51,7 @@ func checkMessage(t *testing.T, msg *Message) []*Event {
 			t.Error("the same message gives another id")
 		}
 	}
-	compareScan(t, d, allFieldsScanner(t, d), msg)
+	compareFull(t, d, allFieldsScanner(t, d), msg)
 	return events
 }
 

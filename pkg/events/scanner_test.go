@@ -29,8 +29,19 @@ type reporter interface {
 }
 
 // compareScan scans a message for the given fields and compares each with what
-// the full decode says, and Full with the full decode.
+// the full decode says.
 func compareScan(t reporter, d *Decoder, s *Scanner, msg *Message) {
+	t.Helper()
+	compareScans(t, d, s, msg, false)
+}
+
+// compareFull is compareScan that compares Full with the full decode as well.
+func compareFull(t reporter, d *Decoder, s *Scanner, msg *Message) {
+	t.Helper()
+	compareScans(t, d, s, msg, true)
+}
+
+func compareScans(t reporter, d *Decoder, s *Scanner, msg *Message, alsoFull bool) {
 	t.Helper()
 	wants, wantRejects := d.Decode(msg)
 	var n, rejects int
@@ -55,6 +66,9 @@ func compareScan(t reporter, d *Decoder, s *Scanner, msg *Message) {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s = %#v, want %#v", f.Path(), got, want)
 			}
+		}
+		if !alsoFull {
+			continue
 		}
 		full := scan.Full()
 		if got, want := marshal(t, full), marshal(t, want); got != want {
@@ -108,11 +122,11 @@ func TestScanIsDecode(t *testing.T) {
 			messages = append(messages, Message{Body: line})
 		}
 	}
-	d := &Decoder{}
+	d := &Decoder{LazyRaw: true}
 	t.Run("all fields at once", func(t *testing.T) {
 		s := newScanner(t, d, scannable()...)
 		for i := range messages {
-			compareScan(t, d, s, &messages[i])
+			compareFull(t, d, s, &messages[i])
 		}
 	})
 	for _, path := range scannable() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unsafe"
 )
 
 // Keys that tell what a JSON object is, before it is known what event.
@@ -28,75 +27,6 @@ var (
 		keySourcetype, keySpecVersion, keyData, keyDataBase64, keyOrgKey,
 	}
 )
-
-// shapes holds every type of event that comes as JSON.
-var shapes = allShapes()
-
-func allShapes() map[string]*shape {
-	all := serverShapes()
-	for _, more := range []map[string]*shape{forwarderShapes(), cloudShapes()} {
-		for name, s := range more {
-			all[name] = s
-		}
-	}
-	return all
-}
-
-// typeNames has the types' names in memory of their own.
-var typeNames = func() map[string]string {
-	names := make(map[string]string, len(shapes))
-	for name := range shapes {
-		names[name] = name
-	}
-	return names
-}()
-
-// shapeOf is a type's shape, with the type's name in memory that outlives the
-// message that the name was read from.
-func shapeOf(typ string) (*shape, string) {
-	if name, known := typeNames[typ]; known {
-		return shapes[name], name
-	}
-	return unknownShape, strings.Clone(typ)
-}
-
-// unknownShape reads an event whose type nobody knows: where and when it was.
-var unknownShape = func() *shape {
-	s := newShape(Other, commonRows)
-	s.unknown = true
-	return s
-}()
-
-// fullDictionary has every key that a table reads.
-var fullDictionary = newDictionary(keysOfShapes(func(*step) bool { return true }))
-
-// keysOfShapes are the keys of the chosen steps, each once, and the envelopes'.
-func keysOfShapes(chosen func(*step) bool) []key {
-	seen := map[key]bool{}
-	var keys []key
-	add := func(more []key) {
-		for _, k := range more {
-			if !seen[k] {
-				seen[k] = true
-				keys = append(keys, k)
-			}
-		}
-	}
-	add(envelopeKeys)
-	for _, s := range shapes {
-		for i := range s.steps {
-			if chosen(&s.steps[i]) {
-				add(s.steps[i].keys)
-			}
-		}
-	}
-	for i := range unknownShape.steps {
-		if chosen(&unknownShape.steps[i]) {
-			add(unknownShape.steps[i].keys)
-		}
-	}
-	return keys
-}
 
 // stream decodes a row of JSON values: one object, an array, lines, or objects
 // one after another without anything between them. After a value that is
@@ -312,92 +242,3 @@ func (p *pass) typeOf(typ, routing string) string {
 	}
 	return ""
 }
-
-// documents gives an object's events: one, or one for each of a hit's docs.
-func (p *pass) documents(s string, at int, name string) bool {
-	if name == "" {
-		return p.reject(NoType, fmt.Errorf("neither a routing key nor a type"), at, s)
-	}
-	shape, typ := shapeOf(name)
-	if !p.Kinds.Has(shape.kind) {
-		return true
-	}
-	x := &p.reading
-	docs := x.top.get(keyDocs)
-	s = p.own(s)
-	x.top.s = s
-	if !shape.docs || docs.kind != objectToken && docs.kind != arrayToken {
-		return p.event(shape, typ, original{format: jsonOriginal, text: s})
-	}
-	whole := original{format: jsonOriginal, text: s, docs: span{int(docs.start), int(docs.end)}}
-	if docs.kind == objectToken {
-		return p.document(shape, typ, whole, whole.docs, at)
-	}
-	switch {
-	case x.top.docCount == 0:
-		return p.event(shape, typ, whole)
-	case x.top.docCount == 1 && x.top.firstDoc.end > 0:
-		x.doc.s = s
-		return p.documentRead(shape, typ, whole, x.top.firstDoc)
-	}
-	for t := range elements(s[docs.start:docs.end]) {
-		if !p.document(shape, typ, whole, span{int(docs.start + t.start), int(docs.start + t.end)}, at) {
-			return false
-		}
-	}
-	return true
-}
-
-// document reads one of several documents and gives its event.
-func (p *pass) document(shape *shape, typ string, whole original, doc span, at int) bool {
-	if whole.text[doc.start] != '{' {
-		return p.reject(BadJSON, fmt.Errorf("%s: a document that is not an object", typ), at+doc.start, whole.text[doc.start:doc.end])
-	}
-	if err := p.reading.doc.readAt(whole.text, doc.start); err != nil { // can not happen: the lexer has been here
-		return p.reject(BadJSON, err, at+doc.start, whole.text[doc.start:doc.end])
-	}
-	return p.documentRead(shape, typ, whole, doc)
-}
-
-// documentRead gives the event of the document in p.reading.doc.
-func (p *pass) documentRead(shape *shape, typ string, whole original, doc span) bool {
-	whole.doc = doc
-	p.reading.hasDoc = true
-	more := p.event(shape, typ, whole)
-	p.reading.hasDoc = false
-	return more
-}
-
-// event fills one event by its shape and hands it over.
-func (p *pass) event(shape *shape, typ string, o original) bool {
-	x := &p.reading
-	e := p.newEvent(shape.kind, typ)
-	e.Event.Stage = shape.stage
-	if shape.unknown {
-		x.flaw(FlawUnknownType)
-	}
-	steps := shape.steps
-	if p.scan != nil {
-		p.shape = shape
-		steps = p.scan.steps[shape]
-	}
-	for i := range steps {
-		steps[i].do(x)
-	}
-	return p.finish(o)
-}
-
-// own copies a document out of the message's buffer: events outlive it, those
-// of a scan do not.
-func (p *pass) own(s string) string {
-	if p.scan != nil {
-		return s
-	}
-	return strings.Clone(s)
-}
-
-// textOf views bytes as text without copying them.
-func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
-// bytesOf views text as bytes that must not be written to.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
