@@ -115,9 +115,12 @@ func (s *Shell) remote(ctx context.Context, word string, dirs bool) []string {
 		}
 		value := word[:cut] + e.Name
 		if e.Dir {
-			value += s.separator()
+			// A quote stays open, so that completion can go on below.
+			value = strings.TrimSuffix(quoteWord(value+s.separator()), `"`)
+		} else {
+			value = quoteWord(value)
 		}
-		all = append(all, quoteWord(value))
+		all = append(all, value)
 	}
 	return all
 }

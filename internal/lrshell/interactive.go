@@ -65,6 +65,9 @@ func (s *Shell) line(ctx context.Context, line string) error {
 		return nil
 	}
 	words, err := parse(line)
+	if errors.Is(err, errOpenQuote) {
+		words, err = parse(line + `"`) // completion leaves it open below a directory
+	}
 	if err != nil {
 		return err
 	}

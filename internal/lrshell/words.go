@@ -6,6 +6,8 @@ import (
 	"unicode"
 )
 
+var errOpenQuote = errors.New("a quote is not closed")
+
 // split cuts a line into words. Quotes keep blanks together; a backslash is an
 // ordinary character, for it separates the parts of Windows paths.
 func split(line string) ([]string, error) {
@@ -33,7 +35,7 @@ func split(line string) ([]string, error) {
 		}
 	}
 	if quote != 0 {
-		return nil, errors.New("a quote is not closed")
+		return nil, errOpenQuote
 	}
 	if started {
 		words = append(words, word.String())
