@@ -159,6 +159,24 @@ type field struct {
 	tag      reflect.StructTag
 }
 
+// Field describes a key of a mapping: for schemas and documentation.
+type Field struct {
+	Name     string
+	Aliases  []string
+	Required bool
+	Type     reflect.Type
+	Tag      reflect.StructTag // enum, min, max, list, doc, default
+}
+
+// Fields lists the keys that a struct takes, in the order declared.
+func Fields(t reflect.Type) []Field {
+	var all []Field
+	for _, f := range fieldsOf(t) {
+		all = append(all, Field{f.name, f.aliases, f.required, t.FieldByIndex(f.index).Type, f.tag})
+	}
+	return all
+}
+
 func (d *Decoder) fieldsOf(t reflect.Type) []field {
 	if known, ok := d.fields[t]; ok {
 		return known

@@ -1,0 +1,42 @@
+package events
+
+import (
+	_ "embed" // the source of the event, which documents its fields
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"strings"
+	"sync"
+)
+
+//go:embed event.go
+var eventSource string
+
+// FieldDoc is what the source says about a field of an event's part, such as
+// "Process" and "AlreadyRunning": for documentation, which so cannot go stale.
+// Empty where it says nothing.
+func FieldDoc(part, field string) string { return fieldDocs()[part+"."+field] }
+
+var fieldDocs = sync.OnceValue(func() map[string]string {
+	docs := map[string]string{}
+	file, err := parser.ParseFile(gotoken.NewFileSet(), "event.go", eventSource, parser.ParseComments)
+	if err != nil { // it has been compiled: cannot happen
+		panic(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		if s, ok := spec.Type.(*ast.StructType); ok {
+			for _, f := range s.Fields.List {
+				text := strings.TrimSpace(f.Comment.Text())
+				for _, name := range f.Names {
+					docs[spec.Name.Name+"."+name.Name] = strings.ReplaceAll(text, "\n", " ")
+				}
+			}
+		}
+		return false
+	})
+	return docs
+})
