@@ -30,7 +30,7 @@ func newEventsTailCommand() *cobra.Command {
 		Long: `Watch the events on the bus, as rules see them. It takes nothing away from the
 service: it reads the stream with a consumer of its own.
 
---filter takes the condition of a rule; see "pipeline rules fields" for what it
+--filter takes the condition of a rule; see "pipeline rules docs fields" for what it
 may name.`,
 		Example: `  pipeline events tail --filter 'event.kind == "network" and net.remote_port == 443'
   pipeline events tail --since 1h --output json | jq .process.command_line`,

@@ -11,9 +11,14 @@ func newRulesCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
+		newRulesBacktestCommand(),
 		newRulesCheckCommand(),
+		newRulesDiffCommand(),
+		newRulesDocsCommand(),
+		newRulesExplainCommand(),
 		newRulesImportCommand(),
 		newRulesListCommand(),
+		newRulesSchemaCommand(),
 		newRulesTestCommand(),
 	)
 	return cmd

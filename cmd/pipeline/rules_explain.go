@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"edrpipe/pkg/events"
+	"edrpipe/rules"
+)
+
+func newRulesExplainCommand() *cobra.Command {
+	var file, guards, only, format string
+	cmd := &cobra.Command{
+		Use:   "explain --event FILE [flags] PATH…",
+		Short: "Say for each rule why it acts on an event or does not",
+		Long: `Say for each rule why it acts on an event, or which comparison was false and what
+values it saw. FILE holds one event or several, in any form that sources deliver
+or as "pipeline events convert" prints them; - is standard input.
+
+Several events are taken one after the other, so that suppression and correlation
+show. For a rule that acts it prints the steps with their parameters (results of
+earlier steps are empty), and with --guards what the guards say about each.`,
+		Example: `  pipeline rules explain --event event.json examples/rules
+  pipeline events tail -n 1 -o json | pipeline rules explain --event - --guards guards.yaml rules/`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			if err := checkFormat(format, formatText, formatJSON); err != nil {
+				return err
+			}
+			set, _, err := loadRules(cmd.ErrOrStderr(), paths)
+			if err != nil {
+				return err
+			}
+			g, err := loadGuards(guards, rootOf(paths))
+			if err != nil {
+				return printed(cmd.ErrOrStderr(), err)
+			}
+			x := &explainer{set: set, only: only, guard: g, json: format == formatJSON, out: cmd.OutOrStdout()}
+			x.backtest = rules.Backtest{Set: set, Admit: g.admit, Job: x.decided}
+			return recordedEvents(cmd.Context(), file, cmd.InOrStdin(), cmd.ErrOrStderr(), func(e *events.Event) error {
+				return x.event(cmd.Context(), e)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&file, "event", "", "file with the event; - is standard input")
+	f.StringVar(&guards, "guards", "", "guards file to ask about each step")
+	f.StringVar(&only, "rule", "", "explain this rule only")
+	f.StringVar(&format, "format", formatText, "text or json")
+	_ = cmd.MarkFlagRequired("event")
+	return cmd
+}
+
+// rootOf is the directory that the paths of rules in a guards file are relative
+// to: the one that was named.
+func rootOf(paths []string) string {
+	root := paths[0]
+	if filepath.Ext(root) != "" {
+		root = filepath.Dir(root)
+	}
+	return root
+}
+
+// explainer prints what the rules say about events.
+type explainer struct {
+	set      *rules.Set
+	only     string
+	guard    *replayedGuard
+	json     bool
+	out      io.Writer
+	backtest rules.Backtest
+	made     map[string][]explainedJob // of the event at hand, by rule
+	number   int
+}
+
+// explainedJob is a decision with the steps that would run.
+type explainedJob struct {
+	decision rules.Decision
+	planned  []rules.Planned
+}
+
+func (x *explainer) decided(d rules.Decision, planned []rules.Planned) {
+	x.made[d.Rule.ID] = append(x.made[d.Rule.ID], explainedJob{d, planned})
+}
+
+// explained is the explanation of one rule as JSON.
+type explained struct {
+	Event   string   `json:"event"` // id
+	Rule    string   `json:"rule"`
+	Named   bool     `json:"named"`   // on names the event
+	Matched bool     `json:"matched"` // and the condition holds
+	Reasons []string `json:"reasons"`
+	Steps   []string `json:"steps,omitempty"`
+}
+
+func (x *explainer) event(ctx context.Context, e *events.Event) error {
+	x.made = map[string][]explainedJob{}
+	if err := x.backtest.Event(ctx, e); err != nil {
+		return err
+	}
+	x.number++
+	if !x.json {
+		fmt.Fprintf(x.out, "event %d: %s\n", x.number, where(e))
+	}
+	for _, rule := range x.set.Rules() {
+		if x.only != "" && rule.ID != x.only {
+			continue
+		}
+		r, _ := x.set.Rule(rule.ID)
+		explanation := r.Explain(e)
+		var steps []string
+		for _, job := range x.made[rule.ID] {
+			explanation.Decisions = append(explanation.Decisions, job.decision)
+			steps = append(steps, stepLines(job.planned)...)
+		}
+		if err := x.print(e, explanation, steps); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func stepLines(planned []rules.Planned) []string {
+	var lines []string
+	for _, p := range planned {
+		line := p.Ran.Describe()
+		if p.Verdict != "" {
+			line += fmt.Sprintf(" — guards: %s, %s", p.Verdict, p.Reason)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func (x *explainer) print(e *events.Event, r *rules.Explanation, steps []string) error {
+	matched := r.Named && r.Holds && r.Rule.Enabled
+	if x.json {
+		return printJSON(x.out, explained{e.Event.ID, r.Rule.ID, r.Named, matched, r.Reasons(), steps})
+	}
+	mark := "no "
+	if matched {
+		mark = "yes"
+	}
+	fmt.Fprintf(x.out, "  %s  %s: %s\n", mark, r.Rule.ID, printable(strings.Join(r.Reasons(), "; ")))
+	for _, s := range steps {
+		fmt.Fprintf(x.out, "         %s\n", printable(s))
+	}
+	return nil
+}
