@@ -48,20 +48,25 @@ func stream(tb testing.TB) ([]events.Message, []*events.Event) {
 }
 
 // perDecode reports how long the benchmark takes in units of D: encoding/json
-// decoding the same stream's messages into a map, measured in the same run.
+// decoding the same stream's messages into a map, measured in the same run; the
+// fastest of several passes, so that other work on the machine makes the ratio
+// worse, never better.
 func perDecode(b *testing.B, messages []events.Message) {
 	b.Helper()
 	b.StopTimer()
 	mean := b.Elapsed() / time.Duration(b.N)
-	start := time.Now()
-	for i := range messages {
-		var m map[string]any
-		if err := json.Unmarshal(messages[i].Body, &m); err != nil {
-			b.Fatal(err)
+	best := time.Hour
+	for range 5 {
+		start := time.Now()
+		for i := range messages {
+			var m map[string]any
+			if err := json.Unmarshal(messages[i].Body, &m); err != nil {
+				b.Fatal(err)
+			}
 		}
+		best = min(best, time.Since(start))
 	}
-	d := time.Since(start) / time.Duration(len(messages))
-	b.ReportMetric(float64(mean)/float64(d), "D")
+	b.ReportMetric(float64(mean)/(float64(best)/float64(len(messages))), "D")
 }
 
 func BenchmarkDecode(b *testing.B) {
@@ -108,11 +113,12 @@ func BenchmarkMatch(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
-			before := set.Counters().Candidates.Load()
+			candidates, matches := set.Counters().Candidates.Load(), set.Counters().Matches.Load()
 			for i := range b.N {
 				set.Match(decoded[i%benchEvents])
 			}
-			b.ReportMetric(float64(set.Counters().Candidates.Load()-before)/float64(b.N), "candidates/op")
+			b.ReportMetric(float64(set.Counters().Candidates.Load()-candidates)/float64(b.N), "candidates/op")
+			b.ReportMetric(float64(set.Counters().Matches.Load()-matches)/float64(b.N), "matches/op")
 			perDecode(b, messages)
 		})
 	}
@@ -131,6 +137,34 @@ func BenchmarkPipeline(b *testing.B) {
 				m.Message(&messages[i%benchEvents])
 			}
 			perDecode(b, messages)
+		})
+	}
+}
+
+// BenchmarkProtobuf is single sensor events as the bus carries them: with rules
+// for kinds that none of them has, and with a thousand rules for all kinds.
+func BenchmarkProtobuf(b *testing.B) {
+	var messages []events.Message
+	for _, body := range workload.Protobuf(benchEvents, 9) {
+		messages = append(messages, events.Message{Body: body, ContentType: "application/protobuf", Exchange: "api.events", Received: time.Unix(1725526400, 0)})
+	}
+	alerts := []workload.Rule{{ID: "alert", On: "alert", When: "alert.severity > 50"}}
+	for _, c := range []struct {
+		name  string
+		rules []workload.Rule
+	}{{"kinds=unnamed", alerts}, {"rules=1000", workload.Rules(1000, 1)}} {
+		m := NewMatcher(setOf(b, c.rules), &events.Decoder{LazyRaw: true})
+		for i := range messages {
+			if found := m.Message(&messages[i]); len(found.Rejects) > 0 {
+				b.Fatal(found.Rejects[0])
+			}
+		}
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range b.N {
+				m.Message(&messages[i%benchEvents])
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
 }

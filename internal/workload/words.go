@@ -38,21 +38,19 @@ var usual = []string{
 }
 
 func newVocabulary(seed uint64) *vocabulary {
-	r := rand.New(rand.NewPCG(seed, 42))
-	v := &vocabulary{
-		rand:  r,
-		names: rand.NewZipf(r, 1.3, 2, nPrograms-1),
-		users: rand.NewZipf(r, 1.1, 4, nUsers-1),
-		hosts: rand.NewZipf(r, 1.05, 20, nHosts-1),
-	}
+	v := &vocabulary{rand: rand.New(rand.NewPCG(1, 42))} // one fleet, whatever the seed
 	for range nWords {
-		v.words = append(v.words, v.syllables(2+r.IntN(3)))
+		v.words = append(v.words, v.syllables(2+v.rand.IntN(3)))
 	}
 	v.programs = append(v.programs, usual...)
 	for len(v.programs) < nPrograms {
-		dir := []string{`c:\program files\`, `c:\program files (x86)\`, `c:\windows\system32\`, `c:\users\` + v.word() + `\appdata\local\`}[r.IntN(4)]
+		dir := []string{`c:\program files\`, `c:\program files (x86)\`, `c:\windows\system32\`, `c:\users\` + v.word() + `\appdata\local\`}[v.rand.IntN(4)]
 		v.programs = append(v.programs, dir+v.word()+`\`+v.word()+v.word()+`.exe`)
 	}
+	v.rand = rand.New(rand.NewPCG(seed, 43))
+	v.names = rand.NewZipf(v.rand, 1.3, 2, nPrograms-1)
+	v.users = rand.NewZipf(v.rand, 1.1, 4, nUsers-1)
+	v.hosts = rand.NewZipf(v.rand, 1.05, 20, nHosts-1)
 	return v
 }
 
