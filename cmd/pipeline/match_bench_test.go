@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"edrpipe/internal/natsd"
+	"edrpipe/internal/workload"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/expression"
+	"edrpipe/rules"
+)
+
+// benchMessages are in the stream; each iteration reads all of them.
+const benchMessages = 100_000
+
+// BenchmarkEndToEnd reads a file stream of an embedded bus to its end: only
+// consuming and acknowledging, and with rules asked of each event. The ways take
+// turns and the best turn of each counts, since other work on the machine would
+// else decide which looks better.
+func BenchmarkEndToEnd(b *testing.B) {
+	conn := benchStream(b)
+	ways := []struct {
+		name   string
+		handle func(*events.Message)
+		best   time.Duration
+	}{{name: "consume", handle: func(*events.Message) {}}, {name: "rules=10"}, {name: "rules=10000"}}
+	for i, n := range []int{10, 10_000} {
+		m := rules.NewMatcher(generatedSet(b, n), &events.Decoder{LazyRaw: true})
+		for _, line := range workload.JSON(4096, 7) { // costs are learnt
+			m.Message(&events.Message{Body: line})
+		}
+		ways[i+1].handle = func(msg *events.Message) { m.Message(msg) }
+	}
+	b.ResetTimer()
+	for turn := range b.N {
+		for i := range ways {
+			w := &ways[i]
+			spent := readAll(b, conn, fmt.Sprintf("bench-%d-%d-%d", b.N, turn, i), w.handle)
+			if w.best == 0 || spent < w.best {
+				w.best = spent
+			}
+		}
+	}
+	for _, w := range ways {
+		b.ReportMetric(benchMessages/w.best.Seconds(), w.name+"-events/s")
+		b.ReportMetric(ways[0].best.Seconds()/w.best.Seconds(), w.name+"-of-consume")
+	}
+}
+
+func generatedSet(b *testing.B, n int) *rules.Set {
+	b.Helper()
+	scope := expression.EventScope()
+	var compiled []*rules.Compiled
+	for _, r := range workload.Rules(n, 1) {
+		when, err := scope.Condition(r.When)
+		if err != nil {
+			b.Fatal(err)
+		}
+		compiled = append(compiled, &rules.Compiled{Rule: &rules.Rule{ID: r.ID, On: []string{r.On}, Enabled: true}, When: when})
+	}
+	return rules.NewSet(compiled)
+}
+
+// benchStream is a file stream with generated events.
+func benchStream(b *testing.B) *bus.Bus {
+	b.Helper()
+	ns, err := natsd.Start(natsd.Config{Dir: b.TempDir(), Sync: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	conn, err := bus.Connect(b.Context(), bus.Config{InProcess: ns})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		conn.Close()
+		if err := ns.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	if err := conn.Setup(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	p := jetstream.NewPublisher(jetstream.PublisherConfig{JetStream: conn.JetStream()})
+	lines := workload.JSON(4096, 7)
+	for i := range benchMessages {
+		m := events.Message{Body: lines[i%len(lines)], ContentType: "application/json", Server: "edr01",
+			Headers: map[string]string{jetstream.HeaderMessageID: fmt.Sprint(i)}}
+		if err := p.Carry(b.Context(), m); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return conn
+}
+
+// readAll reads the stream through a consumer of its own and returns how long
+// it took from the first message to the last.
+func readAll(b *testing.B, conn *bus.Bus, durable string, handle func(*events.Message)) time.Duration {
+	b.Helper()
+	ctx, stop := context.WithCancel(b.Context())
+	defer stop()
+	source := jetstream.New(jetstream.Config{JetStream: conn.JetStream(), Stream: "EVENTS", Durable: durable, Exclusive: true, Pull: 5000})
+	var began time.Time
+	var spent time.Duration
+	n := 0
+	err := source.Read(ctx, func(_ context.Context, msg events.Message) error {
+		if n == 0 {
+			began = time.Now()
+		}
+		handle(&msg)
+		msg.Settle(nil)
+		if n++; n == benchMessages {
+			spent = time.Since(began)
+			stop()
+		}
+		return nil
+	})
+	if err != nil || n != benchMessages {
+		b.Fatalf("read %d messages: %v", n, err)
+	}
+	return spent
+}
