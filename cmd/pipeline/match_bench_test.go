@@ -107,7 +107,7 @@ func readAll(b *testing.B, conn *bus.Bus, durable string, handle func(*events.Me
 	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
-	source := jetstream.New(jetstream.Config{JetStream: conn.JetStream(), Stream: "EVENTS", Durable: durable, Exclusive: true, Pull: 5000})
+	source := jetstream.New(jetstream.Config{JetStream: conn.JetStream(), Stream: "EVENTS", Durable: durable, Pull: 5000})
 	var began time.Time
 	var spent time.Duration
 	n := 0
