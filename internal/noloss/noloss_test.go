@@ -245,7 +245,7 @@ func await(t *testing.T, n int, count func() int) {
 			t.Errorf("%d events are recorded, nothing came for %v; want %d", now, patience, n)
 			t.FailNow()
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
@@ -324,9 +324,14 @@ func (s *streamRecord) missing(t *testing.T, n int) (missing, entries int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	messages, err := c.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer messages.Stop()
 	seen := map[int]bool{}
 	for pending := uint64(1); pending > 0; {
-		m, err := c.Next()
+		m, err := messages.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
