@@ -103,15 +103,15 @@ func (e *entry) risk(now time.Time) bool {
 	return !e.deadline.IsZero() && e.deadline.Sub(now) < atRisk
 }
 
-// checkin is how long the sensor's next check-in is away. One that is overdue
-// counts as far away, the more so the longer it is overdue.
+// checkin is how long the sensor's next check-in is away: an hour or more when it
+// is not known, the more the longer the sensor is overdue.
 func (sn *sensor) checkin(now time.Time) time.Duration {
 	if sn.info.NextCheckin.IsZero() {
 		return time.Hour
 	}
 	d := sn.info.NextCheckin.Sub(now)
 	if d >= 0 {
-		return d
+		return min(d, time.Hour-1)
 	}
 	interval := sn.info.NextCheckin.Sub(sn.info.LastCheckin)
 	if interval > 0 && -d < 2*interval {

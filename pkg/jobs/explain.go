@@ -69,6 +69,8 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *entry, now time.Time) {
 		because(ReasonOffline, e.deadline, "sensor %d has been offline since %s", sn.id, sn.offline.UTC().Format(time.RFC3339))
 	case e.session && sn.rest.After(now):
 		because(sn.why, sn.rest, "no session on sensor %d before %s", sn.id, sn.rest.UTC().Format(time.RFC3339))
+	case e.session && !sn.busy && sn.sessionFrom(now).After(now):
+		because(ReasonCheckin, sn.sessionFrom(now), "sensor %d checks in at about %s", sn.id, now.Add(sn.checkin(now)).UTC().Format(time.RFC3339))
 	case s.queue.groupRuns(e.group):
 		because(ReasonGroup, time.Time{}, "a job of group %q runs", e.group)
 	case head != nil && head != e:

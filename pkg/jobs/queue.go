@@ -26,6 +26,7 @@ type sensor struct {
 	id    int
 	jobs  []*entry // by rank
 	busy  bool     // a visit of ours is under way
+	open  bool     // and it has an active session
 	stale bool     // a dead owner's claim has to be cleared
 	index int      // in queue.awake, -1: asleep
 	alarm time.Time
@@ -164,14 +165,41 @@ func (q *queue) groupRuns(key string) bool {
 	return g != nil && g.running > 0
 }
 
+// lead is how long before a sensor's expected check-in its session is asked for:
+// until the check-in a session only holds a slot.
+const lead = 10 * time.Second
+
+// sessionFrom is when it makes sense to ask for a session on the sensor; zero:
+// not before something changes.
+func (sn *sensor) sessionFrom(now time.Time) time.Time {
+	if sn.open {
+		return now
+	}
+	if sn.read.IsZero() || sn.missing || !sn.offline.IsZero() {
+		return time.Time{}
+	}
+	from := now
+	if due := sn.checkin(now); due > lead && due < time.Hour {
+		from = now.Add(due - lead)
+	}
+	if sn.rest.After(from) {
+		from = sn.rest
+	}
+	return from
+}
+
 // sessionPossible tells whether it makes sense to ask for a session now.
 func (sn *sensor) sessionPossible(now time.Time) bool {
-	return !sn.read.IsZero() && !sn.missing && sn.offline.IsZero() && !sn.rest.After(now)
+	from := sn.sessionFrom(now)
+	return !from.IsZero() && !from.After(now)
 }
 
 // review decides whether choose has to look at the sensor.
 func (q *queue) review(sn *sensor, now time.Time) {
 	awake := !sn.busy && (sn.stale || q.head(sn, now) != nil)
+	if from := sn.sessionFrom(now); !awake && !sn.busy && len(sn.jobs) > 0 && from.After(now) {
+		q.setAlarm(sn, from)
+	}
 	switch {
 	case awake && sn.index < 0:
 		sn.index = len(q.awake)
@@ -204,9 +232,6 @@ func (q *queue) ring(now time.Time) (due []string, next time.Time) {
 		}
 		a.sensor.alarm = time.Time{}
 		again := time.Time{}
-		if a.sensor.rest.After(now) {
-			again = a.sensor.rest
-		}
 		for _, e := range a.sensor.jobs {
 			if !e.wake.After(now) {
 				e.wake = time.Time{}

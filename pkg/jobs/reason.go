@@ -9,6 +9,7 @@ const (
 	ReasonOrder        Reason = "order"           // an earlier job of the same sensor comes first
 	ReasonGroup        Reason = "group"           // a job of the same concurrency group runs
 	ReasonOffline      Reason = "offline"         // the sensor is offline
+	ReasonCheckin      Reason = "checkin"         // the sensor's next check-in is not near
 	ReasonPending      Reason = "session_pending" // the session waits for the sensor's check-in
 	ReasonSilent       Reason = "sensor_silent"   // the sensor reads online, yet did not take its session up
 	ReasonSensorBusy   Reason = "sensor_busy"     // somebody else has a session on the sensor

@@ -51,6 +51,7 @@ func (v *visit) open(ctx context.Context) (edr.Session, error) {
 		return nil, err
 	}
 	v.session, v.since = v.keep(raw), time.Now()
+	v.setOpen(true)
 	return v.session, nil
 }
 
@@ -149,9 +150,17 @@ func (v *visit) keep(raw edr.Session) *session {
 func (v *visit) close(ctx context.Context) error {
 	k := v.session
 	v.session = nil
+	v.setOpen(false)
 	k.stop()
 	k.kept.Wait()
 	return v.closeID(ctx, k.Info().ID)
+}
+
+// setOpen has the queue know that jobs of the sensor need not wait for a check-in.
+func (v *visit) setOpen(open bool) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	v.s.queue.sensor(v.sensor).open = open
 }
 
 // closeID ends a session of ours and notes that in the claim.
