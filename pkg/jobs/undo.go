@@ -18,13 +18,16 @@ func undoJob(of *Job, spec actions.Spec, r StepRecord, at time.Time) *Job {
 		Submitter: of.Submitter, Sensor: of.Sensor, Host: of.Host, Priority: High, Mode: of.Mode, Literal: true,
 		Event: of.Event, State: Parked, Reason: ReasonDelayed, WakeAt: at,
 		Detail: fmt.Sprintf("undoes step %s of job %s", r.ID, of.ID),
-		Steps:  []actions.Step{{ID: "undo", Uses: spec.Undo, With: r.Args}},
+		Steps:  []actions.Step{{ID: undoStep, Uses: spec.Undo, With: r.Args}},
 	}
 	return j
 }
 
 // Undoes tells whether the job takes back what a step of another one did.
-func (j *Job) Undoes() bool { return j.Of != "" && len(j.Steps) == 1 && j.Steps[0].ID == "undo" }
+func (j *Job) Undoes() bool { return j.Of != "" && len(j.Steps) == 1 && j.Steps[0].ID == undoStep }
+
+// undoStep is the id of the one step of a job that undoes another's.
+const undoStep = "undo"
 
 // scheduleUndo records the job that reverses a step after its undo_after.
 func (x *execution) scheduleUndo(ctx context.Context, spec actions.Spec, st *actions.Step, r StepRecord) error {
