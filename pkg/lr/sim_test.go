@@ -1,9 +1,12 @@
 package lr_test
 
 import (
+	"flag"
+	"strings"
 	"testing"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/edr/edrtest"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/lr"
@@ -44,16 +47,76 @@ func TestConformance(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			edrtest.Run(t, func(t *testing.T) edrtest.Backend {
-				sim := simulate(t, edrsim.Config{Version: version, Sensors: 130, CheckIn: 3 * time.Second})
-				if err := sim.SetPower(2, false); err != nil {
-					t.Fatal(err)
-				}
-				sim.Advance(10 * time.Minute)
-				return edrtest.Backend{
-					Server: dial(t, sim), Sensor: 1, Offline: 2, Unknown: 999,
-					Dir: `c:\windows\temp`, Key: `HKLM\Software`, Command: `cmd.exe /c echo hello`,
-				}
+				return backend(t, edrsim.Config{Version: version, Sensors: 130})
 			})
 		})
+	}
+}
+
+func backend(t *testing.T, cfg edrsim.Config) edrtest.Backend {
+	cfg.Sensors, cfg.CheckIn = max(cfg.Sensors, 3), 3*time.Second
+	sim := simulate(t, cfg)
+	if err := sim.SetPower(2, false); err != nil {
+		t.Fatal(err)
+	}
+	sim.Advance(10 * time.Minute)
+	return edrtest.Backend{
+		Server: dial(t, sim), Sensor: 1, Offline: 2, Unknown: 999,
+		Dir: `c:\windows\temp`, Key: `HKLM\Software`, Command: `cmd.exe /c echo hello`,
+	}
+}
+
+var everyQuirk = flag.Bool("quirks", false, "run the conformance suite under every single quirk of the simulated server (a minute)")
+
+// TestEveryQuirk changes one behaviour of the server at a time.
+func TestEveryQuirk(t *testing.T) {
+	if !*everyQuirk {
+		t.Skip("without -quirks")
+	}
+	for _, quirk := range edrsim.AllQuirks() {
+		for _, value := range quirk.Values[1:] {
+			switch {
+			case quirk.Name == "cblr": // no Live Response, no conformance
+				continue
+			case strings.HasPrefix(value, "<"):
+				value = map[string]string{"<status>": "503", "<bytes>": "4000000", "<duration>": "2s", "<offset>": "-05:00"}[value]
+			}
+			t.Run(quirk.Name+"="+value, func(t *testing.T) {
+				t.Parallel()
+				edrtest.Run(t, func(t *testing.T) edrtest.Backend {
+					if quirk.Name == "closed-session" && strings.HasSuffix(t.Name(), "commands_can_be_read") {
+						t.Skip("this server forgets closed sessions")
+					}
+					return backend(t, edrsim.Config{Quirks: edrsim.Quirks{quirk.Name: value}})
+				})
+			})
+		}
+	}
+}
+
+// TestIsolationIsFollowed waits for the sensor itself, not only for the request.
+func TestIsolationIsFollowed(t *testing.T) {
+	for _, version := range edrsim.Versions {
+		c := dial(t, simulate(t, edrsim.Config{Version: version, CheckIn: 3 * time.Second}))
+		for want, state := range map[bool]edr.Isolation{true: edr.Isolated, false: edr.NotIsolated} {
+			if err := c.SetIsolation(t.Context(), 1, want); err != nil {
+				t.Fatalf("%s: %v", version, err)
+			}
+			if s, err := c.AwaitIsolation(t.Context(), 1); err != nil || s.Isolation != state {
+				t.Errorf("%s: isolation %v gives %s, %v", version, want, s.Isolation, err)
+			}
+		}
+	}
+}
+
+func TestBans(t *testing.T) {
+	c := dial(t, simulate(t, edrsim.Config{}))
+	const md5 = "D41D8CD98F00B204E9800998ECF8427E"
+	if err := c.Ban(t.Context(), md5, "because"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Bans(t.Context())
+	if err != nil || len(all) != 1 || all[0].MD5 != strings.ToLower(md5) || !all[0].Enabled || all[0].Reason != "because" {
+		t.Errorf("Bans = %+v, %v", all, err)
 	}
 }
