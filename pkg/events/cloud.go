@@ -123,6 +123,8 @@ var cloudAlertTypes = []string{
 	"CB_ANALYTICS", "WATCHLIST", "DEVICE_CONTROL", "HOST_BASED_FIREWALL", "INTRUSION_DETECTION_SYSTEM", "CONTAINER_RUNTIME",
 }
 
+var cloudAlert = newShape(AlertRaised, cloudRows, cloudAlertRows, cloudConnectionRows, cloudProcessRows)
+
 // cloudShapes are Carbon Black Cloud's events by type.
 func cloudShapes() map[string]*shape {
 	raw := func(kind Kind, own ...[]row) *shape {
@@ -145,9 +147,8 @@ func cloudShapes() map[string]*shape {
 		cloudHitType:                         raw(WatchlistHit, cloudAlertRows, cloudProcessRows),
 		"auth.event":                         raw(Audit),
 	}
-	alert := raw(AlertRaised, cloudAlertRows, cloudConnectionRows, cloudProcessRows)
 	for _, name := range cloudAlertTypes {
-		all[cloudAlertPrefix+strings.ToLower(name)] = alert
+		all[cloudAlertPrefix+strings.ToLower(name)] = cloudAlert
 	}
 	return all
 }

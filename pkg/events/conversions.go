@@ -15,7 +15,6 @@ var (
 	asWord  = &conversion{reflect.String, setWord}
 	asHash  = &conversion{reflect.String, setHash}
 	asIP    = &conversion{reflect.String, setIP}
-	asGUID  = &conversion{reflect.String, setGUID}
 	asInt   = &conversion{reflect.Int, setInt}
 	asPID   = &conversion{reflect.Int, setPID}
 	asPort  = &conversion{reflect.Int, setPort}
@@ -110,18 +109,6 @@ func (x *reading) address(v *values, t token) string {
 }
 
 func ipv4(a, b, c, d byte) string { return netip.AddrFrom4([4]byte{a, b, c, d}).String() }
-
-func setGUID(x *reading, f *field, v *values, t token) bool {
-	if t.kind != stringToken {
-		return false
-	}
-	guid, _, ok := splitGUID(x.pool.text(v.s, t))
-	if !ok {
-		return false
-	}
-	*f.text(x.event) = guid
-	return true
-}
 
 func setInt(x *reading, f *field, v *values, t token) bool {
 	n, ok := integerOf(x.plainText(v, t))

@@ -354,3 +354,26 @@ func TestRecordings(t *testing.T) {
 		t.Errorf("lines %q, want %q", got, want)
 	}
 }
+
+func TestUnknownTypesAreReadByTheirFamily(t *testing.T) {
+	for typ, want := range map[string]Kind{
+		"audit.log.somethingnew":             Audit,
+		"alert.watchlist.hit.future.process": AlertRaised,
+		"ingress.event.quantumload":          Other,
+		"endpoint.event.quantumload":         Other,
+		"something.else":                     Other,
+		"feed.24.future.hit.process":         Other,
+	} {
+		events := decodeAll(t, &Decoder{}, Message{Body: []byte(`{"sensor_id":42,"device_id":42}`), RoutingKey: typ})
+		if len(events) != 1 || events[0].Event.Kind != want || events[0].Sensor.ID != 42 && want != Audit {
+			t.Errorf("%s gives %+v, want one event of kind %s", typ, events, want)
+		}
+		if strings.HasPrefix(typ, "audit.") != (len(events[0].Event.Flaws) == 0) {
+			t.Errorf("%s has flaws %v", typ, events[0].Event.Flaws)
+		}
+	}
+	cloud := decodeAll(t, &Decoder{}, Message{Body: []byte(`{"org_key":"O","type":"NEW_THING","id":"a1","device_id":"42"}`)})
+	if e := cloud[0]; e.Event.Kind != AlertRaised || e.Alert.ID != "a1" || e.Sensor.ID != 42 {
+		t.Errorf("a new type of cloud alert gives %+v", e)
+	}
+}

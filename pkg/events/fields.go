@@ -3,7 +3,6 @@ package events
 import (
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 	"unsafe"
 )
@@ -60,11 +59,6 @@ func fieldOf(path string, kind reflect.Kind) *field {
 		panic(fmt.Sprintf("events: field %s is %s, not %s", path, f.typ, kind))
 	}
 	return f
-}
-
-// under reports whether path is name or lies in the struct called name.
-func under(path, name string) bool {
-	return path == name || strings.HasPrefix(path, name) && path[len(name)] == '.'
 }
 
 // A Field reads one field of events by the name that rules use, "process.name".

@@ -88,6 +88,43 @@ func TestRecordedBusMessages(t *testing.T) {
 	}
 }
 
+// TestRecordedEventsInBundles: the single events of each sensor, as the bundle
+// that the raw exchange would have had, plain and zipped.
+func TestRecordedEventsInBundles(t *testing.T) {
+	type sensor struct {
+		id   int
+		host string
+	}
+	wants := map[string]map[string]any{}
+	for _, e := range readLines[expectation](t, "dev/expect.jsonl") {
+		wants[e.Ref] = e.Expect
+	}
+	bundles, inBundle := map[sensor][]byte{}, map[sensor][]map[string]any{}
+	for _, c := range readLines[captured](t, "dev/bus.jsonl") {
+		if c.ContentType != "application/protobuf" {
+			continue
+		}
+		want := wants[c.Ref]
+		s := sensor{int(want["sensor_id"].(float64)), want["hostname"].(string)}
+		var event []byte
+		eachOutsideEnv(string(c.Body), func(part string) { event = append(event, part...) })
+		bundles[s] = append(bundles[s], bundleOf(event, 1)...)
+		inBundle[s] = append(inBundle[s], want)
+	}
+	for s, bundle := range bundles {
+		headers := map[string]string{"sensorId": fmt.Sprint(s.id), "sensorHostName": s.host}
+		for contentType, body := range map[string][]byte{"application/protobuf": bundle, "application/zip": zipOf(bundle)} {
+			events := decodeAll(t, &Decoder{}, Message{Body: body, ContentType: contentType, Exchange: rawExchange, Headers: headers})
+			if len(events) != len(inBundle[s]) {
+				t.Fatalf("%v, %s: %d events, want %d", s, contentType, len(events), len(inBundle[s]))
+			}
+			for i, e := range events {
+				compareExpected(t, e, inBundle[s][i], exact)
+			}
+		}
+	}
+}
+
 func TestRecordedForwarderLines(t *testing.T) {
 	wants := readLines[expectation](t, "dev/expect.jsonl")
 	lines := readLines[json.RawMessage](t, "dev/forwarder.jsonl")

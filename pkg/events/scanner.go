@@ -55,9 +55,9 @@ func (d *Decoder) Scanner(paths ...string) (*Scanner, error) {
 		s.fields = append(s.fields, f)
 		s.want(path, wanted)
 	}
-	choose := func(shape *shape) {
+	for shape := range everyShape {
 		if s.steps[shape] != nil {
-			return // several types may have one shape
+			continue
 		}
 		s.steps[shape] = []step{}
 		for i := range shape.steps {
@@ -65,10 +65,6 @@ func (d *Decoder) Scanner(paths ...string) (*Scanner, error) {
 				s.steps[shape] = append(s.steps[shape], shape.steps[i])
 			}
 		}
-	}
-	choose(unknownShape)
-	for _, shape := range shapes {
-		choose(shape)
 	}
 	s.dict = newDictionary(keysOfShapes(func(st *step) bool { return st.needs(wanted) }))
 	return s, nil

@@ -49,6 +49,7 @@ func (r *sensorReading) network(b []byte) error {
 	}
 	n.RemotePort = sensorPort(remotePort.value)
 	n.Direction = direction(outbound)
+	withoutProxy(n)
 	return w.err
 }
 
@@ -87,7 +88,15 @@ func (r *sensorReading) networkV2(b []byte) error {
 		}
 	}
 	n.Direction = direction(outbound)
+	withoutProxy(n)
 	return w.err
+}
+
+// withoutProxy clears what stands in a proxy's fields when there was none: 0.0.0.0.
+func withoutProxy(n *Net) {
+	if !n.Proxy {
+		n.ProxyIP, n.ProxyPort, n.ProxyDomain = "", 0, ""
+	}
 }
 
 func direction(outbound bool) string {

@@ -77,9 +77,9 @@ func checkDropped(t *testing.T, want string, events []*Event, rejects []*Reject)
 // comparable is an event as a tree, without what the forwarder loses, adds or
 // can not say as exactly.
 func comparable(e *Event) map[string]any {
-	e = &*e
-	e.Event.Time = e.Event.Time.Truncate(time.Second)
-	b, _ := json.Marshal(e)
+	whole := *e
+	whole.Event.Time = e.Event.Time.Truncate(time.Second)
+	b, _ := json.Marshal(whole)
 	var m map[string]any
 	_ = json.Unmarshal(b, &m)
 	delete(m, "raw")

@@ -100,6 +100,12 @@ func (s shape) with(stage string, docs bool) *shape {
 	return &s
 }
 
+// ofUnknownType returns a copy of the shape that says so in the event's flaws.
+func (s shape) ofUnknownType() *shape {
+	s.unknown = true
+	return &s
+}
+
 // needs reports whether the step fills any of the wanted fields.
 func (s *step) needs(wanted map[string]bool) bool {
 	return slices.ContainsFunc(s.targets, func(t string) bool { return wanted[t] })
