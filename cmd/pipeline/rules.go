@@ -18,6 +18,7 @@ func newRulesCommand() *cobra.Command {
 		newRulesExplainCommand(),
 		newRulesImportCommand(),
 		newRulesListCommand(),
+		newRulesRecordCommand(),
 		newRulesSchemaCommand(),
 		newRulesTestCommand(),
 	)

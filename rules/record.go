@@ -1,0 +1,157 @@
+package rules
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"edrpipe/pkg/events"
+)
+
+// Recording is a job that really ran, to become a test.
+type Recording struct {
+	Name    string
+	Rule    string
+	Event   *events.Event
+	Raw     bool // keep the original message: only needed where the rule reads raw
+	Steps   []RecordedStep
+	Outcome string // succeeded, failed, denied; others are left out
+}
+
+// RecordedStep is a step that ran.
+type RecordedStep struct {
+	ID     string
+	Args   map[string]any
+	Output json.RawMessage
+	Error  string
+}
+
+// Test is the recording as a *_test.yaml file: the event as it was, what the
+// steps gave as mocks, and what they were given as expectations.
+func (r Recording) Test() ([]byte, error) {
+	event, err := r.event()
+	if err != nil {
+		return nil, err
+	}
+	test := recordedTest{Name: r.Name, Rule: r.Rule, Events: []any{event}, Expect: []recordedExpect{}}
+	mocks := map[string]recordedMock{}
+	for _, s := range r.Steps {
+		test.Expect = append(test.Expect, recordedExpect{Run: s.ID, With: s.Args})
+		mock := recordedMock{Error: s.Error}
+		if len(s.Output) > 0 && s.Error == "" {
+			d := json.NewDecoder(bytes.NewReader(s.Output))
+			d.UseNumber()
+			if err := d.Decode(&mock.Output); err != nil {
+				mock.Output = nil // of an action whose output has no fields
+			}
+			mock.Output, _ = plainNumbers(mock.Output).(map[string]any)
+		}
+		if mock.Output != nil || mock.Error != "" {
+			mocks[s.ID] = mock
+		}
+	}
+	test.Mocks = mocks
+	switch r.Outcome {
+	case outcomeSucceeded, outcomeFailed, outcomeDenied:
+		test.Outcome = r.Outcome
+	}
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(map[string]any{"tests": []recordedTest{test}}); err != nil {
+		return nil, fmt.Errorf("test of job %q: %w", r.Name, err)
+	}
+	return b.Bytes(), e.Close()
+}
+
+// The written form of a test; decoding has types of its own, which are stricter.
+type (
+	recordedTest struct {
+		Name    string                  `yaml:"name"`
+		Rule    string                  `yaml:"rule"`
+		Events  []any                   `yaml:"events"`
+		Mocks   map[string]recordedMock `yaml:"mocks,omitempty"`
+		Expect  []recordedExpect        `yaml:"expect"`
+		Outcome string                  `yaml:"outcome,omitempty"`
+	}
+	recordedMock struct {
+		Output map[string]any `yaml:"output,omitempty"`
+		Error  string         `yaml:"error,omitempty"`
+	}
+	recordedExpect struct {
+		Run  string         `yaml:"run"`
+		With map[string]any `yaml:"with,omitempty"`
+	}
+)
+
+// event is the event as a test writes it: its times relative, its text escaped,
+// because a test's text may hold templates and an event's must not.
+func (r Recording) event() (map[string]any, error) {
+	if r.Event == nil {
+		return nil, fmt.Errorf("job %q has no event: it was not made by a rule", r.Name)
+	}
+	data, err := json.Marshal(r.Event)
+	if err != nil {
+		return nil, fmt.Errorf("event of job %q: %w", r.Name, err)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var m map[string]any
+	if err := d.Decode(&m); err != nil {
+		return nil, fmt.Errorf("event of job %q: %w", r.Name, err)
+	}
+	if !r.Raw {
+		delete(m, "raw")
+	}
+	if meta, ok := m["event"].(map[string]any); ok {
+		delete(meta, "time")
+		delete(meta, "received")
+	}
+	if age := r.Event.Event.Received.Sub(r.Event.Event.Time); age > 0 && !r.Event.Event.Time.IsZero() {
+		m["age"] = age.Round(time.Millisecond).String()
+	}
+	return escapeTemplates(plainNumbers(m)).(map[string]any), nil
+}
+
+func escapeTemplates(v any) any {
+	switch v := v.(type) {
+	case string:
+		return strings.ReplaceAll(v, "${{", "$${{")
+	case map[string]any:
+		for key, item := range v {
+			v[key] = escapeTemplates(item)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = escapeTemplates(item)
+		}
+	}
+	return v
+}
+
+// plainNumbers turns JSON's numbers into Go's, whole ones exactly.
+func plainNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if i, err := v.Int64(); err == nil {
+			return i
+		}
+		if f, err := v.Float64(); err == nil {
+			return f
+		}
+		return v.String()
+	case map[string]any:
+		for key, item := range v {
+			v[key] = plainNumbers(item)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = plainNumbers(item)
+		}
+	}
+	return v
+}
