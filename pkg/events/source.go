@@ -26,7 +26,9 @@ type Message struct {
 
 // A Source delivers messages at least once. Read calls handle for each message,
 // in the source's order, until ctx ends (then it returns nil) or the source can
-// not go on. A source reconnects by itself; errors that it returns are final.
+// not go on. A source reconnects by itself; errors that it returns are final. An
+// error of handle is one: it ends the reading, and the message, which handle then
+// need not settle, comes again to the next reader.
 // Handle may keep the message: the source bounds how many are unsettled.
 type Source interface {
 	Name() string

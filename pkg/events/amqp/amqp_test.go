@@ -249,6 +249,27 @@ func TestUnsettledAndFailedMessagesComeAgain(t *testing.T) {
 	r.end()
 }
 
+func TestAHandlerThatGivesUpAtTheEndDoesNotHoldItUp(t *testing.T) {
+	e := newEDR(t, both)
+	c := e.config()
+	c.Drain = time.Minute
+	read(t, c).end() // makes the queue
+	e.publish(amqp.ExchangeEvents, "feed.hit", amqp091.Publishing{Body: []byte("x")})
+	src, err := amqp.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now()
+	err = src.Read(ctx, func(ctx context.Context, _ events.Message) error { cancel(); return ctx.Err() })
+	if took := time.Since(began); err != nil || took > 30*time.Second {
+		t.Errorf("read ended with %v after %v; want no error, at once", err, took)
+	}
+	r := read(t, c)
+	r.next().Settle(nil) // nobody had settled it
+	r.end()
+}
+
 func TestPrefetchBoundsWhatIsUnsettled(t *testing.T) {
 	e := newEDR(t, both)
 	c := e.config()

@@ -151,9 +151,15 @@ func (s *session) deliver(ctx context.Context, deliveries <-chan amqp091.Deliver
 			if !ok {
 				return lost(closed)
 			}
-			if err := s.handle(ctx, s.message(d)); err != nil {
-				return &handlerError{err}
+			err := s.handle(ctx, s.message(d))
+			if err == nil {
+				continue
 			}
+			s.unsettled.Done(d.DeliveryTag) // nobody settles it: it returns to the queue
+			if ctx.Err() != nil {
+				return nil
+			}
+			return &handlerError{err}
 		}
 	}
 }

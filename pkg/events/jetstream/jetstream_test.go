@@ -186,6 +186,24 @@ func TestUnsettledAndFailedMessagesComeAgain(t *testing.T) {
 	}
 }
 
+// TestAHandlerThatGivesUpAtTheEndDoesNotHoldItUp: a handler that waits for room
+// returns the context's error and settles nothing.
+func TestAHandlerThatGivesUpAtTheEndDoesNotHoldItUp(t *testing.T) {
+	b := startBus(t)
+	publish(t, b, event(1))
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now()
+	wait := func(c *jetstream.Config) { c.AckWait = time.Minute }
+	err := source(b, wait).Read(ctx, func(ctx context.Context, _ events.Message) error {
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if took := time.Since(began); err != nil || took > 30*time.Second {
+		t.Errorf("read ended with %v after %v; want no error, at once", err, took)
+	}
+}
+
 func consumerInfo(t *testing.T, b *bus.Bus) *natsjs.ConsumerInfo {
 	t.Helper()
 	c, err := b.JetStream().Consumer(t.Context(), bus.StreamEvents, "rules")

@@ -39,6 +39,7 @@ func (r *reader) deliver(ctx context.Context, m natsjs.Msg, handle func(context.
 	r.unsettled.Add(key, m)
 	msg.Settle = func(err error) { r.settle(key, m, meta.NumDelivered, err) }
 	if err := handle(ctx, msg); err != nil {
+		r.unsettled.Done(key) // nobody settles it: it comes again
 		r.stopped.Store(true)
 		select {
 		case r.failed <- err:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edrpipe/pkg/events"
@@ -54,7 +55,11 @@ func (d *desk) deliver(l line) error {
 
 func (d *desk) offer(l line) error {
 	m := events.Message{Body: l.body, Transport: d.transport, Server: d.Server, Received: time.Now()}
+	var settled atomic.Bool // a handler that fails may have settled the line or not
 	m.Settle = func(err error) {
+		if settled.Swap(true) {
+			return
+		}
 		if err != nil {
 			d.Log.Debug().Err(err).Str("transport", d.transport).Msg("line is handed over again")
 			d.failed <- l
@@ -69,6 +74,9 @@ func (d *desk) offer(l line) error {
 	defer d.turn.Unlock()
 	if err := d.handle(d.ctx, m); err != nil {
 		d.cancel(err)
+		if !settled.Swap(true) {
+			<-d.slots
+		}
 		return err
 	}
 	return nil

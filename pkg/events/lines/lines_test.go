@@ -263,6 +263,18 @@ func TestAHandlersErrorIsFinal(t *testing.T) {
 	}
 }
 
+func TestAHandlerThatGivesUpAtTheEndDoesNotHoldItUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	write(t, path, "a\nb\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now()
+	f := &lines.File{Origin: origin, Limits: lines.Limits{Drain: time.Minute}, Path: path, Follow: true}
+	err := f.Read(ctx, func(ctx context.Context, _ events.Message) error { cancel(); return ctx.Err() })
+	if took := time.Since(began); err != nil || took > 30*time.Second {
+		t.Errorf("read ended with %v after %v; want no error, at once", err, took)
+	}
+}
+
 func TestFileIsReadFromTheRememberedPlace(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "events.json")
