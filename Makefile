@@ -1,5 +1,5 @@
 # What people run by hand. CI runs .ci/run.
-.PHONY: build test fuzz bench
+.PHONY: build test fuzz bench bench-match
 
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pipeline ./cmd/pipeline
@@ -12,3 +12,6 @@ fuzz: ## each fuzz target for FUZZTIME (default 60s)
 
 bench: ## everything that is measured; compare two runs with benchstat
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-match: ## matching; writes docs/performance-matching.md
+	./scripts/bench-match.sh

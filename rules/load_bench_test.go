@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,9 @@ func BenchmarkLoad(b *testing.B) {
 					b.Fatalf("%d rules, want %d", set.Len(), n)
 				}
 			}
+			var memory runtime.MemStats
+			runtime.ReadMemStats(&memory)
+			b.ReportMetric(float64(memory.Sys)/1e6, "peak-MB") // all that was ever taken from the system
 			b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N*n), "µs/rule")
 		})
 	}

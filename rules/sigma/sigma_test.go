@@ -50,6 +50,24 @@ func TestConvert(t *testing.T) {
 	}
 }
 
+// fixtures are the results of all of them.
+func fixtures(t *testing.T) []Result {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	var all []Result
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, Convert(filepath.Base(file), data)...)
+	}
+	return all
+}
+
 // describe is what was converted, as short as it can be compared.
 func describe(results []Result) string {
 	var b strings.Builder
