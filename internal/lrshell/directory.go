@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/lr"
@@ -47,6 +48,7 @@ func (s *Shell) list(ctx context.Context, path string) ([]edr.DirEntry, error) {
 func (s *Shell) showEntries(entries []edr.DirEntry) error {
 	return s.show(entries, func(t table.Writer) {
 		t.AppendHeader(table.Row{"modified", "size", "attributes", "name"})
+		t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight}})
 		for _, e := range entries {
 			size := any(e.Size)
 			name := printable(e.Name)

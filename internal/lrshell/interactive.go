@@ -27,9 +27,12 @@ func (s *Shell) Interactive(ctx context.Context, history string) error {
 	idle := s.keepAlive(ctx)
 	defer idle.stop()
 	rl := readline.NewShell()
-	// Tab shows what there is; it does not pick the first process to kill.
-	if err := rl.Config.Set("menu-complete-display-prefix", true); err != nil {
-		return err
+	// Tab shows what there is, it does not pick the first process to kill; and names
+	// on Windows have no case.
+	for _, option := range []string{"menu-complete-display-prefix", "completion-ignore-case"} {
+		if err := rl.Config.Set(option, true); err != nil {
+			return err
+		}
 	}
 	if history != "" {
 		rl.History.AddFromFile("lr", history)

@@ -14,7 +14,7 @@ var (
 	ErrSessionGone   = errors.New("session is gone")
 	ErrUnsupported   = errors.New("command is not supported by the sensor")
 	ErrUnauthorized  = errors.New("token is refused or lacks rights")
-	ErrDisabled      = errors.New("Live Response is disabled")
+	ErrDisabled      = errors.New("server has Live Response disabled")
 	ErrServer        = errors.New("server error")
 	ErrTimeout       = errors.New("no answer in time")
 	ErrCancelled     = errors.New("command was cancelled")
