@@ -113,7 +113,8 @@ func (s *Server) routes() http.Handler {
 	if s.cfg.Ingest != nil {
 		mux.Handle("/v1/ingest", s.cfg.Ingest)
 		mux.Handle("/v1/ingest/", s.cfg.Ingest)
-		mux.Handle("/services/collector/", s.cfg.Ingest) // where Splunk clients post
+		mux.Handle("/services/collector", s.cfg.Ingest) // where Splunk clients post; a redirect would lose the post
+		mux.Handle("/services/collector/", s.cfg.Ingest)
 	}
 	return protect(mux)
 }
