@@ -87,6 +87,7 @@ func (s *Scope) check(source string, want *Type, config *conf.Config) (*parser.T
 	if err != nil {
 		return nil, Errors{translate(source, err)}
 	}
+	s.declare(tree, config)
 	found := s.checkNames(tree)
 	makeOptional(tree, s)
 	found = append(found, checkTypes(tree, source, config)...)

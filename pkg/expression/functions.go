@@ -2,12 +2,11 @@ package expression
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/builtin"
-	"github.com/expr-lang/expr/conf"
 )
 
 // Function is a function of the rule language.
@@ -74,9 +73,11 @@ func (f Function) compiled(s *Scope) *builtin.Function {
 	if f.bind != nil {
 		call = f.bind(s)
 	}
-	c := conf.CreateNew()
-	expr.Function(f.Name, call, f.types...)(c)
-	return c.Functions[f.Name]
+	types := make([]reflect.Type, len(f.types))
+	for i, t := range f.types {
+		types[i] = reflect.TypeOf(t).Elem()
+	}
+	return &builtin.Function{Name: f.Name, Func: call, Types: types}
 }
 
 // onText makes a call from a function of texts.

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/types"
 
 	"edrpipe/pkg/events"
@@ -106,7 +108,7 @@ func (s *Scope) settings() *conf.Config {
 	if s.event {
 		c.WithEnv(events.Event{})
 	} else {
-		s.declare(c)
+		c.WithEnv(types.Map{}) // see declare
 	}
 	s.config = c
 	return c
@@ -130,21 +132,32 @@ var language = sync.OnceValue(func() *conf.Config {
 	return c
 })
 
-// declare makes the environment of a scope with further names. The parts of the
-// event keep their Go types, so that they need not be copied into maps.
-func (s *Scope) declare(c *conf.Config) {
-	env := types.Map{}
-	for _, f := range s.names {
-		if !isEventPart(f.Type) {
-			env[f.Name] = f.Type.declared()
-		}
+// declare adds to the environment those names of the scope that a tree uses: most
+// expressions use one or two of many. The parts of the event keep their Go types,
+// so that they need not be copied into maps.
+func (s *Scope) declare(tree *parser.Tree, c *conf.Config) {
+	if s.event {
+		return
 	}
-	c.WithEnv(env)
-	for _, f := range s.names {
-		if isEventPart(f.Type) {
-			c.Env.Fields[f.Name] = c.NtCache.FromType(f.Type.native)
+	each(tree.Node, func(n ast.Node) {
+		id, ok := n.(*ast.IdentifierNode)
+		if !ok {
+			return
 		}
-	}
+		if _, known := c.Env.Fields[id.Value]; known {
+			return
+		}
+		for _, f := range s.names {
+			if f.Name != id.Value {
+				continue
+			}
+			if isEventPart(f.Type) {
+				c.Env.Fields[f.Name] = c.NtCache.FromType(f.Type.native)
+			} else {
+				c.Env.Fields[f.Name] = f.Type.declared().Nature()
+			}
+		}
+	})
 }
 
 func isEventPart(t *Type) bool {
