@@ -36,8 +36,9 @@ func keysOf(names ...string) []key {
 // A dictionary finds the keys of a document that are wanted: an open-addressed
 // hash table, at most a quarter full, over the first and last eight bytes.
 type dictionary struct {
-	slots []uint16 // key + 1, or 0
-	shift uint
+	slots  []uint16 // key + 1, or 0
+	shift  uint
+	filter [4]uint64 // of lengths and first bytes: refuses most keys that nobody wants
 }
 
 // newDictionary has the given keys, or all when given none.
@@ -54,6 +55,8 @@ func newDictionary(wanted []key) *dictionary {
 			i = (i + 1) & (len(d.slots) - 1)
 		}
 		d.slots[i] = uint16(k) + 1
+		word, bit := filterPlace(knownKeys.names[k])
+		d.filter[word] |= bit
 	}
 	return d
 }
@@ -71,7 +74,19 @@ func (d *dictionary) hash(s string) int {
 	return int((first ^ bits.RotateLeft64(last, 29) ^ uint64(len(s))) * odd >> d.shift)
 }
 
+// filterPlace is where a name, which is not empty, stands in the filter.
+func filterPlace(s string) (word int, bit uint64) {
+	h := uint8(len(s))*37 ^ s[0]
+	return int(h >> 6), 1 << (h & 63)
+}
+
 func (d *dictionary) find(s string) (key, bool) {
+	if s == "" {
+		return 0, false
+	}
+	if word, bit := filterPlace(s); d.filter[word]&bit == 0 {
+		return 0, false
+	}
 	for i := d.hash(s); d.slots[i] != 0; i = (i + 1) & (len(d.slots) - 1) {
 		if k := key(d.slots[i] - 1); knownKeys.names[k] == s {
 			return k, true
