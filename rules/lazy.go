@@ -91,9 +91,11 @@ func (s *Set) Kinds() events.KindSet {
 }
 
 // kindsOf are the kinds of the events that an entry of "on" names; none when
-// they are not known.
+// they are not known. Of the types that a pattern names and the decoders do not
+// know, those have the kind of known ones that begin alike, or none: this holds
+// for patterns that are a beginning and *.
 func kindsOf(on string) []events.Kind {
-	if strings.HasPrefix(on, "*") {
+	if i := strings.IndexByte(on, '*'); i >= 0 && (i == 0 || i < len(on)-1) {
 		return nil
 	}
 	var kinds []events.Kind
@@ -107,7 +109,7 @@ func kindsOf(on string) []events.Kind {
 			kinds = append(kinds, t.Kind)
 		}
 	}
-	if len(kinds) > 0 && strings.Contains(on, "*") { // may name unknown types besides
+	if len(kinds) > 0 && strings.HasSuffix(on, "*") { // may name unknown types besides
 		kinds = append(kinds, events.Other)
 	}
 	return kinds
