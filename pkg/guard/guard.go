@@ -85,8 +85,11 @@ func (g *Guard) Enqueue(a Ask) Verdict {
 
 // Admit decides on a step that is about to act. Nothing happens between an
 // answer that allows and the act. Asking again for the same step of the same job
-// counts once.
+// counts once. The sensor must be as its server knows it now.
 func (g *Guard) Admit(ctx context.Context, a Ask) Verdict {
+	if a.Sensor.ID == 0 {
+		return g.undecided(errors.New("the sensor is not known"))
+	}
 	p := g.policy.Load()
 	c, _, err := read[control](ctx, g.store, controlKey)
 	if err != nil {

@@ -123,6 +123,7 @@ func TestAdmit(t *testing.T) {
 		{"a person's job has no path", with(func(a *Ask) { a.Rule, a.RulePath, a.Submitter = "", "", "ann" }), Allow, ""},
 		{"path in shadow mode", with(func(a *Ask) { a.RulePath = "trial/y.yaml" }), Shadow, RuleShadow},
 		{"rule in shadow mode", with(func(a *Ask) { a.Shadow = true }), Shadow, RuleShadow},
+		{"a sensor of which nothing is known", with(func(a *Ask) { a.Sensor = edr.Sensor{} }), Hold, Undecided},
 		{"needs approval", isolate(1, "Servers"), Hold, Unapproved},
 		{"one of two", with(func(a *Ask) { a.Sensor.Group = "Servers"; a.Answers = yes("ann") }), Hold, Unapproved},
 		{"the same person twice", with(func(a *Ask) { a.Sensor.Group = "Servers"; a.Answers = yes("ann", "ann") }), Hold, Unapproved},

@@ -3,11 +3,13 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 )
 
 // step runs one step unless it has ended before. A halt means that the chain
@@ -221,7 +223,13 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 		}
 	}
 	if x.s.cfg.Admit != nil {
-		info, _ := x.v.info()
+		info, err := x.subject(ctx)
+		switch {
+		case errors.Is(err, edr.ErrUnknownSensor):
+			return refuse(StepFailed, ReasonUnknownSensor, err.Error())
+		case err != nil:
+			return park(ReasonUnknownState, err.Error(), 30*time.Second), false
+		}
 		v := x.s.cfg.Admit(ctx, Asked{Job: x.snapshot(), Step: st, Item: r.Item, Spec: spec, Args: r.Args, Sensor: info})
 		switch {
 		case v.Decision == Deny:
@@ -249,6 +257,17 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	default:
 		return &halt{move: move{to: Held, reason: ReasonApproval, detail: a.question()}}, false
 	}
+}
+
+// subject is the sensor as guards judge it: as its server knew it within the last
+// minute. A guard that protects a group must never be asked about a sensor of
+// which nothing is known.
+func (x *execution) subject(ctx context.Context) (edr.Sensor, error) {
+	info, read := x.v.info()
+	if info.ID != 0 && time.Since(read) < time.Minute {
+		return info, nil
+	}
+	return x.s.cfg.Server.Sensor(ctx, x.job.Sensor)
 }
 
 // waitUntil parks the job until a guard may decide otherwise.
