@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/actions"
@@ -68,7 +70,7 @@ func (s *Service) setUpBus(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil || errors.Is(err, nats.ErrPermissionViolation) {
+		if ctx.Err() != nil || !passing(err) {
 			return err
 		}
 		s.log.Warn().Err(err).Msg("the bus is not ready for its streams yet")
@@ -78,6 +80,17 @@ func (s *Service) setUpBus(ctx context.Context) error {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// passing tells errors of a bus that is still starting or electing from those
+// that waiting does not mend.
+func passing(err error) bool {
+	var api *natsjs.APIError
+	if errors.As(err, &api) {
+		return api.Code == http.StatusServiceUnavailable
+	}
+	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, natsjs.ErrJetStreamNotEnabled)
 }
 
 // startEmbedded runs the bus in this process; with bus.listen also for others,

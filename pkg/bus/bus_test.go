@@ -78,6 +78,31 @@ func TestNoticesSurviveARestart(t *testing.T) {
 	}
 }
 
+// TestSetupLeavesWhatUsersTurnedOn: time to live for messages cannot be turned off
+// again, so a second start must not try.
+func TestSetupLeavesWhatUsersTurnedOn(t *testing.T) {
+	dir := t.TempDir()
+	b, stop := embedded(t, dir)
+	s, err := b.JetStream().Stream(t.Context(), "KV_"+bus.BucketJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.CachedInfo().Config
+	cfg.AllowMsgTTL, cfg.SubjectDeleteMarkerTTL, cfg.AllowAtomicPublish = true, time.Minute, true
+	if _, err := b.JetStream().UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	b, stop = embedded(t, dir) // sets up again
+	defer stop()
+	if s, err = b.JetStream().Stream(t.Context(), "KV_"+bus.BucketJobs); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.CachedInfo().Config; !got.AllowMsgTTL || !got.AllowAtomicPublish {
+		t.Errorf("after a second start: %+v", got)
+	}
+}
+
 func TestPublishOnceAddsNothingTheSecondTime(t *testing.T) {
 	b, stop := embedded(t, t.TempDir())
 	defer stop()

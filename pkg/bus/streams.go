@@ -72,7 +72,7 @@ func (b *Bus) Setup(ctx context.Context) error {
 		}
 	}
 	for _, c := range b.buckets() {
-		if _, err := b.js.CreateOrUpdateKeyValue(ctx, c); err != nil {
+		if err := b.setupBucket(ctx, c); err != nil {
 			return fmt.Errorf("bucket %s: %w", c.Bucket, err)
 		}
 	}
@@ -81,6 +81,30 @@ func (b *Bus) Setup(ctx context.Context) error {
 		return fmt.Errorf("object store %s: %w", BucketArtifacts, err)
 	}
 	return nil
+}
+
+// setupBucket creates a bucket, or brings the limits of one that is there up to
+// date. What else its users have turned on stays: a message's time to live cannot
+// be turned off again, and the server refuses to try.
+func (b *Bus) setupBucket(ctx context.Context, c jetstream.KeyValueConfig) error {
+	stream, err := b.js.Stream(ctx, "KV_"+c.Bucket)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		_, err = b.js.CreateKeyValue(ctx, c)
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			return nil // another replica was faster
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	now := stream.CachedInfo().Config
+	if now.MaxAge == c.TTL && now.Replicas == c.Replicas {
+		return nil
+	}
+	now.MaxAge, now.Replicas = c.TTL, c.Replicas
+	_, err = b.js.UpdateStream(ctx, now)
+	return err
 }
 
 // streams lists the streams. Old events give way to new ones (an operator sees it
