@@ -20,8 +20,11 @@ import (
 	"github.com/rabbitmq/amqp091-go"
 )
 
-// server is where Debian keeps the script that needs no root.
-const server = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+// server and control are where Debian keeps the scripts that need no root.
+const (
+	server  = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+	control = "/usr/lib/rabbitmq/bin/rabbitmqctl"
+)
 
 // ErrNotInstalled is the reason to skip.
 var ErrNotInstalled = errors.New("rabbitmq-server is not installed (Debian: apt-get install rabbitmq-server)")
@@ -32,6 +35,7 @@ type Broker struct {
 	TLS string // amqps://…, when certificates were given
 
 	dir  string
+	name string // of the node
 	epmd *exec.Cmd
 	node *exec.Cmd
 }
@@ -105,6 +109,7 @@ func (b *Broker) spawn(config string, ports []int) error {
 		b.epmd = nil
 		return fmt.Errorf("start epmd: %w", err)
 	}
+	b.name = "edrpipe" + strconv.Itoa(ports[0]) + "@localhost"
 	in := func(name string) string { return filepath.Join(b.dir, name) }
 	b.node = exec.Command(server)
 	b.node.SysProcAttr = group
@@ -118,7 +123,7 @@ func (b *Broker) spawn(config string, ports []int) error {
 	b.node.Env = append(os.Environ(),
 		"HOME="+b.dir,
 		"ERL_EPMD_PORT="+strconv.Itoa(ports[1]), "ERL_EPMD_ADDRESS=127.0.0.1",
-		"RABBITMQ_NODENAME=edrpipe"+strconv.Itoa(ports[0])+"@localhost", "RABBITMQ_DIST_PORT="+strconv.Itoa(ports[2]),
+		"RABBITMQ_NODENAME="+b.name, "RABBITMQ_DIST_PORT="+strconv.Itoa(ports[2]),
 		"RABBITMQ_CONFIG_FILE="+config, "RABBITMQ_ENABLED_PLUGINS_FILE="+in("plugins"), "RABBITMQ_PID_FILE="+in("pid"),
 		"RABBITMQ_MNESIA_BASE="+in("mnesia"), "RABBITMQ_LOG_BASE="+in("log"), "RABBITMQ_GENERATED_CONFIG_DIR="+in("generated"),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 2 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
@@ -146,6 +151,16 @@ func (b *Broker) ready(ctx context.Context) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// Control runs rabbitmqctl, which takes a second or two.
+func (b *Broker) Control(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, control, append([]string{"--quiet", "-n", b.name}, args...)...)
+	cmd.Env = b.node.Env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("rabbitmqctl %s: %w\n%s", args[0], err, out)
+	}
+	return nil
 }
 
 // Stop kills the broker and removes what it wrote.

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -421,6 +422,43 @@ func TestTLSWithClientCertificate(t *testing.T) {
 			t.Errorf("log:\n%s", &log)
 		}
 	})
+}
+
+// TestDocumentedPermissionsAreEnough holds docs/sources.md to its word.
+func TestDocumentedPermissionsAreEnough(t *testing.T) {
+	if testing.Short() {
+		t.Skip("rabbitmqctl is slow")
+	}
+	e := newEDR(t, both)
+	doc, err := os.ReadFile("../../../docs/sources.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(doc)) {
+		command, ok := strings.CutPrefix(line, "# cbrabbitmqctl ")
+		if !ok {
+			continue
+		}
+		var args []string // words, or text in single quotes
+		for i, part := range strings.Split(strings.TrimSpace(command), "'") {
+			if i%2 == 1 {
+				args = append(args, part)
+			} else {
+				args = append(args, strings.Fields(part)...)
+			}
+		}
+		if err := broker.Control(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := e.config()
+	c.URL = "amqp://edrpipe:" + url.PathEscape("a long password") + broker.URL[strings.Index(broker.URL, "@"):]
+	c.Queue.Name = "edrpipe"
+	defer e.deleteQueue("edrpipe")
+	r := read(t, c)
+	e.publish(amqp.ExchangeRaw, "", amqp091.Publishing{Body: []byte("x")})
+	r.next().Settle(nil)
+	r.end()
 }
 
 func TestBadConfigurations(t *testing.T) {

@@ -59,11 +59,7 @@ func BenchmarkPost(b *testing.B) {
 		go func() {
 			reading <- src.Read(ctx, func(_ context.Context, m events.Message) error { m.Settle(nil); return nil })
 		}()
-		for w := httptest.NewRecorder(); ; w = httptest.NewRecorder() { // until Read has begun
-			if src.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "POST", "/", strings.NewReader("[]"))); w.Code == nethttp.StatusOK {
-				break
-			}
-		}
+		awaitReader(src)
 		run(b, src)
 		cancel()
 		if err := <-reading; err != nil {

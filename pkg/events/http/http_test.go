@@ -453,6 +453,16 @@ func TestForwarderPosts(t *testing.T) {
 	}
 }
 
+// awaitReader returns once a Read in the background has begun.
+func awaitReader(src *http.Source) {
+	for {
+		w := httptest.NewRecorder()
+		if src.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("[]"))); w.Code == nethttp.StatusOK {
+			return
+		}
+	}
+}
+
 func FuzzPost(f *testing.F) {
 	f.Add("/", "application/json", envelope("f", `{"a":1}`, `{"a"`))
 	f.Add("/services/collector", "", `{"event":{"a":1}}{"event":"x"}{"event":null}`)
@@ -469,6 +479,7 @@ func FuzzPost(f *testing.F) {
 		reading <- src.Read(ctx, func(_ context.Context, m events.Message) error { delivered++; m.Settle(nil); return nil })
 	}()
 	f.Cleanup(func() { cancel(); <-reading })
+	awaitReader(src)
 	f.Fuzz(func(t *testing.T, path, contentType, body string) {
 		req := httptest.NewRequestWithContext(t.Context(), "POST", "/", strings.NewReader(body))
 		req.URL.Path = path

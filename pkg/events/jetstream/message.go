@@ -52,7 +52,7 @@ func Encode(prefix string, m events.Message) *nats.Msg {
 	set(HeaderContentType, m.ContentType)
 	set(HeaderExchange, m.Exchange)
 	set(HeaderRoutingKey, m.RoutingKey)
-	if m.Server != token(m.Server) {
+	if m.Server != token(m.Server) || m.Server == token("") {
 		set(HeaderServer, m.Server)
 	}
 	if out.Header[HeaderMessageID] == nil {
