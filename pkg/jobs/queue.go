@@ -179,7 +179,10 @@ func (sn *sensor) sessionFrom(now time.Time) time.Time {
 		return time.Time{}
 	}
 	from := now
-	if due := sn.checkin(now); due > lead && due < time.Hour {
+	// A check-in further off than the sensor's interval tells that the EDR server's
+	// clock is ahead of ours: then its times say nothing, and we ask at once.
+	interval := sn.info.NextCheckin.Sub(sn.info.LastCheckin)
+	if due := sn.checkin(now); due > lead && due <= interval {
 		from = now.Add(due - lead)
 	}
 	if sn.rest.After(from) {
