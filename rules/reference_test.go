@@ -88,7 +88,7 @@ func validate(t *testing.T, schema *jsonschema.Schema, file string) error {
 func TestSchema(t *testing.T) {
 	data, err := Schema()
 	schema := compileSchema(t, data, err)
-	good, _ := filepath.Glob("../examples/rules/*.yaml")
+	good, _ := filepath.Glob("../examples/*/*.yaml")
 	good = append(good, "testdata/good/all-keys.yaml")
 	for _, file := range good {
 		if isTestFile(filepath.Base(file)) {

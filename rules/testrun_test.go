@@ -9,14 +9,20 @@ import (
 	"testing"
 )
 
-// TestExamples runs the tests of every example.
+// TestExamples runs the tests of every example, which together show all of it.
 func TestExamples(t *testing.T) {
-	set, err := Load("../examples/rules")
+	for _, dir := range []string{"../examples/rules", "../examples/cookbook"} {
+		t.Run(filepath.Base(dir), func(t *testing.T) { testExamples(t, dir) })
+	}
+}
+
+func testExamples(t *testing.T, dir string) {
+	set, err := Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if warnings := set.Source().Warnings; len(warnings) > 0 {
-		t.Errorf("warnings:\n%v", warnings)
+	if err := set.CheckTests(set.Source().Tests, true).Err(); err != nil {
+		t.Error(err)
 	}
 	coverage := NewCoverage(set)
 	for _, test := range set.Source().Tests {
