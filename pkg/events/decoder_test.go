@@ -377,3 +377,33 @@ func TestUnknownTypesAreReadByTheirFamily(t *testing.T) {
 		t.Errorf("a new type of cloud alert gives %+v", e)
 	}
 }
+
+// TestOurOwnFormIsRead: what convert prints can be published again.
+func TestOurOwnFormIsRead(t *testing.T) {
+	d := &Decoder{}
+	s := newScanner(t, d, scannable()...)
+	for _, name := range fixtures(t) {
+		for _, msg := range fixtureMessages(t, name) {
+			events, _ := d.Decode(&msg)
+			for _, e := range events {
+				want := marshal(t, e)
+				again := &Message{Body: []byte(want), Transport: "file"}
+				got := decodeAll(t, d, *again)
+				if len(got) != 1 {
+					t.Fatalf("%d events from %s", len(got), want)
+				}
+				if got := marshal(t, got[0]); got != want {
+					t.Errorf("comes back as\n%s\nwant\n%s", got, want)
+				}
+				compareFull(t, d, s, again)
+			}
+		}
+	}
+	for _, broken := range []string{
+		`{"event":{"type":"x","kind":"no such"},"sensor":{}}`, `{"event":{"kind":"file"},"sensor":{}}`, `{"event":{"type":5},"sensor":{}}`,
+	} {
+		if got := decoded(d, &Message{Body: []byte(broken)}); got != "!bad_envelope" {
+			t.Errorf("%s gives %q", broken, got)
+		}
+	}
+}

@@ -76,6 +76,7 @@ func FuzzJSON(f *testing.F) {
 			f.Add(msg.Body, msg.RoutingKey)
 		}
 	}
+	f.Add([]byte(`{"event":{"type":"x","kind":"file","id":"00"},"sensor":{"id":5,"ids":[1,2]},"file":{"path":"a\u0000b"}}`), "")
 	f.Add([]byte(`[{"type":"ingress.event.tamper"},{"type":`), "")
 	f.Add([]byte(`{"docs":[{}],"docs":{"id":1},"docs":[1,{}]}`), "watchlist.hit.process")
 	f.Add([]byte("{\"type\":\"ingress.event.procstart\",\"command_line\":\"\xff\xfe\"}"), "")

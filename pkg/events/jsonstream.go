@@ -21,10 +21,11 @@ var (
 	keyData        = keyOf("data")
 	keyDataBase64  = keyOf("data_base64")
 	keyOrgKey      = keyOf("org_key")
+	keySensor      = keyOf("sensor")
 
 	envelopeKeys = []key{
 		keyType, keyAlertType, keyDocs, keyAlerts, keyService, keyFilename, keyEvent,
-		keySourcetype, keySpecVersion, keyData, keyDataBase64, keyOrgKey,
+		keySourcetype, keySpecVersion, keyData, keyDataBase64, keyOrgKey, keySensor,
 	}
 )
 
@@ -196,6 +197,8 @@ func (p *pass) object(s string, at int, routing string, wraps int) bool {
 			routing = knownType(typ)
 		}
 		return p.cloudEvent(s, at, data, top.get(keyDataBase64), routing, wraps)
+	case event.kind == objectToken && top.get(keySensor).kind == objectToken && typ == "":
+		return p.normalised(s, at)
 	case event.kind == objectToken && typ == "":
 		return p.unwrap(s[event.start:event.end], at+int(event.start), routing, wraps)
 	case event.kind == stringToken && top.get(keySourcetype).kind != absent && typ == "":

@@ -14,8 +14,9 @@ import (
 type original struct {
 	format originalFormat
 	text   string
-	docs   span // of a hit: where its documents lie in text
-	doc    span // and which of them this event is of
+	docs   span   // of a hit: where its documents lie in text
+	doc    span   // and which of them this event is of
+	given  string // the id that an event in our own form came with
 }
 
 type originalFormat uint8
@@ -23,6 +24,7 @@ type originalFormat uint8
 const (
 	jsonOriginal originalFormat = iota
 	sensorOriginal
+	ownOriginal
 )
 
 type span struct{ start, end int }
@@ -39,8 +41,11 @@ func (e *Event) LoadRaw() map[string]any {
 }
 
 func (o *original) decode() map[string]any {
-	if o.format == sensorOriginal {
+	switch o.format {
+	case sensorOriginal:
 		return sensorMap(o.text)
+	case ownOriginal:
+		return nil // it came with the event, or not at all
 	}
 	if o.doc.end == 0 {
 		return decodeObject(o.text)
@@ -57,6 +62,9 @@ func (o *original) decode() map[string]any {
 // is a cryptographic one because the content is an attacker's: nobody shall
 // make an event that is taken for a repetition of another.
 func (o *original) id(e *Event) string {
+	if isID(o.given) {
+		return o.given
+	}
 	h := sha256.New()
 	var buf [256]byte
 	b := append(buf[:0], e.Event.Server...)

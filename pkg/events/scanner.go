@@ -113,8 +113,12 @@ func (s Scan) Full() *Event {
 		return true
 	}
 	o := p.original
-	if p.shape == nil {
+	switch o.format {
+	case sensorOriginal:
 		q.sensorEvent(bytesOf(o.text), 0)
+		return full
+	case ownOriginal:
+		q.normalised(o.text, 0)
 		return full
 	}
 	x := &q.reading
