@@ -28,7 +28,7 @@ func stateKey(use string, parts ...any) string {
 		text := fmt.Sprintf("%T:%v", p, p)
 		fmt.Fprintf(h, "%d:%s", len(text), text)
 	}
-	return use + "." + hex.EncodeToString(h.Sum(nil)[:16])
+	return "rules." + use + "." + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // MemoryState is a State of one process, forgotten when it ends: for tests,

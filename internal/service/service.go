@@ -99,12 +99,8 @@ func (s *Service) openData(context.Context) error {
 	return os.WriteFile(name, []byte(s.owner+"\n"), 0o600)
 }
 
-func (s *Service) openIntake(ctx context.Context) error {
-	control, err := s.bus.Bucket(ctx, bus.BucketControl)
-	if err != nil {
-		return err
-	}
-	state := kvState{js: s.bus.JetStream(), bucket: control}
+func (s *Service) openIntake(context.Context) (err error) {
+	state := &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}
 	s.notices = notices{bus: s.bus, server: s.cfg.EDR.Name}
 	s.intake = &intake{
 		rules: s.rules, correlator: &rules.Correlator{State: state}, suppressor: &rules.Suppressor{State: state},

@@ -28,6 +28,7 @@ type Records struct {
 	mu      sync.Mutex
 	kv      jetstream.KeyValue // guarded by mu; opened at first use
 	values  uint64             // guarded by mu
+	warned  time.Time          // guarded by mu
 	counted time.Time          // guarded by mu; when values was asked for
 	dropped atomic.Uint64
 }
@@ -35,6 +36,7 @@ type Records struct {
 const (
 	defaultMaxRecords = 500_000
 	countEvery        = 5 * time.Second
+	warnEvery         = time.Minute
 )
 
 // Dropped is how many records were not kept because of Max.
@@ -149,5 +151,13 @@ func (r *Records) full(ctx context.Context, kv jetstream.KeyValue) bool {
 	if limit == 0 {
 		limit = defaultMaxRecords
 	}
-	return r.values >= limit
+	if r.values < limit {
+		return false
+	}
+	if time.Since(r.warned) >= warnEvery {
+		r.warned = time.Now()
+		r.Bus.log.Warn().Str("bucket", r.Bucket).Uint64("records", r.values).Uint64("dropped", r.dropped.Load()).
+			Msg("no room for new records: new correlations do not count, new suppressions are not remembered")
+	}
+	return true
 }
