@@ -10,12 +10,15 @@ import (
 	"edrpipe/pkg/actions"
 )
 
-// approval returns what people were asked about the step, or nil.
-func (x *execution) approval(st *actions.Step, item int) *Approval {
+// approval returns the question about the step that asks for the same people, or
+// nil. What some people allowed answers no question to others: a guard and a rule
+// may both ask, and a guard may do so only after a reload.
+func (x *execution) approval(st *actions.Step, item int, ask *actions.Approval) *Approval {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for i := range x.job.Approvals {
-		if a := x.job.Approvals[i]; a.Step == st.ID && a.Item == item {
+		a := x.job.Approvals[i]
+		if a.Step == st.ID && a.Item == item && a.Require == max(ask.Require, 1) && slices.Equal(a.From, ask.From) {
 			return &a
 		}
 	}

@@ -212,7 +212,7 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	if x.job.Mode == "shadow" {
 		return refuse(StepSkipped, ReasonShadow, "")
 	}
-	ask := st.Approval
+	ask, guarded := st.Approval, false
 	if ask != nil && ask.If != "" && !x.job.Literal {
 		needed, err := b.Holds(scope, ask.If)
 		if err != nil {
@@ -237,7 +237,7 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 		case v.Decision == Shadow:
 			return refuse(StepSkipped, ReasonShadow, v.Detail)
 		case v.Decision == Hold && v.Approval != nil:
-			ask = v.Approval
+			ask, guarded = v.Approval, true
 		case v.Decision == Hold:
 			return x.waitUntil(v), false
 		}
@@ -245,9 +245,11 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	if ask == nil {
 		return nil, false
 	}
-	switch a := x.approval(st, r.Item); {
+	switch a := x.approval(st, r.Item, ask); {
 	case a == nil:
 		return x.askPeople(ctx, st, r.Item, ask), false
+	case a.Granted && guarded:
+		return refuse(StepFailed, ReasonDenied, "the guard still asks after it was answered")
 	case a.Granted:
 		return nil, false
 	case a.Closed && len(a.Answers) == 0:
