@@ -33,7 +33,7 @@ type claims struct {
 	owner string
 	beat  time.Duration
 
-	writing sync.Mutex // one change at a time leaves this replica
+	writing chan struct{} // holds one: one change at a time leaves this replica
 
 	mu       sync.Mutex
 	table    Table // as last seen
@@ -51,15 +51,19 @@ type sighting struct {
 
 func newClaims(store TableStore, owner string, beat time.Duration) *claims {
 	return &claims{
-		store: store, owner: owner, beat: beat, table: Table{}.clone(),
+		store: store, owner: owner, beat: beat, writing: make(chan struct{}, 1), table: Table{}.clone(),
 		mine: map[int]uint64{}, seen: map[string]sighting{},
 	}
 }
 
 // change applies f to the table by compare-and-set. f may be called several times.
 func (c *claims) change(ctx context.Context, f func(t *Table) error) error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	select {
+	case c.writing <- struct{}{}:
+		defer func() { <-c.writing }()
+	case <-ctx.Done():
+		return fmt.Errorf("write the slot table: %w", context.Cause(ctx))
+	}
 	for {
 		begun := time.Now()
 		t, revision := c.current()

@@ -3,24 +3,34 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"edrpipe/pkg/edr"
 )
 
-var errCrashed = errors.New("the process is dead")
+var (
+	errCrashed    = errors.New("the process is dead")
+	errServer     = fmt.Errorf("500: %w", edr.ErrServer)
+	errLostAnswer = fmt.Errorf("the answer was lost: %w", edr.ErrAmbiguous)
+)
 
 // crasher ends the life of one process at its nth effect on the world: a write
 // to the store or the slot table, a request to the EDR server, a report. From
 // then on nothing that the process does has any effect. The fatal one itself
 // happens where after is set, and its answer is lost; otherwise it never left.
 // A nil crasher lets everything through.
+//
+// With stall set the process does not die but stands still for so long, as under
+// SIGSTOP: what it was about to do, it does when it wakes.
 type crasher struct {
 	at    int
 	after bool
+	stall time.Duration
 
 	mu   sync.Mutex
+	till time.Time // end of the stall
 	n    int
 	dead bool
 	what string // the fatal effect
@@ -42,6 +52,15 @@ func (c *crasher) do(what string, effect func() error) error {
 	}
 	c.n++
 	fatal := c.n == c.at
+	if c.stall > 0 {
+		if fatal {
+			c.what, c.till = what, time.Now().Add(c.stall)
+		}
+		wait := time.Until(c.till)
+		c.mu.Unlock()
+		time.Sleep(wait)
+		return effect()
+	}
 	if fatal {
 		c.dead, c.what = true, what
 		close(c.died)
