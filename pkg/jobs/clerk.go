@@ -181,7 +181,8 @@ func (j *Job) waitedFor() string {
 }
 
 // desire is the state that a waiting job should be in for what is known of its
-// sensor, or nil if it is in it. s.mu is held.
+// sensor, or nil if it is in it. That a sensor rests is this replica's experience
+// and not recorded: replicas would write against each other. s.mu is held.
 func (s *Scheduler) desire(e *entry, now time.Time) *move {
 	sn := e.sensor
 	want := &move{to: Queued}
@@ -196,8 +197,8 @@ func (s *Scheduler) desire(e *entry, now time.Time) *move {
 		return nil
 	case !sn.offline.IsZero():
 		want = &move{to: Parked, reason: ReasonOffline, detail: "offline since " + sn.offline.UTC().Format(time.RFC3339)}
-	case sn.rest.After(now):
-		want = &move{to: Parked, reason: sn.why, detail: "until " + sn.rest.UTC().Format(time.RFC3339)}
+	case e.state == Parked && !sn.read.After(e.since):
+		return nil // whoever parked it may know better: not before we have read the sensor again
 	}
 	if want.to == e.state && (want.to == Queued || want.reason == e.reason) {
 		return nil

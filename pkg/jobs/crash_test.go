@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -176,10 +175,6 @@ func (w *world) check(t *testing.T) {
 		t.Errorf("claims are left: %v", table.Claims)
 	}
 }
-
-// full asks for the long form of the proofs: every crash point instead of every
-// seventh.
-var full = flag.Bool("full", false, "run the long form of the proofs")
 
 // TestCrashMatrix kills a process at each of its effects in turn, before and
 // after the effect, and lets the same replica or another one go on.

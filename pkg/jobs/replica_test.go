@@ -156,10 +156,8 @@ func TestInvariantsUnderChaos(t *testing.T) {
 			defer stop()
 			if sleeper > 0 {
 				w.srv.set(sleeper, func(s *fakeSensor) { s.online = false })
-				go func() {
-					time.Sleep(time.Hour)
-					w.srv.set(sleeper, func(s *fakeSensor) { s.online = true })
-				}()
+				wake := time.AfterFunc(time.Hour, func() { w.srv.set(sleeper, func(s *fakeSensor) { s.online = true }) })
+				defer wake.Stop()
 			}
 			for i := range jobs {
 				enqueue(t, all[2], chain(1+i%sensors, step("test_run", fmt.Sprint(i))))

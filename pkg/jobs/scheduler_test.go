@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,17 @@ import (
 	"edrpipe/pkg/edr"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// full asks for the long form of the proofs: every crash point instead of every
+// seventh, five times as many random worlds.
+var full = flag.Bool("full", false, "run the long form of the proofs")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if !*full {
+		flag.Set("rapid.checks", "20") // known to exist: rapid is imported
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func key(sensor int, command, object string) string {
 	return fmt.Sprintf("%d %s %s", sensor, command, object)
