@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,6 +122,43 @@ func TestPublishTailStats(t *testing.T) {
 		t.Errorf("event = %s", out)
 	}
 	b.want(t, []string{"network", "WS-042(42)", "rundll32.exe", "203.0.113.9:443"}, "events", "tail", "--since", "1h", "-n", "3")
+}
+
+// TestRecordedMessagesOverTheBus publishes a recording of an EDR's bus: what comes
+// out again is what was in it, 461 events in 425 messages.
+func TestRecordedMessagesOverTheBus(t *testing.T) {
+	const recording = "../../../shared/data/events/dev/bus.jsonl"
+	if _, err := os.Stat(recording); err != nil {
+		t.Skip("the recording is not here")
+	}
+	b := startTestBus(t)
+	b.want(t, []string{"425 messages on the bus"}, "events", "publish", "--server", "edr01", "--rate", "5000", recording)
+	direct := b.convert(t, recording)
+	over := b.want(t, nil, "events", "tail", "--since", "1h", "--count", "461", "--output", "json")
+	if got, want := eventIDs(t, over), eventIDs(t, direct); !maps.Equal(got, want) {
+		t.Errorf("%d different events over the bus, %d in the recording", len(got), len(want))
+	}
+}
+
+func (b *testBus) convert(t *testing.T, file string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	run(t.Context(), []string{"events", "convert", "--server", "edr01", file}, nil, &out, &errs)
+	return out.String()
+}
+
+// eventIDs counts the ids in lines of events.
+func eventIDs(t *testing.T, text string) map[string]int {
+	t.Helper()
+	ids := map[string]int{}
+	for line := range strings.Lines(text) {
+		var e struct{ Event struct{ ID string } }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		ids[e.Event.ID]++
+	}
+	return ids
 }
 
 func TestTailEndsWithItsContext(t *testing.T) {

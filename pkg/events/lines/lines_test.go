@@ -517,8 +517,7 @@ func TestForwarderOutputs(t *testing.T) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("the recorded outputs are not here")
 	}
-	sorted := func(s []string) []string { slices.Sort(s); return s }
-	want := sorted(all(t, &lines.File{Origin: origin, Path: filepath.Join(dir, "file.ndjson")}))
+	want := eventIDs(t, all(t, &lines.File{Origin: origin, Path: filepath.Join(dir, "file.ndjson")}))
 	if len(want) != 78 {
 		t.Fatalf("file: %d events, want 78", len(want))
 	}
@@ -546,15 +545,60 @@ func TestForwarderOutputs(t *testing.T) {
 		}
 		sending.Wait()
 		r.end()
-		if diff := cmp.Diff(len(want), len(got)); diff != "" {
-			t.Errorf("%s: %s", file, diff)
-		}
-		for _, e := range got {
-			if !strings.HasPrefix(e, "{") || !strings.HasSuffix(e, "}") {
-				t.Errorf("%s: not an event: %.80s", file, e)
-			}
+		if diff := cmp.Diff(want, eventIDs(t, got)); diff != "" {
+			t.Errorf("%s (-file +sent):\n%.600s", file, diff)
 		}
 	}
+}
+
+// TestForwarderDatagrams sends what a real forwarder's UDP output sent.
+func TestForwarderDatagrams(t *testing.T) {
+	dir := "../../../../shared/data/events/wire"
+	raw, err := os.ReadFile(filepath.Join(dir, "udp-datagrams.ndjson"))
+	if err != nil {
+		t.Skip("the recorded outputs are not here")
+	}
+	src, err := lines.ListenUDP(lines.UDPConfig{Origin: origin, Limits: quick, Listen: lines.Listen{Address: "127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := read(t, src)
+	conn, err := net.Dial("udp", src.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var got []string
+	for datagram := range bytes.Lines(raw) {
+		if _, err := conn.Write(bytes.TrimSpace(datagram)); err != nil {
+			t.Fatal(err)
+		}
+		m := r.next()
+		m.Settle(nil)
+		got = append(got, string(m.Body))
+	}
+	r.end()
+	want := eventIDs(t, all(t, &lines.File{Origin: origin, Path: filepath.Join(dir, "file.ndjson")}))
+	if diff := cmp.Diff(want, eventIDs(t, got)); diff != "" {
+		t.Errorf("(-file +sent):\n%.600s", diff)
+	}
+}
+
+// eventIDs decodes texts and lists their events' ids, sorted.
+func eventIDs(t *testing.T, texts []string) (ids []string) {
+	t.Helper()
+	var d events.Decoder
+	for _, text := range texts {
+		for e, err := range d.Events(&events.Message{Body: []byte(text)}) {
+			if err != nil {
+				t.Errorf("not an event: %v", err)
+				continue
+			}
+			ids = append(ids, e.Event.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func ExampleFile() {
