@@ -40,8 +40,15 @@ func (c *compiler) rule(p *parsedRule) {
 	c.correlate(r)
 	c.concurrency(r, vars)
 	c.chains(r, vars)
-	r.Digest = r.digest()
+	canonical := r.canonical()
+	r.Digest = digestOf(canonical)
+	r.Raw = rawWord.Match(canonical)
 }
+
+// rawWord finds any mention of raw but for reg.raw_path, in expressions and
+// elsewhere: what is loaded in vain costs time, what is not loaded would change
+// what a rule means.
+var rawWord = regexp.MustCompile(`raw[^_]`)
 
 func (c *compiler) report(problem strictyaml.Problem, hint string) {
 	problem.Hint = hint
@@ -311,14 +318,14 @@ func (r *Compiled) GroupOf(e *events.Event, vars map[string]any) (string, error)
 	return expression.Render(v)
 }
 
-// digest identifies what the rule does: SHA-256 of its canonical form, which
-// has all of it but the place where it was written and its tests.
-func (r *Rule) digest() string {
-	canonical := *r
-	canonical.File, canonical.Line, canonical.Digest = "", 0, ""
-	data, err := json.Marshal(canonical)
+// canonical is what the rule does: all of it but the place where it was written
+// and its tests. The rule's digest is of this.
+func (r *Rule) canonical() []byte {
+	c := *r
+	c.File, c.Line, c.Digest = "", 0, ""
+	data, err := json.Marshal(c)
 	if err != nil { // plain data as it came from YAML: cannot happen
 		panic(fmt.Sprintf("rule %s: %v", r.ID, err))
 	}
-	return digestOf(data)
+	return data
 }

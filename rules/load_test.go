@@ -152,3 +152,36 @@ func TestLoadPaths(t *testing.T) {
 		})
 	}
 }
+
+// TestRaw: a rule that reads raw gets it from a decoder that leaves it for later,
+// in its condition and in its steps.
+func TestRaw(t *testing.T) {
+	tests := []struct{ name, rule string }{
+		{"in the condition", "{ id: a, on: registry, when: raw.x == 5, steps: [ { uses: isolate } ] }"},
+		{"at the beginning of a line", "{ id: a, on: registry, when: \"true &&\\nraw.x == 5\", steps: [ { uses: isolate } ] }"},
+		{"in a step", "{ id: a, on: registry, when: true, steps: [ { uses: isolate, with: { reason: '${{ raw.x }}' } } ] }"},
+		{"nowhere", "{ id: a, on: registry, when: true, steps: [ { uses: isolate } ] }"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "r.yaml")
+			put(t, file, "rules:\n  - "+tt.rule+"\n")
+			set, err := Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := events.Decoder{LazyRaw: true}
+			decoded, rejects := d.Decode(&events.Message{Body: []byte(`{"type":"ingress.event.regmod","sensor_id":7,"x":5}`)})
+			if len(decoded) != 1 {
+				t.Fatalf("%d events, %v", len(decoded), rejects)
+			}
+			matches, failures := set.Match(decoded[0])
+			if len(matches) != 1 || len(failures) > 0 {
+				t.Fatalf("matches = %v, failures = %v", matches, failures)
+			}
+			if got, want := decoded[0].Raw != nil, tt.name != "nowhere"; got != want {
+				t.Errorf("raw is loaded: %v, want %v", got, want)
+			}
+		})
+	}
+}

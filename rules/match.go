@@ -129,6 +129,9 @@ func failureOf(r *Compiled, e *events.Event, err error) error {
 }
 
 func (r *Compiled) holds(e *events.Event) (bool, error) {
+	if r.Raw {
+		e.LoadRaw()
+	}
 	if r.When == nil {
 		return true, nil
 	}

@@ -20,6 +20,7 @@ type Compiled struct {
 	Field   *expression.Program   // as Rule.Correlate.Field
 	Group   *expression.Template  // as Rule.Concurrency.Key; nil: the sensor
 	Site    actions.Site          // of Steps: with it jobs bind the chain as it was checked
+	Raw     bool                  // something in the rule reads raw, which decoders may leave for later
 }
 
 // Set is all rules that are in force together: immutable, compiled, indexed,
