@@ -1,0 +1,176 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/config"
+	"edrpipe/internal/web"
+	"edrpipe/pkg/edrsim"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/jobs"
+)
+
+// running is the service in the test's own process.
+type running struct {
+	*Service
+	t *testing.T
+}
+
+// run opens the place's service and runs it until the test ends.
+func (p *place) run() running {
+	p.t.Helper()
+	cfg, _, err := config.Load(filepath.Join(p.dir, "pipeline.yaml"), nil, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	s, err := Open(p.t.Context(), cfg, "test", zerolog.New(zerolog.NewTestWriter(p.t)).Level(zerolog.ErrorLevel))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(p.t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	p.t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			p.t.Errorf("run: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			p.t.Errorf("close: %v", err)
+		}
+	})
+	return running{s, p.t}
+}
+
+// publish puts forwarder lines on the bus, each with an id of its own, so that the
+// stream's duplicate window does not hide what the service does with repetitions.
+func (r running) publish(lines ...string) {
+	r.t.Helper()
+	for i, line := range lines {
+		m := jetstream.Encode(jetstream.Prefix, events.Message{Body: []byte(line), ContentType: "application/json", Server: "sim"})
+		m.Header.Set("Nats-Msg-Id", fmt.Sprintf("%s-%d-%d", r.t.Name(), time.Now().UnixNano(), i))
+		if _, err := r.bus.JetStream().PublishMsg(r.t.Context(), m); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func (r running) jobs(state string) []web.JobLine {
+	r.t.Helper()
+	list, err := console{r.Service}.Jobs(r.t.Context(), web.JobQuery{State: state})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return list
+}
+
+func (r running) dead() (all []jetstream.Dead) {
+	r.t.Helper()
+	err := r.intake.dead.List(r.t.Context(), "", func(d jetstream.Dead) error { all = append(all, d); return nil })
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return all
+}
+
+const listProcesses = `
+rules:
+  - id: list
+    on: process_start
+    when: process.name == "evil.exe"
+    suppress: { key: [process.guid], for: 1m }
+    steps: [ { uses: list_processes } ]
+`
+
+func TestWhatArrivesIsAccountedFor(t *testing.T) {
+	t.Parallel()
+	sim := edrsim.New(edrsim.Config{Sensors: 2, CheckIn: 20 * time.Millisecond}).Start()
+	defer sim.Close()
+	r := newPlace(t, sim, listProcesses, "").run()
+	same := start(1, 7)
+	nobody := `{"type":"ingress.event.procstart","timestamp":` + fmt.Sprint(time.Now().Unix()) + `,"pid":9,"path":"c:\\temp\\evil.exe","cb_server":"sim"}`
+	r.publish(same, same, nobody, `{"type":"ingress.event.procstart","sensor_id":1,`, start(2, 8))
+	await(t, 20*time.Second, "two jobs", func() bool { return len(r.jobs("ended")) == 2 })
+	for _, j := range r.jobs("") {
+		if j.State != jobs.Succeeded {
+			t.Errorf("job %s is %s: %s %s", j.ID, j.State, j.Reason, j.Detail)
+		}
+	}
+	if got := len(r.jobs("")); got != 2 {
+		t.Errorf("jobs = %d, want 2: one for the event that came twice, one for the last", got)
+	}
+	dead := r.dead()
+	if len(dead) != 1 || dead[0].Reason != string(events.BadJSON) {
+		t.Errorf("dead letters = %+v, want the broken one", dead)
+	}
+	if got := byLabel(r.metrics.Decisions, "reason")["no_sensor"]; got != 1 {
+		t.Errorf("events without a sensor = %v, want 1", got)
+	}
+	why, err := console{r.Service}.Why(t.Context(), findID(t, nobody))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprint(why.Lines); !strings.Contains(text, "no_sensor") {
+		t.Errorf("why says %s", text)
+	}
+}
+
+// findID is the id of the one event in a line.
+func findID(t *testing.T, line string) string {
+	t.Helper()
+	found, rejects := new(events.Decoder).Decode(&events.Message{Body: []byte(line), ContentType: "application/json", Server: "sim"})
+	if len(found) != 1 || len(rejects) != 0 {
+		t.Fatalf("events %v, rejects %v", found, rejects)
+	}
+	return found[0].Event.ID
+}
+
+// TestEveryJobEnds whatever fails: each case is a fleet, a server or a sensor on
+// which the job cannot do what it should.
+func TestEveryJobEnds(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		sim    edrsim.Config
+		sensor int
+		rule   string
+		want   []jobs.State
+	}{
+		"unknown sensor":         {sim: edrsim.Config{Sensors: 1}, sensor: 99, want: []jobs.State{jobs.Failed}},
+		"every session refused":  {sim: edrsim.Config{Sensors: 1, Faults: edrsim.Faults{"500": 1}}, sensor: 1, want: []jobs.State{jobs.Expired, jobs.Failed}},
+		"half of it goes wrong":  {sim: edrsim.Config{Sensors: 1, Faults: edrsim.Faults{"500": .3, "reset": .2}, Seed: 3}, sensor: 1, want: []jobs.State{jobs.Succeeded, jobs.Expired, jobs.Failed}},
+		"never checks in":        {sim: edrsim.Config{Fleet: []edrsim.SensorSpec{{Power: edrsim.Power{AsleepUntil: 1000 * time.Hour}}}}, sensor: 1, want: []jobs.State{jobs.Expired}},
+		"no live response":       {sim: edrsim.Config{Fleet: []edrsim.SensorSpec{{NoLive: true}}}, sensor: 1, want: []jobs.State{jobs.Failed}},
+		"the file is not there":  {sim: edrsim.Config{Sensors: 1}, sensor: 1, rule: `{ uses: get_file, with: { path: 'c:\nothing' } }`, want: []jobs.State{jobs.Failed}},
+		"live response disabled": {sim: edrsim.Config{Sensors: 1, Quirks: edrsim.Quirks{"cblr": "disabled"}}, sensor: 1, want: []jobs.State{jobs.Failed, jobs.Expired}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tc.sim.CheckIn = 20 * time.Millisecond
+			sim := edrsim.New(tc.sim).Start()
+			defer sim.Close()
+			step := tc.rule
+			if step == "" {
+				step = "{ uses: list_processes }"
+			}
+			rule := "rules:\n  - { id: r, on: process_start, when: true, offline: { wait: 3s }, steps: [ " + step + " ] }\n"
+			r := newPlace(t, sim, rule, "").run()
+			r.publish(start(tc.sensor, 7))
+			await(t, time.Minute, "an end", func() bool { return len(r.jobs("ended")) == 1 })
+			j := r.jobs("")[0]
+			for _, want := range tc.want {
+				if j.State == want {
+					return
+				}
+			}
+			t.Errorf("job ended as %s (%s: %s), want %v", j.State, j.Reason, j.Detail, tc.want)
+		})
+	}
+}
