@@ -21,7 +21,7 @@ func TestWhenASessionIsAskedFor(t *testing.T) {
 		"check-in is not known":             {time.Time{}, time.Time{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sn := &sensor{read: now, info: edr.Sensor{LastCheckin: tc.last, NextCheckin: tc.next, Online: true}}
+			sn := &sensor{read: now, info: edr.Sensor{LastCheckin: tc.last, NextCheckin: tc.next, Online: true, LiveResponse: true}}
 			if got := sn.sessionFrom(now).Sub(now); got != tc.want {
 				t.Errorf("asked for in %v, want %v", got, tc.want)
 			}

@@ -195,6 +195,8 @@ func (s *Scheduler) desire(e *entry, now time.Time) *move {
 		return &move{to: Failed, reason: ReasonUnknownSensor, detail: "the EDR server does not know the sensor"}
 	case !e.session, sn.read.IsZero():
 		return nil
+	case !sn.info.LiveResponse:
+		return &move{to: Failed, reason: ReasonUnsupported, detail: "the sensor does not support Live Response"}
 	case !sn.offline.IsZero():
 		want = &move{to: Parked, reason: ReasonOffline, detail: "offline since " + sn.offline.UTC().Format(time.RFC3339)}
 	case e.state == Parked && !sn.read.After(e.since):

@@ -177,42 +177,43 @@ type Query struct {
 	Limit     int       // the latest; 0: all
 }
 
-// List returns jobs, oldest first. It waits until Run has read the live ones.
+// List returns jobs, oldest first.
 func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
-	select {
-	case <-s.synced:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	// The live ones first: a job that ends meanwhile is then found among the finished.
+	all, err := s.live(ctx, q.Sensor)
+	if err != nil {
+		return nil, err
 	}
-	var all []*Job
 	if !q.Since.IsZero() {
 		done, err := s.cfg.Store.Finished(ctx, q.Since)
 		if err != nil {
 			return nil, err
 		}
-		all = done
-	}
-	seen := make(map[string]bool, len(all))
-	for _, j := range all {
-		seen[j.ID] = true
-	}
-	for _, id := range s.liveIDs(q.Sensor) {
-		if seen[id] {
-			continue // it ended while we looked
+		ended := make(map[string]bool, len(done))
+		for _, j := range done {
+			ended[j.ID] = true
 		}
-		j, err := s.storeOf(id).Get(ctx, id)
-		if errors.Is(err, ErrNoJob) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, j)
+		all = append(slices.DeleteFunc(all, func(j *Job) bool { return ended[j.ID] }), done...)
 	}
 	all = slices.DeleteFunc(all, func(j *Job) bool { return !q.matches(j, s.cfg.Server.Name()) })
 	slices.SortStableFunc(all, func(a, b *Job) int { return a.Created.Compare(b.Created) })
 	if q.Limit > 0 && len(all) > q.Limit {
 		all = all[len(all)-q.Limit:]
+	}
+	return all, nil
+}
+
+// live reads the records of the live jobs of a sensor, or of all.
+func (s *Scheduler) live(ctx context.Context, sensor int) ([]*Job, error) {
+	var all []*Job
+	for _, id := range s.liveIDs(sensor) {
+		j, err := s.storeOf(id).Get(ctx, id)
+		switch {
+		case err == nil:
+			all = append(all, j)
+		case !errors.Is(err, ErrNoJob):
+			return nil, err
+		}
 	}
 	return all, nil
 }
@@ -228,6 +229,11 @@ func (s *Scheduler) liveIDs(sensor int) (ids []string) {
 	defer s.mu.Unlock()
 	for id, e := range s.queue.jobs {
 		if sensor == 0 || sensor == e.sensor.id {
+			ids = append(ids, id)
+		}
+	}
+	for id, of := range s.ending {
+		if sensor == 0 || sensor == of {
 			ids = append(ids, id)
 		}
 	}

@@ -175,7 +175,7 @@ func (sn *sensor) sessionFrom(now time.Time) time.Time {
 	if sn.open {
 		return now
 	}
-	if sn.read.IsZero() || sn.missing || !sn.offline.IsZero() {
+	if sn.read.IsZero() || sn.missing || !sn.info.LiveResponse || !sn.offline.IsZero() {
 		return time.Time{}
 	}
 	from := now

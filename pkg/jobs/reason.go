@@ -30,6 +30,7 @@ const (
 	ReasonStep          Reason = "step_failed"
 	ReasonBinding       Reason = "binding" // an expression or a parameter is wrong
 	ReasonUnknownSensor Reason = "unknown_sensor"
+	ReasonUnsupported   Reason = "unsupported" // the sensor does not support Live Response
 	ReasonDeadline      Reason = "deadline"
 	ReasonTimeout       Reason = "timeout"
 	ReasonCancelled     Reason = "cancelled"

@@ -28,7 +28,8 @@ type Scheduler struct {
 	mu        sync.Mutex // guards what follows
 	queue     *queue
 	visits    map[int]*visit
-	sessions  int // slots given to visits that are not in the table yet
+	sessions  int            // slots given to visits that are not in the table yet
+	ending    map[string]int // sensors of jobs that have ended and are not archived yet
 	functions map[string]*Handle
 	waiters   map[string][]chan struct{}
 	paused    string // why; "" when it is not
@@ -50,7 +51,7 @@ func New(cfg Config) (*Scheduler, error) {
 		wake:     make(chan struct{}, 1), unread: make(chan struct{}, 1),
 		synced: make(chan struct{}), finished: make(chan struct{}),
 		queue: newQueue(cfg.Ageing), visits: map[int]*visit{},
-		functions: map[string]*Handle{}, waiters: map[string][]chan struct{}{},
+		ending: map[string]int{}, functions: map[string]*Handle{}, waiters: map[string][]chan struct{}{},
 	}
 	s.clerk = newClerk(s)
 	return s, nil
@@ -127,6 +128,7 @@ func (s *Scheduler) see(store Store, c Change) {
 func (s *Scheduler) note(j *Job) {
 	if j.State.Terminal() {
 		s.queue.remove(j.ID)
+		s.ending[j.ID] = j.Sensor
 		// Whoever ended it also reports and archives it. If that does not happen, we do.
 		s.clerk.later(j.ID, s.cfg.Beat*stopAfter)
 		if j.Parent != nil {
@@ -157,6 +159,7 @@ func (s *Scheduler) note(j *Job) {
 // gone forgets a job that left the live ones; s.mu is held.
 func (s *Scheduler) gone(id string) {
 	s.queue.remove(id)
+	delete(s.ending, id)
 	s.clerk.forget(id)
 	for _, w := range s.waiters[id] {
 		close(w)
