@@ -2,6 +2,7 @@ package actions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -63,16 +64,15 @@ func (t *Task) setIsolation(ctx context.Context, isolated bool, wait time.Durati
 	waited := time.Duration(0)
 	for pause := firstLook; ; pause = min(2*pause, laterLook) {
 		s, err := t.Server.Sensor(ctx, t.Sensor.ID)
-		if err != nil {
+		switch {
+		case err != nil && (waited >= wait || ctx.Err() != nil || errors.Is(err, edr.ErrUnknownSensor)):
 			return IsolateOutput{}, fmt.Errorf("%s sensor %d, look whether it followed: %w", verb, t.Sensor.ID, err)
-		}
-		if s.Isolation == want {
+		case err != nil: // one look that fails says nothing: the next one may tell
+		case s.Isolation == want:
 			return IsolateOutput{State: s.Isolation, Isolated: isolated}, nil
-		}
-		if !s.Online {
+		case !s.Online:
 			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %d: the server has recorded it, the sensor follows when it is back: %w", verb, t.Sensor.ID, edr.ErrOffline)
-		}
-		if waited >= wait {
+		case waited >= wait:
 			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %d: state is still %q after %v: %w", verb, t.Sensor.ID, s.Isolation, wait, edr.ErrTimeout)
 		}
 		t.progress(fmt.Sprintf("%s: waiting for the sensor's check-in", verb))

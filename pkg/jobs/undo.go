@@ -16,15 +16,20 @@ func undoJob(of *Job, spec actions.Spec, r StepRecord, at time.Time) *Job {
 	j := &Job{
 		ID: digest("undo", of.ID, r.ID, strconv.Itoa(r.Item)), Of: of.ID, Rule: of.Rule, Digest: of.Digest,
 		Submitter: of.Submitter, Sensor: of.Sensor, Host: of.Host, Priority: High, Mode: of.Mode, Literal: true,
-		Event: of.Event, State: Parked, Reason: ReasonDelayed, WakeAt: at,
+		Timeout: 24 * time.Hour, Event: of.Event, State: Parked, Reason: ReasonDelayed, WakeAt: at,
 		Detail: fmt.Sprintf("undoes step %s of job %s", r.ID, of.ID),
-		Steps:  []actions.Step{{ID: undoStep, Uses: spec.Undo, With: r.Args}},
+		Steps:  []actions.Step{{ID: undoStep, Uses: spec.Undo, With: r.Args, Retry: &actions.Retry{Max: undoTries, Backoff: time.Minute}}},
 	}
 	return j
 }
 
 // Undoes tells whether the job takes back what a step of another one did.
 func (j *Job) Undoes() bool { return j.Of != "" && len(j.Steps) == 1 && j.Steps[0].ID == undoStep }
+
+// undoTries is how often an undo is tried again. Nobody watches it, and as long as
+// it has not happened an endpoint is off the network: with pauses that grow to
+// ten minutes it goes on for most of a day.
+const undoTries = 100
 
 // undoStep is the id of the one step of a job that undoes another's.
 const undoStep = "undo"
