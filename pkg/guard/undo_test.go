@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -91,12 +92,15 @@ func (m *moody) set(id int, isolated bool) {
 	m.follows[id] = time.Now().Add(time.Duration(m.dice.IntN(20)) * time.Minute)
 }
 
+// undoWorlds: go test ./pkg/guard -run Undo -undo 20 is the long form.
+var undoWorlds = flag.Int("undo", 1, "random worlds in TestEveryUndoHappensOrIsTold")
+
 // TestEveryUndoHappensOrIsTold: sensors are isolated with undo_after while server
 // and sensors misbehave, and the scheduler is restarted again and again. In the
 // end each sensor that was isolated has rejoined, or the end of its undo as
 // something other than succeeded was reported.
 func TestEveryUndoHappensOrIsTold(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range uint64(*undoWorlds) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { undoAll(t, seed) })
 		})
@@ -170,7 +174,7 @@ func undoAll(t *testing.T, seed uint64) {
 		}
 	}
 	t.Logf("%d isolated, %d rejoined, told of %v", count(isolated), len(undone), told)
-	if len(undone) < size/2 || told[7] == "" && isolated[7] {
+	if len(undone) < size*3/4 || told[7] == "" && isolated[7] {
 		t.Errorf("undone %v, told %v", undone, told)
 	}
 }

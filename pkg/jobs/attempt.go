@@ -215,6 +215,11 @@ func (a *attempt) judge(ctx context.Context, out any, err error) *halt {
 	case a.noOpen != nil && !sent:
 		a.rec.Attempts--
 		return a.noSession()
+	case !a.spec.Session && errors.Is(err, edr.ErrOffline):
+		// The server has recorded the wish; the sensor follows when it is back. That
+		// is waiting, not a failed attempt: next time the action looks first.
+		a.rec.Attempts--
+		return a.sleeping(ctx)
 	case errors.Is(err, errStopped) && !sent:
 		return park(ReasonPaused, err.Error(), time.Minute)
 	case errors.As(err, &refusal), errors.Is(err, edr.ErrUnsupported), errors.Is(err, edr.ErrUnknownSensor),
@@ -226,6 +231,14 @@ func (a *attempt) judge(ctx context.Context, out any, err error) *halt {
 		return nil
 	}
 	return a.again(ctx, sent)
+}
+
+// sleeping parks the job while its sensor is offline.
+func (a *attempt) sleeping(ctx context.Context) *halt {
+	if err := a.record(ctx); err != nil {
+		return &halt{keep: true, text: err.Error()}
+	}
+	return park(ReasonOffline, a.rec.Error, time.Minute)
 }
 
 // again prepares another try, or gives up. What may have been sent is looked up
