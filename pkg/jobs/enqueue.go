@@ -17,10 +17,15 @@ import (
 // people have to answer, Approvals; or as Parked with a WakeAt.
 func (s *Scheduler) Enqueue(ctx context.Context, js ...*Job) (created []bool, err error) {
 	now := time.Now()
+	var last time.Time
 	for _, j := range js {
 		if err := s.complete(j, now); err != nil {
 			return nil, err
 		}
+		if !j.Created.After(last) { // jobs of one batch keep their order
+			j.Created = last.Add(time.Nanosecond)
+		}
+		last = j.Created
 	}
 	replaced := s.applyPolicies(js, now)
 	if created, err = s.cfg.Store.Create(ctx, js); err != nil {

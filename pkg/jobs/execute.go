@@ -73,6 +73,7 @@ func (v *visit) run(e *entry) bool {
 	if crashed {
 		v.s.log.Info().Str("job", j.ID).Int("sensor", j.Sensor).Msg("resuming a job that was interrupted")
 	}
+	defer v.exit(j)
 	if e.function != nil {
 		return x.end(x.function(ctx, e.function))
 	}
@@ -157,6 +158,18 @@ func (v *visit) enter(j *Job) error {
 			}
 		}
 		cl.Job, cl.Group = j.ID, j.Group
+		return nil
+	})
+}
+
+// exit frees the job's concurrency group.
+func (v *visit) exit(j *Job) {
+	if j.Group == "" {
+		return
+	}
+	// Should this fail, the group is free when the claim is.
+	_ = v.s.claims.set(v.ctx, v.sensor, v.epoch, func(_ *Table, cl *Claim) error {
+		cl.Job, cl.Group = "", ""
 		return nil
 	})
 }
