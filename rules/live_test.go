@@ -186,3 +186,23 @@ func TestListChange(t *testing.T) {
 	put(t, filepath.Join(dir, "lists", "known.txt"), "x\n")
 	wait(func(LiveState) bool { return live.Set().Source().Lists.Has("known", "X") })
 }
+
+// TestWatchFiles calls at the beginning, and again for each change.
+func TestWatchFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a_test.yaml")
+	put(t, file, "tests: []")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	calls := 0
+	err := WatchFiles(ctx, []string{dir}, func() {
+		if calls++; calls == 1 {
+			put(t, file, "tests: [] # changed")
+			return
+		}
+		cancel()
+	})
+	if err != nil || calls != 2 {
+		t.Errorf("%d calls, %v; want 2", calls, err)
+	}
+}

@@ -83,6 +83,10 @@ func Env(e *events.Event, more map[string]any) map[string]any {
 	for i, name := range eventParts {
 		env[name] = v.Field(i).Interface()
 	}
+	if m := e.Event; m.Age == 0 && !m.Time.IsZero() && !m.Received.IsZero() { // it is not part of a stored event
+		m.Age = m.Received.Sub(m.Time)
+		env["event"] = m
+	}
 	maps.Copy(env, more)
 	return env
 }

@@ -202,3 +202,16 @@ func TestTakes(t *testing.T) {
 		}
 	}
 }
+
+// TestAge: an event that was stored and read back has its age again.
+func TestAge(t *testing.T) {
+	e := sample()
+	e.Event.Received, e.Event.Age = e.Event.Time.Add(90*time.Second), 0
+	tpl, err := chainScope().Template("${{ event.age }}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tpl.Eval(expression.Env(e, nil)); err != nil || got != 90*time.Second {
+		t.Errorf("age = %v, %v", got, err)
+	}
+}
