@@ -20,6 +20,9 @@ const (
 // keep streams what fill writes into the artifact store. The sensor's bytes
 // never lie in memory whole, and a slow store slows the download.
 func (t *Task) keep(ctx context.Context, a Artifact, fill func(io.Writer) error) (Artifact, error) {
+	if t.Artifacts == nil {
+		return Artifact{}, errors.New("there is no artifact store")
+	}
 	a.Sensor, a.Job, a.Rule, a.Digest, a.Time = t.Sensor.ID, t.Job.ID, t.Job.Rule, t.Job.Digest, t.Now()
 	if a.Name == "" {
 		a.Name = baseName(a.Path)

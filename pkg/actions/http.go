@@ -107,7 +107,10 @@ func (t *Task) attempt(ctx context.Context, p HTTPParams, body []byte, out *HTTP
 	if err != nil {
 		return -1, err
 	}
-	client := *t.HTTP
+	client := http.Client{}
+	if t.HTTP != nil {
+		client = *t.HTTP
+	}
 	// A redirect would take the body and its signature to another place.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := client.Do(req)

@@ -2,6 +2,7 @@ package actions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -41,6 +42,9 @@ var _ = Register(Definition[PublishParams, PublishOutput]{
 		Class:   Repeatable,
 	},
 	Do: func(ctx context.Context, t *Task, p PublishParams) (PublishOutput, error) {
+		if t.Publish == nil {
+			return PublishOutput{}, errors.New("publish: there is no bus")
+		}
 		if err := t.Publish(ctx, string(p.Subject), p.Body); err != nil {
 			return PublishOutput{}, fmt.Errorf("publish on %s: %w", p.Subject, err)
 		}
