@@ -23,10 +23,10 @@ budgets:
 	g := guard.New(guard.Config{Policy: policy})
 	for _, s := range []edr.Sensor{{ID: 1, Group: "Domain Controllers"}, {ID: 2, Group: "Office"}, {ID: 3, Group: "Office"}} {
 		v := g.Admit(context.Background(), guard.Ask{Job: fmt.Sprint("job-", s.ID), Step: "iso", Action: "isolate", Sensor: s})
-		fmt.Printf("sensor %d: allowed %t %s\n", s.ID, v.Decision == guard.Allow, v.Reason)
+		fmt.Printf("sensor %d: allowed %t (%s)\n", s.ID, v.Decision == guard.Allow, v.Reason)
 	}
 	// Output:
-	// sensor 1: allowed false protected
-	// sensor 2: allowed true
-	// sensor 3: allowed false budget
+	// sensor 1: allowed false (protected)
+	// sensor 2: allowed true ()
+	// sensor 3: allowed false (budget)
 }
