@@ -108,7 +108,8 @@ type HTTPSource struct {
 
 // ListenSource takes lines on a socket.
 type ListenSource struct {
-	Listen string `yaml:"listen" doc:"host:port to take lines on; empty: off"`
+	Listen string   `yaml:"listen" doc:"host:port to take lines on; empty: off"`
+	From   []string `yaml:"from" doc:"networks that may connect (10.1.0.0/16); needed where listen is not loopback"`
 }
 
 // Jobs bounds what the scheduler does.

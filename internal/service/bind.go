@@ -16,6 +16,7 @@ const byRule = "rule"
 // it, with the event that its expressions will read.
 func bind(set *rules.Set, m *rules.Match, sensor int, server string, now time.Time) (*jobs.Job, error) {
 	r := m.Rule
+	m.Event.LoadRaw() // steps may read raw, long after the message has gone
 	j := &jobs.Job{
 		ID:   jobs.ID(r.ID, m.Event.Event.ID, sensor),
 		Rule: r.ID, Digest: r.Digest, Submitter: byRule,

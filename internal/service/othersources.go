@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -33,13 +34,17 @@ func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) 
 		all = append(all, &lines.File{Origin: origin, Path: f, Follow: true, Place: place})
 	}
 	for _, l := range []struct {
-		address string
-		syslog  bool
-	}{{c.Sources.TCP.Listen, false}, {c.Sources.Syslog.Listen, true}} {
-		if l.address == "" {
+		config.ListenSource
+		syslog bool
+	}{{c.Sources.TCP, false}, {c.Sources.Syslog, true}} {
+		if l.Listen == "" {
 			continue
 		}
-		tcp, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Listen: lines.Listen{Address: l.address}, Syslog: l.syslog})
+		from, err := networks(l.From)
+		if err != nil {
+			return nil, err
+		}
+		tcp, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Listen: lines.Listen{Address: l.Listen, From: from}, Syslog: l.syslog})
 		if err != nil {
 			return nil, err
 		}
@@ -50,6 +55,18 @@ func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) 
 	}
 	rabbit, err := openAMQP(c, log)
 	return append(all, rabbit), err
+}
+
+func networks(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, t := range texts {
+		p, err := netip.ParsePrefix(t)
+		if err != nil {
+			return nil, fmt.Errorf("sources: %q is not a network such as 10.1.0.0/16", t)
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 func openAMQP(c config.Config, log zerolog.Logger) (events.Source, error) {

@@ -24,7 +24,7 @@ type ruleset struct {
 }
 
 func newRuleset(live *rules.Live, roots []string) *ruleset {
-	return &ruleset{live: live, roots: roots, decoder: &events.Decoder{}, last: map[string]time.Time{}}
+	return &ruleset{live: live, roots: roots, decoder: &events.Decoder{LazyRaw: true}, last: map[string]time.Time{}}
 }
 
 // current is the matcher of the set in force; a new set gets its matcher at the
