@@ -33,7 +33,7 @@ type Spec struct {
 	Class       Class
 	Session     bool          // uses a Live Response session, and so a slot
 	Destructive bool          // changes the endpoint or its server
-	Undo        string        // action that reverses it, with the same parameters; empty: none
+	Undo        string        // action that takes it back, with the same parameters; empty: none. That one has no undo itself: guards let an undo pass where they would stop an act
 	Commands    []string      // Live Response commands that the sensor must support
 	Platforms   []edr.OS      // empty: all
 	Permissions []string      // rights that the server's token needs

@@ -59,10 +59,9 @@ type HTTPOutput struct {
 
 var _ = Register(Definition[HTTPParams, HTTPOutput]{
 	Is: Spec{
-		Name:        "http",
-		Summary:     "Send an HTTP request: a webhook, a ticket, an address for the firewall",
-		Class:       Once,
-		Destructive: true,
+		Name:    "http",
+		Summary: "Send an HTTP request: a webhook, a ticket, an address for the firewall",
+		Class:   Once,
 	},
 	Do: func(ctx context.Context, t *Task, p HTTPParams) (HTTPOutput, error) { return t.request(ctx, p) },
 })

@@ -23,6 +23,7 @@ var _ = Register(Definition[MemoryDumpParams, GetFileOutput]{
 		Summary:     "Dump the endpoint's memory and collect the image",
 		Class:       Repeatable,
 		Session:     true,
+		Destructive: true, // it writes gigabytes to the disk
 		Commands:    []string{"memdump", "get file", "delete file"},
 		Platforms:   []edr.OS{edr.Windows},
 		Permissions: []string{permitLiveResponse},

@@ -8,7 +8,6 @@ var _ = Register(Definition[BanHashParams, BanHashOutput]{
 		Summary:     "Let a banned binary run again",
 		Class:       Checkable,
 		Destructive: true,
-		Undo:        "ban_hash",
 		Permissions: []string{permitBan},
 	},
 	Do: func(ctx context.Context, t *Task, p BanHashParams) (BanHashOutput, error) {

@@ -13,7 +13,6 @@ var _ = Register(Definition[IsolateParams, IsolateOutput]{
 		Summary:     "Let an isolated endpoint back on the network, and see that it rejoined",
 		Class:       Checkable,
 		Destructive: true,
-		Undo:        "isolate",
 		Permissions: []string{permitIsolate},
 		Timeout:     30 * time.Minute,
 	},
