@@ -202,3 +202,12 @@ func (c *child) allEnded(n int, within time.Duration) []jobLine {
 	})
 	return all
 }
+
+func (p *place) read(name string) string {
+	p.t.Helper()
+	data, err := os.ReadFile(filepath.Join(p.dir, name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(data)
+}

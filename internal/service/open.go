@@ -154,36 +154,13 @@ func (s *Service) openGuard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.guardsChanged = modified(s.cfg.Guards)
 	policy, err := s.policy()
 	if err != nil {
 		return err
 	}
 	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Record: s.recordChange, Log: s.log})
 	return nil
-}
-
-// policy reads the guards file; none means no guards but the switches of people.
-func (s *Service) policy() (*guard.Policy, error) {
-	p := &guard.Policy{}
-	if s.cfg.Guards != "" {
-		data, err := os.ReadFile(s.cfg.Guards)
-		if err != nil {
-			return nil, fmt.Errorf("guards: %w", err)
-		}
-		if p, err = guard.Load(s.cfg.Guards, data, knownActions()); err != nil {
-			return nil, err
-		}
-	}
-	p.DryRun = p.DryRun || s.cfg.DryRun
-	return p, nil
-}
-
-func knownActions() []guard.Action {
-	var known []guard.Action
-	for _, a := range actions.All() {
-		known = append(known, guard.Action{Name: a.Spec().Name, Destructive: a.Spec().Destructive})
-	}
-	return known
 }
 
 func (s *Service) openRules() error {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -52,6 +53,9 @@ type Service struct {
 	intake    *intake
 	sources   *sources
 	web       *web.Server
+
+	guardsChanged time.Time             // when the guards file in force was written
+	guardsProblem atomic.Pointer[error] // why the newest guards file is not in force; nil: it is
 
 	closers []func() error // in the order of opening
 }
@@ -139,6 +143,7 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { return s.rules.live.Watch(working) })
 	last.Go(func() error { s.gauges(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
+	last.Go(func() error { s.watchGuards(working); return nil })
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.scheduler.Run(ctx) })
@@ -167,11 +172,7 @@ func (s *Service) Close() error {
 // Reload reads rules and guards again: on SIGHUP, and when files change. What has
 // mistakes leaves what was in force.
 func (s *Service) Reload() error {
-	p, err := s.policy()
-	if err == nil {
-		s.guard.Use(p)
-	}
-	return errors.Join(err, s.rules.live.Reload())
+	return errors.Join(s.reloadGuards(), s.rules.live.Reload())
 }
 
 func (s *Service) rulesChanged(st rules.LiveState) {

@@ -174,3 +174,25 @@ func TestEveryJobEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestGuardsReloadWholeOrNotAtAll: a guards file with mistakes leaves the guards as
+// they were, and a good one is in force without a restart.
+func TestGuardsReloadWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	sim := edrsim.New(edrsim.Config{Sensors: 1, CheckIn: 20 * time.Millisecond}).Start()
+	defer sim.Close()
+	p := newPlace(t, sim, listProcesses, "")
+	const protect = "protected: [ { name: all, sensors: \"true\", deny: [list_processes] } ]\n"
+	p.write("guards.yaml", protect)
+	p.write("pipeline.yaml", p.read("pipeline.yaml")+"\nguards: "+p.dir+"/guards.yaml\n")
+	r := p.run()
+	p.write("guards.yaml", "protected: [ { name: all, sensors: \"tru\", deny: [list_processes] } ]\n")
+	if err := r.Reload(); err == nil {
+		t.Error("a guards file with a mistake was taken")
+	}
+	if got := len(r.guard.Policy().Protected); got != 1 {
+		t.Errorf("guards after a bad file = %d, want the one from before", got)
+	}
+	p.write("guards.yaml", "budgets: [ { name: few, actions: [list_processes], times: 5, per: 1h } ]\n")
+	await(t, 10*time.Second, "the new guards", func() bool { return len(r.guard.Policy().Budgets) == 1 })
+}

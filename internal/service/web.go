@@ -62,5 +62,8 @@ func (s *Service) ready(ctx context.Context) []web.Check {
 	if err := s.guard.Stopped(); err != nil {
 		guard.Text = err.Error()
 	}
+	if problem := s.guardsProblem.Load(); problem != nil {
+		guard.Text = "the newest guards file has mistakes; the guards from before are in force: " + (*problem).Error()
+	}
 	return []web.Check{bus, rules, edr, guard}
 }
