@@ -31,9 +31,18 @@ func (d *Document) DecodePart(path Path, into any) Problems {
 	if !whole {
 		return Problems{d.At(path, fmt.Sprintf("%s is missing", path))}
 	}
-	dec := &Decoder{doc: d, fields: map[reflect.Type][]field{}}
+	dec := &Decoder{doc: d, fields: map[reflect.Type][]field{}, left: written(n) + maxAlias}
 	dec.Value(n, path, into)
 	return dec.problems
+}
+
+// written counts the values below a node, aliases not followed.
+func written(n *yaml.Node) int {
+	count := 1
+	for _, c := range n.Content {
+		count += written(c)
+	}
+	return count
 }
 
 // Decoder walks one document. It is for one goroutine.
@@ -41,7 +50,7 @@ type Decoder struct {
 	doc      *Document
 	problems Problems
 	fields   map[reflect.Type][]field
-	visited  int
+	left     int // values that may still be visited
 	depth    int
 	full     bool // a limit was reached and reported
 }
@@ -60,7 +69,7 @@ func (d *Decoder) Report(n *yaml.Node, path Path, message, hint string) {
 
 // enter counts a node against the limits; the caller leaves when it gives true.
 func (d *Decoder) enter(n *yaml.Node, path Path) bool {
-	d.visited++
+	d.left--
 	d.depth++
 	if d.full {
 		d.depth--
@@ -69,7 +78,7 @@ func (d *Decoder) enter(n *yaml.Node, path Path) bool {
 	switch {
 	case d.depth > MaxDepth:
 		d.Report(n, path, fmt.Sprintf("nested more than %d deep", MaxDepth), "")
-	case d.visited > maxNodes:
+	case d.left < 0:
 		d.Report(n, path, "the document is too large once its aliases are filled in", "")
 	default:
 		return true

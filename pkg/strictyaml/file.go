@@ -16,7 +16,7 @@ import (
 const (
 	MaxBytes = 32 << 20 // of one file
 	MaxDepth = 64       // of nesting
-	maxNodes = 1 << 22  // visited in one document, aliases counted each time
+	maxAlias = 1 << 17  // values that aliases may add to those written
 )
 
 // File is a parsed YAML file: its documents and the text they came from.
