@@ -13,6 +13,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/jobs"
@@ -94,8 +95,13 @@ func (s *Service) sweepArtifacts(ctx context.Context) {
 }
 
 // Artifacts implements web.Service.
-func (c console) Artifacts(ctx context.Context, job string) ([]actions.Artifact, error) {
-	records, err := c.artifacts.List(ctx, artifacts.Filter{Job: job})
+func (c console) Artifacts(ctx context.Context, q web.ArtifactQuery) ([]actions.Artifact, error) {
+	return c.files(ctx, artifacts.Filter{Job: q.Job, Last: q.Limit})
+}
+
+// files lists collected files, newest first.
+func (c console) files(ctx context.Context, f artifacts.Filter) ([]actions.Artifact, error) {
+	records, err := c.artifacts.List(ctx, f)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
@@ -71,7 +72,7 @@ func line(j *jobs.Job) web.JobLine {
 		ask := web.Asked{Step: a.Step, Item: a.Item, From: a.From, Need: max(a.Require, 1), Until: a.Until, Else: a.Otherwise}
 		for _, s := range j.Steps {
 			if s.ID == a.Step {
-				ask.Uses = s.Uses
+				ask.Uses, ask.With = s.Uses, s.With
 			}
 		}
 		for _, answer := range a.Answers {
@@ -90,7 +91,7 @@ func (c console) Job(ctx context.Context, id string) (web.JobPage, error) {
 	if err != nil {
 		return web.JobPage{}, err
 	}
-	files, err := c.Artifacts(ctx, id)
+	files, err := c.files(ctx, artifacts.Filter{Job: id, Since: x.Job.Created.Add(-time.Minute)})
 	if err != nil {
 		return web.JobPage{}, err
 	}
@@ -197,35 +198,6 @@ func (c console) Answer(ctx context.Context, by web.User, id string, a web.Answe
 	return err
 }
 
-// Sensors implements web.Service.
-func (c console) Sensors(ctx context.Context) ([]web.SensorLine, error) {
-	all, err := c.edr.Sensors(ctx, edr.SensorQuery{})
-	if err != nil {
-		return nil, err
-	}
-	live, err := c.scheduler.List(ctx, jobs.Query{})
-	if err != nil {
-		return nil, err
-	}
-	lines := make([]web.SensorLine, len(all))
-	at := map[int]*web.SensorLine{}
-	for i, s := range all {
-		lines[i].Sensor = s
-		at[s.ID] = &lines[i]
-	}
-	for _, j := range live {
-		l := at[j.Sensor]
-		switch {
-		case l == nil:
-		case j.State == jobs.Running:
-			l.Running = j.ID
-		default:
-			l.Queue++
-		}
-	}
-	return lines, nil
-}
-
 // Audit implements web.Service.
 func (c console) Audit(ctx context.Context, last int) ([]json.RawMessage, error) {
 	var tail []json.RawMessage
@@ -238,6 +210,17 @@ func (c console) Audit(ctx context.Context, last int) ([]json.RawMessage, error)
 		return err
 	})
 	return tail[max(0, len(tail)-last):], err
+}
+
+// VerifyAudit implements web.Service.
+func (c console) VerifyAudit(ctx context.Context) (web.AuditReport, error) {
+	r, err := audit.Verify(ctx, auditStore(c.bus), nil)
+	report := web.AuditReport{Good: err == nil, Entries: r.Entries, Head: r.Head.Hash}
+	var damage *audit.Damage
+	if errors.As(err, &damage) {
+		report.Damage, err = damage.Error(), nil
+	}
+	return report, err
 }
 
 // Notices implements web.Service.

@@ -1,7 +1,9 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"edrpipe/internal/web"
@@ -17,6 +19,7 @@ func (c console) Overview(ctx context.Context) (web.Overview, error) {
 		Ended: c.history.ended(), Rules: c.rules.live.Set().Len(), EventRate: c.history.rate(), History: c.history.last(),
 		Slots: web.Slots{Limit: st.Limit, Foreign: st.Foreign, Claims: []web.SlotClaim{}},
 	}
+	o.TopRules = topRules(byLabel(c.metrics.Matches, "rule"))
 	if r := c.rules.live.State().Rejected; r != nil {
 		o.RulesError = r.Problems.Error()
 	}
@@ -31,7 +34,7 @@ func (c console) Overview(ctx context.Context) (web.Overview, error) {
 		o.Slots.Claims = append(o.Slots.Claims, line)
 	}
 	if st.Waiting[jobs.ReasonApproval] > 0 {
-		held, err := c.scheduler.List(ctx, jobs.Query{States: []jobs.State{jobs.Held}})
+		held, err := c.scheduler.List(ctx, jobs.Query{States: []jobs.State{jobs.Held}, Limit: web.MaxList})
 		if err != nil {
 			return o, err
 		}
@@ -45,6 +48,18 @@ func (c console) Overview(ctx context.Context) (web.Overview, error) {
 	}
 	o.Stopped, o.DryRun = stopped(s.Stopped), s.DryRun != nil
 	return o, nil
+}
+
+// topRules are the ten rules that match most.
+func topRules(matches map[string]float64) []web.RuleCount {
+	top := []web.RuleCount{}
+	for rule, n := range matches {
+		top = append(top, web.RuleCount{Rule: rule, Matches: n})
+	}
+	slices.SortFunc(top, func(a, b web.RuleCount) int {
+		return cmp.Or(cmp.Compare(b.Matches, a.Matches), cmp.Compare(a.Rule, b.Rule))
+	})
+	return top[:min(10, len(top))]
 }
 
 func stopped(s *guard.Switch) *web.Stopped {
@@ -94,7 +109,7 @@ func (c console) Guards(ctx context.Context) (web.GuardsPage, error) {
 		return web.GuardsPage{}, err
 	}
 	page := web.GuardsPage{
-		Stopped: stopped(s.Stopped), DryRun: s.DryRun != nil, File: c.cfg.Guards, Guards: c.guard.Policy().Words(),
+		Stopped: stopped(s.Stopped), DryRun: s.DryRun != nil, File: c.cfg.Guards, Guards: append([]string{}, c.guard.Policy().Words()...),
 		Budgets: []web.Budget{}, Silences: []web.Silence{},
 	}
 	for _, b := range s.Budgets {

@@ -47,6 +47,7 @@ type Service struct {
 	scheduler *jobs.Scheduler
 	artifacts *artifacts.Store
 	history   *history
+	sensors   *sensorList // for the dashboard
 	notices   notices
 	metrics   *telemetry.Metrics
 	http      *http.Client
@@ -63,7 +64,7 @@ type Service struct {
 // Open puts a service together from its configuration. On an error nothing stays
 // open.
 func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Logger) (*Service, error) {
-	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), history: &history{}, http: &http.Client{Timeout: time.Minute}}
+	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), history: &history{}, sensors: &sensorList{}, http: &http.Client{Timeout: time.Minute}}
 	s.history.metrics = s.metrics
 	for _, open := range []func(context.Context) error{
 		s.openData, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 )
@@ -27,7 +28,7 @@ type Tally struct {
 
 // Tally counts.
 func (s *Service) Tally(ctx context.Context) (Tally, error) {
-	files, err := console{s}.Artifacts(ctx, "")
+	files, err := console{s}.files(ctx, artifacts.Filter{})
 	if err != nil {
 		return Tally{}, err
 	}

@@ -107,7 +107,13 @@ func api(s Service) []route {
 			return nothing{}, s.Answer(r.Context(), userOf(r.Context()), r.PathValue("id"), in)
 		}),
 		call("GET", "/api/v1/rules", Viewer, "Rules in force", func(r *http.Request, _ struct{}) (RulesPage, error) { return s.Rules(r.Context()) }),
-		call("GET", "/api/v1/sensors", Viewer, "Sensors, and our queue for each", func(r *http.Request, _ struct{}) ([]SensorLine, error) { return s.Sensors(r.Context()) }),
+		call("GET", "/api/v1/sensors", Viewer, "Sensors, and our queue for each", func(r *http.Request, _ struct{}) (SensorsPage, error) {
+			q, err := sensorQuery(r)
+			if err != nil {
+				return SensorsPage{}, err
+			}
+			return s.Sensors(r.Context(), q)
+		}, "q", "busy", "limit", "offset"),
 		call("GET", "/api/v1/guards", Viewer, "Guards, budgets, silences", func(r *http.Request, _ struct{}) (GuardsPage, error) { return s.Guards(r.Context()) }),
 		call("POST", "/api/v1/stop", Approver, "Start nothing new, on all replicas", func(r *http.Request, in reasonBody) (nothing, error) {
 			return nothing{}, s.Stop(r.Context(), userOf(r.Context()), in.Why)
@@ -122,18 +128,25 @@ func api(s Service) []route {
 			return nothing{}, s.Unsilence(r.Context(), userOf(r.Context()), r.PathValue("id"))
 		}),
 		call("GET", "/api/v1/audit", Admin, "The newest entries of the audit log", func(r *http.Request, _ struct{}) ([]json.RawMessage, error) {
-			n, err := number(r, "last", 200)
+			n, err := limit(r, "last")
 			if err != nil {
 				return nil, err
 			}
 			return s.Audit(r.Context(), n)
 		}, "last"),
+		call("GET", "/api/v1/audit/verify", Admin, "Prove that nothing was changed or taken out of the audit log", func(r *http.Request, _ struct{}) (AuditReport, error) {
+			return s.VerifyAudit(r.Context())
+		}),
 		call("GET", "/api/v1/why", Viewer, "What became of an event, a job or a sensor, and why", func(r *http.Request, _ struct{}) (Why, error) {
 			return s.Why(r.Context(), r.URL.Query().Get("about"))
 		}, "about"),
 		call("GET", "/api/v1/artifacts", Viewer, "Collected files, newest first", func(r *http.Request, _ struct{}) ([]actions.Artifact, error) {
-			return s.Artifacts(r.Context(), r.URL.Query().Get("job"))
-		}, "job"),
+			n, err := limit(r, "limit")
+			if err != nil {
+				return nil, err
+			}
+			return s.Artifacts(r.Context(), ArtifactQuery{Job: r.URL.Query().Get("job"), Limit: n})
+		}, "job", "limit"),
 	}
 }
 
@@ -160,7 +173,7 @@ func jobQuery(r *http.Request) (JobQuery, error) {
 	if q.Sensor, err = number(r, "sensor", 0); err != nil {
 		return q, err
 	}
-	if q.Limit, err = number(r, "limit", 200); err != nil {
+	if q.Limit, err = limit(r, "limit"); err != nil {
 		return q, err
 	}
 	if s := v.Get("since"); s != "" {
@@ -169,6 +182,26 @@ func jobQuery(r *http.Request) (JobQuery, error) {
 		}
 	}
 	return q, nil
+}
+
+func sensorQuery(r *http.Request) (SensorQuery, error) {
+	v := r.URL.Query()
+	q := SensorQuery{Text: v.Get("q"), Busy: v.Get("busy") != ""}
+	var err error
+	if q.Limit, err = limit(r, "limit"); err != nil {
+		return q, err
+	}
+	q.Offset, err = number(r, "offset", 0)
+	return q, err
+}
+
+// limit reads how long a list shall be: 200 unless told, MaxList at the most.
+func limit(r *http.Request, name string) (int, error) {
+	n, err := number(r, name, 200)
+	if err == nil && (n == 0 || n > MaxList) {
+		n = MaxList
+	}
+	return n, err
 }
 
 func number(r *http.Request, name string, otherwise int) (int, error) {

@@ -24,15 +24,17 @@ type Service interface {
 	Undo(ctx context.Context, by User, id, why string) (jobs []string, err error)
 	Answer(ctx context.Context, by User, id string, a Answer) error
 	Rules(ctx context.Context) (RulesPage, error)
-	Sensors(ctx context.Context) ([]SensorLine, error)
+	Sensors(ctx context.Context, q SensorQuery) (SensorsPage, error)
 	Guards(ctx context.Context) (GuardsPage, error)
 	Stop(ctx context.Context, by User, why string) error
 	Resume(ctx context.Context, by User, why string) error
 	Silence(ctx context.Context, by User, s Silence) (Silence, error)
 	Unsilence(ctx context.Context, by User, id string) error
-	Artifacts(ctx context.Context, job string) ([]actions.Artifact, error)
+	Artifacts(ctx context.Context, q ArtifactQuery) ([]actions.Artifact, error)
 	Artifact(ctx context.Context, id string) (actions.Artifact, io.ReadCloser, error)
 	Audit(ctx context.Context, last int) ([]json.RawMessage, error)
+	// VerifyAudit proves that nothing was changed or taken out of the log.
+	VerifyAudit(ctx context.Context) (AuditReport, error)
 	Why(ctx context.Context, about string) (Why, error)
 	// Notices calls see with each notice on the bus until ctx ends.
 	Notices(ctx context.Context, see func(subject string, body []byte)) error
@@ -51,9 +53,16 @@ type Overview struct {
 	Approvals  int                    `json:"approvals"`
 	Slots      Slots                  `json:"slots"`
 	Rules      int                    `json:"rules"`
+	TopRules   []RuleCount            `json:"top_rules" jsonschema:"description=rules with the most matches since the start"`
 	RulesError string                 `json:"rules_error,omitempty" jsonschema:"description=why the newest rule files are not in force"`
 	EventRate  float64                `json:"event_rate" jsonschema:"description=events per second over the last ten seconds"`
 	History    History                `json:"history"`
+}
+
+// RuleCount is how often a rule has matched.
+type RuleCount struct {
+	Rule    string  `json:"rule"`
+	Matches float64 `json:"matches"`
 }
 
 // Stopped tells who stopped everything and why.
@@ -121,14 +130,15 @@ type JobLine struct {
 
 // Asked is a question that holds a job.
 type Asked struct {
-	Step  string    `json:"step,omitempty"`
-	Item  int       `json:"item,omitempty"`
-	Uses  string    `json:"uses,omitempty"`
-	From  []string  `json:"from,omitempty"`
-	Need  int       `json:"need"`
-	Given int       `json:"given"`
-	Until time.Time `json:"until,omitzero"`
-	Else  string    `json:"otherwise,omitempty"`
+	Step  string         `json:"step,omitempty"`
+	Item  int            `json:"item,omitempty"`
+	Uses  string         `json:"uses,omitempty"`
+	With  map[string]any `json:"with,omitempty" jsonschema:"description=arguments of the step as written"`
+	From  []string       `json:"from,omitempty"`
+	Need  int            `json:"need"`
+	Given int            `json:"given"`
+	Until time.Time      `json:"until,omitzero"`
+	Else  string         `json:"otherwise,omitempty"`
 }
 
 // JobPage is all there is to know of a job.
@@ -187,6 +197,38 @@ type RuleLine struct {
 	LastMatch time.Time `json:"last_match,omitzero"`
 	Breaker   string    `json:"breaker,omitempty" jsonschema:"description=why the rule is held in shadow"`
 	Everybody string    `json:"always_candidate,omitempty" jsonschema:"description=why every event has to be tried"`
+}
+
+// MaxList bounds every list of the API.
+const MaxList = 1000
+
+// SensorQuery selects sensors.
+type SensorQuery struct {
+	Text   string // part of host name, id or system
+	Busy   bool   // only those with jobs
+	Limit  int    // 0: 200
+	Offset int
+}
+
+// SensorsPage is a part of the sensors: those with jobs first, then by name.
+type SensorsPage struct {
+	Total   int          `json:"total" jsonschema:"description=sensors that were selected"`
+	Online  int          `json:"online" jsonschema:"description=of these"`
+	Sensors []SensorLine `json:"sensors"`
+}
+
+// ArtifactQuery selects collected files.
+type ArtifactQuery struct {
+	Job   string
+	Limit int // 0: 200
+}
+
+// AuditReport is the outcome of a verification of the audit log.
+type AuditReport struct {
+	Good    bool   `json:"good"`
+	Entries uint64 `json:"entries"`
+	Head    string `json:"head,omitempty" jsonschema:"description=hash of the last entry"`
+	Damage  string `json:"damage,omitempty" jsonschema:"description=where and how the log was changed"`
 }
 
 // SensorLine is a sensor and what we have to do with it.

@@ -99,9 +99,12 @@ const (
 	recordEnding = ".json"
 )
 
+// idTime is how an id begins.
+const idTime = "20060102t150405"
+
 // newID is ordered by time and cannot be guessed.
 func (s *Store) newID() string {
-	return s.Now().UTC().Format("20060102t150405") + "-" + strings.ToLower(rand.Text())[:16]
+	return s.Now().UTC().Format(idTime) + "-" + strings.ToLower(rand.Text())[:16]
 }
 
 // Put implements actions.ArtifactStore.
@@ -273,6 +276,7 @@ type Filter struct {
 	Sensor int
 	SHA256 string
 	Since  time.Time
+	Last   int // the newest; 0: all
 }
 
 func (f Filter) fits(r Record) bool {
@@ -293,9 +297,15 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list artifacts: %w", err)
 	}
+	slices.Sort(ids)
+	since := f.Since.UTC().Format(idTime)
 	var found []Record
 	var broken []error
-	for _, id := range ids {
+	for _, id := range slices.Backward(ids) {
+		// The id tells when the file was stored, which spares reading the record.
+		if f.Last > 0 && len(found) >= f.Last || !f.Since.IsZero() && id < since {
+			break
+		}
 		rec, err := s.Get(ctx, id)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // deleted in between

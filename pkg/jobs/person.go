@@ -180,7 +180,7 @@ type Query struct {
 // List returns jobs, oldest first.
 func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
 	// The live ones first: a job that ends meanwhile is then found among the finished.
-	all, err := s.live(ctx, q.Sensor)
+	all, err := s.live(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -203,10 +203,10 @@ func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
 	return all, nil
 }
 
-// live reads the records of the live jobs of a sensor, or of all.
-func (s *Scheduler) live(ctx context.Context, sensor int) ([]*Job, error) {
+// live reads the records of the live jobs that q may select.
+func (s *Scheduler) live(ctx context.Context, q Query) ([]*Job, error) {
 	var all []*Job
-	for _, id := range s.liveIDs(sensor) {
+	for _, id := range s.liveIDs(q) {
 		j, err := s.storeOf(id).Get(ctx, id)
 		switch {
 		case err == nil:
@@ -224,18 +224,49 @@ func (q Query) matches(j *Job, server string) bool {
 		(q.Submitter == "" || q.Submitter == j.Submitter)
 }
 
-func (s *Scheduler) liveIDs(sensor int) (ids []string) {
+// liveIDs chooses by what is in memory, so that a short list of a long queue
+// reads few records.
+func (s *Scheduler) liveIDs(q Query) (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, e := range s.queue.jobs {
-		if sensor == 0 || sensor == e.sensor.id {
-			ids = append(ids, id)
+	var chosen []*entry
+	for _, e := range s.queue.jobs {
+		if q.mayMatch(e) {
+			chosen = append(chosen, e)
 		}
 	}
+	if q.Limit > 0 && len(chosen) > q.Limit {
+		slices.SortFunc(chosen, func(a, b *entry) int { return b.created.Compare(a.created) })
+		chosen = chosen[:q.Limit]
+	}
+	for _, e := range chosen {
+		ids = append(ids, e.id)
+	}
 	for id, of := range s.ending {
-		if sensor == 0 || sensor == of {
+		if q.Sensor == 0 || q.Sensor == of {
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// mayMatch leaves out what cannot match. The state in memory may be a moment
+// behind its record, which only matters to those who want all there is.
+func (q Query) mayMatch(e *entry) bool {
+	return (q.Sensor == 0 || q.Sensor == e.sensor.id) && (q.Rule == "" || q.Rule == e.flow.rule) &&
+		(q.Submitter == "" || q.Submitter == e.flow.submitter) &&
+		(q.Limit == 0 || len(q.States) == 0 || slices.Contains(q.States, e.state))
+}
+
+// Waiting counts the live jobs of each sensor that do not run.
+func (s *Scheduler) Waiting() map[int]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[int]int{}
+	for _, e := range s.queue.jobs {
+		if e.state != Running {
+			n[e.sensor.id]++
+		}
+	}
+	return n
 }

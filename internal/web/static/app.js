@@ -33,7 +33,11 @@ async function show({ keep = false } = {}) {
     const content = await page({ id: decodeURIComponent(path.match(pattern)[1] ?? ""), query: new URLSearchParams(query), me, refresh: () => show({ keep: true }) });
     if (mine !== shown) return;
     if (keep && busy()) return; // somebody is typing: the next refresh will do
+    const open = keep ? [...main.querySelectorAll("details[open]")].map((d) => d.dataset.key) : [];
+    const [x, y] = [scrollX, scrollY];
     main.replaceChildren(...[content].flat());
+    for (const d of main.querySelectorAll("details")) d.open = open.includes(d.dataset.key);
+    scrollTo(keep ? x : 0, keep ? y : 0);
     document.title = `${main.querySelector("h1")?.textContent ?? "edrpipe"} – edrpipe`;
   } catch (e) {
     if (mine === shown) main.replaceChildren(h("h1", {}, "That did not work"), h("p", { class: "problem", role: "alert" }, e.message));
@@ -41,7 +45,7 @@ async function show({ keep = false } = {}) {
   await banner();
 }
 
-const busy = () => ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName) || document.querySelector("dialog[open]") || main.querySelector("details[open]");
+const busy = () => ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName) || document.querySelector("dialog[open]") || String(getSelection()) !== "" || main.querySelector("input[type=search]")?.value;
 
 async function banner() {
   const o = await get("overview");
@@ -62,7 +66,9 @@ live((notice) => {
   heard(notice);
   due ??= setTimeout(() => { due = undefined; if (!location.hash.startsWith("#/live") && !location.hash.startsWith("#/why")) show({ keep: true }); }, 700);
 }, (on) => { document.getElementById("connection").className = `dot ${on ? "on" : "off"}`; });
-setInterval(() => show({ keep: true }), 15000);
+// What changes without a notice: rates, check-ins, the times of day.
+const every = () => (location.hash.length < 3 ? 3000 : 15000);
+(function again() { setTimeout(async () => { if (!document.hidden) await show({ keep: true }); again(); }, every()); })();
 
 const goto = { o: "/", j: "/jobs", a: "/approvals", r: "/rules", s: "/sensors", u: "/guards", f: "/artifacts", l: "/live", w: "/why" };
 let going = false;
@@ -73,5 +79,5 @@ addEventListener("keydown", (e) => {
   else if (e.key === "?") document.getElementById("keys").showModal();
   going = e.key === "g";
 });
-addEventListener("hashchange", () => { show(); main.focus(); });
+addEventListener("hashchange", () => { show(); main.focus({ preventScroll: true }); });
 show();

@@ -20,6 +20,7 @@ export function chart(title, values, { step, unit = "" }) {
     svg.append(p);
   }
   return h("div", { class: "card" }, h("div", { class: "name" }, `${title}, last ${span(step * values.length)}`), svg,
+    h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, `${span(step * values.length)} ago`), h("span", {}, "now")),
     h("div", { class: "faint" }, `${new Intl.NumberFormat().format(total)}${unit} in all, at most ${new Intl.NumberFormat().format(top)} in ${span(step)}`));
 }
 

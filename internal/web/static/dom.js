@@ -20,7 +20,7 @@ export function table(columns, rows, { empty = "Nothing here.", rowClass = () =>
   return h("div", { class: "scroll" }, h("table", { class: "stack" },
     h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, c.name)))),
     h("tbody", {}, rows.map((row) => h("tr", { class: rowClass(row) }, columns.map((c) =>
-      h("td", { "data-name": c.name, class: c.num ? "num" : null }, c.cell(row) ?? "")))))));
+      h("td", { "data-name": c.name, class: c.num ? "num" : null }, c.cell(row) || "")))))));
 }
 
 export const state = (s) => h("span", { class: `state ${s}` }, s);
@@ -44,6 +44,27 @@ export const jobLink = (id) => h("a", { href: `#/jobs/${encodeURIComponent(id)}`
 export const number = (n) => new Intl.NumberFormat().format(Math.round((n ?? 0) * 10) / 10);
 export const bytes = (n) => n < 1024 ? `${n} B` : n < 1 << 20 ? `${(n / 1024).toFixed(1)} KiB` : n < 1 << 30 ? `${(n / (1 << 20)).toFixed(1)} MiB` : `${(n / (1 << 30)).toFixed(2)} GiB`;
 export const json = (v) => h("pre", {}, JSON.stringify(v, null, 2));
+
+// meter shows how much of a whole is used.
+export function meter(used, whole) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [k, v] of Object.entries({ class: "meter", viewBox: "0 0 100 6", preserveAspectRatio: "none", role: "img", "aria-label": `${used} of ${whole}` })) svg.setAttribute(k, v);
+  for (const [width, opacity] of [[100, ".2"], [Math.min(100, (100 * used) / Math.max(1, whole)), "1"]]) {
+    const r = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [k, v] of Object.entries({ width, height: 6, fill: "currentColor", opacity })) r.setAttribute(k, v);
+    svg.append(r);
+  }
+  return svg;
+}
+
+// pager leads through a long list; nothing when all of it is shown.
+export function pager(offset, size, total, go) {
+  if (total <= size) return null;
+  return h("div", { class: "bar" },
+    h("button", { disabled: offset === 0, onclick: () => go(Math.max(0, offset - size)) }, "Back"),
+    h("span", { class: "faint" }, `${number(offset + 1)} to ${number(Math.min(offset + size, total))} of ${number(total)}`),
+    h("button", { disabled: offset + size >= total, onclick: () => go(offset + size) }, "Further"));
+}
 
 // filter makes a search field that hides the rows of a list that do not hold its text.
 export function filter(label, list) {

@@ -1,8 +1,9 @@
 import { get, post } from "../api.js";
-import { h, jobLink, when } from "../dom.js";
+import { attempt } from "../ask.js";
+import { h, jobLink, json, when } from "../dom.js";
 
 export async function approvals({ me, refresh }) {
-  const held = (await get("jobs?state=held")).filter((j) => j.asks?.length);
+  const held = (await get("jobs?state=held&limit=1000")).filter((j) => j.asks?.length);
   const may = me.role !== "viewer";
   return [
     h("h1", {}, "Approvals"),
@@ -12,16 +13,18 @@ export async function approvals({ me, refresh }) {
 }
 
 function question(j, a, may, refresh) {
-  const why = h("input", { placeholder: "why (recorded)", "aria-label": "why", maxlength: 500 });
+  const why = h("input", { placeholder: "Why? This is recorded.", "aria-label": "why", maxlength: 500, class: "grow" });
   const answer = (allow) => async () => {
-    try { await post(`jobs/${encodeURIComponent(j.id)}/answer`, { step: a.step, allow, why: why.value }); } catch (e) { alert(e.message); }
-    why.blur();
+    await attempt(() => post(`jobs/${encodeURIComponent(j.id)}/answer`, { step: a.step, allow, why: why.value }), allow ? "You allowed it." : "You denied it.");
+    document.activeElement?.blur();
     refresh();
   };
-  return h("section", { class: "card" },
-    h("h2", {}, `${a.uses || "this job"} on ${j.host || `sensor ${j.sensor}`}?`),
-    h("p", {}, `Rule ${j.rule || "–"}, job `, jobLink(j.id), `. ${a.given} of ${a.need} ${a.need === 1 ? "person has" : "people have"} agreed`,
-      a.from?.length ? `; asked: ${a.from.join(", ")}` : "", a.until ? ["; decided without you ", when(a.until), `: ${a.otherwise || "deny"}`] : ""),
+  return h("section", { class: "card question" },
+    h("h2", {}, `${a.uses || "This job"} on ${j.host || `sensor ${j.sensor}`}?`),
+    h("p", {}, j.rule ? `Rule ${j.rule}` : `Submitted by ${j.submitter}`, ", job ", jobLink(j.id), ", ", when(j.created), "."),
+    a.with && json(a.with),
+    h("p", { class: "faint" }, `${a.given} of ${a.need} ${a.need === 1 ? "answer" : "answers"}`, a.from?.length ? ` from ${a.from.join(", ")}` : "",
+      a.until ? [". Without one, ", when(a.until), `: ${a.otherwise || "deny"}`] : "", "."),
     may ? h("div", { class: "bar" }, why, h("button", { class: "primary", onclick: answer(true) }, "Allow"), h("button", { class: "danger", onclick: answer(false) }, "Deny"))
-      : h("p", { class: "faint" }, "You may look, and approvers may answer."));
+      : h("p", { class: "faint" }, "You may look; approvers may answer."));
 }

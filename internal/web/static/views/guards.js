@@ -1,13 +1,18 @@
 import { get, post, remove } from "../api.js";
-import { h, table, when } from "../dom.js";
+import { ask, attempt } from "../ask.js";
+import { h, meter, table, when } from "../dom.js";
 
 export async function guards({ me, refresh }) {
   const g = await get("guards");
   const may = me.role !== "viewer";
-  const act = (fn) => async () => { try { await fn(); } catch (e) { alert(e.message); } refresh(); };
+  const act = (fn, done) => async () => { await attempt(fn, done); refresh(); };
+  const change = (title, path, options) => async () => {
+    const why = await ask(title, options);
+    if (why !== null) await act(() => post(path, { why }), title)();
+  };
   const toggle = g.stopped
-    ? h("button", { class: "primary", onclick: act(() => post("resume", { why: prompt("Resume: why? This is recorded.") ?? "" })) }, "Resume")
-    : h("button", { class: "danger", onclick: act(async () => { const why = prompt("Stop everything: why? This is recorded."); if (why !== null) await post("stop", { why }); }) }, "Stop everything");
+    ? h("button", { class: "primary", onclick: change("Resume", "resume", { text: "Jobs that wait will start again, on all replicas.", go: "Resume" }) }, "Resume")
+    : h("button", { class: "danger", onclick: change("Stop everything", "stop", { text: "Running steps end, nothing new starts, on all replicas.", go: "Stop", danger: true }) }, "Stop everything");
   return [
     h("h1", {}, "Guards"),
     may && h("div", { class: "bar" }, toggle, h("span", { class: "faint" }, "Stopping lets running steps end and starts nothing new, on all replicas.")),
@@ -15,11 +20,11 @@ export async function guards({ me, refresh }) {
     table([
       { name: "Budget", cell: (b) => b.name },
       { name: "Used", cell: (b) => `${b.used} of ${b.limit}`, num: true },
-      { name: "", cell: (b) => meter(b) },
+      { name: "", cell: (b) => meter(b.used, b.limit) },
       { name: "Free again", cell: (b) => when(b.resets) },
     ], g.budgets, { empty: "No budget is set." }),
     h("h2", {}, "Guards in force"),
-    g.guards.length ? h("ul", {}, g.guards.map((x) => h("li", {}, x))) : h("p", { class: "faint" }, "No guards file is loaded: every rule may act on every sensor."),
+    g.guards?.length ? h("ul", {}, g.guards.map((x) => h("li", {}, x))) : h("p", { class: "faint" }, "No guards file is loaded: every rule may act on every sensor."),
     g.file && h("p", { class: "faint" }, g.file),
     h("h2", {}, "Silences"),
     table([
@@ -31,19 +36,6 @@ export async function guards({ me, refresh }) {
     ], g.silences, { empty: "Nothing is silenced." }),
     may && silenceForm(act),
   ].filter(Boolean);
-}
-
-function meter(b) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 100 6");
-  svg.setAttribute("width", "120");
-  svg.setAttribute("height", "8");
-  for (const [width, opacity] of [[100, ".2"], [Math.min(100, (100 * b.used) / Math.max(1, b.limit)), "1"]]) {
-    const r = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    for (const [k, v] of Object.entries({ width, height: 6, rx: 3, fill: "currentColor", opacity })) r.setAttribute(k, v);
-    svg.append(r);
-  }
-  return svg;
 }
 
 function silenceForm(act) {

@@ -1,7 +1,7 @@
 import { h } from "../dom.js";
 
 // The notices heard since the page was opened, newest first.
-const most = 300;
+const most = 300; // a burst shall not fill the page
 const notices = [];
 let list;
 

@@ -1,40 +1,49 @@
 import { get } from "../api.js";
 import { chart } from "../chart.js";
-import { h, jobLink, number, table } from "../dom.js";
+import { h, jobLink, meter, number, table } from "../dom.js";
 
 export async function overview() {
   const o = await get("overview");
-  const card = (name, value, href) => h("div", { class: "card" }, h("div", { class: "value" }, value), h("div", { class: "name" }, href ? h("a", { href }, name) : name));
   const live = (s) => o.jobs[s] ?? 0;
+  const most = Math.max(1, ...o.top_rules.map((r) => r.matches));
   return [
     h("h1", {}, "Overview"),
     h("div", { class: "cards" },
-      card("events per second", number(o.event_rate)),
-      card("running", number(live("running")), "#/jobs?state=running"),
-      card("queued", number(live("queued")), "#/jobs?state=queued"),
-      card("parked", number(live("parked")), "#/jobs?state=parked"),
-      card("held", number(live("held")), "#/approvals"),
-      card("succeeded", number(o.ended.succeeded), "#/jobs?state=succeeded"),
-      card("failed or unknown", number((o.ended.failed ?? 0) + (o.ended.unknown ?? 0)), "#/jobs?state=failed"),
-      card("rules in force", number(o.rules), "#/rules")),
+      card("events per second", o.event_rate, "#/live"),
+      card("running", live("running"), "#/jobs?state=running"),
+      card("queued", live("queued"), "#/jobs?state=queued"),
+      card("parked", live("parked"), "#/jobs?state=parked"),
+      card("held for people", live("held"), "#/approvals", live("held") > 0 && "wait"),
+      card("succeeded", o.ended.succeeded, "#/jobs?state=succeeded"),
+      card("failed", o.ended.failed, "#/jobs?state=failed", o.ended.failed > 0 && "bad"),
+      card("outcome unknown", o.ended.unknown, "#/jobs?state=unknown", o.ended.unknown > 0 && "bad")),
     h("div", { class: "charts" },
       chart("Events", o.history.events, { step: o.history.step_seconds }),
       chart("Matches", o.history.matches, { step: o.history.step_seconds }),
       chart("Jobs ended", o.history.jobs, { step: o.history.step_seconds }),
       chart("Jobs failed", o.history.failed, { step: o.history.step_seconds })),
-    h("h2", {}, `Live Response sessions: ${o.slots.claims.length} of ${o.slots.limit} ours, ${o.slots.foreign} of others`),
-    table([
-      { name: "Sensor", cell: (c) => c.host || `sensor ${c.sensor}` },
-      { name: "Session", cell: (c) => c.session || "opening" },
-      { name: "Job", cell: (c) => (c.job ? jobLink(c.job) : "idle") },
-      { name: "Replica", cell: (c) => c.owner },
-    ], o.slots.claims, { empty: "No session is open." }),
+    h("div", { class: "halves" },
+      h("section", {},
+        h("h2", {}, "Matches by rule, since the start"),
+        table([
+          { name: "Rule", cell: (r) => h("a", { href: `#/jobs?rule=${encodeURIComponent(r.rule)}` }, r.rule) },
+          { name: "Matches", cell: (r) => number(r.matches), num: true },
+          { name: "", cell: (r) => meter(r.matches, most) },
+        ], o.top_rules, { empty: "No rule has matched yet." }),
+        h("p", { class: "faint" }, h("a", { href: "#/rules" }, `${o.rules} rules in force`))),
+      h("section", {},
+        h("h2", {}, `Live Response sessions: ${o.slots.claims.length} of ${o.slots.limit}`, o.slots.foreign ? `, and ${o.slots.foreign} of others` : "", " "),
+        h("p", {}, meter(o.slots.claims.length, o.slots.limit)),
+        table([
+          { name: "Sensor", cell: (c) => c.host || `sensor ${c.sensor}` },
+          { name: "Session", cell: (c) => c.session || "opening" },
+          { name: "Job", cell: (c) => (c.job ? jobLink(c.job) : "idle") },
+          { name: "Replica", cell: (c) => c.owner },
+        ], o.slots.claims, { empty: "No session is open." }))),
     h("h2", {}, "Health"),
-    table([
-      { name: "What", cell: (c) => c.name },
-      { name: "State", cell: (c) => h("span", { class: `state ${c.ok ? "good" : "bad"}` }, c.ok ? "works" : "does not work") },
-      { name: "", cell: (c) => c.text },
-    ], o.checks),
+    h("ul", { class: "checks" }, o.checks.map((c) => h("li", {}, h("span", { class: `state ${c.ok ? "good" : "bad"}` }, c.ok ? "works" : "does not work"), ` ${c.name} `, h("span", { class: "faint" }, c.text)))),
     h("p", { class: "faint" }, `EDR server ${o.server} · edrpipe ${o.version} · press ? for keys`),
   ];
 }
+
+const card = (name, value, href, tone) => h("a", { class: `card ${tone || ""}`, href }, h("div", { class: "value" }, number(value)), h("div", { class: "name" }, name));

@@ -1,0 +1,79 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"edrpipe/internal/web"
+	"edrpipe/pkg/edr"
+)
+
+// sensorsFresh is how old a list of all sensors may be that is shown.
+const sensorsFresh = 5 * time.Second
+
+// sensorList keeps the list of all sensors for a moment: many open dashboards
+// shall not each read a whole fleet from the EDR server.
+type sensorList struct {
+	mu   sync.Mutex
+	read time.Time
+	all  []edr.Sensor
+}
+
+func (l *sensorList) get(ctx context.Context, server edr.Server) ([]edr.Sensor, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.read) < sensorsFresh {
+		return l.all, nil
+	}
+	all, err := server.Sensors(ctx, edr.SensorQuery{})
+	if err != nil {
+		return nil, err
+	}
+	l.all, l.read = all, time.Now()
+	return all, nil
+}
+
+// Sensors implements web.Service.
+func (c console) Sensors(ctx context.Context, q web.SensorQuery) (web.SensorsPage, error) {
+	all, err := c.sensors.get(ctx, c.edr)
+	if err != nil {
+		return web.SensorsPage{}, err
+	}
+	waiting, claims := c.scheduler.Waiting(), c.scheduler.Stats().Claims
+	page := web.SensorsPage{Sensors: []web.SensorLine{}}
+	want := strings.ToLower(q.Text)
+	for _, s := range all {
+		l := web.SensorLine{Sensor: s, Queue: waiting[s.ID], Running: claims[s.ID].Job}
+		switch text := strings.ToLower(s.Hostname + " " + strconv.Itoa(s.ID) + " " + s.OSVersion); {
+		case q.Busy && l.Queue == 0 && l.Running == "":
+			continue
+		case !strings.Contains(text, want):
+			continue
+		}
+		page.Total++
+		if s.Online {
+			page.Online++
+		}
+		page.Sensors = append(page.Sensors, l)
+	}
+	slices.SortFunc(page.Sensors, func(a, b web.SensorLine) int {
+		return cmp.Or(cmp.Compare(load(b), load(a)), cmp.Compare(a.Hostname, b.Hostname), cmp.Compare(a.ID, b.ID))
+	})
+	from := min(q.Offset, len(page.Sensors))
+	to := min(from+q.Limit, len(page.Sensors))
+	page.Sensors = slices.Clone(page.Sensors[from:to])
+	return page, nil
+}
+
+// load orders sensors: those with something to do come first.
+func load(l web.SensorLine) int {
+	if l.Running != "" {
+		return l.Queue + 1
+	}
+	return l.Queue
+}
