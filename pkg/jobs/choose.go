@@ -13,13 +13,14 @@ type share struct {
 	jobs  int     // live
 }
 
-func (q *queue) join(f flow) {
+func (q *queue) join(f flow) *share {
 	sh := q.shares[f]
 	if sh == nil {
 		sh = &share{start: q.virtual}
 		q.shares[f] = sh
 	}
 	sh.jobs++
+	return sh
 }
 
 func (q *queue) leave(f flow) {
@@ -32,12 +33,8 @@ func (q *queue) leave(f flow) {
 
 // charge takes a share from the job's flow.
 func (q *queue) charge(e *entry) {
-	sh := q.shares[e.flow]
-	if sh == nil {
-		return
-	}
-	q.virtual = max(q.virtual, sh.start)
-	sh.start = q.virtual + 1
+	q.virtual = max(q.virtual, e.share.start)
+	e.share.start = q.virtual + 1
 }
 
 // candidate is a sensor whose head of line may run, with what decides.
@@ -53,16 +50,14 @@ type candidate struct {
 // replica works on.
 func (q *queue) choose(now time.Time, slot bool, elsewhere func(sensor int) bool) (best candidate) {
 	for _, sn := range q.awake {
-		c := candidate{sensor: sn, job: q.head(sn, now)}
-		if sn.stale {
-			c.level = stale
-		} else if c.job == nil || (c.job.session && !slot) || elsewhere(sn.id) {
-			continue
-		} else {
-			c.level = c.job.level(now, q.ageing)
-			c.start = max(q.shares[c.job.flow].start, q.virtual)
+		c := candidate{sensor: sn, level: stale}
+		if !sn.stale {
+			if c.job = q.head(sn, now); c.job == nil || (c.job.session && !slot) {
+				continue
+			}
+			c.level, c.start = c.job.level(now, q.ageing), max(c.job.share.start, q.virtual)
 		}
-		if best.sensor == nil || c.before(best, now) {
+		if (best.sensor == nil || c.before(best, now)) && (sn.stale || !elsewhere(sn.id)) {
 			best = c
 		}
 	}

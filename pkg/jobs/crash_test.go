@@ -182,7 +182,7 @@ func TestCrashMatrix(t *testing.T) {
 	points, fatal := 0, map[string]int{}
 	for _, after := range []bool{false, true} {
 		for _, successor := range []string{"one", "two"} {
-			stride := 7
+			stride := 11
 			if *full {
 				stride = 1
 			}

@@ -13,7 +13,8 @@ type entry struct {
 	revision uint64
 	sensor   *sensor
 	flow     flow
-	priority int // 0 low to 3 critical
+	share    *share // of the flow, once the job is in the queue
+	priority int    // 0 low to 3 critical
 	state    State
 	reason   Reason
 	session  bool // the next step needs one

@@ -98,12 +98,12 @@ func (p *pressure) reason() string {
 // ahead counts the sensors that get a slot before the job's; s.mu is held.
 func (s *Scheduler) ahead(e *entry, now time.Time) int {
 	own := candidate{sensor: e.sensor, job: e, level: e.level(now, s.queue.ageing)}
-	own.start = max(s.queue.shares[e.flow].start, s.queue.virtual)
+	own.start = max(e.share.start, s.queue.virtual)
 	n := 0
 	for _, sn := range s.queue.awake {
 		if h := s.queue.head(sn, now); sn != e.sensor && h != nil && h.session {
 			c := candidate{sensor: sn, job: h, level: h.level(now, s.queue.ageing)}
-			c.start = max(s.queue.shares[h.flow].start, s.queue.virtual)
+			c.start = max(h.share.start, s.queue.virtual)
 			if c.before(own, now) {
 				n++
 			}

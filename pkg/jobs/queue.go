@@ -68,7 +68,7 @@ func (q *queue) put(e *entry, now time.Time) {
 	}
 	q.jobs[e.id] = e
 	q.enterGroup(e)
-	q.join(e.flow)
+	e.share = q.join(e.flow)
 	sn := e.sensor
 	at, _ := slices.BinarySearchFunc(sn.jobs, e, byRank)
 	sn.jobs = slices.Insert(sn.jobs, at, e)

@@ -103,7 +103,7 @@ func (w *world) claimedBy(owner string) bool {
 // than its claims live, at each of its effects in turn, and wake in the middle of
 // what it was about to do.
 func TestPausedReplicaCannotRunAnotherStep(t *testing.T) {
-	stride := 6
+	stride := 11
 	if *full {
 		stride = 1
 	}

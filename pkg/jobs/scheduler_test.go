@@ -15,13 +15,13 @@ import (
 )
 
 // full asks for the long form of the proofs: every crash point instead of every
-// seventh, five times as many random worlds.
+// eleventh, ten times as many random worlds.
 var full = flag.Bool("full", false, "run the long form of the proofs")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if !*full {
-		flag.Set("rapid.checks", "20") // known to exist: rapid is imported
+		flag.Set("rapid.checks", "10") // known to exist: rapid is imported
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -25,7 +25,18 @@ var stores = map[string]func(t testing.TB) Store{
 // newJetStream starts an embedded bus that ends with the test.
 func newJetStream(t testing.TB, dir string) jetstream.JetStream {
 	t.Helper()
-	server, err := natsd.Start(natsd.Config{Dir: dir, Sync: time.Minute})
+	return startBus(t, natsd.Config{Dir: dir, Sync: time.Minute})
+}
+
+// newSyncedJetStream flushes each write to disk, as the product does by default.
+func newSyncedJetStream(t testing.TB, dir string) jetstream.JetStream {
+	t.Helper()
+	return startBus(t, natsd.Config{Dir: dir})
+}
+
+func startBus(t testing.TB, cfg natsd.Config) jetstream.JetStream {
+	t.Helper()
+	server, err := natsd.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
