@@ -27,6 +27,7 @@ type scratch struct {
 	record
 	event  *events.Event // where fields that are not loaded yet come from; nil when all are
 	memo   []uint32      // per atom of the index: turn<<1 | holds
+	tried  []uint32      // per atom of the index: turn in which its conditions were looked at
 	visits []uint32      // per condition of the class: turn in which it was looked at
 	found  []int32
 }
@@ -50,6 +51,7 @@ func newClass(x *Index, ids []int) *Class {
 		return &scratch{
 			record: *newRecord(),
 			memo:   make([]uint32, len(x.atoms)),
+			tried:  make([]uint32, len(x.atoms)),
 			visits: make([]uint32, len(c.conds)),
 		}
 	}
@@ -97,6 +99,10 @@ func (c *Class) candidates(dst []int, s *scratch, p *plan) []int {
 	for _, fp := range p.fields {
 		fp.lookup(&s.record, func(n int32) {
 			sl := &p.slots[n]
+			if s.tried[sl.atom] == s.turn { // a text may have a literal a thousand times
+				return
+			}
+			s.tried[sl.atom] = s.turn
 			if !c.holds(s, sl.atom) {
 				return
 			}
@@ -175,6 +181,7 @@ const maxTurn = 1<<31 - 1
 func (s *scratch) start() {
 	if s.turn == maxTurn { // stamps of two billion events ago would look fresh
 		clear(s.memo)
+		clear(s.tried)
 		clear(s.visits)
 		clear(s.forms)
 		s.turn = 0
