@@ -71,16 +71,17 @@ func (f *fastest) pass(n int, op func(i int)) {
 	}
 }
 
-// perEvent is in nanoseconds; 0 before the stream was run to its end.
+// perEvent is in nanoseconds, over the chunks that were run; 0 if none was.
 func (f *fastest) perEvent() float64 {
 	var sum time.Duration
+	chunks := 0
 	for _, d := range f.best {
-		if d == 0 {
-			return 0
+		if d > 0 {
+			sum += d
+			chunks++
 		}
-		sum += d
 	}
-	return float64(sum) / benchEvents
+	return float64(sum) / float64(max(chunks, 1)*chunk)
 }
 
 // measure runs op b.N times over the stream. Besides the mean it reports the time

@@ -26,6 +26,11 @@ END {
 	print "Events and rules are made by `internal/workload`. Times are those of the fastest of many passes over the stream, in chunks of 64"
 	print "events, since other work on the machine would decide a comparison of means (of the plain loop with 1,000 and more rules: the"
 	print "mean). D is `encoding/json` decoding the same events into a map, measured likewise in the same run."
+	if (load + 0 > cores / 2) {
+		print ""
+		print "**The machine was not idle.** Figures that are means suffer from it: those of the plain loop with 1,000 and more rules (its"
+		print "ratio to the index is flattered), end to end, and loading."
+	}
 	print ""
 	print "| benchmark | time per event | D | events/s |"
 	print "|---|---|---|---|"
