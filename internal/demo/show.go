@@ -94,7 +94,11 @@ func (s Show) ended(n *Narrator) bool {
 
 // tell publishes the story, each beat at its time.
 func (s Show) tell(ctx context.Context) error {
-	for _, b := range Story(time.Now()) {
+	shell, err := s.shell()
+	if err != nil {
+		return err
+	}
+	for _, b := range Story(time.Now(), shell) {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -106,6 +110,20 @@ func (s Show) tell(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// shell is the GUID of the process that the first event is about.
+func (s Show) shell() (string, error) {
+	running, err := s.Simulator.Processes(Ann)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range running {
+		if p.PID == shellPID {
+			return p.GUID, nil
+		}
+	}
+	return "", fmt.Errorf("process %d does not run on sensor %d", shellPID, Ann)
 }
 
 // sum prints what happened, in numbers, and where to look next.

@@ -20,8 +20,9 @@ const (
 	shellMD5   = "7353f60b1739074eb17c5f4dddefe239"
 )
 
-// Story is the intrusion, in order. now stands for the time of the events.
-func Story(now time.Time) []Beat {
+// Story is the intrusion, in order. now stands for the time of the events, shell
+// is the GUID of the PowerShell that Word starts: who kills it compares that.
+func Story(now time.Time, shell string) []Beat {
 	at := func(after time.Duration) float64 { return float64(now.Add(after).UnixMilli()) / 1000 }
 	autorun := Beat{2 * time.Second, "an autorun key is written on WS-BOB", raw(Bob, "WS-BOB", "regmod", at(2*time.Second), map[string]any{
 		"path": `\registry\machine\software\microsoft\windows\currentversion\run\updater`, "action": "writeval", "action_type": 2,
@@ -32,7 +33,7 @@ func Story(now time.Time) []Beat {
 	return []Beat{
 		{time.Second, "Word starts PowerShell on WS-ANN", raw(Ann, "WS-ANN", "procstart", at(time.Second), map[string]any{
 			"path": `c:\windows\system32\windowspowershell\v1.0\powershell.exe`, "command_line": "powershell -enc SQBFAFgA", "username": `CORP\ann`,
-			"pid": 4711, "process_guid": guid(Ann, 4711), "md5": shellMD5,
+			"pid": shellPID, "process_guid": shell, "md5": shellMD5,
 			"parent_path": `c:\program files\microsoft office\winword.exe`, "parent_pid": 812, "parent_process_guid": guid(Ann, 812),
 		})},
 		autorun,

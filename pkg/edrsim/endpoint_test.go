@@ -56,6 +56,33 @@ func TestEndpointsAreApart(t *testing.T) {
 	}
 }
 
+// TestProcesses: what tests and stories see is what Live Response lists.
+func TestProcesses(t *testing.T) {
+	c := start(t, frozen(1))
+	s := c.activate(1)
+	running, err := c.sim.Processes(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := c.ended(s, m{"name": "process list"})["processes"].([]any)
+	if len(listed) != len(running) {
+		t.Fatalf("%d processes, Live Response lists %d", len(running), len(listed))
+	}
+	for i, p := range running {
+		if got := listed[i].(m); got["proc_guid"] != p.GUID || got["path"] != p.Path || got["pid"] != float64(p.PID) {
+			t.Errorf("process %+v, Live Response lists %v", p, got)
+		}
+	}
+	c.ended(s, m{"name": "kill", "object": 2640})
+	running, err = c.sim.Processes(1)
+	if err != nil || slices.ContainsFunc(running, func(p edrsim.Process) bool { return p.PID == 2640 }) {
+		t.Errorf("the killed process is among %v (%v)", running, err)
+	}
+	if _, err := c.sim.Processes(2); err == nil {
+		t.Error("there is no second sensor, and its processes are listed")
+	}
+}
+
 func TestRestart(t *testing.T) {
 	c := start(t, frozen(1))
 	s := c.activate(1)

@@ -68,6 +68,33 @@ func guid(sensor, pid int, started time.Time) string {
 		filetime>>48, filetime&(1<<48-1))
 }
 
+// A Process is one that runs on a sensor's computer, as an event would name it.
+type Process struct {
+	PID               int
+	GUID              string
+	Path, CommandLine string
+	User              string
+}
+
+// Processes lists what runs on a sensor's computer, by PID: for stories whose
+// events name processes that are there, and for tests that look whether they
+// are gone.
+func (s *Server) Processes(sensorID int) ([]Process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, err := s.sensor(sensorID)
+	if err != nil {
+		return nil, err
+	}
+	now := s.clock.now()
+	s.settle(now)
+	var list []Process
+	for _, p := range x.computer(now).procs {
+		list = append(list, Process{p.pid, guid(x.id, p.pid, p.started), p.path, p.line, p.user})
+	}
+	return list, nil
+}
+
 // wireProcess is an entry of a process list.
 type wireProcess struct {
 	PID         int    `json:"pid"`
