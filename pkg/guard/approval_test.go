@@ -52,7 +52,7 @@ func TestTheWordOfSomeIsNotTheWordOfOthers(t *testing.T) {
 		}
 		g.Use(policy)
 		for _, who := range []struct{ name, group string }{{"hal", "help-desk"}, {"ann", "leads"}, {"bob", "leads"}} {
-			if len(f.isolated) != 0 {
+			if f.count() != 0 {
 				t.Errorf("it acted before %s agreed", who.name)
 			}
 			if _, err := s.Approve(ctx, "j", jobs.Answer{By: who.name, Groups: []string{who.group}, Allow: true}); err != nil {
@@ -60,7 +60,7 @@ func TestTheWordOfSomeIsNotTheWordOfOthers(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		if len(f.isolated) != 1 {
+		if f.count() != 1 {
 			j, err := s.Get(ctx, "j")
 			t.Errorf("it did not act when all had agreed: %+v, %v", j, err)
 		}
