@@ -24,9 +24,6 @@ type timedEvent struct {
 	event *events.Event
 }
 
-// maxRepeat bounds the events that one entry of a test makes.
-const maxRepeat = 10_000
-
 // testEvents makes the events of a test, in the order in which they arrive.
 func (t *Test) testEvents() ([]timedEvent, strictyaml.Problems) {
 	b := &eventBuilder{test: t}
