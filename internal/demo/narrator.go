@@ -147,8 +147,27 @@ func host(name string, sensor int) string {
 	return name
 }
 
-// brief shows an output in what is left of a line.
+// brief shows what a step found in what is left of a line.
 func brief(output json.RawMessage) string {
+	var found struct {
+		Processes []json.RawMessage
+		Artifact  struct {
+			Path, SHA256 string
+			Size         int64
+		}
+		Type string
+		Data any
+	}
+	if json.Unmarshal(output, &found) == nil {
+		switch {
+		case found.Processes != nil:
+			return fmt.Sprintf("found %d processes", len(found.Processes))
+		case found.Artifact.SHA256 != "":
+			return fmt.Sprintf("took %s, %d bytes, SHA-256 %.12s…", found.Artifact.Path, found.Artifact.Size, found.Artifact.SHA256)
+		case found.Type != "" && found.Data != nil:
+			return fmt.Sprintf("read %v (%s)", found.Data, found.Type)
+		}
+	}
 	const most = 90
 	s := []rune(string(output))
 	if len(s) > most {
