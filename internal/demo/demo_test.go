@@ -27,7 +27,7 @@ func TestFleetCanBeSimulated(t *testing.T) {
 func TestStoryIsWhatAnEDRSends(t *testing.T) {
 	var sensors []int
 	broken := 0
-	for _, b := range Story(time.Now()) {
+	for _, b := range Story(time.Now(), guid(Ann, 4711)) {
 		found, rejects := new(events.Decoder).Decode(&b.Message)
 		broken += len(rejects)
 		for _, e := range found {
