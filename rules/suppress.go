@@ -133,16 +133,3 @@ func nameUnlessID(id int64, name string) string {
 	}
 	return name
 }
-
-// GroupKey is the concurrency key of a match: jobs of one key run one after the
-// other. Empty: the sensor is enough.
-func (r *Compiled) GroupKey(m *Match) (string, error) {
-	if r.Group == nil {
-		return "", nil
-	}
-	v, err := r.Group.Eval(expression.Env(m.Event, map[string]any{"vars": m.Vars}))
-	if err != nil {
-		return "", failure(r, m.Event, &partError{"concurrency.key", err})
-	}
-	return r.ID + ":" + fmt.Sprint(v), nil
-}

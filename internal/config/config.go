@@ -14,6 +14,7 @@ type Config struct {
 	Guards string        `yaml:"guards" doc:"guards file; empty: none"`
 	Files  string        `yaml:"scripts" doc:"directory with the files that rules may put on endpoints; empty: none"`
 	DryRun bool          `yaml:"dry_run" doc:"decide and record, act on nothing"`
+	Audit  string        `yaml:"audit_key_file" doc:"file with a key for the audit log's hashes, the same on all replicas: then nobody without it can rewrite the log; empty: hashes without a key" secret:"file"`
 	Grace  time.Duration `yaml:"grace" doc:"how long running steps may take to end at shutdown"`
 
 	Bus       Bus       `yaml:"bus"`

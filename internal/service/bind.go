@@ -33,9 +33,9 @@ func bind(set *rules.Set, m *rules.Match, sensor int, server string, now time.Ti
 	if !ok || r.Concurrency == nil {
 		return j, nil
 	}
-	group, err := compiled.GroupKey(m)
+	group, err := compiled.GroupOf(m.Event, m.Vars)
 	if err != nil {
-		return nil, err
+		return nil, rules.Failure{Rule: r, Part: "concurrency.key", Event: m.Event.Event.ID, Err: err}
 	}
 	j.Group, j.Policy = group, jobs.Policy(r.Concurrency.Policy)
 	return j, nil

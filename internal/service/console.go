@@ -201,7 +201,7 @@ func (c console) Answer(ctx context.Context, by web.User, id string, a web.Answe
 // Audit implements web.Service.
 func (c console) Audit(ctx context.Context, last int) ([]json.RawMessage, error) {
 	var tail []json.RawMessage
-	err := audit.Read(ctx, auditStore(c.bus), nil, func(e audit.Entry) error {
+	err := audit.Read(ctx, auditStore(c.bus), c.auditKey, func(e audit.Entry) error {
 		b, err := json.Marshal(e)
 		tail = append(tail, b)
 		if len(tail) > 2*last+100 {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"edrpipe/pkg/audit"
@@ -11,8 +12,18 @@ import (
 	"edrpipe/pkg/jobs"
 )
 
-// auditLog is the log of all replicas on the bus.
-func auditLog(b *bus.Bus) *audit.Log { return audit.New(audit.Config{Store: auditStore(b)}) }
+// openAudit opens the log of all replicas on the bus.
+func (s *Service) openAudit() error {
+	if s.cfg.Audit != "" {
+		key, err := secret(s.cfg.Audit)
+		if err != nil {
+			return fmt.Errorf("audit_key_file: %w", err)
+		}
+		s.auditKey = []byte(key)
+	}
+	s.audit = audit.New(audit.Config{Store: auditStore(s.bus), Key: s.auditKey})
+	return nil
+}
 
 func auditStore(b *bus.Bus) audit.Stream {
 	return audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}

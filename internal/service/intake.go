@@ -232,6 +232,9 @@ func (in *intake) job(ctx context.Context, set *rules.Set, m *rules.Match, senso
 	if err != nil {
 		return nil, err
 	}
+	if v := in.forbidden(j, m.Rule); v.Decision == guard.Deny {
+		return nil, in.decide(ctx, m, sensor, string(v.Reason), v.Guard+": "+v.Detail)
+	}
 	claim, err := in.suppressor.Claim(ctx, set, m, sensor, j.ID)
 	if err != nil {
 		return nil, err
@@ -239,9 +242,6 @@ func (in *intake) job(ctx context.Context, set *rules.Set, m *rules.Match, senso
 	if claim.Suppressed {
 		detail := fmt.Sprintf("job %s acted for the same; again from %s", claim.By, claim.Until.UTC().Format(time.RFC3339))
 		return nil, in.decide(ctx, m, sensor, "suppressed", detail)
-	}
-	if v := in.forbidden(j, m.Rule); v.Decision == guard.Deny {
-		return nil, in.decide(ctx, m, sensor, string(v.Reason), v.Guard+": "+v.Detail)
 	}
 	drop, err := in.limit(ctx, m.Rule, j)
 	if err != nil || drop == "" {

@@ -149,7 +149,9 @@ func (s *Service) openEDR() error {
 
 // openGuard reads the guards file and the state that guards share.
 func (s *Service) openGuard(ctx context.Context) error {
-	s.audit = auditLog(s.bus)
+	if err := s.openAudit(); err != nil {
+		return err
+	}
 	control, err := s.bus.Bucket(ctx, bus.BucketControl)
 	if err != nil {
 		return err

@@ -44,6 +44,7 @@ type Service struct {
 	rules     *ruleset
 	guard     *guard.Guard
 	audit     *audit.Log
+	auditKey  []byte
 	scheduler *jobs.Scheduler
 	artifacts *artifacts.Store
 	history   *history
@@ -125,6 +126,10 @@ func (s *Service) report(ctx context.Context, r jobs.Report) error {
 		return err
 	}
 	s.metrics.Report(r)
+	if r.Final && r.Job.Undoes() && r.Job.State != jobs.Succeeded {
+		s.log.Error().Str("job", r.Job.ID).Str("of", r.Job.Of).Int("sensor", r.Job.Sensor).Str("state", string(r.Job.State)).Str("detail", r.Job.Detail).
+			Msg("what was to be undone is not: somebody has to look")
+	}
 	if r.Final && r.Job.State == jobs.Failed {
 		return s.guard.Failed(ctx, r.Job.Rule, r.Job.ID)
 	}

@@ -28,6 +28,8 @@ type Metrics struct {
 	Steps *prometheus.CounterVec // action, state
 	Live  *prometheus.GaugeVec   // state
 
+	UndoFailed prometheus.Counter // isolations and the like that were to end and did not
+
 	EventToMatch prometheus.Histogram
 	EventToJob   prometheus.Histogram
 	JobToStart   prometheus.Histogram
@@ -76,6 +78,7 @@ func New() *Metrics {
 	m.Batches = histogram("batch_messages", "Messages whose jobs were recorded at once.", []float64{1, 2, 5, 10, 20, 50, 100, 250})
 	m.Ended = counter("jobs_ended_total", "Jobs that came to their end.", "state", "reason")
 	m.Steps = counter("steps_total", "Steps that ended.", "action", "state")
+	m.UndoFailed = single("undo_failed_total", "Jobs that were to take something back, such as an isolation, and did not.")
 	m.EventToMatch = histogram("event_to_match_seconds", "From an event's arrival to its match.", latency)
 	m.EventToJob = histogram("event_to_job_seconds", "From an event's arrival to its recorded job.", latency)
 	m.JobToStart = histogram("job_to_start_seconds", "From a recorded job to its first step.", latency)
@@ -97,6 +100,9 @@ func (m *Metrics) Report(r jobs.Report) {
 	switch {
 	case r.Final:
 		m.Ended.WithLabelValues(string(r.Job.State), string(r.Job.Reason)).Inc()
+		if r.Job.Undoes() && r.Job.State != jobs.Succeeded {
+			m.UndoFailed.Inc()
+		}
 		m.JobToEnd.Observe(r.Job.Ended.Sub(r.Job.Created).Seconds())
 	case r.Step != nil:
 		m.Steps.WithLabelValues(r.Step.Uses, string(r.Step.State)).Inc()

@@ -1,0 +1,100 @@
+// Package architecture holds the house to its plan: who may import whom.
+package architecture
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// level is the floor of each package; imports go down, or stay on the floor where
+// sideways names the pair. A package that is missing here fails the test, so that
+// a new one is given its place.
+var level = map[string]int{
+	"internal/nearest": 0, "internal/secretfiles": 0, "internal/natsd": 0, "examples": 0, "internal/rabbittest": 0,
+	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
+	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
+	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3,
+	"pkg/expression": 2, "pkg/lr": 2, "pkg/bus": 2, "pkg/audit": 2, "pkg/edrsim": 2,
+	"pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
+	"rules/index": 3, "rules": 4, "rules/sigma": 5, "pkg/jobs": 4,
+	"internal/lrshell": 4, "internal/telemetry": 5, "internal/web": 5, "internal/demo": 5, "internal/workload": 5,
+	"internal/service": 6, "cmd/pipeline": 7,
+}
+
+// only lists imports that few may have: everybody else knows an interface, or the
+// dependency is heavy.
+var only = map[string][]string{
+	"github.com/nats-io/nats-server/v2/server": {"internal/natsd"},
+	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/service", "internal/lrshell"},
+	"edrpipe/internal/natsd":         {"internal/service"},
+	"github.com/rabbitmq/amqp091-go": {"pkg/events/amqp", "internal/rabbittest"},
+}
+
+// never lists what must not know of what, however far down it is.
+var never = map[string][]string{
+	"rules":      {"edrpipe/pkg/jobs", "edrpipe/pkg/guard", "edrpipe/pkg/bus", "github.com/nats-io/nats.go"},
+	"pkg/jobs":   {"edrpipe/rules", "edrpipe/pkg/guard", "edrpipe/pkg/lr"},
+	"pkg/guard":  {"edrpipe/rules", "edrpipe/pkg/jobs"},
+	"pkg/edrsim": {"edrpipe/pkg/lr", "edrpipe/pkg/edr", "edrpipe/pkg/jobs"},
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+// packages are those that are built, without tests.
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "edrpipe/...")
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, problems.String())
+	}
+	var all []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImportsGoDown(t *testing.T) {
+	for _, p := range packages(t) {
+		from := strings.TrimPrefix(p.ImportPath, "edrpipe/")
+		if len(p.Imports) == 0 {
+			continue // tests only
+		}
+		floor, known := level[from]
+		if !known {
+			t.Errorf("%s has no floor in this test: give it one", from)
+			continue
+		}
+		for _, imported := range p.Imports {
+			for _, bad := range never[from] {
+				if imported == bad || strings.HasPrefix(imported, bad+"/") {
+					t.Errorf("%s imports %s, and must not know of it", from, imported)
+				}
+			}
+			if allowed, bounded := only[imported]; bounded && !slices.Contains(allowed, from) {
+				t.Errorf("%s imports %s, which is for %s", from, imported, strings.Join(allowed, ", "))
+			}
+			to, ours := strings.CutPrefix(imported, "edrpipe/")
+			if ours && level[to] >= floor {
+				t.Errorf("%s (floor %d) imports %s (floor %d): imports go down", from, floor, to, level[to])
+			}
+		}
+	}
+}
