@@ -36,6 +36,7 @@ type sensor struct {
 	missing bool      // the server does not know it
 	offline time.Time // since when it has been offline; zero: it is online
 
+	pause    time.Time // nothing before: its claim could not be written
 	rest     time.Time // no session before
 	why      Reason    // of rest
 	failures int       // sessions that came to nothing in a row
@@ -146,6 +147,9 @@ func (q *queue) leaveGroup(e *entry) {
 // head is the job of the sensor whose turn it is, or nil. Jobs that wait for
 // something of their own, or for a session that cannot be had now, let others pass.
 func (q *queue) head(sn *sensor, now time.Time) *entry {
+	if sn.pause.After(now) {
+		return nil
+	}
 	sessions := sn.sessionPossible(now)
 	for _, e := range sn.jobs {
 		if e.asleep(now) || (e.session && !sessions) || sn.missing {
@@ -200,6 +204,9 @@ func (sn *sensor) sessionPossible(now time.Time) bool {
 // review decides whether choose has to look at the sensor.
 func (q *queue) review(sn *sensor, now time.Time) {
 	awake := !sn.busy && (sn.stale || q.head(sn, now) != nil)
+	if sn.pause.After(now) {
+		q.setAlarm(sn, sn.pause)
+	}
 	if from := sn.sessionFrom(now); !awake && !sn.busy && len(sn.jobs) > 0 && from.After(now) {
 		q.setAlarm(sn, from)
 	}

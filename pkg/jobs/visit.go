@@ -39,7 +39,7 @@ func (v *visit) work() {
 	if err != nil {
 		if !errors.Is(err, errElsewhere) && !errors.Is(err, errNoSlot) {
 			log.Warn().Err(err).Msg("claiming the sensor")
-			v.s.rest(v.sensor, ReasonServer, v.s.cfg.Beat)
+			v.s.holdOff(v.sensor, v.s.cfg.Beat)
 		}
 		return
 	}
@@ -176,6 +176,13 @@ func (s *Scheduler) rest(sensor int, why Reason, d time.Duration) {
 	sn := s.queue.sensor(sensor)
 	sn.rest, sn.why = time.Now().Add(d), why
 	s.queue.setAlarm(sn, sn.rest)
+}
+
+// holdOff keeps everything off a sensor for a while: its claim cannot be written.
+func (s *Scheduler) holdOff(sensor int, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue.sensor(sensor).pause = time.Now().Add(d)
 }
 
 // info is what is known of the visit's sensor.
