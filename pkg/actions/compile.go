@@ -300,7 +300,11 @@ func (m *marker) text(path strictyaml.Path, text string, want *expression.Type) 
 	case m.literal:
 		m.c.add(Problem{Path: path, Message: "this must be fixed text without ${{ }}: it decides what is executed, and event text may not"})
 	case want != nil && !want.Takes(t.Type()):
-		m.c.add(Problem{Path: path, Message: fmt.Sprintf("this is %s, but must be %s", t.Type(), want)})
+		p := Problem{Path: path, Message: fmt.Sprintf("this is %s, but must be %s", t.Type(), want)}
+		if want.Kind == expression.Text {
+			p.Hint = "a value alone keeps its type; with other text beside it, as in \"sensor ${{ sensor.id }}\", it becomes text"
+		}
+		m.c.add(p)
 	}
 	return templated{}
 }

@@ -53,7 +53,7 @@ func TestCompileFindsMistakes(t *testing.T) {
 		{"parameter missing", uses("get_file", nil), "[0].with", `"path" is missing`, ""},
 		{"type of a literal", uses("get_file", map[string]any{"path": "/a", "count": "x"}), "[0].with.count", "want whole number", ""},
 		{"type of a template", uses("kill_process", map[string]any{"pid": "${{ process.path }}", "guid": "g"}), "[0].with.pid", "this is text, but must be a whole number", ""},
-		{"type of an item", uses("collect", map[string]any{"paths": []any{"/a", "${{ process.pid }}"}}), "[0].with.paths[1]", "this is a whole number, but must be text", ""},
+		{"type of an item", uses("collect", map[string]any{"paths": []any{"/a", "${{ process.pid }}"}}), "[0].with.paths[1]", "this is a whole number, but must be text", "with other text beside it"},
 		{"field", uses("get_file", map[string]any{"path": "${{ process.pth }}"}), "[0].with.path", `no field "pth"`, "did you mean"},
 		{"output", []Step{get, {ID: "x", Uses: "publish", With: map[string]any{"subject": "s", "body": "${{ steps.grab.output.artifact.sha }}"}}}, "[1].with.body", `no field "sha"`, ""},
 		{"step id", []Step{get, {ID: "x", Uses: "isolate", If: `steps.grap.status == "ok"`}}, "[1].if", `"grap"`, "grab"},
