@@ -15,18 +15,27 @@ func newRootCommand() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
+		newArtifactsCommand(),
+		newAuditCommand(),
 		newBridgeCommand(),
 		newConfigCommand(),
 		newDemoCommand(),
+		newDocsCommand(),
 		newEventsCommand(),
 		newHealthCommand(),
+		newJobsCommand(),
 		newLRCommand(),
-		newRunCommand(),
+		newResumeCommand(),
 		newRulesCommand(),
+		newRunCommand(),
 		newSecretsCommand(),
+		newSensorsCommand(),
+		newSilenceCommand(),
 		newSimCommand(),
+		newStopCommand(),
 		newUsersCommand(),
 		newVersionCommand(),
+		newWhyCommand(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	return root

@@ -25,7 +25,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"edr": startEDR},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"edr": startEDR, "service": startService, "capture": capture, "waitstate": waitState},
 	})
 }
 

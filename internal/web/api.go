@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -157,8 +158,10 @@ func (rt route) serve(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, out)
 	case errors.Is(err, ErrBadRequest):
 		writeError(w, http.StatusBadRequest, strings.TrimPrefix(err.Error(), ErrBadRequest.Error()+"\n"))
-	case errors.Is(err, ErrNotFound) || errors.Is(err, jobs.ErrNoJob):
+	case errors.Is(err, ErrNotFound) || errors.Is(err, jobs.ErrNoJob) || errors.Is(err, fs.ErrNotExist):
 		writeError(w, http.StatusNotFound, err.Error())
+	case errors.Is(err, jobs.ErrRefused):
+		writeError(w, http.StatusConflict, err.Error())
 	case errors.Is(err, context.Canceled):
 		writeError(w, http.StatusServiceUnavailable, "the service is shutting down")
 	default:

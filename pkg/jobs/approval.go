@@ -64,15 +64,15 @@ func (a *Approval) refusal() string {
 // take adds an answer. One no is enough to deny; each person counts once.
 func (a *Approval) take(ans Answer) error {
 	if a.Closed {
-		return fmt.Errorf("the approval of step %q is decided already", a.Step)
+		return refuse("the approval of step %q is decided already", a.Step)
 	}
 	if len(a.From) > 0 && !slices.Contains(a.From, ans.By) && !slices.ContainsFunc(ans.Groups, func(g string) bool {
 		return slices.Contains(a.From, g)
 	}) {
-		return fmt.Errorf("%s may not answer: it takes one of %s", ans.By, strings.Join(a.From, ", "))
+		return refuse("%s may not answer: it takes one of %s", ans.By, strings.Join(a.From, ", "))
 	}
 	if slices.ContainsFunc(a.Answers, func(b Answer) bool { return b.By == ans.By }) {
-		return fmt.Errorf("%s has answered already", ans.By)
+		return refuse("%s has answered already", ans.By)
 	}
 	a.Answers = append(slices.Clone(a.Answers), ans)
 	if !ans.Allow {
@@ -126,7 +126,7 @@ func (s *Scheduler) Approve(ctx context.Context, id string, ans Answer) (*Job, e
 	ans.At = time.Now()
 	return s.amend(ctx, id, func(j *Job) (bool, error) {
 		if j.State != Held {
-			return false, fmt.Errorf("job %s is %s: it waits for nobody's approval", id, j.State)
+			return false, refuse("job %s is %s: it waits for nobody's approval", id, j.State)
 		}
 		approvals := slices.Clone(j.Approvals)
 		for i := range approvals {

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,14 +70,14 @@ func (s *Scheduler) Resolve(ctx context.Context, id string, o Outcome, by string
 		return nil, err
 	}
 	if old.State != Unknown {
-		return nil, fmt.Errorf("job %s is %s: only an unknown outcome can be resolved", id, old.State)
+		return nil, refuse("job %s is %s: only an unknown outcome can be resolved", id, old.State)
 	}
 	switch o {
 	case Settled:
 		return nil, nil
 	case Happened, Never:
 	default:
-		return nil, fmt.Errorf("resolve job %s: %q is none of happened, never, settled", id, o)
+		return nil, refuse("resolve job %s: %q is none of happened, never, settled", id, o)
 	}
 	return s.again(ctx, old, by, func(r StepRecord) (StepRecord, bool) {
 		if r.State == StepUnknown && o == Happened {
@@ -97,11 +96,11 @@ func (s *Scheduler) Retry(ctx context.Context, id, by string) (*Job, error) {
 	}
 	switch {
 	case !old.State.Terminal():
-		return nil, fmt.Errorf("job %s is %s: only a job that has ended can be retried", id, old.State)
+		return nil, refuse("job %s is %s: only a job that has ended can be retried", id, old.State)
 	case old.State == Succeeded:
-		return nil, fmt.Errorf("job %s succeeded: there is nothing to retry", id)
+		return nil, refuse("job %s succeeded: there is nothing to retry", id)
 	case old.State == Unknown:
-		return nil, fmt.Errorf("job %s: whether its last step ran is not known; say so with resolve", id)
+		return nil, refuse("job %s: whether its last step ran is not known; say so with resolve", id)
 	}
 	return s.again(ctx, old, by, func(r StepRecord) (StepRecord, bool) { return r, r.State == StepOK })
 }

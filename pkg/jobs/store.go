@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -13,6 +14,18 @@ var (
 	ErrTooLarge = errors.New("record is too large")
 	ErrDamaged  = errors.New("record is damaged")
 )
+
+// ErrRefused marks what a person asked for that the job's state does not allow;
+// nothing was changed.
+var ErrRefused = errors.New("refused")
+
+// refusal is an ErrRefused with its own words.
+type refusal string
+
+func (r refusal) Error() string        { return string(r) }
+func (r refusal) Is(target error) bool { return target == ErrRefused }
+
+func refuse(format string, args ...any) error { return refusal(fmt.Sprintf(format, args...)) }
 
 // MaxRecord bounds a job's record in the store, in bytes: below the bus's
 // default limit of 1 MiB for a message.

@@ -71,7 +71,7 @@ func (s *Scheduler) Undo(ctx context.Context, id, by string) (ids []string, err 
 		ids = append(ids, j.ID)
 	}
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("job %s did nothing that can be undone", id)
+		return nil, refuse("job %s did nothing that can be undone", id)
 	}
 	return ids, nil
 }

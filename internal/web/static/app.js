@@ -27,7 +27,7 @@ async function show({ keep = false } = {}) {
   const [pattern, page] = pages.find(([p]) => p.test(path)) ?? [/()/, overview];
   for (const a of document.querySelectorAll("nav a")) {
     const at = a.getAttribute("href").slice(1);
-    a.toggleAttribute("aria-current", at === "/" ? path === "/" : path.startsWith(at));
+    if (a.toggleAttribute("aria-current", at === "/" ? path === "/" : path.startsWith(at)) && !keep) a.scrollIntoView({ block: "nearest", inline: "center" });
   }
   try {
     const content = await page({ id: decodeURIComponent(path.match(pattern)[1] ?? ""), query: new URLSearchParams(query), me, refresh: () => show({ keep: true }) });

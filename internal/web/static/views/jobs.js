@@ -100,7 +100,7 @@ function actions(p, ended, refresh) {
   }, label);
   return h("div", { class: "bar" },
     !ended && button("Cancel", "cancel", {}, { danger: true, go: "Cancel the job", text: "Steps that have not begun are left out; what was done stays done." }),
-    ended && button("Run again", "retry", {}, { text: "A new job with the same steps; steps that succeeded are not repeated." }),
+    ended && !["succeeded", "unknown"].includes(p.state) && button("Run again", "retry", {}, { text: "A new job with the same steps; steps that succeeded are not repeated." }),
     p.state === "succeeded" && button("Undo", "undo", {}, { text: "Steps that can be undone, such as isolation or a ban, are undone by a new job." }),
     p.state === "unknown" && Object.entries(outcomes).map(([outcome, label]) => button(label, "resolve", { outcome }, { label: "How do you know? This is recorded." })));
 }

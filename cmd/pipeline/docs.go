@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+func newDocsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "docs",
+		Short: "Write man pages or the reference of all commands",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "man DIR",
+		Short: "Write a man page for each command",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o755); err != nil {
+				return err
+			}
+			root := cmd.Root()
+			root.DisableAutoGenTag = true
+			return doc.GenManTree(root, &doc.GenManHeader{Title: "PIPELINE", Section: "1", Source: "edrpipe"}, args[0])
+		},
+	}, &cobra.Command{
+		Use:   "markdown",
+		Short: "Print the reference of all commands, which is docs/cli.md",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return commandReference(cmd.OutOrStdout(), cmd.Root()) },
+	})
+	return cmd
+}
+
+const referenceHead = `# Commands
+
+Made by ` + "`pipeline docs markdown`" + `; a test holds it current. Man pages: ` + "`pipeline docs man DIR`" + `.
+Shell completion, with job ids and rule names of the running service:
+` + "`source <(pipeline completion bash)`" + ` (also zsh, fish, powershell).
+
+Exit status: 0 done; 1 what was asked did not succeed, or a check found errors;
+2 the command line is wrong; 130 interrupted. Colours are left out where NO_COLOR
+is set or the output is no terminal.
+
+`
+
+// commandReference writes the reference of all commands below root.
+func commandReference(w io.Writer, root *cobra.Command) error {
+	root.DisableAutoGenTag = true
+	root.InitDefaultCompletionCmd()
+	var b bytes.Buffer
+	b.WriteString(referenceHead)
+	if err := referTo(&b, root); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, strings.TrimSpace(b.String()))
+	return err
+}
+
+func referTo(b *bytes.Buffer, cmd *cobra.Command) error {
+	anchor := func(file string) string {
+		return "#" + strings.ReplaceAll(strings.TrimSuffix(file, ".md"), "_", "-")
+	}
+	if err := doc.GenMarkdownCustom(cmd, b, anchor); err != nil {
+		return err
+	}
+	b.WriteString("\n")
+	for _, c := range cmd.Commands() {
+		if !c.IsAvailableCommand() || c.Name() == "completion" || c.IsAdditionalHelpTopicCommand() {
+			continue
+		}
+		if err := referTo(b, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCommandReferenceIsCurrent(t *testing.T) {
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "EDRPIPE_") {
+			t.Setenv(name, "") // a default may come from it
+		}
+	}
+	var out, errs bytes.Buffer
+	if status := run(context.Background(), []string{"docs", "markdown"}, nil, &out, &errs); status != exitOK {
+		t.Fatalf("status %d: %s", status, errs.String())
+	}
+	want, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(out.Bytes(), want) {
+		t.Error("docs/cli.md is not current: go run ./cmd/pipeline docs markdown > docs/cli.md")
+	}
+}
+
+func TestManPages(t *testing.T) {
+	dir := t.TempDir()
+	var out, errs bytes.Buffer
+	if status := run(context.Background(), []string{"docs", "man", dir}, nil, &out, &errs); status != exitOK {
+		t.Fatalf("status %d: %s", status, errs.String())
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "pipeline-jobs-submit.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "--sensor") {
+		t.Errorf("the page of jobs submit does not tell of --sensor:\n%s", page)
+	}
+}

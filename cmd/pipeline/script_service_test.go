@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/apiclient"
+	"edrpipe/internal/config"
+	"edrpipe/internal/service"
+	"edrpipe/internal/web"
+	"edrpipe/pkg/edrsim"
+)
+
+const scriptRule = `rules:
+  - id: never-matches
+    title: A rule for completion
+    on: registry
+    when: reg.path == "nothing is called so"
+    steps:
+      - uses: list_processes
+`
+
+// startService is the script command "service": a service on a simulated EDR
+// server of two sensors, whose address and admin token are in the environment.
+// VIEWER_TOKEN is a token that may only look.
+func startService(ts *testscript.TestScript, _ bool, _ []string) {
+	dir := ts.MkAbs("service")
+	ts.Check(os.MkdirAll(filepath.Join(dir, "rules"), 0o700))
+	ts.Check(os.WriteFile(filepath.Join(dir, "rules", "rule.yaml"), []byte(scriptRule), 0o600))
+	hostile := edrsim.FileSpec{Path: `c:\temp\x.exe`, Content: "collected\n"}
+	sim := edrsim.New(edrsim.Config{TimeScale: 100, Fleet: []edrsim.SensorSpec{
+		{Hostname: "WS-ONE", OS: "windows", Files: []edrsim.FileSpec{hostile}},
+		{Hostname: "WS-TWO", OS: "windows"},
+	}}).Start()
+	ts.Defer(sim.Close)
+	ts.Check(os.WriteFile(filepath.Join(dir, "edr.token"), []byte(sim.Token), 0o600))
+
+	viewer, admin := web.NewToken(), web.NewToken()
+	users := &web.Users{List: []web.User{
+		{Name: "ada", Role: web.Admin, Groups: []string{"soc-leads"}, Token: web.HashToken(admin)},
+		{Name: "vera", Role: web.Viewer, Token: web.HashToken(viewer)},
+	}}
+	ts.Check(users.Save(filepath.Join(dir, "users.yaml")))
+
+	cfg := config.Default()
+	cfg.Data, cfg.Rules = filepath.Join(dir, "data"), []string{filepath.Join(dir, "rules")}
+	cfg.Bus.Sync = time.Minute
+	cfg.EDR.Name, cfg.EDR.URL, cfg.EDR.Token, cfg.EDR.SensorPoll = "sim", sim.URL, filepath.Join(dir, "edr.token"), 200*time.Millisecond
+	cfg.Web.Listen, cfg.Web.Users = "127.0.0.1:0", filepath.Join(dir, "users.yaml")
+	s, err := service.Open(context.Background(), cfg, "test", zerolog.Nop())
+	ts.Check(err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	ts.Defer(func() {
+		stop()
+		if err := <-ended; err != nil {
+			ts.Logf("the service ended: %v", err)
+		}
+		ts.Check(s.Close())
+	})
+	ts.Setenv("EDRPIPE_SERVER", s.URL())
+	ts.Setenv("EDRPIPE_TOKEN", admin)
+	ts.Setenv("VIEWER_TOKEN", viewer)
+}
+
+// capture is the script command "capture NAME": it keeps the first word of the
+// last command's output in the environment.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	words := strings.Fields(ts.ReadFile("stdout"))
+	if len(args) != 1 || len(words) == 0 {
+		ts.Fatalf("usage: capture NAME, after a command that prints something")
+	}
+	ts.Setenv(args[0], words[0])
+}
+
+// waitState is the script command "waitstate JOB STATE": it returns when the job
+// of the service in the environment is in the state.
+func waitState(ts *testscript.TestScript, _ bool, args []string) {
+	c := &apiclient.Client{Server: ts.Getenv("EDRPIPE_SERVER"), Token: ts.Getenv("EDRPIPE_TOKEN")}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		var p web.JobPage
+		ts.Check(c.Get(ctx, "jobs/"+args[0], nil, &p))
+		if string(p.State) == args[1] {
+			return
+		}
+	}
+}
