@@ -147,7 +147,7 @@ func TestHostileNamesDoNotChangeWhatIsExecuted(t *testing.T) {
 					}
 					return
 				}
-				argv := splitPOSIX(rt, "")
+				var argv []string
 				if os == edr.Windows {
 					argv = splitWindows(e.lines[0])
 				} else {

@@ -22,7 +22,7 @@ func TestFileActions(t *testing.T) {
 	if a := out.(GetFileOutput).Artifact; a.Job != "job-1" || a.Sensor != 42 || a.Rule != "r" {
 		t.Errorf("artifact = %+v", a)
 	}
-	if out, err = e.do(t, "put_file", map[string]any{"file": "tidy.ps1", "path": `c:\tools\tidy.ps1`}); err != nil {
+	if _, err = e.do(t, "put_file", map[string]any{"file": "tidy.ps1", "path": `c:\tools\tidy.ps1`}); err != nil {
 		t.Errorf("put_file: %v", err)
 	}
 	with := map[string]any{"file": "tidy.ps1", "path": `c:\tools\tidy.ps1`}
