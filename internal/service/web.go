@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -25,8 +27,27 @@ func (s *Service) openWeb(context.Context) error {
 	if s.sources.http != nil {
 		conf.Ingest = s.sources.http
 	}
+	if conf.OIDC, err = s.oidc(); err != nil {
+		return err
+	}
 	s.web, err = web.Listen(conf)
 	return err
+}
+
+// oidc is how people log in at their organisation; nil: not at all.
+func (s *Service) oidc() (*web.OIDC, error) {
+	c := s.cfg.Web
+	if c.OIDCIssuer == "" {
+		return nil, nil
+	}
+	if c.OIDCClient == "" || c.OIDCRedirect == "" {
+		return nil, errors.New("web.oidc_issuer needs web.oidc_client_id and web.oidc_redirect")
+	}
+	o := &web.OIDC{Issuer: c.OIDCIssuer, Client: c.OIDCClient, Redirect: c.OIDCRedirect}
+	if err := readPassword(c.OIDCSecret, &o.Secret); err != nil {
+		return nil, fmt.Errorf("web.oidc_secret_file: %w", err)
+	}
+	return o, nil
 }
 
 func (s *Service) users() (*web.UsersFile, error) {

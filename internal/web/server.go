@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,6 +19,7 @@ type Config struct {
 	Cert   string // certificate file; turns TLS on
 	Key    string
 	Users  *UsersFile
+	OIDC   *OIDC            // nil: tokens only
 	Now    func() time.Time // nil: time.Now
 
 	Service Service
@@ -40,6 +42,8 @@ type Server struct {
 	auth     *auth
 	listener net.Listener
 	http     *http.Server
+
+	organisation *organisation // nil: tokens only
 }
 
 // Listen opens the listener; Serve answers on it.
@@ -58,7 +62,12 @@ func Listen(c Config) (*Server, error) {
 		}
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
-	s := &Server{cfg: c, listener: l, auth: newAuth(c.Users.Current, c.Cert != "", c.Now)}
+	// Behind a proxy that ends TLS the address for the issuer tells that it does.
+	secure := c.Cert != "" || c.OIDC != nil && strings.HasPrefix(c.OIDC.Redirect, "https:")
+	s := &Server{cfg: c, listener: l, auth: newAuth(c.Users.Current, secure, c.Now)}
+	if c.OIDC != nil {
+		s.organisation = &organisation{OIDC: *c.OIDC}
+	}
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	return s, nil
 }
@@ -108,6 +117,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /login", s.loginPage)
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("POST /logout", s.logout)
+	mux.HandleFunc("GET /auth/offers", s.offers)
+	if s.organisation != nil {
+		mux.HandleFunc("GET /auth/start", s.startLogin)
+		mux.HandleFunc("GET /auth/callback", s.endLogin)
+	}
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static())))
 	mux.Handle("GET /{$}", s.auth.require(Viewer, page("index.html")))
 	if s.cfg.Ingest != nil {
