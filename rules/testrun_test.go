@@ -9,30 +9,6 @@ import (
 	"testing"
 )
 
-// TestExamples runs the tests of every example, which together show all of it.
-func TestExamples(t *testing.T) {
-	set, err := Load("../examples/rules")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := set.CheckTests(set.Source().Tests, true).Err(); err != nil {
-		t.Error(err)
-	}
-	coverage := NewCoverage(set)
-	for _, test := range set.Source().Tests {
-		t.Run(test.Rule+"/"+test.Name, func(t *testing.T) {
-			result := test.Run(context.Background(), set)
-			coverage.Add(result)
-			if !result.Passed() {
-				t.Errorf("%s\n%v", strings.Join(result.Failures, "\n"), result.Problems)
-			}
-		})
-	}
-	if got := coverage.Percent(); got < 100 {
-		t.Errorf("the tests of the examples cover %.1f %%:\n%s", got, coverage.Gaps())
-	}
-}
-
 // TestFailing shows what authors are told of tests that fail or are wrong.
 func TestFailing(t *testing.T) {
 	set, err := Load("testdata/failing")
