@@ -19,13 +19,13 @@ import (
 // compiler checks rules and compiles their expressions. It is for one
 // goroutine.
 type compiler struct {
-	lists *Lists
 	event *expression.Scope // of conditions
 	p     *parsedRule       // under work
 }
 
-func newCompiler(lists *Lists) *compiler {
-	return &compiler{lists: lists, event: expression.EventScope().WithLists(lists)}
+// newCompiler makes one of several compilers that share what they remember.
+func newCompiler(lists *Lists, m *expression.Memo) *compiler {
+	return &compiler{event: expression.EventScope().WithLists(lists).Remembering(m)}
 }
 
 func (c *compiler) rule(p *parsedRule) {
@@ -219,7 +219,7 @@ func (c *compiler) concurrency(r *Compiled, vars []expression.Field) {
 
 // chains checks the steps with the actions that they use.
 func (c *compiler) chains(r *Compiled, vars []expression.Field) {
-	site := actions.Site{Vars: vars, Lists: c.lists}
+	site := actions.Site{Vars: vars, Event: c.event}
 	if r.Correlate != nil {
 		site.Correlated = CorrelatedType
 	}

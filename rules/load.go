@@ -3,19 +3,17 @@ package rules
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
+	"iter"
 	"maps"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
-	"github.com/bmatcuk/doublestar/v4"
-
+	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
 )
 
@@ -32,9 +30,7 @@ func Load(paths ...string) (*Set, error) {
 	for _, dir := range directories(files) {
 		l.problems = append(l.problems, l.lists.read(dir)...)
 	}
-	for _, file := range files {
-		l.file(file)
-	}
+	l.read(files)
 	l.compile()
 	l.together()
 	if err := l.problems.Err(); err != nil {
@@ -92,95 +88,6 @@ func (l *loader) unindexed(s *Set) strictyaml.Problems {
 	return found
 }
 
-// ruleFiles finds the files that the paths name, each once, in order.
-func ruleFiles(paths []string) ([]string, strictyaml.Problems) {
-	var files []string
-	var problems strictyaml.Problems
-	for _, path := range paths {
-		found, err := filesAt(path, isRuleFile)
-		switch {
-		case err != nil:
-			problems = append(problems, strictyaml.Problem{File: path, Message: readReason(err)})
-		case len(found) == 0:
-			problems = append(problems, strictyaml.Problem{File: path, Message: "there are no rule files", Hint: "rule files end in .yaml or .yml"})
-		}
-		files = append(files, found...)
-	}
-	if len(paths) == 0 {
-		problems = append(problems, strictyaml.Problem{File: "rules", Message: "no rule files are named"})
-	}
-	slices.Sort(files)
-	return slices.Compact(files), problems
-}
-
-// filesAt lists what a path names: itself, the files below it that are wanted,
-// or what the pattern matches. Hidden files and directories are left out, and
-// with them the copies that a ConfigMap keeps in ..data.
-func filesAt(path string, wanted func(name string) bool) ([]string, error) {
-	if _, err := os.Stat(path); err != nil && strings.ContainsAny(path, "*?[{") {
-		return matchingFiles(path, wanted)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return []string{filepath.Clean(path)}, nil
-	}
-	var files []string
-	err = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case file != path && strings.HasPrefix(entry.Name(), "."):
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-		case !entry.IsDir() && wanted(entry.Name()):
-			files = append(files, filepath.Clean(file))
-		}
-		return nil
-	})
-	return files, err
-}
-
-func matchingFiles(pattern string, wanted func(string) bool) ([]string, error) {
-	found, err := doublestar.FilepathGlob(pattern, doublestar.WithFilesOnly())
-	if err != nil {
-		return nil, fmt.Errorf("the pattern is not valid")
-	}
-	return slices.DeleteFunc(found, func(file string) bool { return !wanted(filepath.Base(file)) }), nil
-}
-
-func isYAML(name string) bool {
-	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
-}
-
-func isTestFile(name string) bool {
-	return isYAML(name) && strings.HasSuffix(strings.TrimSuffix(strings.TrimSuffix(name, ".yaml"), ".yml"), "_test")
-}
-
-func isRuleFile(name string) bool { return isYAML(name) && !isTestFile(name) }
-
-func directories(files []string) []string {
-	var dirs []string
-	for _, file := range files {
-		dirs = append(dirs, filepath.Dir(file))
-	}
-	slices.Sort(dirs)
-	return slices.Compact(dirs)
-}
-
-// readReason is why a file cannot be read, without its name, which stands
-// before it.
-func readReason(err error) string {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		return pathError.Err.Error()
-	}
-	return err.Error()
-}
-
 // loader gathers the rules of all files.
 type loader struct {
 	lists    *Lists
@@ -196,6 +103,20 @@ type parsedRule struct {
 	rule     *Rule
 	compiled *Compiled
 	problems strictyaml.Problems
+}
+
+// read reads the files, on all processors.
+func (l *loader) read(files []string) {
+	parts := make([]loader, len(files))
+	spread(len(files), func(numbers iter.Seq[int]) {
+		for i := range numbers {
+			parts[i].file(files[i])
+		}
+	})
+	for _, part := range parts {
+		l.parsed = append(l.parsed, part.parsed...)
+		l.problems = append(l.problems, part.problems...)
+	}
 }
 
 func (l *loader) file(name string) {
@@ -237,24 +158,31 @@ func (l *loader) add(doc *strictyaml.Document, path strictyaml.Path, written *ru
 
 // compile checks and compiles every rule, on all processors.
 func (l *loader) compile() {
-	todo := make(chan *parsedRule)
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			c := newCompiler(l.lists)
-			for p := range todo {
-				c.rule(p)
-			}
-		})
-	}
-	for _, p := range l.parsed {
-		todo <- p
-	}
-	close(todo)
-	workers.Wait()
+	var memo expression.Memo
+	spread(len(l.parsed), func(numbers iter.Seq[int]) {
+		c := newCompiler(l.lists, &memo)
+		for i := range numbers {
+			c.rule(l.parsed[i])
+		}
+	})
 	for _, p := range l.parsed {
 		l.problems = append(l.problems, p.problems...)
 	}
+}
+
+// spread runs a worker on each processor and waits for them. They divide the
+// numbers below n among them.
+func spread(n int, worker func(numbers iter.Seq[int])) {
+	var taken atomic.Int64
+	numbers := func(yield func(int) bool) {
+		for i := taken.Add(1); i <= int64(n) && yield(int(i-1)); i = taken.Add(1) {
+		}
+	}
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() { worker(numbers) })
+	}
+	workers.Wait()
 }
 
 // together checks what concerns several rules: ids, and the rules that a

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"edrpipe/pkg/strictyaml"
@@ -33,7 +34,19 @@ type Field struct {
 }
 
 // Fields lists the fields of a parameter or output type in the order written.
+// The list is shared: it must not be changed.
 func Fields(t reflect.Type) []Field {
+	if known, ok := described.Load(t); ok {
+		return known.([]Field)
+	}
+	known, _ := described.LoadOrStore(t, fieldsOf(t))
+	return known.([]Field)
+}
+
+// described remembers what Fields said: the same for good.
+var described sync.Map // reflect.Type → []Field
+
+func fieldsOf(t reflect.Type) []Field {
 	if t.Kind() != reflect.Struct {
 		return nil
 	}

@@ -18,7 +18,7 @@ type Site struct {
 	Correlated *expression.Type   // nil: the rule does not correlate
 	Before     []Step             // of on_failure: the chain that failed
 	Failure    bool               // the chain is an on_failure
-	Lists      expression.Lists   // of in_list; nil: none
+	Event      *expression.Scope  // with the event, lists and perhaps a memory; nil: without lists
 }
 
 // Scope is the values that expressions see when a step runs.
@@ -76,7 +76,11 @@ var (
 
 // base is the scope of a chain's expressions before its first step.
 func (s Site) base() *expression.Scope {
-	scope := expression.EventScope().
+	scope := s.Event
+	if scope == nil {
+		scope = expression.EventScope()
+	}
+	scope = scope.
 		With("vars", "variables of the rule", expression.ObjectOf(s.Vars...)).
 		With("job", "the job", jobType).
 		With("rule", "the rule", ruleType)
@@ -85,9 +89,6 @@ func (s Site) base() *expression.Scope {
 	}
 	if s.Failure {
 		scope = scope.With("failed", "the step that failed", failedType)
-	}
-	if s.Lists != nil {
-		scope = scope.WithLists(s.Lists)
 	}
 	return scope
 }

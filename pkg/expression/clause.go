@@ -7,6 +7,7 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
@@ -54,20 +55,22 @@ func (p *Program) Clauses() (*Clause, error) {
 
 func (p *Program) takeApart() (*Clause, error) {
 	s := p.scope
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.language.mu.Lock()
+	defer s.language.mu.Unlock()
 	config := s.settings()
 	config.Expect, config.ExpectAny = reflect.Bool, true
 	tree, found := s.check(p.Source, BoolType, config)
 	if len(found) > 0 {
 		return nil, found
 	}
-	b := &clauseBuilder{scope: s, source: tree.Source}
+	config.Expect = reflect.Invalid
+	b := &clauseBuilder{scope: s, config: config, source: tree.Source}
 	return b.clause(tree.Node, nil)
 }
 
 type clauseBuilder struct {
 	scope  *Scope
+	config *conf.Config
 	source file.Source
 }
 
@@ -126,9 +129,7 @@ func (b *clauseBuilder) generate(n ast.Node, lets []*ast.VariableDeclaratorNode)
 		outer.SetNature(*n.Nature())
 		n = outer
 	}
-	config := b.scope.settings()
-	config.Expect = reflect.Invalid
-	return compiler.Compile(&parser.Tree{Node: n, Source: b.source}, config)
+	return compiler.Compile(&parser.Tree{Node: n, Source: b.source}, b.config)
 }
 
 // fields finds the fields that a comparison names, outside of loops.

@@ -61,8 +61,11 @@ func (s *Scope) compile(source string, want *Type) (*Program, error) {
 	if err := admitSource(source); err != nil {
 		return nil, Errors{err}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if p := s.memo.recall(s, source, want); p != nil {
+		return p, nil
+	}
+	s.language.mu.Lock()
+	defer s.language.mu.Unlock()
 	config := s.settings()
 	config.Expect = reflect.Invalid
 	if want == BoolType {
@@ -74,11 +77,14 @@ func (s *Scope) compile(source string, want *Type) (*Program, error) {
 		return nil, found
 	}
 	result := fromNature(tree.Node.Nature())
+	names := s.memo.names(s, tree.Node)
 	code, err := generate(tree, config)
 	if err != nil {
 		return nil, Errors{translate(source, err)}
 	}
-	return &Program{Source: source, scope: s, typ: result, code: code}, nil
+	p := &Program{Source: source, scope: s, typ: result, code: code}
+	s.memo.keep(p, want, names)
+	return p, nil
 }
 
 // check parses the source and reports everything wrong with it.

@@ -58,7 +58,7 @@ func (v *namesVisitor) reject(node *ast.Node, e *Error) {
 }
 
 func (v *namesVisitor) identifier(n *ast.IdentifierNode) *Error {
-	if v.bound[n.Value] || v.field(n.Value) != nil {
+	if v.bound[n.Value] || v.scope.named(n.Value) != nil {
 		return nil
 	}
 	if n.Value == "$env" {
@@ -74,7 +74,7 @@ func (v *namesVisitor) identifier(n *ast.IdentifierNode) *Error {
 
 func (v *namesVisitor) suggestName(name string) string {
 	var known []string
-	for _, f := range v.scope.names {
+	for _, f := range v.scope.Names() {
 		known = append(known, f.Name)
 	}
 	if where, ok := elsewhere[name]; ok {
@@ -105,7 +105,7 @@ var elsewhere = map[string]string{
 // fieldAnywhere finds a field that is named so but for case and underscores.
 func (v *namesVisitor) fieldAnywhere(name string) string {
 	loose := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) }
-	for _, f := range v.scope.names {
+	for _, f := range v.scope.Names() {
 		for _, inner := range f.Type.Fields {
 			if loose(inner.Name) == loose(name) {
 				return f.Name + "." + inner.Name
@@ -113,15 +113,6 @@ func (v *namesVisitor) fieldAnywhere(name string) string {
 		}
 	}
 	return ""
-}
-
-func (v *namesVisitor) field(name string) *Type {
-	for _, f := range v.scope.names {
-		if f.Name == name {
-			return f.Type
-		}
-	}
-	return nil
 }
 
 // member checks a chain like process.parent.name from its first name on.
@@ -140,7 +131,7 @@ func (v *namesVisitor) member(n *ast.MemberNode) *Error {
 	if !ok || v.bound[root.Value] {
 		return nil // of a let, a call or an item: the type checker knows it
 	}
-	t := v.field(root.Value)
+	t := v.scope.named(root.Value)
 	if t == nil {
 		return v.identifier(root)
 	}

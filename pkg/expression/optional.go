@@ -80,11 +80,7 @@ func rootOf(n ast.Node) (*ast.IdentifierNode, bool) {
 func (s *Scope) typeOf(n ast.Node) *Type {
 	switch n := n.(type) {
 	case *ast.IdentifierNode:
-		for _, f := range s.names {
-			if f.Name == n.Value {
-				return f.Type
-			}
-		}
+		return s.named(n.Value)
 	case *ast.MemberNode:
 		base := s.typeOf(n.Node)
 		name, ok := n.Property.(*ast.StringNode)

@@ -25,12 +25,20 @@ type Lists interface {
 // Scope is what an expression may use: names with types, functions and lists.
 // It is immutable and safe for concurrent use.
 type Scope struct {
-	names []Field
-	event bool // the environment is *events.Event itself, not a map
+	outer *Scope // that this one adds a name to; nil: it has the event's names
+	own   Field  // the name added
 	lists Lists
+	memo  *Memo // nil: nothing is remembered
 
-	mu     sync.Mutex // guards config, which caches types
-	config *conf.Config
+	language *language // of all scopes that grew from the same one by With
+}
+
+// language is the compiler's settings, which cache types. They are for one
+// compilation at a time.
+type language struct {
+	mu    sync.Mutex
+	event *conf.Config // of programs that run on *events.Event; nil: not made yet
+	env   *conf.Config // of programs that run on a map; without its names, see declare
 }
 
 // EventType is the type of the event: its fields are the top-level names.
@@ -49,24 +57,53 @@ var eventParts = func() map[int]string {
 }()
 
 // EventScope is the scope of conditions. They run on *events.Event.
-func EventScope() *Scope {
-	return &Scope{names: EventType.Fields, event: true}
-}
+func EventScope() *Scope { return &Scope{language: &language{}} }
 
 // With is the scope with one more name, or another type for a name. Programs of
 // such a scope run on a map; see Env.
 func (s *Scope) With(name, doc string, t *Type) *Scope {
-	names := slices.DeleteFunc(slices.Clone(s.names), func(f Field) bool { return f.Name == name })
-	return &Scope{names: append(names, Field{Name: name, Doc: doc, Type: t}), lists: s.lists}
+	return &Scope{outer: s, own: Field{Name: name, Doc: doc, Type: t}, lists: s.lists, memo: s.memo, language: s.language}
 }
 
 // WithLists is the scope with lists for in_list.
 func (s *Scope) WithLists(l Lists) *Scope {
-	return &Scope{names: s.names, event: s.event, lists: l}
+	return &Scope{outer: s.outer, own: s.own, lists: l, memo: s.memo, language: &language{}}
 }
 
+// Remembering is the scope with a memory, which it shares with those that grow
+// from it.
+func (s *Scope) Remembering(m *Memo) *Scope {
+	return &Scope{outer: s.outer, own: s.own, lists: s.lists, memo: m, language: s.language}
+}
+
+// onEvent tells that programs of the scope run on *events.Event itself.
+func (s *Scope) onEvent() bool { return s.outer == nil }
+
 // Names lists what expressions may name, in the order declared.
-func (s *Scope) Names() []Field { return slices.Clone(s.names) }
+func (s *Scope) Names() []Field {
+	var added []Field // innermost first
+	for ; s.outer != nil; s = s.outer {
+		if !slices.ContainsFunc(added, func(f Field) bool { return f.Name == s.own.Name }) {
+			added = append(added, s.own)
+		}
+	}
+	slices.Reverse(added)
+	event := slices.DeleteFunc(slices.Clone(EventType.Fields), func(e Field) bool {
+		return slices.ContainsFunc(added, func(f Field) bool { return f.Name == e.Name })
+	})
+	return append(event, added...)
+}
+
+// named is the type of a name; nil when the scope does not have it.
+func (s *Scope) named(name string) *Type {
+	for ; s.outer != nil; s = s.outer {
+		if s.own.Name == name {
+			return s.own.Type
+		}
+	}
+	f, _ := EventType.Field(name)
+	return f.Type
+}
 
 // Lists is what in_list looks into; nil when there are none.
 func (s *Scope) Lists() Lists { return s.lists }
@@ -91,12 +128,29 @@ func Env(e *events.Event, more map[string]any) map[string]any {
 	return env
 }
 
-// settings returns the compiler's settings; the caller holds s.mu.
+// settings returns the compiler's settings, to be used while s.language.mu is
+// held.
 func (s *Scope) settings() *conf.Config {
-	if s.config != nil {
-		return s.config
+	l := s.language
+	if s.onEvent() {
+		if l.event == nil {
+			l.event = s.newSettings(events.Event{})
+		}
+		return l.event
 	}
-	shared := language()
+	if l.env == nil {
+		l.env = s.newSettings(types.Map{})
+		cache := &l.env.NtCache // its maps must exist for the copies to share them
+		cache.FromType(EventType.native)
+		l.env.Env.NumMethods(cache)
+	}
+	own := *l.env
+	own.Env = types.Map{}.Nature() // see declare
+	return &own
+}
+
+func (s *Scope) newSettings(env any) *conf.Config {
+	shared := grammar()
 	c := &conf.Config{
 		Optimize: true, ShortCircuit: true, MaxNodes: MaxNodes,
 		Functions: shared.Functions, Builtins: shared.Builtins, Disabled: shared.Disabled,
@@ -109,18 +163,13 @@ func (s *Scope) settings() *conf.Config {
 			}
 		}
 	}
-	if s.event {
-		c.WithEnv(events.Event{})
-	} else {
-		c.WithEnv(types.Map{}) // see declare
-	}
-	s.config = c
+	c.WithEnv(env)
 	return c
 }
 
-// language is what the settings of all scopes have in common. Nothing changes
+// grammar is what the settings of all scopes have in common. Nothing changes
 // it once it is made.
-var language = sync.OnceValue(func() *conf.Config {
+var grammar = sync.OnceValue(func() *conf.Config {
 	c := conf.CreateNew()
 	for name := range c.Builtins {
 		if _, ok := builtins[name]; !ok {
@@ -140,7 +189,7 @@ var language = sync.OnceValue(func() *conf.Config {
 // expressions use one or two of many. The parts of the event keep their Go types,
 // so that they need not be copied into maps.
 func (s *Scope) declare(tree *parser.Tree, c *conf.Config) {
-	if s.event {
+	if s.onEvent() {
 		return
 	}
 	each(tree.Node, func(n ast.Node) {
@@ -151,15 +200,12 @@ func (s *Scope) declare(tree *parser.Tree, c *conf.Config) {
 		if _, known := c.Env.Fields[id.Value]; known {
 			return
 		}
-		for _, f := range s.names {
-			if f.Name != id.Value {
-				continue
-			}
-			if isEventPart(f.Type) {
-				c.Env.Fields[f.Name] = c.NtCache.FromType(f.Type.native)
-			} else {
-				c.Env.Fields[f.Name] = f.Type.declared().Nature()
-			}
+		switch t := s.named(id.Value); {
+		case t == nil:
+		case isEventPart(t):
+			c.Env.Fields[id.Value] = c.NtCache.FromType(t.native)
+		default:
+			c.Env.Fields[id.Value] = t.declared().Nature()
 		}
 	})
 }

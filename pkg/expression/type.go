@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/expr-lang/expr/checker/nature"
@@ -76,8 +77,15 @@ func Of(t reflect.Type) *Type {
 	if t == nil {
 		return AnyType
 	}
-	return of(t, 0)
+	if known, ok := described.Load(t); ok {
+		return known.(*Type)
+	}
+	known, _ := described.LoadOrStore(t, of(t, 0))
+	return known.(*Type)
 }
+
+// described remembers what Of said: the same for good.
+var described sync.Map // reflect.Type → *Type
 
 // deepest bounds recursive Go types.
 const deepest = 12
@@ -280,7 +288,7 @@ func fromNature(n *nature.Nature) *Type {
 	case n.Type == nil:
 		return AnyType
 	case n.Type == goTime, n.Type == goDuration:
-		return of(n.Type, 0)
+		return Of(n.Type)
 	}
 	switch n.Kind {
 	case reflect.Slice, reflect.Array:
@@ -294,7 +302,7 @@ func fromNature(n *nature.Nature) *Type {
 	case reflect.Func:
 		return AnyType
 	}
-	return of(n.Type, 0)
+	return Of(n.Type)
 }
 
 func objectOf(natures map[string]nature.Nature) *Type {

@@ -22,7 +22,7 @@ func (x *execution) binder(cleanup bool) *actions.Binder {
 }
 
 func newBinder(j *Job, cleanup bool, lists expression.Lists) *actions.Binder {
-	site := actions.Site{Lists: lists, Failure: cleanup}
+	site := actions.Site{Event: expression.EventScope().WithLists(lists), Failure: cleanup}
 	for name := range j.Vars {
 		site.Vars = append(site.Vars, expression.Field{Name: name, Type: expression.AnyType})
 	}
