@@ -39,6 +39,7 @@ shows what comes of it. Ends by itself within a minute.`,
 			return d.run(cmd.Context())
 		},
 	}
+	cmd.AddCommand(newDemoPlayCommand())
 	cmd.Flags().StringVar(&dir, "dir", "", "directory for everything the demo keeps (default: a temporary one, removed at the end)")
 	cmd.Flags().BoolVar(&keep, "keep", false, "stay up with the same addresses until interrupted, to try things by hand")
 	return cmd

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/demo"
 	"edrpipe/pkg/edrsim"
 )
 
@@ -22,6 +23,7 @@ type simFlags struct {
 	certFile, keyFile string
 	tokenFile, fleet  string
 	quirks, faults    []string
+	demo              bool
 }
 
 func newSimCommand() *cobra.Command {
@@ -64,7 +66,9 @@ clock be changed, under /_sim/.`,
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of faults, jitter and latencies")
 	f.StringArrayVar(&flags.quirks, "quirk", nil, "a server behaviour, as name=value (repeatable; unknown names list all)")
 	f.StringArrayVar(&flags.faults, "fault", nil, "a failure, as name=rate (repeatable; unknown names list all)")
-	cmd.MarkFlagsMutuallyExclusive("sensors", "fleet")
+	f.BoolVar(&flags.demo, "demo", false, fmt.Sprintf("the endpoints of \"pipeline demo\", for \"pipeline demo play\"; its clock runs %d times faster", demo.Scale))
+	cmd.MarkFlagsMutuallyExclusive("sensors", "fleet", "demo")
+	cmd.MarkFlagsMutuallyExclusive("time-scale", "demo")
 	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
 	return cmd
 }
@@ -93,6 +97,9 @@ func (f *simFlags) fill(cfg *edrsim.Config) error {
 	}
 	if (f.certFile == "") != (f.keyFile == "") {
 		return errors.New("--tls-cert and --tls-key belong together")
+	}
+	if f.demo {
+		cfg.Fleet, cfg.TimeScale = demo.Fleet(), demo.Scale
 	}
 	if f.fleet != "" {
 		fleet, err := edrsim.LoadFleet(f.fleet)

@@ -23,13 +23,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func shipped(t *testing.T, cluster string) (*server.Server, func(user string) string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"server.conf", "accounts.conf", cluster} {
+	for _, name := range []string{"server.conf", "accounts.conf", "tls-off.conf", cluster} {
 		data, err := os.ReadFile(filepath.Join("../../deploy/nats", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name == cluster {
+		switch name {
+		case cluster:
 			name = "cluster.conf"
+		case "tls-off.conf":
+			name = "tls.conf"
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)

@@ -24,11 +24,14 @@ var accounts = map[string]string{
 	"sys.password":     "SYS_PASSWORD",
 }
 
-// others are secrets of other doors: HTTP ingest, the simulator, the servers of a
-// NATS cluster among themselves.
-var others = []string{"ingest.token", "simulator.token", routeFile}
+// others are secrets of other doors: HTTP ingest, the simulator, Grafana, RabbitMQ,
+// the servers of a NATS cluster among themselves.
+var others = []string{"ingest.token", "simulator.token", "grafana.password", rabbitFile, routeFile}
 
-const routeFile = "route.password"
+const (
+	routeFile  = "route.password"
+	rabbitFile = "rabbitmq.password"
+)
 
 // Make creates what is missing in dir and returns the names of the secrets made.
 // mode is the mode of the files: 0o600, or 0o644 on a volume that only containers share.
@@ -48,9 +51,17 @@ func Make(dir string, mode fs.FileMode) ([]string, error) {
 		}
 		secret[name] = text
 	}
+	for _, more := range []func(string, fs.FileMode) ([]string, error){certificate, users} {
+		names, err := more(dir, mode)
+		made = append(made, names...)
+		if err != nil {
+			return made, err
+		}
+	}
 	return made, errors.Join(
 		write(filepath.Join(dir, "nats-passwords.conf"), accountsConf(secret), mode),
 		write(filepath.Join(dir, "nats-routes.conf"), routesConf(secret[routeFile]), mode),
+		rabbitDefinitions(dir, secret[rabbitFile], mode),
 	)
 }
 

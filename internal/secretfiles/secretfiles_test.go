@@ -1,11 +1,15 @@
 package secretfiles
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"edrpipe/internal/web"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -13,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestWhatIsThereStays(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
 	made, err := Make(dir, 0o600)
-	if err != nil || len(made) != len(accounts)+len(others) {
+	if err != nil || len(made) != len(accounts)+len(others)+2+len(people)+1 {
 		t.Fatalf("made %v: %v", made, err)
 	}
 	before := read(t, dir)
@@ -28,6 +32,49 @@ func TestWhatIsThereStays(t *testing.T) {
 		changed := text != before[name]
 		if want := name == "reader.password" || name == "nats-passwords.conf"; changed != want {
 			t.Errorf("%s changed: %v, want %v", name, changed, want)
+		}
+	}
+}
+
+func TestCertificateServesEveryNameOfTheDeployment(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Make(dir, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, certificateFile), filepath.Join(dir, keyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crt, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(crt)
+	for _, host := range append([]string{"127.0.0.1"}, hosts...) {
+		if _, err := crt.Verify(x509.VerifyOptions{Roots: roots, DNSName: host}); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+// TestUsersComeIn reads the users file as the service does.
+func TestUsersComeIn(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Make(dir, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	users, err := web.LoadUsers(filepath.Join(dir, usersFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range people {
+		token, err := os.ReadFile(filepath.Join(dir, p.name+".token"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u, ok := users.ByToken(string(token)); !ok || u.Name != p.name || string(u.Role) != p.role {
+			t.Errorf("the token of %s opens for %+v, %v", p.name, u, ok)
 		}
 	}
 }

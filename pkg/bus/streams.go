@@ -63,48 +63,38 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// answerWithin bounds each request of Setup: a cluster does not answer at all while
+// it has no leader, nor always when two replicas ask for the same at once.
+const answerWithin = 4 * time.Second
+
 // Setup creates the streams and buckets that are missing and brings the limits
-// of those that exist up to date. It can be run at every start, by every replica.
+// of those that exist up to date. It can be run at every start, by every replica,
+// and again after an error.
 func (b *Bus) Setup(ctx context.Context) error {
 	for _, c := range b.streams() {
-		if _, err := b.js.CreateOrUpdateStream(ctx, c); err != nil {
+		err := answered(ctx, func(ctx context.Context) error { _, err := b.js.CreateOrUpdateStream(ctx, c); return err })
+		if err != nil {
 			return fmt.Errorf("stream %s: %w", c.Name, err)
 		}
 	}
 	for _, c := range b.buckets() {
-		if err := b.setupBucket(ctx, c); err != nil {
+		err := answered(ctx, func(ctx context.Context) error { _, err := b.js.CreateOrUpdateKeyValue(ctx, c); return err })
+		if err != nil {
 			return fmt.Errorf("bucket %s: %w", c.Bucket, err)
 		}
 	}
 	store := jetstream.ObjectStoreConfig{Bucket: BucketArtifacts, Description: "collected files", Replicas: b.replicas, MaxBytes: b.limits.ArtifactBytes}
-	if _, err := b.js.CreateOrUpdateObjectStore(ctx, store); err != nil {
+	err := answered(ctx, func(ctx context.Context) error { _, err := b.js.CreateOrUpdateObjectStore(ctx, store); return err })
+	if err != nil {
 		return fmt.Errorf("object store %s: %w", BucketArtifacts, err)
 	}
 	return nil
 }
 
-// setupBucket creates a bucket, or brings the limits of one that is there up to
-// date. What else its users have turned on stays: a message's time to live cannot
-// be turned off again, and the server refuses to try.
-func (b *Bus) setupBucket(ctx context.Context, c jetstream.KeyValueConfig) error {
-	stream, err := b.js.Stream(ctx, "KV_"+c.Bucket)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = b.js.CreateKeyValue(ctx, c)
-		if errors.Is(err, jetstream.ErrBucketExists) {
-			return nil // another replica was faster
-		}
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	now := stream.CachedInfo().Config
-	if now.MaxAge == c.TTL && now.Replicas == c.Replicas {
-		return nil
-	}
-	now.MaxAge, now.Replicas = c.TTL, c.Replicas
-	_, err = b.js.UpdateStream(ctx, now)
-	return err
+func answered(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	return ask(ctx)
 }
 
 // streams lists the streams. Old events give way to new ones (an operator sees it

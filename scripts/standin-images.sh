@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Makes the images that the compose file needs, from what is on this machine: Go
+# with a filled module cache, and Debian's busybox-static. For air-gapped sites
+# and for CI without a registry. Tags: edrpipe:standin and nats:standin.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export DOCKER_BUILDKIT=0 CGO_ENABLED=0 GOFLAGS=${GOFLAGS:--buildvcs=false}
+busybox=$(command -v busybox) || { echo "busybox is missing: apt-get install busybox-static"; exit 1; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+root=$work/edrpipe
+mkdir -p "$root"/data "$root"/secrets "$root"/etc/ssl/certs dist
+go build -trimpath -ldflags '-s -w' -o "$root/pipeline" ./cmd/pipeline
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"; fi
+tar -C "$root" --owner=0 --group=0 -cf dist/image.tar pipeline etc
+# A fresh volume takes its owner from the directory that it is mounted over.
+tar -C "$root" --owner=65532 --group=65532 -rf dist/image.tar data secrets
+docker build -q -t edrpipe:standin -f deploy/Dockerfile.airgap . >/dev/null 2>&1
+
+nats=$work/nats
+mkdir -p "$nats/bin"
+go build -trimpath -ldflags '-s -w' -o "$nats/nats-server" github.com/nats-io/nats-server/v2
+cp "$busybox" "$nats/bin/busybox"
+for tool in sh wget; do ln -s busybox "$nats/bin/$tool"; done
+docker build -q -t nats:standin -f deploy/compose/Dockerfile.nats-standin "$nats" >/dev/null 2>&1
+docker image inspect -f '{{index .RepoTags 0}} {{.Size}} bytes' edrpipe:standin nats:standin
