@@ -33,6 +33,7 @@ func newRootCommand() *cobra.Command {
 		newSilenceCommand(),
 		newSimCommand(),
 		newStopCommand(),
+		newStateCommand(),
 		newUsersCommand(),
 		newVersionCommand(),
 		newWhyCommand(),

@@ -14,6 +14,7 @@ import (
 
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/jobs"
 )
 
 func TestMain(m *testing.M) {
@@ -196,6 +197,57 @@ func publishUntilKilled(dir string) {
 		if err := enc.Encode(ack.Sequence); err != nil {
 			panic(err)
 		}
+	}
+}
+
+// TestSetupLeavesWhatOthersSet runs Setup as the second start of a service does:
+// on a bucket whose stream the scheduler has given what it needs.
+func TestSetupLeavesWhatOthersSet(t *testing.T) {
+	b, stop := embedded(t, t.TempDir())
+	defer stop()
+	if _, err := jobs.OpenKV(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Setup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.JetStream().Stream(t.Context(), "KV_"+bus.BucketJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s.CachedInfo().Config; !c.AllowAtomicPublish || !c.AllowMsgTTL {
+		t.Errorf("atomic batches %v, expiring markers %v; want both", c.AllowAtomicPublish, c.AllowMsgTTL)
+	}
+}
+
+func TestSetupChangesLimits(t *testing.T) {
+	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := ns.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, age := range []time.Duration{time.Hour, 2 * time.Hour} {
+		b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns, Limits: bus.Limits{EventsAge: age, JobsAge: age}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Setup(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{bus.StreamEvents, "KV_" + bus.BucketFinished} {
+			s, err := b.JetStream().Stream(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := s.CachedInfo().Config.MaxAge; got != age {
+				t.Errorf("%s is kept for %v, want %v", name, got, age)
+			}
+		}
+		b.Close()
 	}
 }
 

@@ -63,40 +63,6 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// answerWithin bounds each request of Setup: a cluster does not answer at all while
-// it has no leader, nor always when two replicas ask for the same at once.
-const answerWithin = 4 * time.Second
-
-// Setup creates the streams and buckets that are missing and brings the limits
-// of those that exist up to date. It can be run at every start, by every replica,
-// and again after an error.
-func (b *Bus) Setup(ctx context.Context) error {
-	for _, c := range b.streams() {
-		err := answered(ctx, func(ctx context.Context) error { _, err := b.js.CreateOrUpdateStream(ctx, c); return err })
-		if err != nil {
-			return fmt.Errorf("stream %s: %w", c.Name, err)
-		}
-	}
-	for _, c := range b.buckets() {
-		err := answered(ctx, func(ctx context.Context) error { _, err := b.js.CreateOrUpdateKeyValue(ctx, c); return err })
-		if err != nil {
-			return fmt.Errorf("bucket %s: %w", c.Bucket, err)
-		}
-	}
-	store := jetstream.ObjectStoreConfig{Bucket: BucketArtifacts, Description: "collected files", Replicas: b.replicas, MaxBytes: b.limits.ArtifactBytes}
-	err := answered(ctx, func(ctx context.Context) error { _, err := b.js.CreateOrUpdateObjectStore(ctx, store); return err })
-	if err != nil {
-		return fmt.Errorf("object store %s: %w", BucketArtifacts, err)
-	}
-	return nil
-}
-
-func answered(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	return ask(ctx)
-}
-
 // streams lists the streams. Old events give way to new ones (an operator sees it
 // in the stream's first sequence); results, and above all audit, are kept longer.
 func (b *Bus) streams() []jetstream.StreamConfig {

@@ -1,0 +1,89 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Setup creates the streams and buckets that are missing and brings the limits
+// of those that exist up to date. It can be run at every start, by every replica,
+// and again after an error.
+func (b *Bus) Setup(ctx context.Context) error {
+	for _, c := range b.streams() {
+		create := func(ctx context.Context) error { _, err := b.js.CreateStream(ctx, c); return err }
+		if err := b.ensure(ctx, c, create); err != nil {
+			return fmt.Errorf("stream %s: %w", c.Name, err)
+		}
+	}
+	for _, c := range b.buckets() {
+		create := func(ctx context.Context) error { _, err := b.js.CreateKeyValue(ctx, c); return err }
+		if err := b.ensure(ctx, jetstream.StreamConfig{Name: "KV_" + c.Bucket, MaxAge: c.TTL, Replicas: c.Replicas}, create); err != nil {
+			return fmt.Errorf("bucket %s: %w", c.Bucket, err)
+		}
+	}
+	c := jetstream.ObjectStoreConfig{Bucket: BucketArtifacts, Description: "collected files", Replicas: b.replicas, MaxBytes: b.limits.ArtifactBytes}
+	create := func(ctx context.Context) error { _, err := b.js.CreateObjectStore(ctx, c); return err }
+	if err := b.ensure(ctx, jetstream.StreamConfig{Name: "OBJ_" + c.Bucket, MaxBytes: c.MaxBytes, Replicas: c.Replicas}, create); err != nil {
+		return fmt.Errorf("object store %s: %w", BucketArtifacts, err)
+	}
+	return nil
+}
+
+// A cluster leaves a request without an answer when another replica asks for the
+// same at once, so whoever gets none looks whether the stream has come by itself.
+const (
+	lookAgain   = time.Second
+	setUpWithin = 15 * time.Second
+)
+
+// ensure has a stream with the wanted limits: made by create where it is missing.
+// Whatever else others have set on it stays, as the scheduler does with its bucket.
+func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig, create func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, setUpWithin)
+	defer cancel()
+	for {
+		stream, err := within(ctx, func(ctx context.Context) (jetstream.Stream, error) { return b.js.Stream(ctx, want.Name) })
+		switch {
+		case err == nil:
+			return b.adjust(ctx, stream.CachedInfo().Config, want)
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			_, err = within(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, create(ctx) })
+		}
+		if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+			return err
+		}
+	}
+}
+
+func within[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookAgain)
+	defer cancel()
+	return ask(ctx)
+}
+
+// adjust brings the limits of a stream up to date.
+func (b *Bus) adjust(ctx context.Context, is, want jetstream.StreamConfig) error {
+	next := is
+	next.MaxAge, next.Replicas = want.MaxAge, want.Replicas
+	if want.MaxBytes != 0 {
+		next.MaxBytes = want.MaxBytes
+	}
+	if want.Subjects != nil {
+		next.Subjects, next.Duplicates = want.Subjects, want.Duplicates
+		next.AllowAtomicPublish = is.AllowAtomicPublish || want.AllowAtomicPublish
+	}
+	if sameLimits(is, next) {
+		return nil
+	}
+	_, err := b.js.UpdateStream(ctx, next)
+	return err
+}
+
+func sameLimits(a, b jetstream.StreamConfig) bool {
+	return a.MaxAge == b.MaxAge && a.MaxBytes == b.MaxBytes && a.Replicas == b.Replicas && a.Duplicates == b.Duplicates &&
+		a.AllowAtomicPublish == b.AllowAtomicPublish && fmt.Sprint(a.Subjects) == fmt.Sprint(b.Subjects)
+}
