@@ -25,7 +25,7 @@ func (f *edrFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", os.Getenv("EDRPIPE_EDR_URL"), "EDR server, https://host[:port] (also $EDRPIPE_EDR_URL)")
 	flags.StringVar(&f.tokenFile, "token-file", os.Getenv("EDRPIPE_EDR_TOKEN_FILE"), "file with the API token (instead of $EDRPIPE_EDR_TOKEN)")
-	flags.StringVar(&f.ca, "ca", "", "PEM file of the authorities to trust instead of the system's")
+	flags.StringVar(&f.ca, "ca", os.Getenv("EDRPIPE_EDR_CA"), "PEM file of the authorities to trust instead of the system's (also $EDRPIPE_EDR_CA)")
 	flags.StringVar(&f.pin, "pin", "", "the server's certificate: PEM file, or its SHA-256 in hex")
 	flags.BoolVar(&f.insecure, "insecure", false, "accept any certificate and plain http: the token can be read on the way")
 }

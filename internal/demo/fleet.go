@@ -21,8 +21,8 @@ const (
 	Slow  = 7 // takes seconds for each command
 )
 
-// shellPID is the process that the first event is about.
-const shellPID = 4711
+// ShellPID is the process that the first event is about.
+const ShellPID = 4711
 
 // EveWakes is when the sleeping sensor wakes, in real time after the start.
 const EveWakes = 14 * time.Second
@@ -33,7 +33,7 @@ func Fleet() []edrsim.SensorSpec {
 	return []edrsim.SensorSpec{
 		{Hostname: "WS-ANN", OS: "windows", Group: "Office", Processes: []edrsim.ProcessSpec{
 			{PID: 812, Path: `c:\program files\microsoft office\winword.exe`, CommandLine: `winword.exe "invoice.docm"`, User: `CORP\ann`},
-			{PID: shellPID, Path: `c:\windows\system32\windowspowershell\v1.0\powershell.exe`, CommandLine: "powershell -enc SQBFAFgA", User: `CORP\ann`},
+			{PID: ShellPID, Path: `c:\windows\system32\windowspowershell\v1.0\powershell.exe`, CommandLine: "powershell -enc SQBFAFgA", User: `CORP\ann`},
 		}},
 		{Hostname: "WS-BOB", OS: "windows", Group: "Office", Files: []edrsim.FileSpec{implant}, Registry: []edrsim.RegistrySpec{
 			{Path: `HKLM\software\microsoft\windows\currentversion\run\updater`, Type: "REG_SZ", Data: `c:\users\public\updater.exe -quiet`},

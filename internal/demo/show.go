@@ -119,11 +119,11 @@ func (s Show) shell() (string, error) {
 		return "", err
 	}
 	for _, p := range running {
-		if p.PID == shellPID {
+		if p.PID == ShellPID {
 			return p.GUID, nil
 		}
 	}
-	return "", fmt.Errorf("process %d does not run on sensor %d", shellPID, Ann)
+	return "", fmt.Errorf("process %d does not run on sensor %d", ShellPID, Ann)
 }
 
 // sum prints what happened, in numbers, and where to look next.

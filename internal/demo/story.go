@@ -33,7 +33,7 @@ func Story(now time.Time, shell string) []Beat {
 	return []Beat{
 		{time.Second, "Word starts PowerShell on WS-ANN", raw(Ann, "WS-ANN", "procstart", at(time.Second), map[string]any{
 			"path": `c:\windows\system32\windowspowershell\v1.0\powershell.exe`, "command_line": "powershell -enc SQBFAFgA", "username": `CORP\ann`,
-			"pid": shellPID, "process_guid": shell, "md5": shellMD5,
+			"pid": ShellPID, "process_guid": shell, "md5": shellMD5,
 			"parent_path": `c:\program files\microsoft office\winword.exe`, "parent_pid": 812, "parent_process_guid": guid(Ann, 812),
 		})},
 		autorun,
