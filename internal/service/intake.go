@@ -32,6 +32,7 @@ type intake struct {
 	dead       *jetstream.DeadLetters
 	notices    notices
 	metrics    *telemetry.Metrics
+	tracing    *telemetry.Tracing
 	log        zerolog.Logger
 
 	queue chan events.Message
@@ -112,8 +113,13 @@ func (in *intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
 		if _, err := in.scheduler.Enqueue(ctx, wanted[:n]...); err != nil {
 			return err
 		}
+		now, told := time.Now(), map[string]bool{}
 		for _, j := range wanted[:n] {
-			telemetry.Since(in.metrics.EventToJob, j.Event.Event.Received, time.Now())
+			telemetry.Since(in.metrics.EventToJob, j.Event.Event.Received, now)
+			if id := j.Event.Event.ID; !told[id] {
+				told[id] = true
+				in.tracing.Recorded(j.Event, now)
+			}
 		}
 		wanted = wanted[n:]
 	}
@@ -201,6 +207,7 @@ func (in *intake) jobs(ctx context.Context, set *rules.Set, m *rules.Match) ([]*
 	in.metrics.Matches.WithLabelValues(m.Rule.ID).Inc()
 	in.rules.matched(m.Rule.ID, now)
 	telemetry.Since(in.metrics.EventToMatch, m.Event.Event.Received, now)
+	in.tracing.Matched(m.Event, m.Rule.ID, now)
 	if m.Refused == rules.NoSensor {
 		if err := in.sensors.find(ctx, m); err != nil {
 			return nil, err
@@ -235,6 +242,7 @@ func (in *intake) job(ctx context.Context, set *rules.Set, m *rules.Match, senso
 	if v := in.forbidden(j, m.Rule); v.Decision == guard.Deny {
 		return nil, in.decide(ctx, m, sensor, string(v.Reason), v.Guard+": "+v.Detail)
 	}
+	j.Trace = in.tracing.Parent(m.Event)
 	claim, err := in.suppressor.Claim(ctx, set, m, sensor, j.ID)
 	if err != nil {
 		return nil, err

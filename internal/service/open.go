@@ -190,7 +190,7 @@ func (s *Service) openJobs(ctx context.Context) error {
 		Server: s.edr, Store: store, Table: jobs.KVTable{Bucket: control, Server: bus.Token(c.EDR.Name)}, Owner: s.owner,
 		Lists:    liveLists{s.rules},
 		Sessions: c.EDR.Sessions - c.EDR.Reserve, Turn: c.Jobs.Turn, Linger: c.Jobs.Linger, Poll: c.EDR.SensorPoll, Wait: c.Jobs.Offline, Grace: c.Grace, Beat: c.Jobs.TakeOver / 5,
-		Prepare: s.prepare, Admit: admission{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Log: s.log,
+		Prepare: s.prepare, Admit: admission{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
 	})
 	return err
 }

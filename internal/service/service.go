@@ -51,6 +51,7 @@ type Service struct {
 	sensors   *sensorList // for the dashboard
 	notices   notices
 	metrics   *telemetry.Metrics
+	tracing   *telemetry.Tracing
 	http      *http.Client
 	intake    *intake
 	sources   *sources
@@ -68,7 +69,7 @@ func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Lo
 	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), history: &history{}, sensors: &sensorList{}, http: &http.Client{Timeout: time.Minute}}
 	s.history.metrics = s.metrics
 	for _, open := range []func(context.Context) error{
-		s.openData, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
+		s.openData, s.openTracing, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
 		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openWeb,
 	} {
 		if err := open(ctx); err != nil {
@@ -76,6 +77,12 @@ func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Lo
 		}
 	}
 	return s, nil
+}
+
+func (s *Service) openTracing(ctx context.Context) (err error) {
+	s.tracing, err = telemetry.NewTracing(ctx, s.cfg.Tracing.Endpoint, s.version)
+	s.closers = append(s.closers, s.tracing.Close)
+	return err
 }
 
 // openData takes the data directory for this process alone and finds the name
@@ -111,7 +118,7 @@ func (s *Service) openIntake(context.Context) (err error) {
 	s.intake = &intake{
 		rules: s.rules, correlator: &rules.Correlator{State: state}, suppressor: &rules.Suppressor{State: state},
 		guard: s.guard, scheduler: s.scheduler, sensors: &resolver{server: s.edr}, dead: newDeadLetters(s.bus),
-		notices: s.notices, metrics: s.metrics, log: s.log, queue: make(chan events.Message, maxBatch),
+		notices: s.notices, metrics: s.metrics, tracing: s.tracing, log: s.log, queue: make(chan events.Message, maxBatch),
 	}
 	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.intake.dead, s.log)
 	return err
@@ -126,6 +133,7 @@ func (s *Service) report(ctx context.Context, r jobs.Report) error {
 		return err
 	}
 	s.metrics.Report(r)
+	s.tracing.Report(r)
 	if r.Final && r.Job.Undoes() && r.Job.State != jobs.Succeeded {
 		s.log.Error().Str("job", r.Job.ID).Str("of", r.Job.Of).Int("sensor", r.Job.Sensor).Str("state", string(r.Job.State)).Str("detail", r.Job.Detail).
 			Msg("what was to be undone is not: somebody has to look")
@@ -134,6 +142,12 @@ func (s *Service) report(ctx context.Context, r jobs.Report) error {
 		return s.guard.Failed(ctx, r.Job.Rule, r.Job.ID)
 	}
 	return nil
+}
+
+// commanded is told of each command that has come to its end.
+func (s *Service) commanded(c jobs.Commanded) {
+	s.metrics.Command(c)
+	s.tracing.Command(c, time.Now())
 }
 
 // Run works until ctx ends: it then stops taking events, lets running steps end
@@ -212,11 +226,28 @@ func (s *Service) gauges(ctx context.Context) {
 		s.metrics.BusUp.Set(0)
 		if s.bus.Connected() {
 			s.metrics.BusUp.Set(1)
+			s.backlog(ctx)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// backlog asks the bus what waits on it. A question without an answer leaves the
+// numbers as they are.
+func (s *Service) backlog(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, gaugesEvery)
+	defer cancel()
+	if c, err := s.bus.JetStream().Consumer(ctx, bus.StreamEvents, s.cfg.Sources.NATS.Consumer); err == nil {
+		info := c.CachedInfo()
+		s.metrics.Lag.Set(float64(info.NumPending))
+		s.metrics.Unacknowledged.Set(float64(info.NumAckPending))
+		s.metrics.Redelivered.Set(float64(info.NumRedelivered))
+	}
+	if dead, err := s.bus.JetStream().Stream(ctx, bus.StreamDead); err == nil {
+		s.metrics.DeadLetters.Set(float64(dead.CachedInfo().State.Msgs))
 	}
 }

@@ -33,13 +33,16 @@ type Metrics struct {
 	EventToMatch prometheus.Histogram
 	EventToJob   prometheus.Histogram
 	JobToStart   prometheus.Histogram
+	JobToCommand prometheus.Histogram
 	JobToEnd     prometheus.Histogram
 	StepTime     *prometheus.HistogramVec // action
 
 	Slots, SlotLimit, Foreign prometheus.Gauge
 	BusUp                     prometheus.Gauge
-	Reloads                   *prometheus.CounterVec // outcome
-	Rules                     prometheus.Gauge
+
+	Lag, Unacknowledged, Redelivered, DeadLetters prometheus.Gauge       // of the bus, for all replicas
+	Reloads                                       *prometheus.CounterVec // outcome
+	Rules                                         prometheus.Gauge
 }
 
 // latency covers a millisecond to three days: from a match to a sleeping laptop.
@@ -82,10 +85,15 @@ func New() *Metrics {
 	m.EventToMatch = histogram("event_to_match_seconds", "From an event's arrival to its match.", latency)
 	m.EventToJob = histogram("event_to_job_seconds", "From an event's arrival to its recorded job.", latency)
 	m.JobToStart = histogram("job_to_start_seconds", "From a recorded job to its first step.", latency)
+	m.JobToCommand = histogram("job_to_first_command_seconds", "From a recorded job to the end of its first Live Response command.", latency)
 	m.JobToEnd = histogram("job_to_end_seconds", "From a recorded job to its end.", latency)
 	m.Slots = gauge("slots_used", "Live Response sessions that we hold.")
 	m.SlotLimit = gauge("slots_limit", "Live Response sessions that we may hold.")
 	m.Foreign = gauge("slots_foreign", "Live Response sessions that other clients hold.")
+	m.Lag = gauge("events_waiting", "Messages on the bus that no replica has read yet.")
+	m.Unacknowledged = gauge("events_unacknowledged", "Messages that replicas have read and not settled yet.")
+	m.Redelivered = gauge("events_redelivered", "Messages under way that were delivered before.")
+	m.DeadLetters = gauge("dead_letters", "Dead letters on the bus.")
 	m.BusUp = gauge("bus_connected", "1 while the bus can be reached.")
 	m.Reloads = counter("rule_reloads_total", "Loads of the rule files.", "outcome")
 	m.Rules = gauge("rules_loaded", "Rules in force.")
@@ -111,6 +119,13 @@ func (m *Metrics) Report(r jobs.Report) {
 		}
 	case r.Transition != nil && r.Transition.State == jobs.Running && r.Job.Started.Equal(r.Transition.At):
 		m.JobToStart.Observe(r.Transition.At.Sub(r.Job.Created).Seconds())
+	}
+}
+
+// Command counts a command that has come to its end.
+func (m *Metrics) Command(c jobs.Commanded) {
+	if c.First {
+		m.JobToCommand.Observe(time.Since(c.Job.Created).Seconds())
 	}
 }
 

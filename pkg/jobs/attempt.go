@@ -123,11 +123,14 @@ var errStopped = errors.New("stopped by people")
 // trace records each command before and after it leaves. For an action that only
 // reads, the first command's intent is enough: it is repeated in any case.
 func (a *attempt) trace() *edr.Trace {
+	var sent time.Time // commands of a session follow one another
 	return &edr.Trace{
+		Finished: func(_ context.Context, c edr.Command) { a.commanded(c, sent) },
 		Submitting: func(ctx context.Context, name, _ string, session, after int64) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
+			sent = time.Now()
 			begun := a.rec.State != StepPending && a.rec.Session == session
 			check := a.allowed
 			if begun && a.spec.Class == actions.Once {
@@ -153,6 +156,15 @@ func (a *attempt) trace() *edr.Trace {
 			}
 		},
 	}
+}
+
+// commanded tells that a command has come to its end.
+func (a *attempt) commanded(c edr.Command, sent time.Time) {
+	if a.x.s.cfg.Commanded == nil {
+		return
+	}
+	first := a.x.commands.Add(1) == 1
+	a.x.s.cfg.Commanded(Commanded{Job: a.x.snapshot(), Step: a.rec, Command: c, Sent: sent, First: first})
 }
 
 func (a *attempt) record(ctx context.Context) error {

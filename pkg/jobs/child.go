@@ -26,7 +26,7 @@ func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecor
 	j := &Job{
 		ID: id, Rule: x.job.Rule, Digest: x.job.Digest, Submitter: x.job.Submitter, Sensor: sensor,
 		Priority: x.job.Priority, Mode: x.job.Mode, Steps: []actions.Step{step}, Literal: true,
-		Event: x.job.Event, Deadline: x.job.Deadline,
+		Event: x.job.Event, Trace: x.job.Trace, Deadline: x.job.Deadline,
 		Parent: &Parent{Job: x.job.ID, Step: st.ID, Item: r.Item},
 	}
 	err = x.save(ctx, func(own *Job) { own.put(r) })

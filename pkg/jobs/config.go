@@ -58,7 +58,10 @@ type Config struct {
 	// a crash, so it must be idempotent. It may be called from several goroutines,
 	// for one job in order. Nil: nobody is told.
 	Report func(ctx context.Context, r Report) error
-	Log    zerolog.Logger
+	// Commanded is told of each Live Response command whose outcome is known, by the
+	// goroutine that works on the sensor. Nil: nobody is told.
+	Commanded func(c Commanded)
+	Log       zerolog.Logger
 }
 
 // Asked is what Admit decides on.
@@ -97,6 +100,15 @@ type Report struct {
 	Transition *Transition // nil for a step
 	Step       *StepRecord // a step that ended
 	Final      bool        // the result: last, and told until it is taken
+}
+
+// Commanded is a command that a step has run to its end.
+type Commanded struct {
+	Job     *Job // read only, and only during the call
+	Step    StepRecord
+	Command edr.Command
+	Sent    time.Time // when its request left
+	First   bool      // of the job's commands, since it was last started
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edrpipe/pkg/actions"
@@ -28,6 +29,8 @@ type execution struct {
 	stop  context.CancelCauseFunc
 
 	saving chan struct{} // holds one: whoever is in writes the record
+
+	commands atomic.Int64 // that have come to their end
 
 	mu      sync.Mutex // guards what follows
 	job     *Job

@@ -28,6 +28,7 @@ type Job struct {
 	Policy    Policy            `json:"policy,omitempty"`  // what happens when a job of the same Group is under way
 	Literal   bool              `json:"literal,omitempty"` // the steps' values are final: never evaluated again
 	Parent    *Parent           `json:"parent,omitempty"`  // the step of another job that waits for this one
+	Trace     string            `json:"trace,omitempty"`   // W3C traceparent of what asked for the job: a trace survives restarts
 	Of        string            `json:"of,omitempty"`      // the job that this one retries, resolves or undoes
 
 	Event      *events.Event  `json:"event,omitempty"`

@@ -121,7 +121,7 @@ func (s *Scheduler) again(ctx context.Context, old *Job, by string, keep func(St
 		ID: successor(old.ID), Of: old.ID, Rule: j.Rule, Digest: j.Digest, About: j.About, Submitter: by, Server: j.Server,
 		Sensor: j.Sensor, Host: j.Host, Priority: j.Priority, Mode: j.Mode, Steps: j.Steps, OnFailure: j.OnFailure,
 		Timeout: j.Timeout, Group: j.Group, Policy: j.Policy, Literal: j.Literal,
-		Event: j.Event, Vars: j.Vars, Correlated: j.Correlated, Done: done,
+		Event: j.Event, Trace: j.Trace, Vars: j.Vars, Correlated: j.Correlated, Done: done,
 	}
 	if _, err := s.Enqueue(ctx, j); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ func undoJob(of *Job, spec actions.Spec, r StepRecord, at time.Time) *Job {
 	j := &Job{
 		ID: digest("undo", of.ID, r.ID, strconv.Itoa(r.Item)), Of: of.ID, Rule: of.Rule, Digest: of.Digest,
 		Submitter: of.Submitter, Sensor: of.Sensor, Host: of.Host, Priority: High, Mode: of.Mode, Literal: true,
-		Timeout: 24 * time.Hour, Event: of.Event, State: Parked, Reason: ReasonDelayed, WakeAt: at,
+		Timeout: 24 * time.Hour, Event: of.Event, Trace: of.Trace, State: Parked, Reason: ReasonDelayed, WakeAt: at,
 		Detail: fmt.Sprintf("undoes step %s of job %s", r.ID, of.ID),
 		Steps:  []actions.Step{{ID: undoStep, Uses: spec.Undo, With: r.Args, Retry: &actions.Retry{Max: undoTries, Backoff: time.Minute}}},
 	}
