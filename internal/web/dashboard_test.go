@@ -1,0 +1,267 @@
+package web_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/apiclient"
+	"edrpipe/internal/config"
+	"edrpipe/internal/service"
+	"edrpipe/internal/web"
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edrsim"
+)
+
+var screenshots = flag.String("screenshots", "", "directory for pictures of every page, on a desktop and on a phone")
+
+// hostile is a name that an endpoint could have, and that would run as a script
+// where text becomes markup.
+const hostile = `<img src=x onerror="document.title='owned'">`
+
+// running is a service on a simulated EDR server.
+type running struct {
+	*apiclient.Client
+	dir string
+}
+
+func startRunning(t *testing.T) running {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	sim := edrsim.New(edrsim.Config{TimeScale: 100, Fleet: []edrsim.SensorSpec{
+		{Hostname: "WS-ONE", OS: "windows", Files: []edrsim.FileSpec{{Path: `c:\temp\x.exe`, Content: "collected\n"}}},
+		{Hostname: hostile, OS: "windows"},
+	}}).Start()
+	t.Cleanup(sim.Close)
+	cfg := config.Default()
+	cfg.Data = filepath.Join(dir, "data")
+	cfg.Rules = []string{write("rule.yaml", "rules:\n  - id: never-matches\n    title: \""+strings.ReplaceAll(hostile, `"`, `\"`)+"\"\n    on: registry\n    when: reg.path == \"nothing\"\n    steps:\n      - uses: list_processes\n")}
+	cfg.Bus.Sync = time.Minute
+	cfg.EDR.Name, cfg.EDR.URL, cfg.EDR.Token, cfg.EDR.SensorPoll = "sim", sim.URL, write("edr.token", sim.Token), 200*time.Millisecond
+	cfg.Web.Listen = "127.0.0.1:0"
+	s, err := service.Open(context.Background(), cfg, "test", zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	token, err := os.ReadFile(filepath.Join(cfg.Data, "admin.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return running{&apiclient.Client{Server: s.URL(), Token: strings.TrimSpace(string(token))}, dir}
+}
+
+func (r running) submit(t *testing.T, sensor int, steps ...actions.Step) string {
+	t.Helper()
+	var j web.JobLine
+	if err := r.Post(t.Context(), "jobs", web.Submission{Sensor: sensor, Steps: steps}, &j); err != nil {
+		t.Fatal(err)
+	}
+	return j.ID
+}
+
+// openBrowser starts Chromium, or skips the test where there is none.
+func openBrowser(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("no chromium here: apt-get install chromium")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox)...)
+	ctx, closeTab := chromedp.NewContext(ctx)
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Error(err)
+		}
+		closeTab()
+		stop()
+		cancel()
+	})
+	// The browser lives as long as the context of its first use.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// do runs steps, and shows the page's text when one does not work.
+func do(t *testing.T, ctx context.Context, what string, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(limited, steps...); err != nil {
+		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")) // only to explain the first error
+		t.Fatalf("%s: %v; the page says:\n%s", what, err, page)
+	}
+}
+
+// shows waits until an element holds the text.
+func shows(selector, text string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.Poll[bool](fmt.Sprintf("!!document.querySelector(%q)?.textContent.includes(%q)", selector, text))(ctx, target)
+		return chromedp.Void{}, err
+	}
+}
+
+// open goes to a page by its name, as a link does.
+func open(page string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.Evaluate[string](fmt.Sprintf("location.hash = %q", page))(ctx, target)
+		return chromedp.Void{}, err
+	}
+}
+
+// press clicks the button with that text.
+func press(text string) chromedp.Action[chromedp.Void] {
+	return chromedp.Click(fmt.Sprintf("//button[normalize-space()=%q]", text))
+}
+
+// leads waits until the page that a step leads to has been loaded.
+func leads(step chromedp.Action[chromedp.Void]) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.RunResponse(ctx, step)
+		return chromedp.Void{}, err
+	}
+}
+
+func TestDashboard(t *testing.T) {
+	ctx := openBrowser(t)
+	r := startRunning(t)
+	collected := r.submit(t, 1, actions.Step{Uses: "get_file", With: map[string]any{"path": `c:\temp\x.exe`}})
+	asked := r.submit(t, 2, actions.Step{Uses: "list_processes", Approval: &actions.Approval{Within: time.Hour}})
+
+	do(t, ctx, "a wrong token", chromedp.Navigate(r.Server), chromedp.SendKeys("#token", "edrp_wrong"), leads(press("Log in")), chromedp.WaitVisible("#wrong"))
+	do(t, ctx, "log in", chromedp.SendKeys("#token", r.Token), leads(press("Log in")), shows("h1", "Overview"), shows("#me", "admin"))
+	do(t, ctx, "a job", open("/jobs/"+collected), shows("#state", "succeeded"), shows(".timeline", "get_file"), shows("main", "WS-ONE"))
+
+	t.Run("download", func(t *testing.T) { download(t, ctx, r) })
+	t.Run("approval", func(t *testing.T) {
+		do(t, ctx, "the question", open("/approvals"), shows(".question", "list_processes"), shows("#asks", "1"))
+		do(t, ctx, "answer", chromedp.SendKeys(".question input", "it is fine"), press("Allow"), shows("main", "Nobody has to decide"))
+		do(t, ctx, "its job", open("/jobs/"+asked), shows("#state", "succeeded"))
+	})
+	t.Run("stop and resume", func(t *testing.T) {
+		do(t, ctx, "stop", open("/guards"), press("Stop everything"), chromedp.SendKeys("dialog[open] input", "somebody is looking"), press("Stop"))
+		do(t, ctx, "stopped", shows("#banner", "Stopped by admin: somebody is looking"))
+		var g web.GuardsPage
+		if err := r.Get(t.Context(), "guards", nil, &g); err != nil || g.Stopped == nil {
+			t.Errorf("the service is not stopped: %+v, %v", g, err)
+		}
+		do(t, ctx, "think better of it", press("Resume"), press("Not now"), chromedp.WaitNotPresent("dialog[open].ask"), shows("#banner", "Stopped"))
+		do(t, ctx, "resume", press("Resume"), chromedp.WaitVisible("dialog[open] input"), chromedp.Click("dialog[open] button.primary"), chromedp.WaitNotPresent("#banner .stopped"))
+	})
+	t.Run("hostile text stays text", func(t *testing.T) {
+		for _, page := range []string{"/jobs", "/rules", "/sensors", "/approvals", "/live", "/why?about=sensor:2", "/jobs/" + asked} {
+			do(t, ctx, page, open(page), chromedp.WaitVisible("main h1"))
+		}
+		do(t, ctx, "sensors", open("/sensors"), shows("main", strings.ToUpper(hostile))) // as the simulator names it; the title of the rule is as it is
+		if n := evaluate[int](t, ctx, "document.querySelectorAll('main img').length"); n != 0 {
+			t.Errorf("%d elements were made of an endpoint's text", n)
+		}
+		if title := evaluate[string](t, ctx, "document.title"); title == "owned" {
+			t.Error("an endpoint's text ran as a script")
+		}
+	})
+	t.Run("keyboard", func(t *testing.T) {
+		do(t, ctx, "go to rules", open("/"), shows("h1", "Overview"), chromedp.KeyEvent("g"), chromedp.KeyEvent("r"), shows("h1", "Rules"))
+		do(t, ctx, "search", chromedp.KeyEvent("/"), chromedp.KeyEvent("no such"), chromedp.WaitNotVisible("main tbody tr"))
+	})
+	t.Run("pages", func(t *testing.T) { lookAtPages(t, ctx, collected) })
+	do(t, ctx, "log out", leads(press("Log out")), chromedp.WaitVisible("#token"))
+}
+
+func evaluate[T any](t *testing.T, ctx context.Context, script string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func download(t *testing.T, ctx context.Context, r running) {
+	events := true
+	do(t, ctx, "allow downloads", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.CallBrowser(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: r.dir, EventsEnabled: &events})
+		return err
+	}))
+	ended := chromedp.BrowserEvents(ctx, browser.DownloadProgress)
+	do(t, ctx, "click the file", open("/artifacts"), chromedp.Click(`//a[text()="x.exe"]`))
+	for e, err := range ended {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.State == browser.DownloadProgressStateCompleted {
+			break
+		}
+	}
+	got, err := os.ReadFile(filepath.Join(r.dir, "x.exe"))
+	if err != nil || string(got) != "collected\n" {
+		t.Errorf("downloaded %q, %v", got, err)
+	}
+}
+
+// lookAtPages opens every page on a desktop and on a phone, light and dark: none
+// may be wider than the screen, and none may say that it did not work.
+func lookAtPages(t *testing.T, ctx context.Context, job string) {
+	for name, screen := range map[string]struct {
+		width  int64
+		scheme string
+	}{"desktop-light": {1280, "light"}, "desktop-dark": {1280, "dark"}, "phone-light": {390, "light"}, "phone-dark": {390, "dark"}} {
+		do(t, ctx, name, chromedp.EmulateViewport(screen.width, 844), chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}})
+			return err
+		}))
+		for page, title := range map[string]string{"/": "Overview", "/jobs": "Jobs", "/jobs/" + job: "Job on WS-ONE", "/approvals": "Approvals", "/rules": "Rules", "/sensors": "Sensors", "/guards": "Guards", "/artifacts": "Artifacts", "/live": "Live", "/why?about=sensor:1": "Why"} {
+			do(t, ctx, page, open(page), shows("main h1", title))
+			if w := evaluate[int64](t, ctx, "document.documentElement.scrollWidth"); w > screen.width {
+				t.Errorf("%s on %s is %d wide, the screen %d", page, name, w, screen.width)
+			}
+			if *screenshots != "" {
+				shoot(t, ctx, name+"-"+title)
+			}
+		}
+	}
+}
+
+func shoot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(*screenshots, name+".png"), picture, 0o600)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
