@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for the given time: scripts/fuzz.sh 60s [package pattern]
+# Runs every fuzz target of some packages, or of all, for the given time:
+# scripts/fuzz.sh 60s [packages]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:-60s}
-pattern=${2:-./...}
+packages=${2:-./...}
 failed=0
-for dir in $(go list -f '{{.Dir}}' "$pattern"); do
+for dir in $(go list -f '{{.Dir}}' $packages); do
 	for target in $(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$dir"/*_test.go 2>/dev/null | sed 's/^func //' | sort -u); do
 		echo "fuzz $target in ${dir#"$PWD"/} for $time"
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$dir" || failed=1
