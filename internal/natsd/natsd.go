@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,7 +29,16 @@ type Config struct {
 	Sync    time.Duration // how often the store is flushed to disk; 0: at each write, so that a power cut loses nothing
 	MaxDisk int64         // bytes that all streams together may take; 0: 8 GiB
 	Ready   time.Duration // how long a start may take; 0: 30 s
+	Cluster *Cluster      // nil: a server on its own
 	Log     zerolog.Logger
+}
+
+// Cluster makes a server one of several that keep copies of the streams. Clients
+// reach each at its own Listen; they are not told of the others.
+type Cluster struct {
+	Node   string   // this server's name in the cluster
+	Listen string   // host:port for the other servers
+	Routes []string // host:port of all servers' Listen
 }
 
 // ErrLocked: another process runs on the store directory.
@@ -119,7 +129,28 @@ func options(c Config) (*server.Options, error) {
 		o.Port = server.RANDOM_PORT
 	}
 	o.Host, o.Username, o.Password = host, c.User, c.Pass
+	if c.Cluster != nil {
+		return o, c.Cluster.join(o)
+	}
 	return o, nil
+}
+
+// join sets what makes o's server a member. The servers show each other the
+// password that clients have.
+func (c *Cluster) join(o *server.Options) error {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("bus cluster address %q: %w", c.Listen, err)
+	}
+	o.ServerName = c.Node
+	o.Cluster = server.ClusterOpts{Name: "edrpipe", Host: host, Username: o.Username, Password: o.Password, NoAdvertise: true}
+	if o.Cluster.Port, err = net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("bus cluster address %q: %w", c.Listen, err)
+	}
+	for _, r := range c.Routes {
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: r, User: url.UserPassword(o.Username, o.Password)})
+	}
+	return nil
 }
 
 // InProcessConn gives a client connection without a socket; it makes Server a

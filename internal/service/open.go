@@ -90,7 +90,7 @@ func passing(err error) bool {
 		return api.Code == http.StatusServiceUnavailable
 	}
 	return errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, natsjs.ErrJetStreamNotEnabled)
+		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, natsjs.ErrJetStreamNotEnabled)
 }
 
 // startEmbedded runs the bus in this process; with bus.listen also for others,

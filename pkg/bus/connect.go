@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -77,9 +79,15 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 	return b, nil
 }
 
-// transient errors pass by themselves: the server is starting or out of reach.
+// transient errors pass by themselves: the server is starting or out of reach, or
+// was lost in the middle of the greeting.
 func transient(err error) bool {
-	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) || strings.Contains(err.Error(), "connection refused")
+	for _, e := range []error{nats.ErrNoServers, nats.ErrTimeout, nats.ErrConnectionClosed, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, os.ErrDeadlineExceeded} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return strings.Contains(err.Error(), "connection refused") // as the client library says it of several servers
 }
 
 func (b *Bus) options(c Config) ([]nats.Option, error) {

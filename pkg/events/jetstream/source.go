@@ -98,6 +98,7 @@ var errConsumerEnded = errors.New("the consumer ended")
 func mendable(err error) bool {
 	for _, e := range []error{
 		errConsumerEnded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
+		nats.ErrReconnectBufExceeded, // with no buffer: said before the loss of the connection is
 		nats.ErrNoServers, natsjs.ErrConsumerDeleted, natsjs.ErrConsumerNotFound, natsjs.ErrNoHeartbeat, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, e) {

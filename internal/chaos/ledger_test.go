@@ -1,0 +1,153 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/jobs"
+)
+
+// kind is what an event must lead to.
+type kind string
+
+const (
+	hit     kind = "hit"     // one job with a step that must not run twice
+	worm    kind = "worm"    // one job that isolates, within the budget
+	jewel   kind = "jewel"   // a hit on the protected sensor: no job
+	nothing kind = "nothing" // no rule wants it
+	poison  kind = "poison"  // cannot be decoded
+)
+
+// sent is an event of the log: what the checker holds everything else against.
+type sent struct {
+	kind   kind
+	sensor int
+	pid    int
+	line   string
+	job    string // id of the job that it must make; "" for none
+}
+
+// ledger is the event log: what was accepted, which the bus or a replica has
+// acknowledged.
+type ledger struct {
+	mu       sync.Mutex
+	accepted []sent
+	retries  int // sent again, because nobody acknowledged
+}
+
+var images = map[kind]string{hit: "evil.exe", worm: "worm.exe", jewel: "evil.exe", nothing: "notepad.exe"}
+
+var ruleOf = map[kind]string{hit: "respond", worm: "isolate", jewel: "respond"}
+
+// event makes the n-th event.
+func event(r *rand.Rand, n, sensors int) (sent, error) {
+	s := sent{kind: hit, pid: 1000 + n, sensor: 2 + r.IntN(sensors-1)}
+	switch x := r.Float64(); {
+	case x < .05:
+		s.kind, s.line = poison, fmt.Sprintf(`{"type":"ingress.event.procstart","sensor_id":%d,"pid":%d,`, s.sensor, s.pid)
+		return s, nil
+	case x < .10:
+		s.kind = worm
+	case x < .15:
+		s.kind, s.sensor = jewel, protectedSensor
+	case x < .35:
+		s.kind = nothing
+	}
+	s.line = procstart(s.sensor, s.pid, images[s.kind], time.Now())
+	found, rejects := new(events.Decoder).Decode(&events.Message{Body: []byte(s.line), ContentType: "application/json", Server: "sim"})
+	if len(found) != 1 || len(rejects) != 0 {
+		return s, fmt.Errorf("our own event does not decode: %s", s.line)
+	}
+	if rule := ruleOf[s.kind]; rule != "" {
+		s.job = jobs.ID(rule, found[0].Event.ID, s.sensor)
+	}
+	return s, nil
+}
+
+// procstart is a process start as the event forwarder prints it.
+func procstart(sensor, pid int, image string, at time.Time) string {
+	return fmt.Sprintf(`{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\%s","process_path":"c:\\temp\\%s","process_guid":"%08x-0000-%04x-01da-ff710e784000","cb_server":"sim"}`,
+		sensor, sensor, at.Unix(), pid, image, image, sensor, pid)
+}
+
+// feed sends n events, one every gap, and each again until it is accepted. One
+// in twenty is sent once more although it was.
+func (w *world) feed(ctx context.Context, l *ledger, seed uint64, n int, gap time.Duration) error {
+	r := rand.New(rand.NewPCG(seed, 1))
+	tick := time.NewTicker(gap)
+	defer tick.Stop()
+	for i := range n {
+		s, err := event(r, i, w.shape.sensors)
+		if err != nil {
+			return err
+		}
+		byHTTP, twice := s.kind != poison && r.IntN(2) == 0, r.IntN(20) == 0
+		for again := true; again; {
+			if err := w.send(ctx, s, byHTTP); err != nil {
+				if ctx.Err() != nil {
+					return nil // not accepted, and so not counted
+				}
+				l.retries++
+				continue
+			}
+			again, twice = twice, false
+		}
+		l.mu.Lock()
+		l.accepted = append(l.accepted, s)
+		l.mu.Unlock()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+// send gives an event to some replica or to the bus; nil means accepted.
+func (w *world) send(ctx context.Context, s sent, byHTTP bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if !byHTTP {
+		m := jetstream.Encode(jetstream.Prefix, events.Message{Body: []byte(s.line), ContentType: "application/json", Server: "sim"})
+		m.Header.Set("Nats-Msg-Id", fmt.Sprintf("%d-%d", s.pid, time.Now().UnixNano())) // the bus shall not hide repetitions
+		_, err := w.bus.JetStream().PublishMsg(ctx, m)
+		return pause(ctx, err)
+	}
+	url := w.replicas[rand.IntN(len(w.replicas))].address() // as a balancer does
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/ingest", strings.NewReader(s.line))
+	if err != nil {
+		return pause(ctx, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+ingestToken)
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return pause(ctx, err)
+	}
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
+		return pause(ctx, errors.New(res.Status+" "+string(body)))
+	}
+	return nil
+}
+
+// pause waits a moment after an error, so that what is down is not asked in a loop.
+func pause(ctx context.Context, err error) error {
+	if err != nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return err
+}

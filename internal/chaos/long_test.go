@@ -1,0 +1,7 @@
+//go:build chaos
+
+package chaos
+
+import "time"
+
+var theForm = form{replicas: 3, faults: 1000, events: 4000, gap: 300 * time.Millisecond, every: 80 * time.Millisecond, atRest: 5 * time.Minute}

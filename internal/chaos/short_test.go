@@ -1,0 +1,7 @@
+//go:build !chaos
+
+package chaos
+
+import "time"
+
+var theForm = form{replicas: 2, faults: 25, events: 120, gap: 300 * time.Millisecond, every: 50 * time.Millisecond, atRest: 40 * time.Second}

@@ -1,0 +1,195 @@
+package chaos
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/natsd"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edrsim"
+)
+
+const (
+	busUser     = "edrpipe"
+	busPassword = "only-for-this-test"
+	ingestToken = "only-for-this-test-too"
+	slots       = 4 // what the service may hold; the simulated server would give more
+	isolations  = 2 // the budget
+	rulesFile   = `
+rules:
+  - id: respond
+    on: process_start
+    when: process.name == "evil.exe"
+    steps:
+      - { uses: list_processes }
+      - { id: once, uses: create_process, with: { program: whoami.exe, args: ["n${{ process.pid }}"] } }
+  - id: isolate
+    on: process_start
+    when: process.name == "worm.exe"
+    steps: [ { uses: isolate } ]
+`
+	guardsFile = `
+protected:
+  - { name: crown-jewels, sensors: sensor.id == 1, deny: "*" }
+budgets:
+  - { name: isolations, actions: isolate, sensors: 2, per: 1d, on_exceed: deny }
+`
+)
+
+// protectedSensor is the one that guardsFile names.
+const protectedSensor = 1
+
+// shape says how a world is built.
+type shape struct {
+	nodes    int           // of the bus
+	replicas int           // of the service
+	sensors  int           // of the simulated server
+	disk     int           // MiB of a file system of the bus's own, which can be filled; 0: none
+	sync     time.Duration // of the bus's disk
+	direct   bool          // no links in between: for measuring
+	sim      edrsim.Config // Fleet, CheckIn and so on; Sensors is set from above
+	settings string        // further lines of pipeline.yaml
+	rules    string        // empty: rulesFile
+}
+
+// world is everything that a test runs.
+type world struct {
+	t        testing.TB
+	shape    shape
+	dir      string
+	sim      *edrsim.Server
+	nodes    []*process
+	replicas []*process
+	edrLinks []*link // of each replica to the EDR server
+	busLinks []*link // of each replica to its bus node
+	ballast  string  // file that fills the bus's disk; empty: cannot be
+	bus      *bus.Bus
+}
+
+func newWorld(t testing.TB, s shape) *world {
+	t.Helper()
+	w := &world{t: t, shape: s, dir: t.TempDir()}
+	s.sim.Sensors = s.sensors
+	w.sim = edrsim.New(s.sim).Start()
+	t.Cleanup(w.sim.Close)
+	w.write("edr.token", w.sim.Token)
+	w.write("ingest.token", ingestToken)
+	w.write("bus.password", busPassword)
+	w.write("guards.yaml", guardsFile)
+	if s.rules == "" {
+		s.rules = rulesFile
+	}
+	w.write("rules/rules.yaml", s.rules)
+	addresses := w.addNodes()
+	for _, n := range w.nodes {
+		w.must(n.start())
+	}
+	for _, n := range w.nodes {
+		w.must(n.up(30 * time.Second))
+	}
+	w.connect(addresses)
+	for i := range s.replicas {
+		w.addReplica(i, addresses)
+		w.must(w.replicas[i].start())
+	}
+	for _, r := range w.replicas {
+		w.must(r.up(60 * time.Second))
+	}
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) write(name, text string) string {
+	w.t.Helper()
+	file := filepath.Join(w.dir, name)
+	w.must(os.MkdirAll(filepath.Dir(file), 0o700))
+	w.must(os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// addNodes makes the bus, without starting it, and returns where it listens.
+func (w *world) addNodes() (clients []string) {
+	w.t.Helper()
+	var routes []string
+	for range w.shape.nodes {
+		clients, routes = append(clients, freePort(w.t)), append(routes, freePort(w.t))
+	}
+	for i, address := range clients {
+		dir := filepath.Join(w.dir, fmt.Sprintf("bus%d", i))
+		if w.shape.disk > 0 && smallDisk(w.t, dir, w.shape.disk) {
+			w.ballast = filepath.Join(dir, "ballast")
+		}
+		c := natsd.Config{Dir: filepath.Join(dir, "store"), Listen: address, User: busUser, Pass: busPassword, Sync: w.shape.sync}
+		if w.shape.nodes > 1 {
+			c.Cluster = &natsd.Cluster{Node: fmt.Sprintf("n%d", i), Listen: routes[i], Routes: routes}
+		}
+		role, err := json.Marshal(struct {
+			Dir, Listen, User, Pass string
+			Sync                    time.Duration
+			Cluster                 *natsd.Cluster
+		}{c.Dir, c.Listen, c.User, c.Pass, c.Sync, c.Cluster})
+		w.must(err)
+		w.nodes = append(w.nodes, newProcess(w.t, w.dir, fmt.Sprintf("bus%d", i), "bus "+string(role)))
+	}
+	return clients
+}
+
+// connect is the test's own way to the bus, on which nothing is wrong but what
+// is wrong with the bus itself.
+func (w *world) connect(addresses []string) {
+	w.t.Helper()
+	b, err := bus.Connect(w.t.Context(), bus.Config{
+		URL: "nats://" + strings.Join(addresses, ",nats://"), User: busUser, Password: busPassword, Replicas: w.shape.nodes, Log: zerolog.Nop(),
+	})
+	w.must(err)
+	w.bus = b
+	w.t.Cleanup(b.Close)
+}
+
+// addReplica makes the i-th replica with links of its own.
+func (w *world) addReplica(i int, nodes []string) {
+	w.t.Helper()
+	edr, first := w.sim.URL, nodes[i%len(nodes)]
+	var buses []string
+	for _, n := range append([]string{first}, nodes...) {
+		if n == first && len(buses) > 0 {
+			continue
+		}
+		if !w.shape.direct {
+			l := newLink(w.t, fmt.Sprintf("replica %d to bus", i), n)
+			w.busLinks = append(w.busLinks, l)
+			n = l.address()
+		}
+		buses = append(buses, "nats://"+n)
+	}
+	if !w.shape.direct {
+		l := newLink(w.t, fmt.Sprintf("replica %d to EDR", i), edr)
+		w.edrLinks = append(w.edrLinks, l)
+		edr = "http://" + l.address()
+	}
+	file := w.write(fmt.Sprintf("replica%d.yaml", i), fmt.Sprintf(`
+data: %[1]s/data%[2]d
+rules: [%[1]s/rules]
+guards: %[1]s/guards.yaml
+grace: 5s
+bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %[5]d, events: { bytes: 33554432 } }
+edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: 500ms, sessions: %[7]d }
+sources: { http: { token_file: %[1]s/ingest.token } }
+web: { listen: "127.0.0.1:0" }
+jobs: { linger: 500ms, take_over: 5s }
+%[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, slots, w.shape.settings))
+	w.replicas = append(w.replicas, newProcess(w.t, w.dir, fmt.Sprintf("replica%d", i), "replica "+file))
+}
