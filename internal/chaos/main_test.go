@@ -21,6 +21,7 @@ import (
 const roleVariable = "EDRPIPE_CHAOS_ROLE"
 
 func TestMain(m *testing.M) {
+	zerolog.SetGlobalLevel(zerolog.WarnLevel) // toxiproxy logs every byte
 	role, text, found := strings.Cut(os.Getenv(roleVariable), " ")
 	if !found {
 		os.Exit(m.Run())

@@ -22,7 +22,8 @@ type Scheduler struct {
 
 	wake     chan struct{} // something changed: look again; holds one
 	unread   chan struct{} // a sensor has never been read; holds one
-	synced   chan struct{} // closed when every live job is known
+	synced   chan struct{} // closed when every live job is known for the first time
+	first    sync.Once
 	finished chan struct{} // closed when Run is over
 
 	mu        sync.Mutex // guards what follows
@@ -94,15 +95,31 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 // follow keeps the queue in step with a store.
 func (s *Scheduler) follow(ctx context.Context, store Store) error {
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+	const longest = 5 * time.Second
+	for wait := longest / 16; ; wait = min(2*wait, longest) {
+		began := time.Now()
 		err := store.Watch(ctx, func(c Change) { s.see(store, c) })
 		if ctx.Err() != nil || errors.Is(err, ErrDamaged) {
 			return err
 		}
+		s.lostSight(store)
 		s.log.Error().Err(err).Msg("watching the job records; trying again")
+		if time.Since(began) > 2*longest {
+			wait = longest / 16
+		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
+	}
+}
+
+// lostSight keeps new visits from being started until every live job is known
+// again: others may have put jobs before those that we know.
+func (s *Scheduler) lostSight(store Store) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if store == s.cfg.Store {
+		s.ready = false
 	}
 }
 
@@ -114,7 +131,7 @@ func (s *Scheduler) see(store Store, c Change) {
 	case c.Synced:
 		if store == s.cfg.Store && !s.ready {
 			s.ready = true
-			close(s.synced)
+			s.first.Do(func() { close(s.synced) })
 		}
 	case c.Job == nil:
 		s.gone(c.ID)
