@@ -1,3 +1,5 @@
+//go:build linux
+
 package chaos
 
 import (
@@ -190,7 +192,7 @@ func (c *chaos) next() fault {
 	case x < 97 || c.ballast == "":
 		return c.sleeper(2+c.rand.IntN(c.shape.sensors-1), between(time.Second, 5*time.Second))
 	default:
-		return c.fullDisk(between(500*time.Millisecond, 2*time.Second))
+		return c.fullDisk(node, between(500*time.Millisecond, 2*time.Second))
 	}
 }
 
@@ -256,10 +258,19 @@ func (c *chaos) sleeper(sensor int, lasts time.Duration) fault {
 	}
 }
 
-func (c *chaos) fullDisk(lasts time.Duration) fault {
+// fullDisk fills the bus's disk. A bus whose disk was full has to be started again
+// once there is space: nats-server does not write to a stream any more on which
+// a write has failed.
+func (c *chaos) fullDisk(node *process, lasts time.Duration) fault {
 	return fault{
-		name: "disk of the bus is full", lasts: lasts, victim: c.ballast,
+		name: "disk of the bus is full", lasts: lasts, victim: node,
 		begin: func() error { return fill(c.ballast) },
-		end:   func() error { return os.Remove(c.ballast) },
+		end: func() error {
+			if err := os.Remove(c.ballast); err != nil {
+				return err
+			}
+			node.kill()
+			return node.start()
+		},
 	}
 }
