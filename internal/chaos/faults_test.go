@@ -40,6 +40,8 @@ type chaos struct {
 	*world
 	rand *rand.Rand
 
+	draw func() fault // the next one
+
 	mu      sync.Mutex
 	busy    map[any]bool
 	done    map[string]int
@@ -49,7 +51,9 @@ type chaos struct {
 }
 
 func newChaos(w *world, seed uint64) *chaos {
-	return &chaos{world: w, rand: rand.New(rand.NewPCG(seed, 2)), busy: map[any]bool{}, done: map[string]int{}}
+	c := &chaos{world: w, rand: rand.New(rand.NewPCG(seed, 2)), busy: map[any]bool{}, done: map[string]int{}}
+	c.draw = c.anything
+	return c
 }
 
 // rage injects n faults, one every gap or so, and returns when all is well again.
@@ -58,7 +62,7 @@ func (c *chaos) rage(ctx context.Context, n int, gap time.Duration) error {
 		return err
 	}
 	for i := 0; i < n && ctx.Err() == nil; i++ {
-		f := c.next()
+		f := c.draw()
 		c.t.Logf("fault %d: %s for %v", i+1, f.name, f.lasts)
 		if c.claim(f) {
 			c.pending.Go(func() { c.inflict(ctx, f) })
@@ -156,8 +160,8 @@ func (c *chaos) table() string {
 	return b.String()
 }
 
-// next draws a fault.
-func (c *chaos) next() fault {
+// anything draws a fault of any kind.
+func (c *chaos) anything() fault {
 	between := func(a, b time.Duration) time.Duration { return a + time.Duration(c.rand.Int64N(int64(b-a))) }
 	replica := c.rand.IntN(len(c.replicas))
 	node := c.nodes[c.rand.IntN(len(c.nodes))]

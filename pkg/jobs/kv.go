@@ -241,8 +241,12 @@ func (k *KV) Archive(ctx context.Context, j *Job) error {
 }
 
 // Watch implements Store. A record that cannot be read ends it with ErrDamaged:
-// work that was accepted is missing, and somebody has to know.
+// work that was accepted is missing, and somebody has to know. A lost connection
+// ends it, too: the bus resumes a watch only some time after its return, and what
+// others record meanwhile would be missing unnoticed.
 func (k *KV) Watch(ctx context.Context, see func(Change)) (err error) {
+	lost := k.js.Conn().StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	defer k.js.Conn().RemoveStatusListener(lost)
 	watcher, err := k.live.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watch bucket %s: %w", k.live.Bucket(), err)
@@ -257,6 +261,8 @@ func (k *KV) Watch(ctx context.Context, see func(Change)) (err error) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-lost:
+			return fmt.Errorf("watch bucket %s: the connection is lost", k.live.Bucket())
 		case entry, ok := <-watcher.Updates():
 			switch {
 			case !ok:

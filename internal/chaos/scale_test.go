@@ -1,0 +1,159 @@
+//go:build linux && chaos
+
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"edrpipe/internal/workload"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edrsim"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/jobs"
+)
+
+// TestScaleOut is a cluster of three bus nodes and three replicas, of which one
+// is killed, stopped or cut off every few seconds under load.
+func TestScaleOut(t *testing.T) {
+	f := form{replicas: 3, faults: number(t, "FAULTS", 20), events: number(t, "EVENTS", 400), gap: 3 * time.Second, every: 150 * time.Millisecond, atRest: 2 * time.Minute}
+	seed := theSeed(t)
+	w := newWorld(t, shape{
+		nodes: 3, replicas: 3, sensors: 10, sync: time.Second,
+		sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second, Seed: seed},
+	})
+	c := newChaos(w, seed)
+	c.draw = c.member
+	c.run(f, seed)
+}
+
+// member draws a fault that takes a node or a replica out as a whole.
+func (c *chaos) member() fault {
+	between := func(a, b time.Duration) time.Duration { return a + time.Duration(c.rand.Int64N(int64(b-a))) }
+	node, i := c.nodes[c.rand.IntN(len(c.nodes))], c.rand.IntN(len(c.replicas))
+	switch c.rand.IntN(6) {
+	case 0:
+		f := killed(node, between(100*time.Millisecond, 2*time.Second))
+		f.victim = "the quorum" // of three nodes one may be away at a time
+		return f
+	case 1:
+		f := stopped(node, between(time.Second, 3*time.Second))
+		f.victim = "the quorum"
+		return f
+	case 2:
+		return killed(c.replicas[i], between(100*time.Millisecond, 8*time.Second))
+	case 3:
+		return stopped(c.replicas[i], between(time.Second, 8*time.Second))
+	case 4:
+		return cut(c.edrLinks[i], between(time.Second, 8*time.Second))
+	default:
+		return cut(c.busLinks[i*len(c.nodes)], between(time.Second, 8*time.Second))
+	}
+}
+
+// TestTakeOver measures how long the claims of a killed replica stand before the
+// others have them all.
+func TestTakeOver(t *testing.T) {
+	w := newWorld(t, shape{nodes: 1, replicas: 3, sensors: 10, sync: time.Second, direct: true, sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second}})
+	control, err := w.bus.Bucket(t.Context(), bus.BucketControl)
+	w.must(err)
+	table := jobs.KVTable{Bucket: control, Server: "sim"}
+	ctx, cancel := context.WithCancel(t.Context())
+	var l ledger
+	var g errgroup.Group
+	defer func() { cancel(); w.must(g.Wait()) }()
+	g.Go(func() error { return w.feed(ctx, &l, theSeed(t), 100000, 30*time.Millisecond) })
+	for i, p := range w.replicas[:2] {
+		owner, err := os.ReadFile(filepath.Join(w.dir, fmt.Sprintf("data%d", i), "replica"))
+		w.must(err)
+		claims := func() (n int) {
+			now, _, err := table.Load(t.Context())
+			w.must(err)
+			for _, c := range now.Claims {
+				if c.Owner == strings.TrimSpace(string(owner)) {
+					n++
+				}
+			}
+			return n
+		}
+		eventually(t, time.Minute, func() bool { return claims() > 0 })
+		p.kill()
+		killed, held := time.Now(), claims()
+		eventually(t, time.Minute, func() bool { return claims() == 0 })
+		took := time.Since(killed)
+		t.Logf("a killed replica with %d claims is taken over after %v (take_over: 5s)", held, took.Round(10*time.Millisecond))
+		if took > 15*time.Second {
+			t.Errorf("taken over after %v, want 15s at most", took)
+		}
+		w.must(p.start())
+		w.must(p.up(time.Minute))
+	}
+}
+
+// eventually asks until it is so.
+func eventually(t testing.TB, within time.Duration, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(within); !so(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within %v", within)
+		}
+	}
+}
+
+// TestThroughput measures how fast one, two and three replicas settle events.
+func TestThroughput(t *testing.T) {
+	n := number(t, "EVENTS", 30_000)
+	lines := workload.JSON(n, 1)
+	for _, nodes := range []int{1, 3} {
+		for _, replicas := range []int{1, 2, 3} {
+			t.Run(fmt.Sprintf("nodes=%d/replicas=%d", nodes, replicas), func(t *testing.T) {
+				w := newWorld(t, shape{nodes: nodes, replicas: replicas, sensors: 10, sync: time.Second, direct: true, rules: string(workload.YAML(workload.Rules(100, 1)))})
+				began := time.Now()
+				w.must(w.publish(t.Context(), lines, 0))
+				published := time.Since(began)
+				eventually(t, 2*time.Minute, func() bool { n, err := w.waiting(t.Context()); return err == nil && n == 0 })
+				took := time.Since(began)
+				t.Logf("%d bus nodes, %d replicas: %d events published in %v, all settled after %v: %.0f events/s", nodes, replicas, n,
+					published.Round(time.Millisecond), took.Round(time.Millisecond), float64(n)/took.Seconds())
+			})
+		}
+	}
+}
+
+// publish puts lines on the bus, so many a second, without waiting for each
+// acknowledgement; 0 means as fast as it goes.
+func (w *world) publish(ctx context.Context, lines [][]byte, rate int) error {
+	p := jetstream.NewPublisher(jetstream.PublisherConfig{JetStream: w.bus.JetStream(), Log: zerolog.Nop()})
+	began := time.Now()
+	var failed error
+	for i, line := range lines {
+		if rate > 0 && i%100 == 0 {
+			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(rate))))
+		}
+		m := events.Message{Body: line, ContentType: "application/json", Server: "sim", Settle: func(err error) {
+			if err != nil {
+				failed = err
+			}
+		}}
+		if err := p.Carry(ctx, m); err != nil {
+			return err
+		}
+	}
+	if err := p.Close(); err != nil {
+		return err
+	}
+	return failed
+}
