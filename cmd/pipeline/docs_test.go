@@ -9,22 +9,24 @@ import (
 	"testing"
 )
 
-func TestCommandReferenceIsCurrent(t *testing.T) {
+func TestGeneratedDocsAreCurrent(t *testing.T) {
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "EDRPIPE_") {
 			t.Setenv(name, "") // a default may come from it
 		}
 	}
-	var out, errs bytes.Buffer
-	if status := run(context.Background(), []string{"docs", "markdown"}, nil, &out, &errs); status != exitOK {
-		t.Fatalf("status %d: %s", status, errs.String())
-	}
-	want, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(out.Bytes(), want) {
-		t.Error("docs/cli.md is not current: go run ./cmd/pipeline docs markdown > docs/cli.md")
+	for file, args := range map[string][]string{"cli.md": {"docs", "markdown"}, "asyncapi.yaml": {"docs", "asyncapi"}} {
+		var out, errs bytes.Buffer
+		if status := run(context.Background(), args, nil, &out, &errs); status != exitOK {
+			t.Fatalf("status %d: %s", status, errs.String())
+		}
+		want, err := os.ReadFile(filepath.Join("..", "..", "docs", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(out.Bytes(), want) {
+			t.Errorf("docs/%s is not current: go run ./cmd/pipeline %s > docs/%[1]s", file, strings.Join(args, " "))
+		}
 	}
 }
 

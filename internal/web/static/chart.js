@@ -11,8 +11,9 @@ export function chart(title, values, { step, unit = "" }) {
   svg.setAttribute("viewBox", `0 0 ${w} ${height}`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
+  const peak = Math.max(...values, 0);
   const total = values.reduce((a, b) => a + b, 0);
-  svg.setAttribute("aria-label", `${title}: ${total} in ${span(step * values.length)}, at most ${top} in ${span(step)}`);
+  svg.setAttribute("aria-label", `${title}: ${total} in ${span(step * values.length)}, at most ${peak} in ${span(step)}`);
   for (const [cls, d] of [["area", `${line}L${w} ${height}L0 ${height}Z`], ["stroke", line]]) {
     const p = document.createElementNS("http://www.w3.org/2000/svg", "path");
     p.setAttribute("class", cls);
@@ -21,7 +22,7 @@ export function chart(title, values, { step, unit = "" }) {
   }
   return h("div", { class: "card" }, h("div", { class: "name" }, `${title}, last ${span(step * values.length)}`), svg,
     h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, `${span(step * values.length)} ago`), h("span", {}, "now")),
-    h("div", { class: "faint" }, `${new Intl.NumberFormat().format(total)}${unit} in all, at most ${new Intl.NumberFormat().format(top)} in ${span(step)}`));
+    h("div", { class: "faint" }, `${new Intl.NumberFormat().format(total)}${unit} in all, at most ${new Intl.NumberFormat().format(peak)} in ${span(step)}`));
 }
 
 const span = (s) => (s >= 3600 ? `${Math.round(s / 360) / 10} h` : s >= 60 ? `${Math.round(s / 60)} min` : `${s} s`);

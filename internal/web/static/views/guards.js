@@ -6,13 +6,13 @@ export async function guards({ me, refresh }) {
   const g = await get("guards");
   const may = me.role !== "viewer";
   const act = (fn, done) => async () => { await attempt(fn, done); refresh(); };
-  const change = (title, path, options) => async () => {
+  const change = (title, path, done, options) => async () => {
     const why = await ask(title, options);
-    if (why !== null) await act(() => post(path, { why }), title)();
+    if (why !== null) await act(() => post(path, { why }), done)();
   };
   const toggle = g.stopped
-    ? h("button", { class: "primary", onclick: change("Resume", "resume", { text: "Jobs that wait will start again, on all replicas.", go: "Resume" }) }, "Resume")
-    : h("button", { class: "danger", onclick: change("Stop everything", "stop", { text: "Running steps end, nothing new starts, on all replicas.", go: "Stop", danger: true }) }, "Stop everything");
+    ? h("button", { class: "primary", onclick: change("Resume", "resume", "Resumed.", { text: "Jobs that wait will start again, on all replicas.", go: "Resume" }) }, "Resume")
+    : h("button", { class: "danger", onclick: change("Stop everything", "stop", "Stopped.", { text: "Running steps end, nothing new starts, on all replicas.", go: "Stop", danger: true }) }, "Stop everything");
   return [
     h("h1", {}, "Guards"),
     may && h("div", { class: "bar" }, toggle, h("span", { class: "faint" }, "Stopping lets running steps end and starts nothing new, on all replicas.")),

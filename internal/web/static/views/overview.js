@@ -30,7 +30,7 @@ export async function overview() {
           { name: "Matches", cell: (r) => number(r.matches), num: true },
           { name: "", cell: (r) => meter(r.matches, most) },
         ], o.top_rules, { empty: "No rule has matched yet." }),
-        h("p", { class: "faint" }, h("a", { href: "#/rules" }, `${o.rules} rules in force`))),
+        h("p", { class: "faint" }, h("a", { href: "#/rules" }, `All rules in force: ${o.rules}`))),
       h("section", {},
         h("h2", {}, `Live Response sessions: ${o.slots.claims.length} of ${o.slots.limit}`, o.slots.foreign ? `, and ${o.slots.foreign} of others` : "", " "),
         h("p", {}, meter(o.slots.claims.length, o.slots.limit)),
