@@ -180,7 +180,7 @@ const (
 func (c console) findEvent(ctx context.Context, id string) (*events.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchFor)
 	defer cancel()
-	consumer, err := c.bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverAllPolicy})
+	consumer, err := c.bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -65,7 +66,7 @@ func (s Stream) Read(ctx context.Context, visit func(uint64, []byte) error) erro
 }
 
 func (s Stream) read(ctx context.Context, stream jetstream.Stream, last uint64, visit func(uint64, []byte) error) (seen uint64, err error) {
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
 	if err != nil {
 		return 0, fmt.Errorf("audit stream %s: %w", s.Name, err)
 	}

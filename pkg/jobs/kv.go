@@ -289,6 +289,7 @@ func (k *KV) Watch(ctx context.Context, see func(Change)) (err error) {
 func (k *KV) Finished(ctx context.Context, since time.Time) ([]*Job, error) {
 	consumer, err := k.js.OrderedConsumer(ctx, "KV_"+k.finished.Bucket(), jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
+		InactiveThreshold: batchTimeout, // lists are asked for again and again, and a stream has few consumers
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)

@@ -97,7 +97,7 @@ func (d *DeadLetters) Write(ctx context.Context, reason string, m events.Message
 // List goes through the dead letters from the oldest to the newest, at most those
 // there are when it is called; of one reason, or of all with an empty one.
 func (d *DeadLetters) List(ctx context.Context, reason string, each func(Dead) error) error {
-	config := natsjs.OrderedConsumerConfig{FilterSubjects: []string{d.filter(reason)}}
+	config := natsjs.OrderedConsumerConfig{FilterSubjects: []string{d.filter(reason)}, InactiveThreshold: 10 * time.Second}
 	consumer, err := d.JetStream.OrderedConsumer(ctx, d.stream(), config)
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
