@@ -312,3 +312,21 @@ func TestTableStores(t *testing.T) {
 		})
 	}
 }
+
+// TestFinishedLeavesNoConsumers: lists are asked for again and again, and a
+// stream has a thousand consumers at most. What a reading leaves behind goes soon.
+func TestFinishedLeavesNoConsumers(t *testing.T) {
+	js := newJetStream(t, t.TempDir())
+	if _, err := newKV(t, js).Finished(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), "KV_jobs-finished")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for info := range stream.ListConsumers(t.Context()).Info() {
+		if got := info.Config.InactiveThreshold; got > batchTimeout {
+			t.Errorf("consumer %s stays for %v, want %v at most", info.Name, got, batchTimeout)
+		}
+	}
+}
