@@ -48,7 +48,7 @@ func BenchmarkDecisions(b *testing.B) {
 				c := q.choose(now, true, elsewhere)
 				e := *c.job
 				q.charge(c.job)
-				q.remove(e.id)
+				q.remove(e.id, now)
 				next++ // and another one comes in for it
 				e.revision, e.created, e.rank = next, now, now.Add(time.Duration(next))
 				q.put(&e, now)

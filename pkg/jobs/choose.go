@@ -45,20 +45,31 @@ type candidate struct {
 	start  float64
 }
 
+// candidate is the sensor with its job.
+func (q *queue) candidate(sn *sensor, e *entry, now time.Time) candidate {
+	if e == nil {
+		return candidate{sensor: sn, level: stale}
+	}
+	return candidate{sn, e, e.level(now, q.ageing), max(e.share.start, q.virtual)}
+}
+
 // choose returns the sensor to visit next, or nil. Without a free slot only
 // visits that need none are considered. elsewhere tells of sensors that another
-// replica works on.
+// replica works on. It costs what there are of flows, not of sensors or jobs.
 func (q *queue) choose(now time.Time, slot bool, elsewhere func(sensor int) bool) (best candidate) {
-	for _, sn := range q.awake {
-		c := candidate{sensor: sn, level: stale}
-		if !sn.stale {
-			if c.job = q.head(sn, now); c.job == nil || (c.job.session && !slot) {
-				continue
-			}
-			c.level, c.start = c.job.level(now, q.ageing), max(c.job.share.start, q.virtual)
+	q.settle(now)
+	if len(q.ranking.stale) > 0 {
+		return q.candidate(q.ranking.stale[0], nil, now)
+	}
+	for _, session := range []bool{false, true} {
+		if session && !slot {
+			continue
 		}
-		if (best.sensor == nil || c.before(best, now)) && (sn.stale || !elsewhere(sn.id)) {
-			best = c
+		if sn := q.ranking.first(session, q.virtual, elsewhere); sn != nil {
+			c := q.candidate(sn, sn.place.job, now)
+			if best.sensor == nil || c.before(best, now) {
+				best = c
+			}
 		}
 	}
 	return best
@@ -96,21 +107,4 @@ func (c candidate) before(d candidate, now time.Time) bool {
 // more time than that can come to be at risk.
 func (e *entry) risk(now time.Time) bool {
 	return !e.deadline.IsZero() && e.deadline.Sub(now) < atRisk
-}
-
-// checkin is how long the sensor's next check-in is away: an hour or more when it
-// is not known, the more the longer the sensor is overdue.
-func (sn *sensor) checkin(now time.Time) time.Duration {
-	if sn.info.NextCheckin.IsZero() {
-		return time.Hour
-	}
-	d := sn.info.NextCheckin.Sub(now)
-	if d >= 0 {
-		return min(d, time.Hour-1)
-	}
-	interval := sn.info.NextCheckin.Sub(sn.info.LastCheckin)
-	if interval > 0 && -d < 2*interval {
-		return (d % interval) + interval // it has come in since we looked, and will again
-	}
-	return time.Hour - d
 }

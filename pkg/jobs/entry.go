@@ -86,6 +86,18 @@ func (e *entry) level(now time.Time, ageing time.Duration) int {
 	return int(now.Sub(e.rank) / ageing)
 }
 
+// rises is when the job's level changes next.
+func (e *entry) rises(now time.Time, ageing time.Duration) time.Time {
+	level := e.level(now, ageing)
+	if now.Before(e.rank) { // division rounds towards zero
+		if level == 0 {
+			return e.rank.Add(ageing)
+		}
+		return e.rank.Add(time.Duration(level)*ageing + 1)
+	}
+	return e.rank.Add(time.Duration(level+1) * ageing)
+}
+
 // asleep tells whether the job waits for something of its own, which lets later
 // jobs of its sensor go first.
 func (e *entry) asleep(now time.Time) bool {

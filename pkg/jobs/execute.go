@@ -180,7 +180,7 @@ func (v *visit) exit(j *Job) {
 func (s *Scheduler) drop(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue.remove(id)
+	s.queue.remove(id, time.Now())
 }
 
 func (s *Scheduler) charge(id string) {

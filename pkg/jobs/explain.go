@@ -97,15 +97,15 @@ func (p *pressure) reason() string {
 
 // ahead counts the sensors that get a slot before the job's; s.mu is held.
 func (s *Scheduler) ahead(e *entry, now time.Time) int {
-	own := candidate{sensor: e.sensor, job: e, level: e.level(now, s.queue.ageing)}
-	own.start = max(e.share.start, s.queue.virtual)
+	s.queue.settle(now)
+	own := s.queue.candidate(e.sensor, e, now)
 	n := 0
-	for _, sn := range s.queue.awake {
-		if h := s.queue.head(sn, now); sn != e.sensor && h != nil && h.session {
-			c := candidate{sensor: sn, job: h, level: h.level(now, s.queue.ageing)}
-			c.start = max(h.share.start, s.queue.virtual)
-			if c.before(own, now) {
-				n++
+	for _, t := range s.queue.ranking.sessions {
+		for _, b := range t.benches {
+			for _, sn := range b.sensors {
+				if sn != e.sensor && s.queue.candidate(sn, sn.place.job, now).before(own, now) {
+					n++
+				}
 			}
 		}
 	}

@@ -95,12 +95,8 @@ func (s *Scheduler) count(ctx context.Context) {
 func (s *Scheduler) sessionsMatter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, sn := range s.queue.awake {
-		if e := s.queue.head(sn, time.Now()); e != nil && e.session {
-			return true
-		}
-	}
-	return false
+	s.queue.settle(time.Now())
+	return len(s.queue.ranking.sessions) > 0
 }
 
 // countOnce counts sessions that no replica's claim names, neither before nor

@@ -14,7 +14,7 @@ type queue struct {
 	ageing  time.Duration
 	jobs    map[string]*entry
 	sensors map[int]*sensor
-	awake   []*sensor // those that may have a job to run: what choose looks at
+	ranking ranking // the sensors that may have a job to run
 	alarms  alarms
 	shares  map[flow]*share
 	virtual float64           // start of the latest share given
@@ -28,7 +28,7 @@ type sensor struct {
 	busy  bool     // a visit of ours is under way
 	open  bool     // and it has an active session
 	stale bool     // a dead owner's claim has to be cleared
-	index int      // in queue.awake, -1: asleep
+	place *place   // in the ranking; nil: it has nothing to run
 	alarm time.Time
 
 	info    edr.Sensor
@@ -45,7 +45,7 @@ type sensor struct {
 func newQueue(ageing time.Duration) *queue {
 	return &queue{
 		ageing: ageing, jobs: map[string]*entry{}, sensors: map[int]*sensor{},
-		shares: map[flow]*share{}, groups: map[string]*group{},
+		ranking: newRanking(), shares: map[flow]*share{}, groups: map[string]*group{},
 	}
 }
 
@@ -53,7 +53,7 @@ func newQueue(ageing time.Duration) *queue {
 func (q *queue) sensor(id int) *sensor {
 	sn := q.sensors[id]
 	if sn == nil {
-		sn = &sensor{id: id, index: -1}
+		sn = &sensor{id: id}
 		q.sensors[id] = sn
 	}
 	return sn
@@ -65,10 +65,10 @@ func (q *queue) put(e *entry, now time.Time) {
 		if old.revision >= e.revision {
 			return
 		}
-		q.remove(e.id)
+		q.take(old, now)
 	}
 	q.jobs[e.id] = e
-	q.enterGroup(e)
+	q.enterGroup(e, now)
 	e.share = q.join(e.flow)
 	sn := e.sensor
 	at, _ := slices.BinarySearchFunc(sn.jobs, e, byRank)
@@ -93,17 +93,21 @@ func byRank(a, b *entry) int {
 }
 
 // remove forgets a job.
-func (q *queue) remove(id string) {
-	e := q.jobs[id]
-	if e == nil {
-		return
+func (q *queue) remove(id string, now time.Time) {
+	if e := q.jobs[id]; e != nil {
+		q.take(e, now)
+		q.review(e.sensor, now)
 	}
-	delete(q.jobs, id)
+}
+
+// take takes a job out; the caller reviews its sensor.
+func (q *queue) take(e *entry, now time.Time) {
+	delete(q.jobs, e.id)
 	q.leave(e.flow)
 	if at, ok := slices.BinarySearchFunc(e.sensor.jobs, e, byRank); ok {
 		e.sensor.jobs = slices.Delete(e.sensor.jobs, at, at+1)
 	}
-	q.leaveGroup(e)
+	q.leaveGroup(e, now)
 }
 
 // group is the live jobs of one concurrency key.
@@ -112,7 +116,8 @@ type group struct {
 	running int
 }
 
-func (q *queue) enterGroup(e *entry) {
+// enterGroup puts a job into its group; one that runs keeps the others waiting.
+func (q *queue) enterGroup(e *entry, now time.Time) {
 	if e.group == "" {
 		return
 	}
@@ -124,11 +129,12 @@ func (q *queue) enterGroup(e *entry) {
 	g.jobs[e.id] = e
 	if e.state == Running {
 		g.running++
+		q.reviewGroup(g, now)
 	}
 }
 
 // leaveGroup takes a job out of its group and wakes those that waited for it.
-func (q *queue) leaveGroup(e *entry) {
+func (q *queue) leaveGroup(e *entry, now time.Time) {
 	g := q.groups[e.group]
 	if g == nil {
 		return
@@ -138,9 +144,13 @@ func (q *queue) leaveGroup(e *entry) {
 	}
 	if e.state == Running {
 		g.running--
-		for _, other := range g.jobs {
-			q.review(other.sensor, time.Now())
-		}
+		q.reviewGroup(g, now)
+	}
+}
+
+func (q *queue) reviewGroup(g *group, now time.Time) {
+	for _, e := range g.jobs {
+		q.review(e.sensor, now)
 	}
 }
 
@@ -201,25 +211,52 @@ func (sn *sensor) sessionPossible(now time.Time) bool {
 	return !from.IsZero() && !from.After(now)
 }
 
-// review decides whether choose has to look at the sensor.
+// review places the sensor in the ranking, or takes it out.
 func (q *queue) review(sn *sensor, now time.Time) {
-	awake := !sn.busy && (sn.stale || q.head(sn, now) != nil)
 	if sn.pause.After(now) {
 		q.setAlarm(sn, sn.pause)
 	}
-	if from := sn.sessionFrom(now); !awake && !sn.busy && len(sn.jobs) > 0 && from.After(now) {
-		q.setAlarm(sn, from)
+	var head *entry
+	if !sn.busy && !sn.stale {
+		head = q.head(sn, now)
 	}
-	switch {
-	case awake && sn.index < 0:
-		sn.index = len(q.awake)
-		q.awake = append(q.awake, sn)
-	case !awake && sn.index >= 0:
-		last := q.awake[len(q.awake)-1]
-		q.awake[sn.index], last.index = last, sn.index
-		q.awake[len(q.awake)-1] = nil
-		q.awake = q.awake[:len(q.awake)-1]
-		sn.index = -1
+	if sn.busy || (head == nil && !sn.stale) {
+		q.ranking.drop(sn)
+		if from := sn.sessionFrom(now); !sn.busy && len(sn.jobs) > 0 && from.After(now) {
+			q.setAlarm(sn, from)
+		}
+		return
+	}
+	q.ranking.put(sn, head, now, q.headChanges(sn, head, now), q.ageing)
+}
+
+// headChanges is when another job may become the head of the sensor's line though
+// nothing happens; zero: never.
+func (q *queue) headChanges(sn *sensor, head *entry, now time.Time) (at time.Time) {
+	for _, e := range sn.jobs {
+		if e == head {
+			break
+		}
+		if e.wake.After(now) {
+			at = earliest(at, e.wake)
+		}
+	}
+	if from := sn.sessionFrom(now); from.After(now) {
+		at = earliest(at, from)
+	}
+	// That a check-in passes is the ranking's own moment. A clock that was ahead may
+	// come to look right.
+	interval := sn.info.NextCheckin.Sub(sn.info.LastCheckin)
+	if due := sn.checkin(now); interval > 0 && due > interval {
+		at = earliest(at, now.Add(due-interval))
+	}
+	return at
+}
+
+// settle places anew the sensors whose place changed with time.
+func (q *queue) settle(now time.Time) {
+	for sn := q.ranking.due(now); sn != nil; sn = q.ranking.due(now) {
+		q.review(sn, now)
 	}
 }
 
@@ -243,7 +280,9 @@ func (q *queue) ring(now time.Time) (due []string, next time.Time) {
 		a.sensor.alarm = time.Time{}
 		again := time.Time{}
 		for _, e := range a.sensor.jobs {
-			if !e.wake.After(now) {
+			if e.wake.After(now) {
+				again = earliest(again, e.wake)
+			} else {
 				e.wake = time.Time{}
 			}
 			if at := e.alarm(); at.After(now) {

@@ -144,6 +144,7 @@ func TestPausedReplicaCannotRunAnotherStep(t *testing.T) {
 // happens, no job is lost, none twice, none stuck, order is kept, slots are not
 // exceeded.
 func TestInvariantsUnderChaos(t *testing.T) {
+	shortChecks(t, 10)
 	rapid.Check(t, func(r *rapid.T) {
 		sensors := rapid.IntRange(1, 6).Draw(r, "sensors")
 		jobs := rapid.IntRange(1, 30).Draw(r, "jobs")

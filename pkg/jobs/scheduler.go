@@ -144,7 +144,7 @@ func (s *Scheduler) see(store Store, c Change) {
 // note takes a record into the queue; s.mu is held.
 func (s *Scheduler) note(j *Job) {
 	if j.State.Terminal() {
-		s.queue.remove(j.ID)
+		s.queue.remove(j.ID, time.Now())
 		s.ending[j.ID] = j.Sensor
 		// Whoever ended it also reports and archives it. If that does not happen, we do.
 		s.clerk.later(j.ID, s.cfg.Beat*stopAfter)
@@ -175,7 +175,7 @@ func (s *Scheduler) note(j *Job) {
 
 // gone forgets a job that left the live ones; s.mu is held.
 func (s *Scheduler) gone(id string) {
-	s.queue.remove(id)
+	s.queue.remove(id, time.Now())
 	delete(s.ending, id)
 	s.clerk.forget(id)
 	for _, w := range s.waiters[id] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,11 +20,22 @@ import (
 var full = flag.Bool("full", false, "run the long form of the proofs")
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if !*full {
-		flag.Set("rapid.checks", "10") // known to exist: rapid is imported
-	}
 	goleak.VerifyTestMain(m)
+}
+
+// shortChecks has a property that is dear to test checked n times only, unless
+// the long form was asked for.
+func shortChecks(t *testing.T, n int) {
+	t.Helper()
+	if *full {
+		return
+	}
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	if err := checks.Value.Set(strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = checks.Value.Set(before) }) // it was its value
 }
 
 func key(sensor int, command, object string) string {

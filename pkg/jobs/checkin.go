@@ -1,0 +1,73 @@
+package jobs
+
+import (
+	"cmp"
+	"time"
+)
+
+// farCheckin is the most that an expected check-in is away for choosing.
+const farCheckin = time.Hour - 1
+
+// checkin is how long the sensor's next check-in is away: an hour or more when it
+// is not known, the more the longer the sensor is overdue.
+func (sn *sensor) checkin(now time.Time) time.Duration {
+	if sn.info.NextCheckin.IsZero() {
+		return time.Hour
+	}
+	if due, known := sn.nextCheckin(now); known {
+		return min(due.Sub(now), farCheckin)
+	}
+	return time.Hour + now.Sub(sn.info.NextCheckin)
+}
+
+// nextCheckin is the sensor's next check-in as reckoned from the latest that is
+// known. A sensor that has not been seen for two intervals is overdue.
+func (sn *sensor) nextCheckin(now time.Time) (due time.Time, known bool) {
+	next := sn.info.NextCheckin
+	late := now.Sub(next)
+	if late <= 0 {
+		return next, true
+	}
+	interval := next.Sub(sn.info.LastCheckin)
+	if interval <= 0 || late >= 2*interval {
+		return time.Time{}, false
+	}
+	// It has come in since we looked, and will again.
+	return next.Add((late/interval + 1) * interval), true
+}
+
+// checkinKey orders sensors as checkin does, and stays the same from one change
+// of it to the next.
+type checkinKey struct {
+	class int // near, far, not known, overdue
+	at    int64
+}
+
+const (
+	checkinNear = iota
+	checkinFar
+	checkinUnknown
+	checkinOverdue
+)
+
+func (k checkinKey) compare(l checkinKey) int {
+	return cmp.Or(cmp.Compare(k.class, l.class), cmp.Compare(k.at, l.at))
+}
+
+// checkinKey returns the sensor's key and from when on it has another; zero: not
+// before the sensor is read again.
+func (sn *sensor) checkinKey(now time.Time) (k checkinKey, until time.Time) {
+	if sn.info.NextCheckin.IsZero() {
+		return checkinKey{class: checkinUnknown}, time.Time{}
+	}
+	due, known := sn.nextCheckin(now)
+	switch {
+	case !known:
+		return checkinKey{checkinOverdue, -sn.info.NextCheckin.UnixNano()}, time.Time{}
+	case due.Sub(now) >= farCheckin:
+		return checkinKey{class: checkinFar}, due.Add(1 - farCheckin)
+	case due.Equal(sn.info.NextCheckin):
+		return checkinKey{checkinNear, due.UnixNano()}, due.Add(1)
+	}
+	return checkinKey{checkinNear, due.UnixNano()}, due
+}

@@ -1,0 +1,156 @@
+package jobs
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
+)
+
+// chooseSlowly is choose by its definition: every sensor is looked at.
+func chooseSlowly(q *queue, now time.Time, slot bool, elsewhere func(int) bool) (best candidate) {
+	for _, sn := range q.sensors {
+		var c candidate
+		if sn.busy {
+			continue
+		}
+		if sn.stale {
+			c = q.candidate(sn, nil, now)
+		} else if e := q.head(sn, now); e == nil || (e.session && !slot) || elsewhere(sn.id) {
+			continue
+		} else {
+			c = q.candidate(sn, e, now)
+		}
+		if best.sensor == nil || c.before(best, now) {
+			best = c
+		}
+	}
+	return best
+}
+
+// TestRankingGivesTheDefinedOrder plays random histories and compares each choice
+// with one that looks at every sensor.
+func TestRankingGivesTheDefinedOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &rankingWorld{
+			q:   newQueue(10 * time.Minute),
+			now: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC),
+		}
+		moves := map[string]func(*rapid.T){
+			"job": w.addJob, "end": w.endJob, "read": w.readSensor, "wait": w.wait, "rest": w.rest, "visit": w.visit,
+			"": w.check,
+		}
+		t.Repeat(moves)
+	})
+}
+
+type rankingWorld struct {
+	q    *queue
+	now  time.Time
+	made int
+}
+
+func (w *rankingWorld) id(t *rapid.T) int { return rapid.IntRange(1, 12).Draw(t, "sensor") }
+
+func (w *rankingWorld) addJob(t *rapid.T) {
+	w.made++
+	uses := rapid.SampledFrom([]string{"test_read", "test_isolate"}).Draw(t, "uses")
+	j := &Job{
+		ID: fmt.Sprintf("%06d", w.made), Revision: uint64(w.made), Sensor: w.id(t), Submitter: "rule",
+		Rule:     rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "rule"),
+		Priority: rapid.SampledFrom([]Priority{Low, Normal, High, Critical}).Draw(t, "priority"),
+		State:    rapid.SampledFrom([]State{Queued, Queued, Queued, Parked, Held, Running}).Draw(t, "state"),
+		Group:    rapid.SampledFrom([]string{"", "", "", "g"}).Draw(t, "group"),
+		Created:  w.now.Add(-w.duration(t, "age", 40*time.Minute) + time.Minute), Updated: w.now,
+		Steps: []actions.Step{{ID: "s", Uses: uses}},
+	}
+	if rapid.Bool().Draw(t, "has a deadline") {
+		j.Deadline = w.now.Add(w.duration(t, "deadline", 40*time.Minute))
+	}
+	if j.State == Parked {
+		j.WakeAt = w.now.Add(w.duration(t, "wake", 20*time.Minute))
+	}
+	w.q.put(newEntry(j, w.q.sensor(j.Sensor), w.q.ageing), w.now)
+}
+
+// duration is one of few values, so that ties and exact moments come up.
+func (w *rankingWorld) duration(t *rapid.T, what string, most time.Duration) time.Duration {
+	return time.Duration(rapid.IntRange(0, 20).Draw(t, what)) * most / 20
+}
+
+func (w *rankingWorld) endJob(t *rapid.T) {
+	if w.made > 0 {
+		w.q.remove(fmt.Sprintf("%06d", rapid.IntRange(1, w.made).Draw(t, "job")), w.now)
+	}
+}
+
+func (w *rankingWorld) readSensor(t *rapid.T) {
+	sn := w.q.sensor(w.id(t))
+	interval := rapid.SampledFrom([]time.Duration{0, 30 * time.Second, time.Minute, 45 * time.Minute, 2 * time.Hour}).Draw(t, "interval")
+	next := w.now.Add(rapid.SampledFrom([]time.Duration{-2 * time.Hour, -90 * time.Second, -30 * time.Second, 0, 5 * time.Second, 20 * time.Second, 2 * time.Hour}).Draw(t, "next"))
+	sn.info, sn.read = edr.Sensor{ID: sn.id, LiveResponse: true, Online: true, NextCheckin: next, LastCheckin: next.Add(-interval)}, w.now
+	if interval == 0 {
+		sn.info.NextCheckin = time.Time{}
+	}
+	sn.offline = time.Time{}
+	if rapid.IntRange(0, 4).Draw(t, "state") == 0 {
+		sn.offline = w.now
+	}
+	w.q.review(sn, w.now)
+}
+
+func (w *rankingWorld) wait(t *rapid.T) {
+	w.now = w.now.Add(rapid.SampledFrom([]time.Duration{
+		1, time.Second, 5 * time.Second, 10 * time.Second, 25 * time.Second, 30 * time.Second, 5 * time.Minute, time.Hour,
+	}).Draw(t, "time"))
+}
+
+func (w *rankingWorld) rest(t *rapid.T) {
+	sn := w.q.sensor(w.id(t))
+	switch rapid.SampledFrom([]string{"rest", "pause", "stale"}).Draw(t, "what") {
+	case "rest":
+		sn.rest = w.now.Add(w.duration(t, "rest", 5*time.Minute))
+	case "pause":
+		sn.pause = w.now.Add(w.duration(t, "pause", time.Minute))
+	case "stale":
+		sn.stale = rapid.IntRange(0, 3).Draw(t, "stale") == 0
+	}
+	w.q.setAlarm(sn, sn.rest)
+	w.q.review(sn, w.now)
+}
+
+// visit begins or ends one, as the dispatcher does.
+func (w *rankingWorld) visit(t *rapid.T) {
+	sn := w.q.sensor(w.id(t))
+	if sn.busy = !sn.busy; sn.busy && len(sn.jobs) > 0 {
+		w.q.charge(sn.jobs[0])
+	}
+	w.q.review(sn, w.now)
+}
+
+func (w *rankingWorld) check(t *rapid.T) {
+	w.q.ring(w.now)
+	other := rapid.IntRange(0, 12).Draw(t, "elsewhere")
+	elsewhere := func(id int) bool { return id == other }
+	for _, slot := range []bool{true, false} {
+		got, want := w.q.choose(w.now, slot, elsewhere), chooseSlowly(w.q, w.now, slot, elsewhere)
+		if got.job != want.job || (got.sensor == nil) != (want.sensor == nil) || (got.job != nil && got.sensor != want.sensor) {
+			t.Fatalf("slot %t: chose %s, want %s", slot, w.describe(got), w.describe(want))
+		}
+	}
+}
+
+func (w *rankingWorld) describe(c candidate) string {
+	if c.sensor == nil {
+		return "nothing"
+	}
+	if c.job == nil {
+		return fmt.Sprintf("the stale claim on sensor %d", c.sensor.id)
+	}
+	return fmt.Sprintf("job %s of sensor %d (risk %t, level %d, start %g, check-in %v)",
+		c.job.id, c.sensor.id, c.job.risk(w.now), c.level, c.start, c.sensor.checkin(w.now))
+}
