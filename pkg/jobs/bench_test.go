@@ -158,13 +158,13 @@ func TestWhatJobsCostTheServer(t *testing.T) {
 				wantEnd(t, s, id, Succeeded)
 			}
 			stop()
-			commands := srv.requests["command"]
-			per := float64(srv.requests["all"]-commands) / float64(c.jobs)
+			commands := srv.seen().requests["command"]
+			per := float64(srv.seen().requests["all"]-commands) / float64(c.jobs)
 			if per > c.most {
 				t.Errorf("%s: %.2f requests per job beyond its command, want at most %.1f", c.name, per, c.most)
 			}
 			t.Logf("| %s | %.2f | %.2f | %.3f | %d |", c.name, float64(commands)/float64(c.jobs), per,
-				float64(srv.opened)/float64(c.jobs), srv.refused)
+				float64(srv.seen().opened)/float64(c.jobs), srv.seen().refused)
 		})
 	}
 }

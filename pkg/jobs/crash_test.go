@@ -82,7 +82,7 @@ func crashOnce(t *testing.T, at int, after bool, successor string) (what string)
 		crash := newCrasher(at, after)
 		defer func() {
 			if t.Failed() {
-				t.Logf("crash at effect %d (%s), after it: %t, successor %s", at, crash.what, after, successor)
+				t.Logf("crash at effect %d (%s), after it: %t, successor %s", at, crash.fatal(), after, successor)
 			}
 		}()
 		s, err := New(w.config("one", crash))
@@ -105,7 +105,7 @@ func crashOnce(t *testing.T, at int, after bool, successor string) (what string)
 		}
 		cancel()
 		<-ended
-		what = crash.what
+		what = crash.fatal()
 		finishMatrix(t, w, successor)
 		w.check(t)
 	})
@@ -152,19 +152,19 @@ func (w *world) check(t *testing.T) {
 		}
 	}
 	for _, name := range matrixOnce {
-		if n := w.srv.ran[name]; n > 1 || n == 0 && len(unknown) == 0 {
+		if n := w.srv.seen().ran[name]; n > 1 || n == 0 && len(unknown) == 0 {
 			t.Errorf("%s ran %d times, want once", name, n)
 		}
 	}
-	if w.srv.ran["2 create process never"] > 0 {
+	if w.srv.seen().ran["2 create process never"] > 0 {
 		t.Error("a step after a failed one ran")
 	}
-	if w.srv.sensors[2].isolated && !unknown["job-2"] {
+	if w.srv.isolated(2) && !unknown["job-2"] {
 		t.Error("the isolation was not undone")
 	}
-	for id, session := range w.srv.sessions {
-		if session.live() {
-			t.Errorf("session %d on sensor %d was left open", id, session.sensor.id)
+	for id, session := range w.srv.allSessions() {
+		if live(session) {
+			t.Errorf("session %d on sensor %d was left open", id, session.SensorID)
 		}
 	}
 	if len(unknown) > 1 {

@@ -41,6 +41,13 @@ func newCrasher(at int, after bool) *crasher {
 	return &crasher{at: at, after: after, died: make(chan struct{})}
 }
 
+// fatal is the effect that the process died or stood still at; "": it did neither.
+func (c *crasher) fatal() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.what
+}
+
 func (c *crasher) do(what string, effect func() error) error {
 	if c == nil {
 		return effect()

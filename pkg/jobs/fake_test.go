@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,14 +23,42 @@ type fakeServer struct {
 	last     int64
 	took     time.Duration // of a command
 
+	counts
+
+	fail func(request string, sensor int) error // nil: nothing fails
+}
+
+// counts is what the server has seen so far.
+type counts struct {
 	requests map[string]int // by kind
 	refused  int
 	opened   int
 	peak     int
 	ran      map[string]int // executions by "sensor name object"
 	order    map[int][]string
+}
 
-	fail func(request string, sensor int) error // nil: nothing fails
+// seen is a copy of the server's counts: it goes on counting meanwhile.
+func (f *fakeServer) seen() counts {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.counts
+	c.requests, c.ran, c.order = maps.Clone(c.requests), maps.Clone(c.ran), map[int][]string{}
+	for sensor, order := range f.order {
+		c.order[sensor] = slices.Clone(order)
+	}
+	return c
+}
+
+// allSessions is every session there was, as it is now.
+func (f *fakeServer) allSessions() map[int64]edr.SessionInfo {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := map[int64]edr.SessionInfo{}
+	for id, s := range f.sessions {
+		all[id] = s.info()
+	}
+	return all
 }
 
 type fakeSensor struct {
@@ -67,7 +97,7 @@ type fakeState struct{ s *fakeSession }
 func newFakeServer(limit int) *fakeServer {
 	return &fakeServer{
 		limit: limit, sensors: map[int]*fakeSensor{}, sessions: map[int64]*fakeSession{}, took: time.Second,
-		requests: map[string]int{}, ran: map[string]int{}, order: map[int][]string{},
+		counts: counts{requests: map[string]int{}, ran: map[string]int{}, order: map[int][]string{}},
 	}
 }
 
@@ -157,8 +187,10 @@ func (f *fakeServer) Sessions(context.Context) ([]edr.SessionInfo, error) {
 	return all, nil
 }
 
-func (s *fakeSession) live() bool {
-	return s.status == edr.SessionPending || s.status == edr.SessionActive
+func (s *fakeSession) live() bool { return live(s.info()) }
+
+func live(s edr.SessionInfo) bool {
+	return s.Status == edr.SessionPending || s.Status == edr.SessionActive
 }
 
 func (s *fakeSession) info() edr.SessionInfo {

@@ -30,25 +30,25 @@ func TestStreamOf200JobsOver8Sensors(t *testing.T) {
 		for _, id := range stream(t, s, 200, 8, 250*time.Millisecond) {
 			wantEnd(t, s, id, Succeeded)
 		}
-		if len(srv.ran) != 200 {
-			t.Errorf("%d different commands ran, want 200", len(srv.ran))
+		if len(srv.seen().ran) != 200 {
+			t.Errorf("%d different commands ran, want 200", len(srv.seen().ran))
 		}
-		for name, n := range srv.ran {
+		for name, n := range srv.seen().ran {
 			if n != 1 {
 				t.Errorf("%s ran %d times", name, n)
 			}
 		}
-		if srv.opened > 8 {
-			t.Errorf("opened %d sessions, want at most 8", srv.opened)
+		if srv.seen().opened > 8 {
+			t.Errorf("opened %d sessions, want at most 8", srv.seen().opened)
 		}
-		for sensor, order := range srv.order {
+		for sensor, order := range srv.seen().order {
 			for i := range order {
 				if want := fmt.Sprint(sensor - 1 + 8*i); order[i] != want {
 					t.Fatalf("sensor %d ran %v: not in order", sensor, order)
 				}
 			}
 		}
-		t.Logf("200 jobs: %d sessions, %d refused, requests %v", srv.opened, srv.refused, srv.requests)
+		t.Logf("200 jobs: %d sessions, %d refused, requests %v", srv.seen().opened, srv.seen().refused, srv.seen().requests)
 	})
 }
 
@@ -64,13 +64,13 @@ func TestForeignSessionsArePressureNotAHotLoop(t *testing.T) {
 		for _, id := range stream(t, s, 30, 30, 0) {
 			wantEnd(t, s, id, Succeeded)
 		}
-		if srv.refused >= 30 {
-			t.Errorf("%d requests were refused, want fewer than 30", srv.refused)
+		if srv.seen().refused >= 30 {
+			t.Errorf("%d requests were refused, want fewer than 30", srv.seen().refused)
 		}
-		if srv.peak > 10 {
-			t.Errorf("peak of %d sessions, the limit is 10", srv.peak)
+		if srv.seen().peak > 10 {
+			t.Errorf("peak of %d sessions, the limit is 10", srv.seen().peak)
 		}
-		t.Logf("30 jobs, 3 of 10 slots foreign: %d refused", srv.refused)
+		t.Logf("30 jobs, 3 of 10 slots foreign: %d refused", srv.seen().refused)
 	})
 }
 
@@ -101,10 +101,10 @@ func makespan(t *testing.T, offline int) (took, bound time.Duration) {
 			wantEnd(t, s, id, Succeeded)
 		}
 		took = time.Since(begun)
-		if len(srv.ran) != len(ids) {
-			t.Errorf("%d commands ran, want %d", len(srv.ran), len(ids))
+		if len(srv.seen().ran) != len(ids) {
+			t.Errorf("%d commands ran, want %d", len(srv.seen().ran), len(ids))
 		}
-		t.Logf("%d sensors asleep: %v, lower bound %v; %d sessions, %d requests", offline, took, bound, srv.opened, srv.requests["all"])
+		t.Logf("%d sensors asleep: %v, lower bound %v; %d sessions, %d requests", offline, took, bound, srv.seen().opened, srv.seen().requests["all"])
 	})
 	return took, bound
 }

@@ -55,13 +55,13 @@ func TestReplicasShareTheSlots(t *testing.T) {
 			enqueue(t, all[i%3], j)
 		}
 		w.untilIdle(t, time.Hour)
-		if w.srv.peak > 10 || w.srv.refused > 0 {
-			t.Errorf("peak of %d sessions, %d refused; want at most 10 and none", w.srv.peak, w.srv.refused)
+		if w.srv.seen().peak > 10 || w.srv.seen().refused > 0 {
+			t.Errorf("peak of %d sessions, %d refused; want at most 10 and none", w.srv.seen().peak, w.srv.seen().refused)
 		}
-		if len(w.srv.ran) != 200 {
-			t.Errorf("%d jobs ran, want 200", len(w.srv.ran))
+		if len(w.srv.seen().ran) != 200 {
+			t.Errorf("%d jobs ran, want 200", len(w.srv.seen().ran))
 		}
-		for name, n := range w.srv.ran {
+		for name, n := range w.srv.seen().ran {
 			if n != 1 {
 				t.Errorf("%s ran %d times", name, n)
 			}
@@ -89,7 +89,7 @@ func TestDeadReplicaIsTakenOverWithin15Seconds(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 			}
 			if took := time.Since(died); took > 15*time.Second {
-				t.Errorf("dead at effect %d (%s): taken over after %v", at, crash.what, took)
+				t.Errorf("dead at effect %d (%s): taken over after %v", at, crash.fatal(), took)
 			}
 			w.untilIdle(t, time.Hour)
 		})
@@ -128,11 +128,11 @@ func TestPausedReplicaCannotRunAnotherStep(t *testing.T) {
 			go approveAll(ctx, all[1])
 			w.untilIdle(t, 3*time.Hour)
 			w.check(t)
-			if crash.what != "" {
+			if crash.fatal() != "" {
 				points++
 			}
 			if t.Failed() {
-				t.Logf("stalled at effect %d (%s)", at, crash.what)
+				t.Logf("stalled at effect %d (%s)", at, crash.fatal())
 			}
 		})
 	}
@@ -208,7 +208,7 @@ func (w *world) checkChaos(t *testing.T, jobs, sensors int) {
 	}
 	for _, j := range done {
 		name := key(j.Sensor, "create process", fmt.Sprint(j.Steps[0].With["name"]))
-		n := w.srv.ran[name]
+		n := w.srv.seen().ran[name]
 		if n > 1 || j.State == Succeeded && n != 1 {
 			t.Errorf("%s ran %d times, its job %s", name, n, j.State)
 		}
@@ -216,10 +216,10 @@ func (w *world) checkChaos(t *testing.T, jobs, sensors int) {
 			t.Errorf("job %s ended as %s, published %v", j.ID, j.State, states)
 		}
 	}
-	if w.srv.peak > w.srv.limit {
-		t.Errorf("peak of %d sessions, the limit is %d", w.srv.peak, w.srv.limit)
+	if w.srv.seen().peak > w.srv.limit {
+		t.Errorf("peak of %d sessions, the limit is %d", w.srv.seen().peak, w.srv.limit)
 	}
-	for sensor, order := range w.srv.order {
+	for sensor, order := range w.srv.seen().order {
 		last := -1
 		for _, name := range order {
 			var i int
@@ -229,8 +229,8 @@ func (w *world) checkChaos(t *testing.T, jobs, sensors int) {
 			last = i
 		}
 	}
-	for id, session := range w.srv.sessions {
-		if session.live() {
+	for id, session := range w.srv.allSessions() {
+		if live(session) {
 			t.Errorf("session %d was left open", id)
 		}
 	}

@@ -133,8 +133,8 @@ func TestChainRunsInOrder(t *testing.T) {
 		enqueue(t, s, j)
 		got := wantEnd(t, s, j.ID, Succeeded)
 		for name, want := range map[string]int{"1 get file a": 1, "1 create process b": 1, "1 delete file c": 1} {
-			if srv.ran[name] != want {
-				t.Errorf("%s ran %d times, want %d", name, srv.ran[name], want)
+			if srv.seen().ran[name] != want {
+				t.Errorf("%s ran %d times, want %d", name, srv.seen().ran[name], want)
 			}
 		}
 		if len(got.Done) != 3 || got.Done[1].State != StepOK || got.Done[1].Command != 2 {

@@ -3,6 +3,7 @@ package jobs
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,7 +44,7 @@ func wantReason(t *testing.T, s *Scheduler, id string, want Reason) Explanation 
 func TestOfflineSensorsParkTheirJobsAndWakeThem(t *testing.T) {
 	scenario(t, 50, func(t *testing.T, srv *fakeServer, s *Scheduler) {
 		for i := 1; i <= 50; i++ {
-			srv.sensors[i].online = false
+			srv.set(i, func(sn *fakeSensor) { sn.online = false })
 		}
 		var ids []string
 		for i := range 200 {
@@ -56,19 +57,24 @@ func TestOfflineSensorsParkTheirJobsAndWakeThem(t *testing.T) {
 		if x.Job.State != Parked || !strings.Contains(x.Detail, "offline since") {
 			t.Errorf("state %s, %q; want parked, offline since", x.Job.State, x.Detail)
 		}
-		before := srv.requests["all"]
+		before := srv.seen().requests["all"]
 		time.Sleep(10 * time.Minute)
-		if n := srv.requests["all"] - before; n > 21 { // a query each half minute
+		if n := srv.seen().requests["all"] - before; n > 21 { // a query each half minute
 			t.Errorf("%d requests in ten minutes for 200 parked jobs", n)
 		}
-		if srv.opened != 0 {
-			t.Errorf("%d sessions were opened on sleeping sensors", srv.opened)
+		if srv.seen().opened != 0 {
+			t.Errorf("%d sessions were opened on sleeping sensors", srv.seen().opened)
 		}
 		srv.set(1, func(sn *fakeSensor) { sn.online = true })
 		back := time.Now()
-		j := wantEnd(t, s, ids[0], Succeeded)
-		if took := j.Started.Sub(back); took > time.Minute+2*snoozeFor { // a poll, a check-in, and a start tried again
-			t.Errorf("started %v after the sensor's return, want within one poll and check-in", took)
+		// The sensor's four jobs were made in one moment, so any of them may be first;
+		// the others wait for it on the same session.
+		first := time.Duration(math.MaxInt64)
+		for i := 0; i < len(ids); i += 50 {
+			first = min(first, wantEnd(t, s, ids[i], Succeeded).Started.Sub(back))
+		}
+		if first > time.Minute { // a poll, then a check-in
+			t.Errorf("started %v after the sensor's return, want within one poll and check-in", first)
 		}
 		expired := wantEnd(t, s, ids[1], Expired)
 		if waited := expired.Ended.Sub(expired.Created); waited < 72*time.Hour || waited > 72*time.Hour+time.Minute {
@@ -82,7 +88,7 @@ func TestOfflineSensorsParkTheirJobsAndWakeThem(t *testing.T) {
 
 func TestOfflineSensorsDoNotDelayWhatNeedsNoSession(t *testing.T) {
 	scenario(t, 1, func(t *testing.T, srv *fakeServer, s *Scheduler) {
-		srv.sensors[1].online = false
+		srv.set(1, func(sn *fakeSensor) { sn.online = false })
 		read, isolate := chain(1, step("test_read", "a")), chain(1, step("test_isolate", "x"))
 		enqueue(t, s, read, isolate)
 		wantEnd(t, s, isolate.ID, Succeeded)
@@ -95,7 +101,7 @@ func TestSilentSensorsGiveTheirSlotBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newFakeServer(1)
 		srv.add(2, 30*time.Second)
-		srv.sensors[1].silent = true
+		srv.set(1, func(sn *fakeSensor) { sn.silent = true })
 		s, stop := start(t, Config{Server: srv, Sessions: 1})
 		defer stop()
 		silent, other := chain(1, step("test_read", "a")), chain(2, step("test_read", "b"))
@@ -107,9 +113,9 @@ func TestSilentSensorsGiveTheirSlotBack(t *testing.T) {
 		if took := got.Ended.Sub(got.Created); took > 3*time.Minute {
 			t.Errorf("the other sensor's job took %v", took)
 		}
-		opened := srv.opened
+		opened := srv.seen().opened
 		time.Sleep(time.Hour)
-		if n := srv.opened - opened; n > 12 {
+		if n := srv.seen().opened - opened; n > 12 {
 			t.Errorf("%d sessions in an hour on a sensor that never comes in", n)
 		}
 	})
@@ -154,10 +160,10 @@ func TestEveryJobEndsWhateverFails(t *testing.T) {
 							t.Errorf("%s after %v", j.State, took)
 						}
 					}
-					if srv.refused > 100 || srv.requests["open"] > 150 {
-						t.Errorf("%d opens in ten minutes of failure: a hot loop", srv.requests["open"])
+					if srv.seen().refused > 100 || srv.seen().requests["open"] > 150 {
+						t.Errorf("%d opens in ten minutes of failure: a hot loop", srv.seen().requests["open"])
 					}
-					for name, n := range srv.ran {
+					for name, n := range srv.seen().ran {
 						if n > 1 && strings.Contains(name, "create process") {
 							t.Errorf("%s ran %d times", name, n)
 						}
@@ -207,7 +213,7 @@ func TestHeldJobWaitsForPeople(t *testing.T) {
 			t.Errorf("denied because of %s", got.Reason)
 		}
 		wantEnd(t, s, anyway.ID, Succeeded)
-		if n := srv.ran[key(1, "create process", "asked")]; n != 2 {
+		if n := srv.seen().ran[key(1, "create process", "asked")]; n != 2 {
 			t.Errorf("the step ran %d times, want 2", n)
 		}
 	})
@@ -246,7 +252,7 @@ func TestCancel(t *testing.T) {
 		srv.took = time.Minute
 		running, queued := chain(1, step("test_run", "long")), chain(1, step("test_run", "never"))
 		enqueue(t, s, running, queued)
-		for srv.requests["command"] == 0 {
+		for srv.seen().requests["command"] == 0 {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(time.Second)
@@ -265,7 +271,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("a function of nil was taken: %v", h)
 		}
 		time.Sleep(10 * time.Minute)
-		if n := srv.ran[key(1, "create process", "never")]; n != 0 {
+		if n := srv.seen().ran[key(1, "create process", "never")]; n != 0 {
 			t.Error("a cancelled job ran")
 		}
 	})
@@ -277,7 +283,7 @@ func TestCancelTakesAPendingCommandBack(t *testing.T) {
 		// Another step's command keeps the sensor busy, so that ours is pending.
 		left := chain(1, actions.Step{Uses: "test_run", With: map[string]any{"name": "first"}}, step("test_run", "second"))
 		enqueue(t, s, left)
-		for srv.requests["command"] == 0 {
+		for srv.seen().requests["command"] == 0 {
 			time.Sleep(time.Second)
 		}
 		srv.mu.Lock()
@@ -346,7 +352,7 @@ func TestUnknownOutcomeIsForPeople(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantEnd(t, s, next.ID, Succeeded)
-			if n := srv.requests["command"] - 1; n != runs {
+			if n := srv.seen().requests["command"] - 1; n != runs {
 				t.Errorf("%s: %d further commands, want %d", outcome, n, runs)
 			}
 		})
@@ -374,7 +380,7 @@ func TestRetryGoesOnAfterWhatSucceeded(t *testing.T) {
 			wantEnd(t, s, next.ID, Succeeded)
 		}
 		for _, name := range []string{"a", "b"} {
-			if n := srv.ran[key(1, "create process", name)]; n != 1 {
+			if n := srv.seen().ran[key(1, "create process", name)]; n != 1 {
 				t.Errorf("%s ran %d times, want once", name, n)
 			}
 		}
@@ -389,7 +395,7 @@ func TestShutdownEndsStepsAndClosesSessions(t *testing.T) {
 		s, stop := start(t, Config{Server: srv, Store: store})
 		j := chain(1, step("test_run", "a"), step("test_run", "b"), step("test_run", "c"))
 		enqueue(t, s, j)
-		for srv.requests["command"] == 0 {
+		for srv.seen().requests["command"] == 0 {
 			time.Sleep(100 * time.Millisecond)
 		}
 		stop()
@@ -397,15 +403,15 @@ func TestShutdownEndsStepsAndClosesSessions(t *testing.T) {
 		if err != nil || got.State != Queued || got.Reason != ReasonShutdown || got.Done[0].State != StepOK {
 			t.Errorf("after the stop: %s %s %+v, %v", got.State, got.Reason, got.Done, err)
 		}
-		for id, session := range srv.sessions {
-			if session.live() {
+		for id, session := range srv.allSessions() {
+			if live(session) {
 				t.Errorf("session %d was left open", id)
 			}
 		}
 		s, stop = start(t, Config{Server: srv, Store: store})
 		defer stop()
 		wantEnd(t, s, j.ID, Succeeded)
-		for name, n := range srv.ran {
+		for name, n := range srv.seen().ran {
 			if n != 1 {
 				t.Errorf("%s ran %d times", name, n)
 			}
