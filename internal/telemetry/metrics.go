@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -134,4 +135,22 @@ func Since(h prometheus.Observer, t, now time.Time) {
 	if !t.IsZero() {
 		h.Observe(max(0, now.Sub(t).Seconds()))
 	}
+}
+
+// descName takes the name out of a metric's description, which has no other way
+// to tell it.
+var descName = regexp.MustCompile(`fqName: "([^"]+)"`)
+
+// Names lists the service's own metrics, also those without a value yet.
+func (m *Metrics) Names() []string {
+	ch := make(chan *prometheus.Desc, 1024)
+	m.Registry.Describe(ch)
+	close(ch)
+	var names []string
+	for d := range ch {
+		if found := descName.FindStringSubmatch(d.String()); found != nil {
+			names = append(names, found[1])
+		}
+	}
+	return names
 }
