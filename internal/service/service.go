@@ -52,6 +52,7 @@ type Service struct {
 	notices   notices
 	metrics   *telemetry.Metrics
 	tracing   *telemetry.Tracing
+	probe     probe
 	http      *http.Client
 	intake    *intake
 	sources   *sources

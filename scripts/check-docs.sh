@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Runs the commands of README.md and the documentation as a reader would: each page
+# in an empty directory, in order, with `pipeline` on the PATH. A block ```sh is run,
+# ```sh background stays in the background until the page ends; a ```yaml block after
+# "Write `name`:" becomes that file. Lines that begin with "go " are for the source
+# tree: CI runs those itself.
+# usage: check-docs.sh [PAGE…]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+top=$PWD
+pages=("$@")
+[ ${#pages[@]} -gt 0 ] || pages=(README.md docs/tutorial.md docs/operating.md)
+bin=$(mktemp -d)
+go build -o "$bin/pipeline" ./cmd/pipeline
+export PATH=$bin:$PATH
+trap 'rm -rf "$bin"' EXIT
+
+page() (
+	work=$(mktemp -d)
+	cd "$work"
+	trap 'jobs -p | xargs -r kill 2>/dev/null; wait; rm -rf "$work"' EXIT
+	mkdir blocks
+	awk '
+		/^Write `/ { split($0, p, "`"); file = p[2] }
+		/^```/ && inside { inside = 0; close(out); next }
+		/^```/ {
+			inside = 1; kind = substr($0, 4); n++
+			out = sprintf("blocks/%03d.", n)
+			if (kind == "sh") out = out "run"
+			else if (kind == "sh background") out = out "background"
+			else if (kind == "yaml" && file != "") { print file > sprintf("blocks/%03d.name", n); out = out "file" }
+			else out = out "other"
+			file = ""; printf "" > out; next
+		}
+		inside { print > out }' "$top/$1"
+	for block in blocks/*; do
+		case $block in
+		*.file) name=$(cat "${block%.file}.name"); mkdir -p "$(dirname "$name")"; cp "$block" "$name" ;;
+		*.background)
+			bash -eu "$block" >"$block.log" 2>&1 &
+			for _ in $(seq 100); do # until it answers
+				grep -q 'counters\|edrpipe is running' "$block.log" && break
+				sleep 0.1
+			done
+			;;
+		*.run)
+			grep -q '^go ' "$block" && continue
+			bash -euo pipefail "$block" >"$block.log" 2>&1 || { echo "$1: this fails:"; cat "$block" "$block.log"; exit 1; }
+			;;
+		esac
+	done
+	echo "$1: $(find blocks -name '*.run' | wc -l) blocks ran"
+)
+for p in "${pages[@]}"; do page "$p"; done
