@@ -100,12 +100,14 @@ func (c *compiler) step(path strictyaml.Path, s Step) {
 	c.id(path, s)
 	c.flow(path, s, scope)
 	if len(s.Parallel) > 0 {
+		c.sensor(path, s, scope)
 		c.parallel(path, s)
 		return
 	}
 	if s.Foreach != "" {
 		scope = c.foreach(path, s, scope)
 	}
+	c.sensor(path, s, scope)
 	a, ok := Lookup(s.Uses)
 	if !ok {
 		c.unknownAction(path, s)
@@ -128,7 +130,7 @@ func (c *compiler) id(path strictyaml.Path, s Step) {
 	c.ids[s.ID] = path
 }
 
-// flow checks what decides whether, when and where a step runs.
+// flow checks what decides whether and when a step runs.
 func (c *compiler) flow(path strictyaml.Path, s Step, scope *expression.Scope) {
 	if condition, _ := Condition(s.If); condition != "" {
 		c.condition(path.Key("if"), s.If, condition, scope)
@@ -136,10 +138,15 @@ func (c *compiler) flow(path strictyaml.Path, s Step, scope *expression.Scope) {
 	if s.Approval != nil && s.Approval.If != "" {
 		c.condition(path.Key("approval").Key("if"), s.Approval.If, s.Approval.If, scope)
 	}
-	if s.Sensor != "" {
-		_, err := scope.ValueOf(s.Sensor, expression.IntType)
-		c.expression(path.Key("sensor"), 0, err)
+}
+
+// sensor checks the choice of another sensor, which may differ with each item.
+func (c *compiler) sensor(path strictyaml.Path, s Step, scope *expression.Scope) {
+	if s.Sensor == "" {
+		return
 	}
+	_, err := scope.ValueOf(s.Sensor, expression.IntType)
+	c.expression(path.Key("sensor"), 0, err)
 }
 
 func (c *compiler) condition(path strictyaml.Path, written, condition string, scope *expression.Scope) {

@@ -24,6 +24,7 @@ func TestCompileTakesAGoodChain(t *testing.T) {
 		{Uses: "publish", If: "always() && steps.iso.status == 'ok'", With: map[string]any{"subject": "done", "body": map[string]any{
 			"host": "${{ sensor.hostname }}", "by": "${{ vars.who }} of ${{ rule.id }}", "files": "${{ map(steps.collect.output, .count) }}",
 		}}},
+		{ID: "each", Uses: "list_processes", Foreach: "sensor.ids", Sensor: "item"},
 		{Uses: "get_file", Sensor: "sensor.ids[0]", With: map[string]any{"path": "c:\\fixed", "count": 10}},
 		{Uses: "publish", With: map[string]any{"subject": "text", "body": "$${{ not an expression }}"}},
 	}
