@@ -5,18 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
-)
-
-const (
-	defaultTries   = 2                // further tries of a step whose author said nothing
-	defaultBackoff = 2 * time.Second  // doubled from try to try
-	longestBackoff = 10 * time.Minute // of a step
-	waitInPlace    = 15 * time.Second // a longer wait gives the session to others
 )
 
 // attempts runs an action until it has an outcome or has to wait.
@@ -251,77 +243,6 @@ func (a *attempt) sleeping(ctx context.Context) *halt {
 		return &halt{keep: true, text: err.Error()}
 	}
 	return park(ReasonOffline, a.rec.Error, time.Minute)
-}
-
-// again prepares another try, or gives up. What may have been sent is looked up
-// before that.
-func (a *attempt) again(ctx context.Context, sent bool) *halt {
-	if sent && a.x.v.session != nil {
-		// Whatever is still on its way must not arrive after we have looked.
-		a.retract(ctx)
-		if err := a.x.v.close(ctx); err != nil {
-			return &halt{keep: true, text: err.Error()}
-		}
-	}
-	if !a.mayRetry(a.last) {
-		if !sent || a.spec.Class == actions.Repeatable {
-			a.rec.State, a.rec.Reason = StepFailed, retryReason(a.last)
-		}
-		return nil
-	}
-	backoff := defaultBackoff
-	if a.st.Retry != nil && a.st.Retry.Backoff > 0 {
-		backoff = a.st.Retry.Backoff
-	}
-	a.rec.Until = time.Now().Add(pause(backoff, a.rec.Attempts-1, longestBackoff))
-	if a.spec.Class == actions.Repeatable {
-		a.rec.State = StepPending
-	}
-	if err := a.record(ctx); err != nil {
-		return &halt{keep: true, text: err.Error()}
-	}
-	return nil
-}
-
-// mayRetry tells whether the step's author wants another try after such an error.
-func (a *attempt) mayRetry(err error) bool {
-	if a.st.Retry == nil {
-		return a.rec.Attempts <= defaultTries
-	}
-	return a.rec.Attempts <= a.st.Retry.Max &&
-		(len(a.st.Retry.On) == 0 || slices.Contains(a.st.Retry.On, retryName(err)))
-}
-
-// retryName is the word for an error in a rule's retry.on; "" is not retryable.
-func retryName(err error) string {
-	switch {
-	case errors.Is(err, edr.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, edr.ErrSessionBusy), errors.Is(err, edr.ErrSessionGone), errors.Is(err, edr.ErrOffline),
-		errors.Is(err, edr.ErrSessionLimit):
-		return "sensor_busy"
-	case errors.Is(err, edr.ErrServer), errors.Is(err, edr.ErrAmbiguous):
-		return "server_error"
-	}
-	return ""
-}
-
-func retryReason(err error) Reason {
-	if retryName(err) == "timeout" {
-		return ReasonTimeout
-	}
-	return ReasonStep
-}
-
-// noSession has the job wait for what kept the session from being opened.
-func (a *attempt) noSession() *halt {
-	if errors.Is(a.noOpen, errNoSlot) {
-		return &halt{move: move{to: Queued, reason: ReasonSlot}}
-	}
-	if errors.Is(a.noOpen, edr.ErrUnknownSensor) {
-		return &halt{move: move{to: Failed, reason: ReasonUnknownSensor, detail: a.noOpen.Error()}}
-	}
-	return &halt{move: move{to: Queued, detail: a.noOpen.Error()}}
 }
 
 // conclude records an end, after making sure that what has to be undone will be.
