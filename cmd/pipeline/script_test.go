@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"strconv"
 	"testing"
 	"time"
@@ -25,7 +27,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"edr": startEDR, "service": startService, "capture": capture, "waitstate": waitState},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"edr": startEDR, "service": startService, "capture": capture, "waitstate": waitState, "status": status},
 	})
 }
 
@@ -42,4 +44,18 @@ func startEDR(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(sim.Close)
 	ts.Setenv("EDRPIPE_EDR_URL", sim.URL)
 	ts.Setenv("EDRPIPE_EDR_TOKEN", sim.Token)
+}
+
+// status runs a command that has to end with an exit status: status 2 pipeline x.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N command args...")
+	}
+	var ended *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); !errors.As(err, &ended) {
+		ts.Fatalf("ended well (%v), want status %s", err, args[0])
+	}
+	if got := strconv.Itoa(ended.ExitCode()); got != args[0] {
+		ts.Fatalf("status %s, want %s", got, args[0])
+	}
 }
