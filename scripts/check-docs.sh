@@ -37,9 +37,10 @@ page() (
 		case $block in
 		*.file) name=$(cat "${block%.file}.name"); mkdir -p "$(dirname "$name")"; cp "$block" "$name" ;;
 		*.background)
-			bash -eu "$block" >"$block.log" 2>&1 &
+			bash -euc "exec $(cat "$block")" >"$block.log" 2>&1 & # one command, whose process is killed at the end
 			for _ in $(seq 100); do # until it answers
-				grep -q 'counters\|edrpipe is running' "$block.log" && break
+				grep -qs 'counters\|edrpipe is running' "$block.log" && break
+				kill -0 $! 2>/dev/null || { echo "$1: this does not stay up:"; cat "$block" "$block.log"; exit 1; }
 				sleep 0.1
 			done
 			;;
