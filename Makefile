@@ -21,3 +21,21 @@ bench-jobs: ## what docs/performance-scheduler.md shows
 
 prove-jobs: ## every crash point of the scheduler and many random worlds
 	go test -timeout 20m -run 'Crash|Paused|Chaos' -v ./pkg/jobs -full
+
+# What is proven about the whole service; docs/proof.md tells what came of it.
+proof = go test -tags chaos ./internal/chaos -count 1 -v -timeout 24h -run
+
+chaos: ## at least 1,000 faults; FAULTS, EVENTS, CHAOS_SEED
+	$(proof) '^TestChaos$$'
+
+scale: ## a cluster of three, three replicas; take-over; throughput of 1, 2, 3
+	$(proof) '^(TestScaleOut|TestTakeOver|TestThroughput)$$'
+
+load: ## RATE events a second over SENSORS sensors for DURATION (default 10m)
+	DURATION=$(or $(DURATION),10m) RATE=$(or $(RATE),10000) $(proof) '^TestLoad$$'
+
+soak: ## half of that for DURATION (default 60m)
+	DURATION=$(or $(DURATION),60m) RATE=$(or $(RATE),5000) $(proof) '^TestLoad$$'
+
+figures: ## latency, artifacts, queued jobs, each against its floor
+	$(proof) '^(TestFirstCommand|TestArtifact|TestQueuedJobs)$$'

@@ -33,7 +33,9 @@ func TestChaos(t *testing.T) {
 		nodes: 1, replicas: theForm.replicas, sensors: 10, disk: 256, sync: time.Second,
 		sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second, Seed: seed},
 	})
-	newChaos(w, seed).run(theForm, seed)
+	f := theForm
+	f.faults, f.events = number(t, "FAULTS", f.faults), number(t, "EVENTS", f.events)
+	newChaos(w, seed).run(f, seed)
 }
 
 // run feeds events while faults are injected, waits until all work is done and

@@ -3,8 +3,10 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,7 +124,7 @@ func TestThroughput(t *testing.T) {
 			t.Run(fmt.Sprintf("nodes=%d/replicas=%d", nodes, replicas), func(t *testing.T) {
 				w := newWorld(t, shape{nodes: nodes, replicas: replicas, sensors: 10, sync: time.Second, direct: true, rules: string(workload.YAML(workload.Rules(100, 1)))})
 				began := time.Now()
-				w.must(w.publish(t.Context(), lines, 0))
+				w.must(w.publish(t.Context(), lines))
 				published := time.Since(began)
 				eventually(t, 2*time.Minute, func() bool { n, err := w.waiting(t.Context()); return err == nil && n == 0 })
 				took := time.Since(began)
@@ -133,21 +135,32 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// publish puts lines on the bus, so many a second, without waiting for each
-// acknowledgement; 0 means as fast as it goes.
-func (w *world) publish(ctx context.Context, lines [][]byte, rate int) error {
-	p := jetstream.NewPublisher(jetstream.PublisherConfig{JetStream: w.bus.JetStream(), Log: zerolog.Nop()})
-	began := time.Now()
+// publish puts lines on the bus, as fast as it goes.
+func (w *world) publish(ctx context.Context, lines [][]byte) error {
+	return w.publishTimed(ctx, lines, 0, nil)
+}
+
+// publishTimed puts lines on the bus, so many a second, without waiting for each
+// acknowledgement, and notes when those for evil.exe left, by sensor.
+func (w *world) publishTimed(ctx context.Context, lines [][]byte, rate int, sentAt map[string]time.Time) error {
 	var failed error
+	p := jetstream.NewPublisher(jetstream.PublisherConfig{JetStream: w.bus.JetStream(), Log: zerolog.Nop()})
+	settle := func(err error) { // by one goroutine, which Close waits for
+		if err != nil {
+			failed = err
+		}
+	}
+	began := time.Now()
 	for i, line := range lines {
 		if rate > 0 && i%100 == 0 {
 			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(rate))))
 		}
-		m := events.Message{Body: line, ContentType: "application/json", Server: "sim", Settle: func(err error) {
-			if err != nil {
-				failed = err
-			}
-		}}
+		if sentAt != nil && bytes.Contains(line, []byte("evil.exe")) {
+			_, rest, _ := bytes.Cut(line, []byte(`"sensor_id":`))
+			sensor, _, _ := bytes.Cut(rest, []byte(","))
+			sentAt[string(sensor)] = time.Now()
+		}
+		m := events.Message{Body: line, ContentType: "application/json", Server: "sim", Settle: settle}
 		if err := p.Carry(ctx, m); err != nil {
 			return err
 		}
@@ -156,4 +169,9 @@ func (w *world) publish(ctx context.Context, lines [][]byte, rate int) error {
 		return err
 	}
 	return failed
+}
+
+func readAll(r io.Reader) (string, error) {
+	data, err := io.ReadAll(r)
+	return string(data), err
 }

@@ -4,4 +4,4 @@ package chaos
 
 import "time"
 
-var theForm = form{replicas: 2, faults: 25, events: 120, gap: 300 * time.Millisecond, every: 50 * time.Millisecond, atRest: 25 * time.Second}
+var theForm = form{replicas: 2, faults: 25, events: 120, gap: 300 * time.Millisecond, every: 50 * time.Millisecond, atRest: time.Minute}

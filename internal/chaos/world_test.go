@@ -5,6 +5,8 @@ package chaos
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +61,9 @@ type shape struct {
 	sim      edrsim.Config // Fleet, CheckIn and so on; Sensors is set from above
 	settings string        // further lines of pipeline.yaml
 	rules    string        // empty: rulesFile
+	linger   time.Duration // of idle sessions; 0: 500 ms
+
+	front func(http.Handler) http.Handler // before the simulated server; nil: nothing
 }
 
 // world is everything that a test runs.
@@ -67,6 +72,7 @@ type world struct {
 	shape    shape
 	dir      string
 	sim      *edrsim.Server
+	edr      string // URL of sim, or of what is before it
 	nodes    []*process
 	replicas []*process
 	edrLinks []*link // of each replica to the EDR server
@@ -79,8 +85,18 @@ func newWorld(t testing.TB, s shape) *world {
 	t.Helper()
 	w := &world{t: t, shape: s, dir: t.TempDir()}
 	s.sim.Sensors = s.sensors
-	w.sim = edrsim.New(s.sim).Start()
+	w.sim = edrsim.New(s.sim)
+	if s.front != nil {
+		front := httptest.NewServer(s.front(w.sim))
+		t.Cleanup(front.Close)
+		w.edr = front.URL
+	} else {
+		w.edr = w.sim.Start().URL
+	}
 	t.Cleanup(w.sim.Close)
+	if s.linger == 0 {
+		w.shape.linger = 500 * time.Millisecond
+	}
 	w.write("edr.token", w.sim.Token)
 	w.write("ingest.token", ingestToken)
 	w.write("bus.password", busPassword)
@@ -164,7 +180,7 @@ func (w *world) connect(addresses []string) {
 // addReplica makes the i-th replica with links of its own.
 func (w *world) addReplica(i int, nodes []string) {
 	w.t.Helper()
-	edr, first := w.sim.URL, nodes[i%len(nodes)]
+	edr, first := w.edr, nodes[i%len(nodes)]
 	var buses []string
 	for _, n := range append([]string{first}, nodes...) {
 		if n == first && len(buses) > 0 {
@@ -191,7 +207,7 @@ bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %
 edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: 500ms, sessions: %[7]d }
 sources: { http: { token_file: %[1]s/ingest.token } }
 web: { listen: "127.0.0.1:0" }
-jobs: { linger: 500ms, take_over: 5s }
-%[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, slots, w.shape.settings))
+jobs: { linger: %[9]s, take_over: 5s }
+%[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, slots, w.shape.settings, w.shape.linger))
 	w.replicas = append(w.replicas, newProcess(w.t, w.dir, fmt.Sprintf("replica%d", i), "replica "+file))
 }

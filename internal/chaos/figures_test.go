@@ -1,0 +1,200 @@
+//go:build linux && chaos
+
+package chaos
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edrsim"
+)
+
+// stamped is a simulated EDR server that notes when commands arrive.
+type stamped struct {
+	next     http.Handler
+	mu       sync.Mutex
+	commands []time.Time
+}
+
+func (s *stamped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/command") {
+		s.mu.Lock()
+		s.commands = append(s.commands, time.Now())
+		s.mu.Unlock()
+	}
+	s.next.ServeHTTP(w, r)
+}
+
+func (s *stamped) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.commands)
+}
+
+func (s *stamped) at(i int) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.commands[i]
+}
+
+const listOnly = `
+rules:
+  - id: list
+    on: process_start
+    when: process.name == "evil.exe"
+    steps: [ { uses: list_processes } ]
+`
+
+// TestFirstCommand measures event published → first Live Response command at the
+// server, on a session that lingers, against the floor: the same message through
+// the same bus and one request to the same server.
+func TestFirstCommand(t *testing.T) {
+	n := number(t, "N", 300)
+	sim := new(stamped)
+	w := newWorld(t, shape{
+		nodes: 1, replicas: 1, sensors: 3, sync: time.Second, direct: true, rules: listOnly, linger: time.Minute,
+		sim:   edrsim.Config{CheckIn: time.Second, Fleet: []edrsim.SensorSpec{{Count: 3, Latency: edrsim.Latency{Min: time.Millisecond, Max: 2 * time.Millisecond}}}},
+		front: func(next http.Handler) http.Handler { sim.next = next; return sim },
+	})
+	var took, floor []time.Duration
+	for i := range n + 1 {
+		begun := time.Now()
+		w.must(w.send(t.Context(), sent{pid: i, line: procstart(2, 1000+i, "evil.exe", begun)}, false))
+		for sim.count() <= i {
+			time.Sleep(20 * time.Microsecond)
+		}
+		if i > 0 { // the first opens the session, which waits for a check-in
+			took = append(took, sim.at(i).Sub(begun))
+		}
+		eventually(t, 10*time.Second, func() bool { left, err := w.unsettled(t.Context()); return err == nil && left == "" })
+	}
+	w.replicas[0].kill()
+	consumer, err := w.bus.JetStream().CreateConsumer(t.Context(), bus.StreamEvents, natsjs.ConsumerConfig{AckPolicy: natsjs.AckExplicitPolicy, DeliverPolicy: natsjs.DeliverNewPolicy})
+	w.must(err)
+	messages, err := consumer.Messages()
+	w.must(err)
+	defer messages.Stop()
+	for i := range n {
+		begun := time.Now()
+		w.must(w.send(t.Context(), sent{pid: i, line: procstart(2, 100_000+i, "evil.exe", begun)}, false))
+		m, err := messages.Next()
+		w.must(err)
+		w.must(m.Ack())
+		res, err := http.Post(w.edr+"/api/v1/cblr/session/0/command", "application/json", strings.NewReader("{}"))
+		w.must(err)
+		arrived := sim.at(sim.count() - 1)
+		_ = res.Body.Close()
+		floor = append(floor, arrived.Sub(begun))
+	}
+	slices.Sort(took)
+	slices.Sort(floor)
+	for _, q := range []int{50, 99} {
+		a, b := took[len(took)*q/100], floor[len(floor)*q/100]
+		t.Logf("event → first command, p%d: %v; floor %v; ratio %.1f", q, a, b, float64(a)/float64(b))
+	}
+}
+
+// TestArtifact measures collecting a file of MIB from an endpoint into the
+// artifact store, against cp and SHA-256 of a file of that size.
+func TestArtifact(t *testing.T) {
+	size := int64(number(t, "MIB", 256)) << 20
+	w := newWorld(t, shape{
+		nodes: 1, replicas: 1, sync: time.Second, direct: true,
+		rules: strings.Replace(listOnly, "{ uses: list_processes }", `{ uses: get_file, with: { path: 'c:\big.bin' } }`, 1),
+		sim: edrsim.Config{CheckIn: 50 * time.Millisecond, Fleet: []edrsim.SensorSpec{{
+			Count: 2, Files: []edrsim.FileSpec{{Path: `c:\big.bin`, Size: size}}, Latency: edrsim.Latency{Min: time.Millisecond, Max: 2 * time.Millisecond},
+		}}},
+	})
+	begun := time.Now()
+	w.must(w.send(t.Context(), sent{line: procstart(2, 1, "evil.exe", begun)}, false))
+	var l ledger
+	eventually(t, 3*time.Minute, func() bool {
+		left, err := w.unsettled(t.Context())
+		e, gatherErr := w.gather(t.Context(), &l)
+		return err == nil && gatherErr == nil && left == "" && len(e.results) == 1
+	})
+	took := time.Since(begun)
+	e, err := w.gather(t.Context(), &l)
+	w.must(err)
+	for _, j := range e.records {
+		took = j.Ended.Sub(j.Started)
+		t.Logf("job %s in %v", j.State, took.Round(time.Millisecond))
+	}
+	from := filepath.Join(w.dir, "big")
+	f, err := os.Create(from)
+	w.must(err)
+	for range size >> 20 {
+		_, err := f.Write(make([]byte, 1<<20))
+		w.must(err)
+	}
+	w.must(f.Close())
+	begun = time.Now()
+	w.must(copyAndSum(from, from+".copy"))
+	floor := time.Since(begun)
+	mib := float64(size >> 20)
+	t.Logf("artifact of %d MiB: %.0f MiB/s; cp and SHA-256: %.0f MiB/s; ratio %.1f", size>>20, mib/took.Seconds(), mib/floor.Seconds(), took.Seconds()/floor.Seconds())
+}
+
+func copyAndSum(from, to string) error {
+	if out, err := exec.Command("cp", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	f, err := os.Open(to)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(sha256.New(), f)
+	return err
+}
+
+// TestQueuedJobs measures what QUEUED waiting jobs cost in memory, and how long
+// a killed replica takes to know them all again.
+func TestQueuedJobs(t *testing.T) {
+	n := number(t, "QUEUED", 100_000)
+	w := newWorld(t, shape{
+		nodes: 1, replicas: 1, sync: time.Second, direct: true, rules: listOnly, settings: `log: { level: error }`,
+		sim: edrsim.Config{Fleet: []edrsim.SensorSpec{{Count: 1000, Power: edrsim.Power{AsleepUntil: 1000 * time.Hour}}}},
+	})
+	resident := func() float64 { return w.metrics(w.replicas[0], 0)["process_resident_memory_bytes"] }
+	known := func() (jobs float64) {
+		for name, v := range w.metrics(w.replicas[0], 0) {
+			if strings.HasPrefix(name, "edrpipe_jobs{") {
+				jobs += v
+			}
+		}
+		return jobs
+	}
+	empty, begun := resident(), time.Now()
+	lines := make([][]byte, n)
+	for i := range lines {
+		lines[i] = []byte(procstart(2+i%999, 1000+i, "evil.exe", begun))
+	}
+	w.must(w.publish(t.Context(), lines))
+	eventually(t, 5*time.Minute, func() bool { left, err := w.waiting(t.Context()); return err == nil && left == 0 })
+	recorded := time.Since(begun)
+	eventually(t, time.Minute, func() bool { return int(known()) >= n })
+	full := resident()
+	t.Logf("%d events → %d recorded jobs in %v: %.0f jobs/s; resident %.0f MiB before, %.0f MiB after: %.1f KiB a job", n, int(known()),
+		recorded.Round(time.Millisecond), float64(n)/recorded.Seconds(), empty/(1<<20), full/(1<<20), (full-empty)/float64(n)/1024)
+	w.replicas[0].kill()
+	begun = time.Now()
+	w.must(w.replicas[0].start())
+	w.must(w.replicas[0].up(time.Minute))
+	up := time.Since(begun)
+	eventually(t, time.Minute, func() bool { return int(known()) >= n })
+	t.Logf("after kill -9: listening after %v, all %d jobs known after %v (looked at every 2 s); resident %.0f MiB", up.Round(time.Millisecond), n, time.Since(begun).Round(10*time.Millisecond), resident()/(1<<20))
+}
