@@ -54,8 +54,13 @@ func (c *chaos) run(f form, seed uint64) {
 	g.Go(func() error {
 		defer stop()
 		var work errgroup.Group
-		work.Go(func() error { return c.feed(t.Context(), &l, seed, f.events, f.every) })
-		work.Go(func() error { return c.rage(t.Context(), f.faults, f.gap) })
+		feeding, enough := context.WithCancel(t.Context())
+		defer enough()
+		work.Go(func() error { return c.feed(feeding, &l, seed, f.events, f.every) })
+		work.Go(func() error {
+			defer enough() // what was not accepted by then does not count
+			return c.rage(t.Context(), f.faults, f.gap)
+		})
 		if err := work.Wait(); err != nil {
 			return err
 		}

@@ -153,10 +153,13 @@ func (w *world) each(ctx context.Context, stream string, see func(subject string
 	if err != nil {
 		return err
 	}
-	for {
+	for failed := 0; ; {
 		m, err := c.Next(natsjs.FetchMaxWait(10 * time.Second))
 		if err != nil {
-			return fmt.Errorf("read %s: %w", stream, err)
+			if failed++; failed == 10 { // a cluster that is still electing
+				return fmt.Errorf("read %s: %w", stream, err)
+			}
+			continue
 		}
 		meta, err := m.Metadata()
 		if err != nil {

@@ -33,6 +33,7 @@ type fault struct {
 	begin  func() error
 	end    func() error
 	victim any // no second fault befalls it meanwhile
+	also   any // nor this; nil: nothing
 }
 
 // chaos breaks a world on schedule and mends it.
@@ -116,10 +117,13 @@ func (c *chaos) revive(p *process) error {
 func (c *chaos) claim(f fault) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.busy[f.victim] {
+	if c.busy[f.victim] || c.busy[f.also] {
 		return false
 	}
 	c.busy[f.victim] = true
+	if f.also != nil {
+		c.busy[f.also] = true
+	}
 	return true
 }
 
@@ -135,6 +139,7 @@ func (c *chaos) inflict(ctx context.Context, f fault) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.busy, f.victim)
+	delete(c.busy, f.also)
 	name, _, _ := strings.Cut(f.name, ":")
 	c.done[name]++
 	if err != nil {

@@ -45,11 +45,11 @@ func (c *chaos) member() fault {
 	switch c.rand.IntN(6) {
 	case 0:
 		f := killed(node, between(100*time.Millisecond, 2*time.Second))
-		f.victim = "the quorum" // of three nodes one may be away at a time
+		f.also = "the quorum" // of three nodes one may be away at a time
 		return f
 	case 1:
 		f := stopped(node, between(time.Second, 3*time.Second))
-		f.victim = "the quorum"
+		f.also = "the quorum"
 		return f
 	case 2:
 		return killed(c.replicas[i], between(100*time.Millisecond, 8*time.Second))
@@ -74,30 +74,35 @@ func TestTakeOver(t *testing.T) {
 	var g errgroup.Group
 	defer func() { cancel(); w.must(g.Wait()) }()
 	g.Go(func() error { return w.feed(ctx, &l, theSeed(t), 100000, 30*time.Millisecond) })
-	for i, p := range w.replicas[:2] {
-		owner, err := os.ReadFile(filepath.Join(w.dir, fmt.Sprintf("data%d", i), "replica"))
+	owners := make([]string, len(w.replicas))
+	for i := range owners {
+		name, err := os.ReadFile(filepath.Join(w.dir, fmt.Sprintf("data%d", i), "replica"))
 		w.must(err)
-		claims := func() (n int) {
-			now, _, err := table.Load(t.Context())
-			w.must(err)
-			for _, c := range now.Claims {
-				if c.Owner == strings.TrimSpace(string(owner)) {
-					n++
-				}
+		owners[i] = strings.TrimSpace(string(name))
+	}
+	claims := func(i int) (n int) {
+		now, _, err := table.Load(t.Context())
+		w.must(err)
+		for _, c := range now.Claims {
+			if c.Owner == owners[i] {
+				n++
 			}
-			return n
 		}
-		eventually(t, time.Minute, func() bool { return claims() > 0 })
-		p.kill()
-		killed, held := time.Now(), claims()
-		eventually(t, time.Minute, func() bool { return claims() == 0 })
+		return n
+	}
+	for range number(t, "KILLS", 3) {
+		victim := 0
+		eventually(t, time.Minute, func() bool { victim = (victim + 1) % len(owners); return claims(victim) > 0 })
+		w.replicas[victim].kill()
+		killed, held := time.Now(), claims(victim)
+		eventually(t, time.Minute, func() bool { return claims(victim) == 0 })
 		took := time.Since(killed)
 		t.Logf("a killed replica with %d claims is taken over after %v (take_over: 5s)", held, took.Round(10*time.Millisecond))
 		if took > 15*time.Second {
 			t.Errorf("taken over after %v, want 15s at most", took)
 		}
-		w.must(p.start())
-		w.must(p.up(time.Minute))
+		w.must(w.replicas[victim].start())
+		w.must(w.replicas[victim].up(time.Minute))
 	}
 }
 

@@ -118,7 +118,7 @@ func newWorld(t testing.TB, s shape) *world {
 		w.must(w.replicas[i].start())
 	}
 	for _, r := range w.replicas {
-		w.must(r.up(60 * time.Second))
+		w.must(r.up(time.Minute))
 	}
 	return w
 }

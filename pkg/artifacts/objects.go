@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -156,7 +157,7 @@ func (o Objects) Delete(ctx context.Context, name string) error {
 
 // List implements Backend.
 func (o Objects) List(ctx context.Context, visit func(Blob) error) error {
-	infos, err := o.Store.List(ctx)
+	infos, err := o.list(ctx)
 	if errors.Is(err, jetstream.ErrNoObjectsFound) {
 		return nil
 	}
@@ -170,4 +171,18 @@ func (o Objects) List(ctx context.Context, visit func(Blob) error) error {
 		}
 	}
 	return nil
+}
+
+// list asks again when nothing came: on a cluster that has just elected, the end
+// of a list is sometimes never told.
+func (o Objects) list(ctx context.Context) (infos []*jetstream.ObjectInfo, err error) {
+	for wait := 5 * time.Second; wait <= time.Minute; wait *= 2 {
+		limited, cancel := context.WithTimeout(ctx, wait)
+		infos, err = o.Store.List(limited)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return infos, err
+		}
+	}
+	return nil, err
 }
