@@ -60,7 +60,8 @@ func startBus(t testing.TB, cfg natsd.Config) jetstream.JetStream {
 func newKV(t testing.TB, js jetstream.JetStream) *KV {
 	t.Helper()
 	for _, bucket := range []string{"jobs", "jobs-finished", "control"} {
-		if _, err := js.CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket, Storage: jetstream.FileStorage}); err != nil {
+		_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket, Storage: jetstream.FileStorage})
+		if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
 			t.Fatal(err)
 		}
 	}
