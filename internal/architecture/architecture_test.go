@@ -23,7 +23,7 @@ var level = map[string]int{
 	"pkg/expression": 2, "pkg/lr": 2, "pkg/bus": 2, "pkg/audit": 2, "pkg/edrsim": 2,
 	"pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
 	"rules/index": 3, "rules": 4, "rules/sigma": 5, "pkg/jobs": 4,
-	"internal/backup": 3, "internal/lrshell": 4, "internal/telemetry": 5, "internal/web": 5, "internal/demo": 5, "internal/workload": 5,
+	"internal/backup": 3, "internal/apiclient": 6, "internal/lrshell": 4, "internal/telemetry": 5, "internal/web": 5, "internal/demo": 5, "internal/workload": 5,
 	"internal/service": 6, "cmd/pipeline": 7,
 }
 
