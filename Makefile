@@ -20,7 +20,7 @@ bench-jobs: ## what docs/performance-scheduler.md shows
 	go test -run 'WhatJobsCost|Makespan|Stream|Foreign' -v -bench 'Decisions|ParkedMemory|Start|Create' -benchtime 2s ./pkg/jobs
 
 prove-jobs: ## every crash point of the scheduler and many random worlds
-	go test -timeout 20m -run 'Crash|Paused|Chaos' -v ./pkg/jobs -full
+	go test -timeout 20m -run 'Crash|Paused|Chaos|Kill|Ranking' -v ./pkg/jobs -full
 
 # What is proven about the whole service; docs/proof.md tells what came of it.
 proof = go test -tags chaos ./internal/chaos -count 1 -v -timeout 24h -run

@@ -37,10 +37,11 @@
 //
 // # Order of things
 //
-// The dispatcher (dispatch.go) asks choose (choose.go, ranking.go) for the next sensor and
-// starts a visit (visit.go), which claims the sensor, opens a session (session.go)
-// and runs the sensor's jobs in order (execute.go, chain.go, step.go, attempt.go,
-// retry.go), recording each step (checkpoint.go). What was
-// interrupted is settled in recover.go. The clerk (clerk.go) keeps the records of
-// jobs that do not run; sensors.go reads the sensors that jobs wait for.
+// The dispatcher (dispatch.go) asks choose (choose.go, ranking.go) for the next
+// sensor and starts a visit (visit.go), which claims the sensor, opens a session
+// (session.go) and runs the sensor's jobs in order: a job (execute.go), its chain
+// (chain.go), its steps (step.go), an action that is tried (attempt.go) and tried
+// again (retry.go), each recorded (checkpoint.go). What was interrupted is settled
+// in recover.go. The clerk (clerk.go) keeps the records of jobs that do not run;
+// sensors.go reads the sensors that jobs wait for.
 package jobs
