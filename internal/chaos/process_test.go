@@ -34,11 +34,6 @@ func newProcess(t testing.TB, dir, name, role string) *process {
 	t.Helper()
 	p := &process{name: name, role: role, log: filepath.Join(dir, name+".log")}
 	t.Cleanup(func() {
-		if t.Failed() && os.Getenv("DUMP") != "" {
-			p.end(syscall.SIGQUIT)
-			d, _ := os.ReadFile(p.log)
-			_ = os.WriteFile(os.Getenv("DUMP")+name, d, 0o600)
-		}
 		p.kill()
 		if t.Failed() {
 			t.Logf("end of the log of %s:\n%s", name, p.tail(1500))
