@@ -1,5 +1,5 @@
 # What people run by hand. CI runs .ci/run.
-.PHONY: build test fuzz bench bench-jobs prove-jobs bench-match
+.PHONY: build test fuzz bench bench-jobs prove-jobs bench-match chaos scale load soak figures
 
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pipeline ./cmd/pipeline
