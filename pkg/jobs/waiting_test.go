@@ -286,6 +286,7 @@ func TestCancelTakesAPendingCommandBack(t *testing.T) {
 		for srv.seen().requests["command"] == 0 {
 			time.Sleep(time.Second)
 		}
+		synctest.Wait() // the sensor has taken it up
 		srv.mu.Lock()
 		srv.sessions[1].commands[0].Status = edr.CommandPending // the sensor has not begun it
 		srv.mu.Unlock()
