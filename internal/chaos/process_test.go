@@ -145,12 +145,6 @@ func (p *process) end(s syscall.Signal) {
 
 func (p *process) kill() { p.end(syscall.SIGKILL) }
 
-func (p *process) pid() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.cmd.Process.Pid
-}
-
 // freePort is a loopback address that nobody listens on at the moment: a bus
 // must come back where its clients look for it.
 func freePort(t testing.TB) string {

@@ -118,10 +118,22 @@ func (c *child) stop() error {
 	return c.cmd.Wait()
 }
 
-// post sends events by HTTP, one a line, and returns once they are safe.
+// post sends events by HTTP, one a line, and returns once they are safe. Like any
+// sender it comes again when it is told to wait: just after the start nobody reads.
 func (c *child) post(lines ...string) {
 	c.t.Helper()
-	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url+"/v1/ingest", strings.NewReader(strings.Join(lines, "\n")))
+	await(c.t, 30*time.Second, "taken events", func() bool {
+		status, body := c.try(strings.Join(lines, "\n"))
+		if status != http.StatusOK && status != http.StatusServiceUnavailable {
+			c.t.Fatalf("ingest: %d %s", status, body)
+		}
+		return status == http.StatusOK
+	})
+}
+
+func (c *child) try(text string) (status int, body string) {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url+"/v1/ingest", strings.NewReader(text))
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -132,9 +144,11 @@ func (c *child) post(lines ...string) {
 		c.t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
-		c.t.Fatalf("ingest: %s %s", res.Status, body)
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		c.t.Fatal(err)
 	}
+	return res.StatusCode, string(answer)
 }
 
 // get asks the API.
