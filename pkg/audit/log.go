@@ -115,8 +115,10 @@ func (l *Log) flush(ctx context.Context, batch []*write) error {
 		if err != nil {
 			return fmt.Errorf("audit log: %w", err)
 		}
-		if sent != nil && bytes.Equal(last, sent) {
-			return nil // an append whose answer was lost
+		// An append whose answer was lost. After a conflict it is another replica's,
+		// however alike: that one was surely not ours.
+		if sent != nil && !errors.Is(failed, ErrConflict) && bytes.Equal(last, sent) {
+			return nil
 		}
 		block, err := l.block(last, batch)
 		if err != nil {
