@@ -21,8 +21,11 @@ const me = await get("me");
 document.getElementById("me").textContent = `${me.name} (${me.role})`;
 
 let shown = 0; // the newest rendering; an older one that ends late is dropped
+let there; // the address that the page shows
 async function show({ keep = false } = {}) {
   const mine = ++shown;
+  const wanted = location.hash;
+  keep &&= there === wanted; // a refresh that overtakes a change of page is that change
   const [path, query] = (location.hash.slice(1) || "/").split("?");
   const [pattern, page] = pages.find(([p]) => p.test(path)) ?? [/()/, overview];
   for (const a of document.querySelectorAll("nav a")) {
@@ -38,9 +41,12 @@ async function show({ keep = false } = {}) {
     main.replaceChildren(...[content].flat());
     for (const d of main.querySelectorAll("details")) d.open = open.includes(d.dataset.key);
     scrollTo(keep ? x : 0, keep ? y : 0);
+    there = wanted;
     document.title = `${main.querySelector("h1")?.textContent ?? "edrpipe"} – edrpipe`;
   } catch (e) {
-    if (mine === shown) main.replaceChildren(h("h1", {}, "That did not work"), h("p", { class: "problem", role: "alert" }, e.message));
+    if (mine !== shown) return;
+    there = wanted;
+    main.replaceChildren(h("h1", {}, "That did not work"), h("p", { class: "problem", role: "alert" }, e.message));
   }
   await banner();
 }
