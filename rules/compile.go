@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"edrpipe/internal/nearest"
 	"edrpipe/pkg/actions"
@@ -156,6 +157,25 @@ func (c *compiler) when(r *Compiled) {
 	program, err := c.event.Condition(r.Rule.When)
 	c.expression(path, err)
 	r.When = program
+	if program != nil && strings.TrimSpace(r.Rule.When) != "true" {
+		c.decided(path, program)
+	}
+}
+
+// decided refuses a condition that every event meets: whoever means all of them
+// writes so. One that none meets is allowed, and worth knowing.
+func (c *compiler) decided(path strictyaml.Path, program *expression.Program) {
+	place := func(message string) strictyaml.Problem {
+		return c.p.doc.Within(path, 0, utf8.RuneCountInString(strings.TrimSpace(program.Source)), message)
+	}
+	switch value, decided := index.Decided(program.Node()); {
+	case decided && value:
+		c.report(place("this is true for every event, and the rule would act on all of them"), "write when: true where that is meant")
+	case decided:
+		problem := place("this is never true: the rule does nothing")
+		problem.Warning = true
+		c.report(problem, "")
+	}
 }
 
 func exactType(on string) bool {

@@ -59,3 +59,57 @@ tests:
 		t.Error(result.Failures)
 	}
 }
+
+// TestTheContract runs the examples of the page that the rule language was
+// agreed on, as they stand there.
+func TestTheContract(t *testing.T) {
+	page, err := os.ReadFile("../../shared/spec/rules.md")
+	if err != nil {
+		t.Skip(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, _ := strings.Cut(rest, "```")
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "contract.yaml"), text)
+	if err := os.Mkdir(filepath.Join(dir, "lists"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, "lists", "known-good.txt"), "00\n")
+	set, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Rules()) != 3 || len(set.Source().Tests) != 3 {
+		t.Fatalf("%d rules, %d tests", len(set.Rules()), len(set.Source().Tests))
+	}
+	for _, test := range set.Source().Tests {
+		if result := test.Run(context.Background(), set); !result.Passed() {
+			t.Error(test.Name, result.Failures, result.Problems)
+		}
+	}
+}
+
+// A test may shorten a hash; what is no hash at all stays a mistake.
+func TestShortHash(t *testing.T) {
+	for md5, passes := range map[string]bool{"bb": true, "0": true, "zz": false, strings.Repeat("a", 33): false} {
+		file := filepath.Join(t.TempDir(), "r.yaml")
+		put(t, file, `
+rules:
+  - id: ban
+    on: process_start
+    when: process.md5 != ""
+    steps: [ { uses: ban_hash, with: { md5: "${{ process.md5 }}" } } ]
+    tests:
+      - name: it is banned
+        events: [ { type: ingress.event.procstart, sensor: { id: 1 }, process: { md5: "`+md5+`" } } ]
+        expect: [ { run: ban_hash, with: { md5: "`+md5+`" } } ]
+`)
+		set, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result := set.Source().Tests[0].Run(context.Background(), set); result.Passed() != passes {
+			t.Errorf("%q: %v", md5, result.Failures)
+		}
+	}
+}

@@ -192,3 +192,12 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 }
+
+// The caret stands below what is meant on a terminal, where wide letters take
+// two columns.
+func TestCaretBelowWideText(t *testing.T) {
+	p := strictyaml.Problem{File: "a", Line: 1, Column: 7, Length: 2, Source: "é日本\t: xy", Message: "m"}
+	if got, want := p.Text(), "a:1:7: m\n     1 | é日本 : xy\n       |  \u3000\u3000   ^^\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -51,7 +51,7 @@ func (p Problem) Text() string {
 		fmt.Fprintf(&b, "%6d | %s\n", p.Line, line)
 		if p.Column > 0 {
 			carets := max(1, min(p.Length, len([]rune(line))-before))
-			fmt.Fprintf(&b, "       | %s%s", strings.Repeat(" ", before), strings.Repeat("^", carets))
+			fmt.Fprintf(&b, "       | %s%s", blank([]rune(line)[:before]), strings.Repeat("^", carets))
 			if p.Hint != "" {
 				b.WriteString(" " + printable(p.Hint))
 			}
@@ -89,6 +89,20 @@ func window(source string, column int) (line string, before int) {
 		suffix = "…"
 	}
 	return prefix + string(cut) + suffix, before
+}
+
+// blank is as wide as the text on a terminal, where the letters of East Asian
+// scripts and emoji take two columns. It has a character for each of the
+// text's, so that the caret stands at Column whichever way it is counted.
+func blank(text []rune) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul),
+			r >= 0x3000 && r <= 0x303E, r >= 0xFF01 && r <= 0xFF60, r >= 0x1F300 && r <= 0x1FAFF:
+			return '\u3000'
+		}
+		return ' '
+	}, string(text))
 }
 
 // printable replaces what would move the cursor or change the terminal, one

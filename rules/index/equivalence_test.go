@@ -55,6 +55,10 @@ func TestEquivalentToThePlainLoop(t *testing.T) {
 			got := class.Candidates(nil, e)
 			for i, p := range programs {
 				matched, failed := outcome(p, e)
+				if value, decided := Decided(p.Node()); decided && (failed || matched != value) {
+					t.Fatalf("said to be %v for every event, but matched=%v failed=%v:\n  %s\n  event: %+v",
+						value, matched, failed, sources[i], *e)
+				}
 				if (matched || failed) && !slices.Contains(got, i) {
 					t.Fatalf("not a candidate though matched=%v failed=%v:\n  %s\n  F: %s\n  event: %+v",
 						matched, failed, sources[i], x.describe(x.conds[i]), *e)

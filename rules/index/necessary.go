@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -205,7 +206,10 @@ func (x *extractor) has(t term, truth bool) (cond, bool) {
 
 // glob is the condition that the text has all the literal parts of a pattern.
 func (x *extractor) glob(t term, pattern string, truth bool) cond {
-	if !truth || !utf8.ValidString(pattern) {
+	if !truth {
+		return constantly(pattern == "" || strings.Trim(pattern, "*") != "")
+	}
+	if !utf8.ValidString(pattern) {
 		return always
 	}
 	c := always
@@ -301,12 +305,18 @@ var mirrored = map[string]string{"==": "==", "!=": "!=", "<": ">", "<=": ">=", "
 // comparison is the condition of an operator between a field and a constant.
 func (x *extractor) comparison(v *ast.BinaryNode, s *scope, truth bool) (cond, bool) {
 	op, left, right := v.Operator, v.Left, v.Right
+	if value, ok := s.compared(op, left, right); ok {
+		return constantly(value == truth), true
+	}
 	if _, isConst := s.constant(left); isConst && mirrored[op] != "" {
 		op, left, right = mirrored[op], right, left
 	}
 	t, ok := s.term(left)
 	if !ok {
 		return always, false
+	}
+	if other, same := s.term(right); same && op == "==" && other == t && t.exact() && t.field.typ != floatType {
+		return constantly(truth), true // compared with itself; NaN is not itself
 	}
 	c, ok := s.constant(right)
 	if !ok {
@@ -325,6 +335,42 @@ func (x *extractor) comparison(v *ast.BinaryNode, s *scope, truth bool) (cond, b
 	return x.numberComparison(op, t.field, c, truth)
 }
 
+// compared is the value of a comparison of two constants.
+func (s *scope) compared(op string, left, right ast.Node) (value, ok bool) {
+	a, isConst := s.constant(left)
+	b, also := s.constant(right)
+	if !isConst || !also {
+		return false, false
+	}
+	switch a := a.(type) {
+	case int:
+		b, same := b.(int)
+		return ordered(op, a, b, same)
+	case string:
+		b, same := b.(string)
+		return ordered(op, a, b, same)
+	}
+	return false, false
+}
+
+func ordered[T cmp.Ordered](op string, a, b T, same bool) (value, ok bool) {
+	switch op {
+	case "==":
+		return a == b, same
+	case "!=":
+		return a != b, same
+	case "<":
+		return a < b, same
+	case "<=":
+		return a <= b, same
+	case ">":
+		return a > b, same
+	case ">=":
+		return a >= b, same
+	}
+	return false, false
+}
+
 var textOps = map[string]op{"==": opEqual, "contains": opContains, "startsWith": opPrefix, "endsWith": opSuffix}
 
 func (x *extractor) textComparison(op string, t term, c any, truth bool) (cond, bool) {
@@ -337,7 +383,7 @@ func (x *extractor) textComparison(op string, t term, c any, truth bool) (cond, 
 	}
 	if op == "matches" {
 		if !truth {
-			return always, true
+			return constantly(!matchesAll(lit)), true
 		}
 		return literals(lit, func(s string) cond {
 			return x.text(opContains, term{field: t.field, lower: true}, s, true)

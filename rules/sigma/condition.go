@@ -12,9 +12,10 @@ import (
 // detection converts the detection part of a rule: named searches and a
 // condition over their names.
 type detection struct {
-	source *source
-	items  map[string]yaml.Node
-	tokens []string
+	source  *source
+	windows bool // events may come from Windows
+	items   map[string]yaml.Node
+	tokens  []string
 }
 
 var token = regexp.MustCompile(`\(|\)|\||[^\s()|]+`)
@@ -194,9 +195,15 @@ func (d *detection) search(name string) (string, error) {
 
 // mapping is fields that must all hold.
 func (d *detection) mapping(n *yaml.Node) (string, error) {
-	m := &mapping{source: d.source, outbound: initiates(n)}
+	m := &mapping{source: d.source, windows: d.windows, outbound: initiates(n)}
 	var parts []string
+	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
+		if key := n.Content[i].Value; seen[key] {
+			return "", refuse("%s is given twice in one search", key)
+		} else {
+			seen[key] = true
+		}
 		p, err := m.item(n.Content[i].Value, n.Content[i+1])
 		if err != nil {
 			return "", err

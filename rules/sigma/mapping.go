@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 type mapping struct {
 	source   *source
 	outbound bool // the search wants connections begun by the sensor's side
+	windows  bool // events may come from Windows
 }
 
 // item converts one field with its modifiers and values.
@@ -35,6 +37,9 @@ func (m *mapping) item(key string, node *yaml.Node) (string, error) {
 	c, err := newComparison(name, f, mods)
 	if err != nil {
 		return "", err
+	}
+	if f.folded && m.windows && c.minds(values) {
+		return "", refuse("%s: the EDR reports paths of Windows in lower case, and this comparison minds the case: use |re|i, or leave |cased out", name)
 	}
 	if name == "DestinationHostname" && !m.outbound {
 		return "", refuse("DestinationHostname of a connection from outside is our own name, which the event lacks: add Initiated: 'true'")
@@ -120,8 +125,26 @@ func newComparison(name string, f field, mods []string) (*comparison, error) {
 	if c.field.kind != textField && c.field.kind != registryField && (len(c.forms) > 0 || c.cased) {
 		return nil, refuse("%s is not a text: its modifiers do not apply", name)
 	}
+	if slices.Contains([]string{"re", "cidr", "exists", "lt", "lte", "gt", "gte"}, c.op) && (len(c.forms) > 0 || c.cased) {
+		return nil, refuse("%s: |%s compares no text that could be encoded or cased", name, c.op)
+	}
 	return c, nil
 }
+
+// minds tells whether a comparison with one of the values depends on the case
+// of the field's text.
+func (c *comparison) minds(values []*yaml.Node) bool {
+	if c.op != "re" {
+		return c.cased
+	}
+	return !strings.Contains(c.flags, "i") && slices.ContainsFunc(values, func(v *yaml.Node) bool {
+		letters := classes.ReplaceAllString(v.Value, "")
+		return !strings.HasPrefix(v.Value, "(?i)") && strings.ToLower(letters) != strings.ToUpper(letters)
+	})
+}
+
+// classes are the escapes of regular expressions that stand for either case.
+var classes = regexp.MustCompile(`\\[dDsSwWbB]`)
 
 // any is the condition that one value fits (all of them with |all).
 func (c *comparison) any(path string, values []*yaml.Node) (string, error) {
@@ -201,10 +224,13 @@ func (c *comparison) exists(path string, v *yaml.Node) (string, error) {
 	if c.field.kind != textField && c.field.kind != registryField {
 		return "", refuse("%s|exists: 0 and missing are the same in our events", c.name)
 	}
-	if strings.EqualFold(v.Value, "true") {
+	switch strings.ToLower(v.Value) {
+	case "true", "yes":
 		return path + ` != ""`, nil
+	case "false", "no":
+		return path + ` == ""`, nil
 	}
-	return path + ` == ""`, nil
+	return "", refuse("%s|exists is true or false, not %q", c.name, v.Value)
 }
 
 func (c *comparison) number(path string, v *yaml.Node) (string, error) {
@@ -273,9 +299,10 @@ func (c *comparison) registry(path string, v *yaml.Node) (string, error) {
 		}
 		if strings.HasPrefix(low, `hku\`) {
 			value = `HKEY_USERS\` + value[4:]
+			low = low[4:]
 		}
 	}
-	if c.op == "contains" && (strings.Contains(low, "hku") || strings.Contains(low, "hkcr") || strings.Contains(low, "hkcu")) {
+	if slices.ContainsFunc([]string{"hku", "hkcr", "hkcu", "hkey_"}, func(root string) bool { return strings.Contains(low, root) }) {
 		return "", refuse("TargetObject: root keys are written otherwise here, and %q may contain one", v.Value)
 	}
 	copied := *v

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -141,7 +142,7 @@ func condition(doc *document) (string, *source, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	d := &detection{source: src, items: doc.Detection}
+	d := &detection{source: src, windows: !slices.Contains([]string{"linux", "macos"}, doc.LogSource.Product), items: doc.Detection}
 	when, err := d.convert()
 	if err != nil {
 		return "", nil, err

@@ -28,6 +28,8 @@ type field struct {
 	// inbound is the field for connections that the other side began; path is
 	// then that of the others only.
 	inbound string
+
+	folded bool // a path: sensors on Windows report it in lower case
 }
 
 type fieldKind int
@@ -46,9 +48,8 @@ const (
 
 // image are the fields of the acting process that every event has.
 var image = map[string]field{
-	"Image":       {path: "process.path"},
-	"ProcessId":   {path: "process.pid", kind: intField},
-	"ProcessGuid": {path: "process.guid"},
+	"Image":     {path: "process.path", folded: true},
+	"ProcessId": {path: "process.pid", kind: intField},
 }
 
 func with(fields map[string]field) map[string]field {
@@ -58,28 +59,27 @@ func with(fields map[string]field) map[string]field {
 }
 
 var registryFields = with(map[string]field{
-	"TargetObject": {path: "reg.path", kind: registryField},
+	"TargetObject": {path: "reg.path", kind: registryField, folded: true},
 	"EventType":    {path: "reg.action", kind: actionField},
 })
 
 // sources are the categories that the EDR has events for.
 var sources = map[string]*source{
 	"process_creation": {"process_start", "!process.already_running", with(map[string]field{
-		"CommandLine":       {path: "process.command_line"},
-		"ParentImage":       {path: "process.parent.path"},
-		"ParentCommandLine": {path: "process.parent.command_line"},
-		"ParentProcessId":   {path: "process.parent.pid", kind: intField},
-		"User":              {path: "process.user"},
-		"md5":               {path: "process.md5"},
-		"sha256":            {path: "process.sha256"},
-		"Hashes":            {path: "process", kind: hashesField},
+		"CommandLine":     {path: "process.command_line"},
+		"ParentImage":     {path: "process.parent.path", folded: true},
+		"ParentProcessId": {path: "process.parent.pid", kind: intField},
+		"User":            {path: "process.user"},
+		"md5":             {path: "process.md5"},
+		"sha256":          {path: "process.sha256"},
+		"Hashes":          {path: "process", kind: hashesField},
 	})},
 	"process_termination": {"process_end", "", image},
 	"file_event": {"file", `file.action == "create"`, with(map[string]field{
-		"TargetFilename": {path: "file.path"},
+		"TargetFilename": {path: "file.path", folded: true},
 	})},
 	"file_delete": {"file", `file.action == "delete"`, with(map[string]field{
-		"TargetFilename": {path: "file.path"},
+		"TargetFilename": {path: "file.path", folded: true},
 	})},
 	"registry_event":  {"registry", "", registryFields},
 	"registry_set":    {"registry", `reg.action == "writeval"`, registryFields},
@@ -95,21 +95,21 @@ var sources = map[string]*source{
 		"Initiated":           {path: "net.direction", kind: initiatedField},
 	})},
 	"image_load": {"module_load", "", with(map[string]field{
-		"ImageLoaded": {path: "module.path"},
+		"ImageLoaded": {path: "module.path", folded: true},
 		"md5":         {path: "module.md5"},
 		"sha256":      {path: "module.sha256"},
 		"Hashes":      {path: "module", kind: hashesField},
 	})},
 	"create_remote_thread": {"cross_process", `target.action == "remote_thread" && !target.is_target`, map[string]field{
-		"SourceImage":     {path: "process.path"},
+		"SourceImage":     {path: "process.path", folded: true},
 		"SourceProcessId": {path: "process.pid", kind: intField},
-		"TargetImage":     {path: "target.path"},
+		"TargetImage":     {path: "target.path", folded: true},
 		"TargetProcessId": {path: "target.pid", kind: intField},
 	}},
 	"process_access": {"cross_process", `target.action == "open_process" && !target.is_target`, map[string]field{
-		"SourceImage":     {path: "process.path"},
+		"SourceImage":     {path: "process.path", folded: true},
 		"SourceProcessId": {path: "process.pid", kind: intField},
-		"TargetImage":     {path: "target.path"},
+		"TargetImage":     {path: "target.path", folded: true},
 		"TargetProcessId": {path: "target.pid", kind: intField},
 		"GrantedAccess":   {path: "target.access", kind: accessField},
 	}},
