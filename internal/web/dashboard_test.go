@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/apiclient"
@@ -90,6 +91,18 @@ func (r running) submit(t *testing.T, sensor int, steps ...actions.Step) string 
 	return j.ID
 }
 
+// answer denies a job that asks.
+func (r running) answer(t *testing.T, job string) {
+	t.Helper()
+	var page web.JobPage
+	if err := r.Get(t.Context(), "jobs/"+job, nil, &page); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Post(t.Context(), "jobs/"+job+"/answer", web.Answer{Step: page.Job.Steps[0].ID}, &page); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // openBrowser starts Chromium, or skips the test where there is none.
 func openBrowser(t *testing.T) context.Context {
 	t.Helper()
@@ -97,7 +110,7 @@ func openBrowser(t *testing.T) context.Context {
 	if err != nil {
 		t.Skip("no chromium here: apt-get install chromium")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	ctx, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox)...)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	t.Cleanup(func() {
@@ -134,17 +147,31 @@ func shows(selector, text string) chromedp.Action[chromedp.Void] {
 	}
 }
 
-// open goes to a page by its name, as a link does.
+// open goes to a page by its name, as a link does, and waits until it is shown:
+// the page before may have elements that look like those of this one.
 func open(page string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		_, err := chromedp.Evaluate[string](fmt.Sprintf("location.hash = %q", page))(ctx, target)
+		if err == nil {
+			_, err = chromedp.Poll[bool](fmt.Sprintf("document.getElementById('main').dataset.page === %q", "#"+page))(ctx, target)
+		}
 		return chromedp.Void{}, err
 	}
 }
 
-// press clicks the button with that text.
+// press waits for what has that text, in the open dialog if there is one, and
+// clicks it in the same breath: a page that refreshes itself has no moment between.
 func press(text string) chromedp.Action[chromedp.Void] {
-	return chromedp.Click(fmt.Sprintf("//button[normalize-space()=%q]", text))
+	const find = `(() => {
+		const all = (document.querySelector("dialog[open]") ?? document).querySelectorAll("button, main a");
+		const it = [...all].find((e) => e.textContent.trim() === %q && e.checkVisibility() && !e.disabled);
+		it?.click();
+		return !!it;
+	})()`
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.Poll[bool](fmt.Sprintf(find, text))(ctx, target)
+		return chromedp.Void{}, err
+	}
 }
 
 // leads waits until the page that a step leads to has been loaded.
@@ -161,11 +188,12 @@ func TestDashboard(t *testing.T) {
 	collected := r.submit(t, 1, actions.Step{Uses: "get_file", With: map[string]any{"path": `c:\temp\x.exe`}})
 	asked := r.submit(t, 2, actions.Step{Uses: "list_processes", Approval: &actions.Approval{Within: time.Hour}})
 
-	do(t, ctx, "a wrong token", chromedp.Navigate(r.Server), chromedp.SendKeys("#token", "edrp_wrong"), leads(press("Log in")), chromedp.WaitVisible("#wrong"))
-	do(t, ctx, "log in", chromedp.SendKeys("#token", r.Token), leads(press("Log in")), shows("h1", "Overview"), shows("#me", "admin"))
+	do(t, ctx, "a wrong token", chromedp.Navigate(r.Server), chromedp.SendKeys("#token", "edrp_wrong"), leads(chromedp.Click("form[action='/login'] button")), chromedp.WaitVisible("#wrong"))
+	do(t, ctx, "log in", chromedp.SendKeys("#token", r.Token), leads(chromedp.Click("form[action='/login'] button")), shows("h1", "Overview"), shows("#me", "admin"))
 	do(t, ctx, "a job", open("/jobs/"+collected), shows("#state", "succeeded"), shows(".timeline", "get_file"), shows("main", "WS-ONE"))
 
 	t.Run("download", func(t *testing.T) { download(t, ctx, r) })
+	t.Run("refresh", func(t *testing.T) { refreshUnderTheHand(t, ctx, r, collected) })
 	t.Run("approval", func(t *testing.T) {
 		do(t, ctx, "the question", open("/approvals"), shows(".question", "list_processes"), shows("#asks", "1"))
 		do(t, ctx, "answer", chromedp.SendKeys(".question input", "it is fine"), press("Allow"), shows("main", "Nobody has to decide"))
@@ -179,7 +207,7 @@ func TestDashboard(t *testing.T) {
 			t.Errorf("the service is not stopped: %+v, %v", g, err)
 		}
 		do(t, ctx, "think better of it", press("Resume"), press("Not now"), chromedp.WaitNotPresent("dialog[open].ask"), shows("#banner", "Stopped"))
-		do(t, ctx, "resume", press("Resume"), chromedp.WaitVisible("dialog[open] input"), chromedp.Click("dialog[open] button.primary"), chromedp.WaitNotPresent("#banner .stopped"))
+		do(t, ctx, "resume", press("Resume"), chromedp.WaitVisible("dialog[open] input"), press("Resume"), chromedp.WaitNotPresent("#banner .stopped"))
 	})
 	t.Run("hostile text stays text", func(t *testing.T) {
 		name := strings.ToUpper(hostile) // as the simulator has it
@@ -197,8 +225,11 @@ func TestDashboard(t *testing.T) {
 		do(t, ctx, "go to rules", open("/"), shows("h1", "Overview"), chromedp.KeyEvent("g"), chromedp.KeyEvent("r"), shows("h1", "Rules"))
 		do(t, ctx, "search", chromedp.KeyEvent("/"), chromedp.KeyEvent("no such"), chromedp.WaitNotVisible("main tbody tr"))
 	})
-	t.Run("pages", func(t *testing.T) { lookAtPages(t, ctx, collected) })
-	do(t, ctx, "log out", leads(press("Log out")), chromedp.WaitVisible("#token"))
+	t.Run("pages", func(t *testing.T) {
+		r.submit(t, 2, actions.Step{Uses: "list_processes", Approval: &actions.Approval{Within: time.Hour}})
+		lookAtPages(t, ctx, collected)
+	})
+	do(t, ctx, "log out", leads(chromedp.Click("form[action='/logout'] button")), chromedp.WaitVisible("#token"))
 }
 
 func evaluate[T any](t *testing.T, ctx context.Context, script string) T {
@@ -216,8 +247,10 @@ func download(t *testing.T, ctx context.Context, r running) {
 		_, err := chromedp.CallBrowser(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: r.dir, EventsEnabled: &events})
 		return err
 	}))
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	ended := chromedp.BrowserEvents(ctx, browser.DownloadProgress)
-	do(t, ctx, "click the file", open("/artifacts"), chromedp.Click(`//a[text()="x.exe"]`))
+	do(t, ctx, "click the file", open("/artifacts"), press("x.exe"))
 	for e, err := range ended {
 		if err != nil {
 			t.Fatal(err)
@@ -230,6 +263,26 @@ func download(t *testing.T, ctx context.Context, r running) {
 	if err != nil || string(got) != "collected\n" {
 		t.Errorf("downloaded %q, %v", got, err)
 	}
+}
+
+// refreshUnderTheHand changes what a page shows while somebody works on it: they
+// lose neither the place where they are nor what they typed.
+func refreshUnderTheHand(t *testing.T, ctx context.Context, r running, job string) {
+	link := func(id string) string { return fmt.Sprintf("a[href='#/jobs/%s']", id) }
+	do(t, ctx, "go to a job by keyboard", open("/jobs"), chromedp.WaitReady(link(job)), chromedp.Focus(link(job)))
+	newer := r.submit(t, 1, actions.Step{Uses: "list_processes"})
+	do(t, ctx, "follow the link after a refresh", chromedp.WaitReady(link(newer)), chromedp.KeyEvent(kb.Enter), shows("#state", "succeeded"))
+	if at := evaluate[string](t, ctx, "location.hash"); at != "#/jobs/"+job {
+		t.Errorf("Enter led to %s, the focus was on job %s", at, job)
+	}
+	do(t, ctx, "type half of it", open("/approvals"), chromedp.SendKeys(".question input", "half a rea"))
+	second := r.submit(t, 1, actions.Step{Uses: "list_processes", Approval: &actions.Approval{Within: time.Hour}})
+	do(t, ctx, "type the rest after a refresh", chromedp.WaitReady(".question "+link(second)), chromedp.KeyEvent("son"))
+	if typed := evaluate[string](t, ctx, "document.activeElement.value"); typed != "half a reason" {
+		t.Errorf("typed %q", typed)
+	}
+	r.answer(t, second)
+	do(t, ctx, "somebody else answers", chromedp.WaitNotPresent(link(second)))
 }
 
 // lookAtPages opens every page on a desktop and on a phone, light and dark: none

@@ -1,6 +1,7 @@
 // The frame: which page is shown, what the bus says meanwhile, keys.
 import { get, live } from "./api.js";
 import { h } from "./dom.js";
+import { patch } from "./patch.js";
 import { overview } from "./views/overview.js";
 import { jobList, jobPage } from "./views/jobs.js";
 import { approvals } from "./views/approvals.js";
@@ -21,11 +22,12 @@ const me = await get("me");
 document.getElementById("me").textContent = `${me.name} (${me.role})`;
 
 let shown = 0; // the newest rendering; an older one that ends late is dropped
-let there; // the address that the page shows
-async function show({ keep = false } = {}) {
+// show shows the page of the address, or brings it up to date when it is shown already.
+async function show({ keep = false, unasked = false } = {}) {
+  if (unasked && busy()) return; // the next refresh will do
   const mine = ++shown;
   const wanted = location.hash;
-  keep &&= there === wanted; // a refresh that overtakes a change of page is that change
+  keep &&= main.dataset.page === wanted; // a refresh that overtakes a change of page is that change
   const [path, query] = (location.hash.slice(1) || "/").split("?");
   const [pattern, page] = pages.find(([p]) => p.test(path)) ?? [/()/, overview];
   for (const a of document.querySelectorAll("nav a")) {
@@ -35,28 +37,40 @@ async function show({ keep = false } = {}) {
   try {
     const content = await page({ id: decodeURIComponent(path.match(pattern)[1] ?? ""), query: new URLSearchParams(query), me, refresh: () => show({ keep: true }) });
     if (mine !== shown) return;
-    if (keep && busy()) return; // somebody is typing: the next refresh will do
-    const open = keep ? [...main.querySelectorAll("details[open]")].map((d) => d.dataset.key) : [];
-    const [x, y] = [scrollX, scrollY];
-    main.replaceChildren(...[content].flat());
-    for (const d of main.querySelectorAll("details")) d.open = open.includes(d.dataset.key);
-    scrollTo(keep ? x : 0, keep ? y : 0);
-    there = wanted;
+    if (keep && unasked && busy()) return;
+    if (keep) update(content);
+    else {
+      main.replaceChildren(...content);
+      scrollTo(0, 0);
+    }
+    main.dataset.page = wanted;
     document.title = `${main.querySelector("h1")?.textContent ?? "edrpipe"} – edrpipe`;
   } catch (e) {
     if (mine !== shown) return;
-    there = wanted;
+    main.dataset.page = wanted;
     main.replaceChildren(h("h1", {}, "That did not work"), h("p", { class: "problem", role: "alert" }, e.message));
   }
   await banner();
 }
 
-const busy = () => ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName) || document.querySelector("dialog[open]") || String(getSelection()) !== "" || main.querySelector("input[type=search]")?.value;
+// update brings the page up to date. Who works by keyboard stays where they were;
+// when that is gone, on the page and not before its beginning.
+function update(content) {
+  const focused = main.contains(document.activeElement) && document.activeElement;
+  patch(main, content);
+  if (focused && document.activeElement !== focused) (focused.isConnected ? focused : main).focus({ preventScroll: true });
+  for (const field of main.querySelectorAll("input[type=search]")) field.oninput?.({ target: field });
+}
+
+// busy tells whether somebody is in the middle of a click or has text selected.
+let pressed = false;
+for (const what of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) addEventListener(what, (e) => { pressed = (e.buttons & 1) === 1; }, { capture: true });
+const busy = () => pressed || String(getSelection()) !== "";
 
 async function banner() {
   const o = await get("overview");
   const bar = document.getElementById("banner");
-  bar.replaceChildren(...[
+  patch(bar, [
     o.stopped && h("div", { class: "stopped" }, `Stopped by ${o.stopped.by}${o.stopped.why ? `: ${o.stopped.why}` : ""}. Nothing new starts.`),
     o.dry_run && h("div", { class: "dry" }, "Dry run: everything is decided and recorded, nothing is done."),
     o.rules_error && h("div", { class: "stopped" }, "The newest rule files are not in force: ", h("a", { href: "#/rules" }, "see why")),
@@ -70,11 +84,11 @@ async function banner() {
 let due;
 live((notice) => {
   heard(notice);
-  due ??= setTimeout(() => { due = undefined; if (!location.hash.startsWith("#/live") && !location.hash.startsWith("#/why")) show({ keep: true }); }, 700);
+  due ??= setTimeout(() => { due = undefined; if (!location.hash.startsWith("#/live") && !location.hash.startsWith("#/why")) show({ keep: true, unasked: true }); }, 700);
 }, (on) => { document.getElementById("connection").className = `dot ${on ? "on" : "off"}`; });
 // What changes without a notice: rates, check-ins, the times of day.
 const every = () => (location.hash.length < 3 ? 3000 : 15000);
-(function again() { setTimeout(async () => { if (!document.hidden) await show({ keep: true }); again(); }, every()); })();
+(function again() { setTimeout(async () => { if (!document.hidden) await show({ keep: true, unasked: true }); again(); }, every()); })();
 
 const goto = { o: "/", j: "/jobs", a: "/approvals", r: "/rules", s: "/sensors", u: "/guards", f: "/artifacts", l: "/live", w: "/why" };
 let going = false;

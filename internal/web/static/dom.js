@@ -5,7 +5,7 @@
 export function h(tag, attrs = {}, ...children) {
   const el = document.createElement(tag);
   for (const [name, value] of Object.entries(attrs)) {
-    if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) el[name] = value;
     else if (value === true) el.setAttribute(name, "");
     else if (value !== false && value != null) el.setAttribute(name, value);
   }
@@ -14,12 +14,12 @@ export function h(tag, attrs = {}, ...children) {
 }
 
 // table makes a table that becomes a list of cards on a phone.
-// columns: [{name, cell: (row) => node or text, num}]
-export function table(columns, rows, { empty = "Nothing here.", rowClass = () => "" } = {}) {
+// columns: [{name, cell: (row) => node or text, num}]; key tells one row from another.
+export function table(columns, rows, { empty = "Nothing here.", rowClass = () => "", key = () => null } = {}) {
   if (rows.length === 0) return h("div", { class: "card empty" }, empty);
   return h("div", { class: "scroll" }, h("table", { class: "stack" },
     h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, c.name)))),
-    h("tbody", {}, rows.map((row) => h("tr", { class: rowClass(row) }, columns.map((c) =>
+    h("tbody", {}, rows.map((row) => h("tr", { class: rowClass(row), "data-key": key(row) }, columns.map((c) =>
       h("td", { "data-name": c.name, class: c.num ? "num" : null }, c.cell(row) || "")))))));
 }
 
@@ -66,12 +66,12 @@ export function pager(offset, size, total, go) {
     h("button", { disabled: offset + size >= total, onclick: () => go(offset + size) }, "Further"));
 }
 
-// filter makes a search field that hides the rows of a list that do not hold its text.
-export function filter(label, list) {
+// filter makes a search field that hides the rows of the page that do not hold its text.
+export function filter(label) {
   return h("input", {
     type: "search", placeholder: label, "aria-label": label, oninput(e) {
       const want = e.target.value.toLowerCase();
-      for (const row of list().querySelectorAll("tbody tr")) row.hidden = !row.textContent.toLowerCase().includes(want);
+      for (const row of e.target.closest("main").querySelectorAll("tbody tr")) row.hidden = !row.textContent.toLowerCase().includes(want);
     },
   });
 }

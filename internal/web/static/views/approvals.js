@@ -3,7 +3,7 @@ import { attempt } from "../ask.js";
 import { h, jobLink, json, when } from "../dom.js";
 
 export async function approvals({ me, refresh }) {
-  const held = (await get("jobs?state=held&limit=1000")).filter((j) => j.asks?.length);
+  const held = (await get("jobs?state=held&limit=1000")).filter((j) => j.asks?.length).reverse(); // a new question comes last and moves no button
   const may = me.role !== "viewer";
   return [
     h("h1", {}, "Approvals"),
@@ -13,18 +13,18 @@ export async function approvals({ me, refresh }) {
 }
 
 function question(j, a, may, refresh) {
-  const why = h("input", { placeholder: "Why? This is recorded.", "aria-label": "why", maxlength: 500, class: "grow" });
-  const answer = (allow) => async () => {
-    await attempt(() => post(`jobs/${encodeURIComponent(j.id)}/answer`, { step: a.step, allow, why: why.value }), allow ? "You allowed it." : "You denied it.");
-    document.activeElement?.blur();
+  const answer = (allow) => async (e) => {
+    const why = e.target.closest(".question").querySelector("input").value;
+    await attempt(() => post(`jobs/${encodeURIComponent(j.id)}/answer`, { step: a.step, allow, why }), allow ? "You allowed it." : "You denied it.");
     refresh();
   };
-  return h("section", { class: "card question" },
+  return h("section", { class: "card question", "data-key": `${j.id} ${a.step}` },
     h("h2", {}, `${a.uses || "This job"} on ${j.host || `sensor ${j.sensor}`}?`),
     h("p", {}, j.rule ? `Rule ${j.rule}` : `Submitted by ${j.submitter}`, ", job ", jobLink(j.id), ", ", when(j.created), "."),
     a.with && json(a.with),
     h("p", { class: "faint" }, `${a.given} of ${a.need} ${a.need === 1 ? "answer" : "answers"}`, a.from?.length ? ` from ${a.from.join(", ")}` : "",
       a.until ? [". Without one, ", when(a.until), `: ${a.otherwise || "deny"}`] : "", "."),
-    may ? h("div", { class: "bar" }, why, h("button", { class: "primary", onclick: answer(true) }, "Allow"), h("button", { class: "danger", onclick: answer(false) }, "Deny"))
+    may ? h("div", { class: "bar" }, h("input", { placeholder: "Why? This is recorded.", "aria-label": "why", maxlength: 500, class: "grow" }),
+      h("button", { class: "primary", onclick: answer(true) }, "Allow"), h("button", { class: "danger", onclick: answer(false) }, "Deny"))
       : h("p", { class: "faint" }, "You may look; approvers may answer."));
 }

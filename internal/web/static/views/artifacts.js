@@ -6,11 +6,10 @@ const most = 500;
 
 export async function artifacts({ me }) {
   const files = await get(`artifacts?limit=${most}`);
-  const list = artifactTable(files, me);
   return [
     h("h1", {}, "Artifacts"),
-    h("div", { class: "bar" }, filter("Search these files", () => list)),
-    list,
+    h("div", { class: "bar" }, filter("Search these files")),
+    artifactTable(files, me),
     files.length === most && h("p", { class: "faint" }, `The newest ${most}. Older ones are on their job's page, and in pipeline artifacts list.`),
   ].filter(Boolean);
 }

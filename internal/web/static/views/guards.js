@@ -22,7 +22,7 @@ export async function guards({ me, refresh }) {
       { name: "Used", cell: (b) => `${b.used} of ${b.limit}`, num: true },
       { name: "", cell: (b) => meter(b.used, b.limit) },
       { name: "Free again", cell: (b) => when(b.resets) },
-    ], g.budgets, { empty: "No budget is set." }),
+    ], g.budgets, { key: (b) => b.name, empty: "No budget is set." }),
     h("h2", {}, "Guards in force"),
     g.guards?.length ? h("ul", {}, g.guards.map((x) => h("li", {}, x))) : h("p", { class: "faint" }, "No guards file is loaded: every rule may act on every sensor."),
     g.file && h("p", { class: "faint" }, g.file),
@@ -33,23 +33,22 @@ export async function guards({ me, refresh }) {
       { name: "By", cell: (s) => s.author },
       { name: "Why", cell: (s) => s.comment },
       { name: "", cell: (s) => may && h("button", { onclick: act(() => remove(`silences/${encodeURIComponent(s.id)}`)) }, "End") },
-    ], g.silences, { empty: "Nothing is silenced." }),
+    ], g.silences, { key: (s) => s.id, empty: "Nothing is silenced." }),
     may && silenceForm(act),
   ].filter(Boolean);
 }
 
 function silenceForm(act) {
   const field = (name, attrs = {}) => h("input", { name, placeholder: name, "aria-label": name, ...attrs });
-  const rule = field("rule"), sensor = field("sensor", { type: "number", min: 1 }), action = field("action"), comment = field("comment", { required: true });
-  const hours = field("hours", { type: "number", min: 1, max: 720, value: 4 });
   return h("form", {
     class: "bar", onsubmit: (e) => {
       e.preventDefault();
-      document.activeElement.blur();
-      act(() => post("silences", {
-        rule: rule.value, sensor: Number(sensor.value) || 0, action: action.value, comment: comment.value,
-        until: new Date(Date.now() + hours.value * 3600e3).toISOString(),
-      }))();
+      const form = e.target, { rule, sensor, action, comment, hours } = Object.fromEntries(new FormData(form));
+      act(async () => {
+        await post("silences", { rule, sensor: Number(sensor) || 0, action, comment, until: new Date(Date.now() + hours * 3600e3).toISOString() });
+        form.reset();
+      })();
     },
-  }, rule, sensor, action, comment, hours, h("span", { class: "faint" }, "hours"), h("button", { class: "primary" }, "Silence"));
+  }, field("rule"), field("sensor", { type: "number", min: 1 }), field("action"), field("comment", { required: true }),
+    field("hours", { type: "number", min: 1, max: 720, value: 4 }), h("span", { class: "faint" }, "hours"), h("button", { class: "primary" }, "Silence"));
 }

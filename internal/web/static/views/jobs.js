@@ -21,11 +21,11 @@ export async function jobList({ query }) {
   const params = new URLSearchParams(query);
   params.set("limit", most);
   const jobs = await get(`jobs?${params}`);
-  const list = table(columns, jobs, { empty: "No job is like that. Matches of your rules will appear here." });
+  const list = table(columns, jobs, { key: (j) => j.id, empty: "No job is like that. Matches of your rules will appear here." });
   const states = ["", "live", "ended", "queued", "parked", "held", "running", "succeeded", "failed", "unknown", "denied", "expired", "cancelled"];
   return [
     h("h1", {}, "Jobs"),
-    h("div", { class: "bar" }, filter("Search these jobs", () => list),
+    h("div", { class: "bar" }, filter("Search these jobs"),
       h("select", { "aria-label": "State", onchange: (e) => {
         const next = new URLSearchParams(query);
         if (e.target.value) next.set("state", e.target.value); else next.delete("state");
@@ -117,5 +117,5 @@ export function artifactTable(list, me) {
     { name: "SHA-256", cell: (a) => h("code", {}, a.sha256) },
     { name: "Collected", cell: (a) => when(a.time) },
     { name: "Job", cell: (a) => a.job && jobLink(a.job) },
-  ], list, { empty: "No file has been collected." });
+  ], list, { key: (a) => a.id, empty: "No file has been collected." });
 }

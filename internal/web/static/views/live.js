@@ -3,24 +3,25 @@ import { h } from "../dom.js";
 // The notices heard since the page was opened, newest first.
 const most = 300; // a burst shall not fill the page
 const notices = [];
-let list;
+let heardSoFar = 0;
 
 export function heard(n) {
-  notices.unshift({ at: new Date(), ...n });
+  notices.unshift({ at: new Date(), key: ++heardSoFar, ...n });
   notices.length = Math.min(notices.length, most);
-  if (list?.isConnected) {
+  const list = document.getElementById("notices");
+  if (list) {
     list.prepend(line(notices[0]));
     while (list.children.length > most) list.lastChild.remove();
   }
 }
 
 export async function livePage() {
-  list = h("ol", { class: "timeline" }, notices.map(line));
-  return [h("h1", {}, "Live"), h("p", { class: "faint" }, "What the bus says, as it says it: edr.jobs.> and edr.results.>"), list];
+  return [h("h1", {}, "Live"), h("p", { class: "faint" }, "What the bus says, as it says it: edr.jobs.> and edr.results.>"),
+    h("ol", { id: "notices", class: "timeline" }, notices.map(line))];
 }
 
 function line(n) {
   const d = n.event.data ?? {};
   const text = [d.rule, d.host || (d.sensor && `sensor ${d.sensor}`), d.uses, d.state, d.reason, d.detail || d.error].filter(Boolean).join(" · ");
-  return h("li", {}, h("span", { class: "faint" }, n.at.toLocaleTimeString(), " ", h("code", {}, n.subject)), h("details", {}, h("summary", {}, text || n.event.type), h("pre", {}, JSON.stringify(d, null, 2))));
+  return h("li", { "data-key": n.key }, h("span", { class: "faint" }, n.at.toLocaleTimeString(), " ", h("code", {}, n.subject)), h("details", {}, h("summary", {}, text || n.event.type), h("pre", {}, JSON.stringify(d, null, 2))));
 }

@@ -12,11 +12,11 @@ export async function rules() {
     { name: "Last match", cell: (r) => (r.matches ? when(r.last_match) : r.enabled && state("never")) },
     { name: "Errors", cell: (r) => (r.errors ? h("span", { class: "problem" }, number(r.errors)) : ""), num: true },
     { name: "Tags", cell: (r) => (r.tags ?? []).join(" ") },
-  ], p.rules, { empty: "No rule is loaded.", rowClass: (r) => (r.enabled && !r.matches ? "dead" : "") });
+  ], p.rules, { empty: "No rule is loaded.", key: (r) => r.id, rowClass: (r) => (r.enabled && !r.matches ? "dead" : "") });
   return [
     h("h1", {}, "Rules"),
     p.error && h("div", { class: "card" }, h("p", { class: "problem" }, "The newest files have mistakes; the rules below, from before, stay in force."), h("pre", {}, p.error)),
-    h("div", { class: "bar" }, filter("Search these rules", () => list)),
+    h("div", { class: "bar" }, filter("Search these rules")),
     list,
     h("p", { class: "faint" }, dead ? `${dead} of ${p.rules.length} rules never matched since the start (marked). ` : "Every rule has matched since the start. ", "Loaded ", when(p.loaded), "."),
   ].filter(Boolean);

@@ -9,10 +9,10 @@ export async function sensors({ query }) {
   if (busy) params.set("busy", "1");
   const p = await get(`sensors?${params}`);
   const go = (changes) => { location.hash = `/sensors?${new URLSearchParams({ ...(text && { q: text }), ...(busy && { busy: 1 }), ...changes })}`; };
-  const field = h("input", { type: "search", name: "q", value: text, placeholder: "Search by name, id or system", "aria-label": "Search sensors" });
   return [
     h("h1", {}, "Sensors"),
-    h("form", { class: "bar", onsubmit: (e) => { e.preventDefault(); field.blur(); go({ q: field.value }); } }, field, h("button", {}, "Search"),
+    h("form", { class: "bar", onsubmit: (e) => { e.preventDefault(); go({ q: e.target.q.value }); } },
+      h("input", { type: "search", name: "q", value: text, placeholder: "Search by name, id or system", "aria-label": "Search sensors" }), h("button", {}, "Search"),
       h("a", { class: "button", href: busy ? "#/sensors" : "#/sensors?busy=1" }, busy ? "Show all" : "Only those with jobs")),
     h("p", { class: "faint" }, `${number(p.total)} sensors, ${number(p.online)} online. Those with jobs come first.`),
     table([
@@ -23,7 +23,7 @@ export async function sensors({ query }) {
       { name: "Checked in", cell: (s) => when(s.last_checkin) },
       { name: "Waiting", cell: (s) => (s.queue ? h("a", { href: `#/jobs?state=live&sensor=${s.id}` }, number(s.queue)) : ""), num: true },
       { name: "Running", cell: (s) => (s.running ? jobLink(s.running) : "") },
-    ], p.sensors, { empty: text || busy ? "No sensor is like that." : "The EDR server knows no sensor." }),
+    ], p.sensors, { key: (s) => s.id, empty: text || busy ? "No sensor is like that." : "The EDR server knows no sensor." }),
     pager(offset, page, p.total, (to) => go({ offset: to })),
   ].filter(Boolean);
 }
