@@ -101,6 +101,10 @@ func (x *execution) end(h *halt) bool {
 	j := x.snapshot()
 	for n := 0; ; n++ {
 		err := x.s.transition(x.v.ctx, j, h.move, nil)
+		if err == nil && h.off != nil {
+			x.s.holdOff(x.v.sensor, h.reason, h.off, snoozeFor)
+			return false
+		}
 		if err == nil {
 			return x.v.ctx.Err() == nil
 		}

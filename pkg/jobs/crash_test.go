@@ -146,7 +146,7 @@ func (w *world) check(t *testing.T) {
 		} else if got.State != want {
 			t.Errorf("%s ended as %s (%s: %s), want %s", j.ID, got.State, got.Reason, got.Detail, want)
 		}
-		states := w.results[j.ID]
+		states := w.published(j.ID)
 		if len(states) == 0 || states[len(states)-1] != got.State || states[0] != got.State {
 			t.Errorf("%s: published results %v, the job ended as %s", j.ID, states, got.State)
 		}

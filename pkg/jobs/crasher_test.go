@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -150,6 +151,13 @@ func newWorld(sensors int) *world {
 	w := &world{srv: newFakeServer(10), store: new(Memory), table: new(MemoryTable), results: map[string][]State{}}
 	w.srv.add(sensors, 30*time.Second)
 	return w
+}
+
+// published lists the results of a job.
+func (w *world) published(id string) []State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.results[id])
 }
 
 // config is a process in the world, which may die.

@@ -45,17 +45,14 @@ type halt struct {
 	move        // where the job goes
 	keep bool   // leave the record as it is: whoever resumes it decides
 	text string // for the log, with keep
+	off  error  // why the sensor is left alone for a while; nil: it is not
 }
 
 // run runs the sensor's next job and tells whether the visit can go on.
 func (v *visit) run(e *entry) bool {
 	j, crashed, err := v.begin(e)
 	if err != nil {
-		if !errors.Is(err, errGroupBusy) {
-			v.s.log.Warn().Err(err).Str("job", e.id).Msg("starting the job")
-		}
-		v.s.snooze(e.id, snoozeFor)
-		return v.ctx.Err() == nil
+		return v.notBegun(e, err)
 	}
 	if j == nil {
 		return true // it has ended meanwhile
@@ -78,6 +75,22 @@ func (v *visit) run(e *entry) bool {
 		return x.end(x.function(ctx, e.function))
 	}
 	return x.end(x.chain(ctx))
+}
+
+// notBegun lets others pass a job that cannot begin for a reason of its own. Where
+// its record cannot be read or written the sensor's next one has to wait as well.
+func (v *visit) notBegun(e *entry, err error) bool {
+	if errors.Is(err, errGroupBusy) {
+		v.s.snooze(e.id, snoozeFor)
+		return v.ctx.Err() == nil
+	}
+	v.s.log.Warn().Err(err).Str("job", e.id).Msg("starting the job")
+	if errors.Is(err, ErrTooLarge) {
+		v.s.snooze(e.id, snoozeFor)
+		return v.ctx.Err() == nil
+	}
+	v.s.holdOff(v.sensor, ReasonBus, err, snoozeFor)
+	return false
 }
 
 func (v *visit) setNow(x *execution) {

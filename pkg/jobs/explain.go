@@ -63,6 +63,8 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *entry, now time.Time) {
 		because(ReasonPaused, time.Time{}, "nothing is started now: %s", s.paused)
 	case e.wake.After(now):
 		x.Next = e.wake // its own reason, as recorded
+	case sn.pause.After(now):
+		because(sn.paused.reason, sn.pause, "nothing is done on sensor %d before %s: %s", sn.id, sn.pause.UTC().Format(time.RFC3339), sn.paused.detail)
 	case sn.read.IsZero() && e.session:
 		because(ReasonUnknownState, time.Time{}, "the sensor's state is being read")
 	case e.session && !sn.offline.IsZero():

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -20,6 +19,7 @@ type KV struct {
 	js       jetstream.JetStream
 	live     jetstream.KeyValue
 	finished jetstream.KeyValue
+	stream   jetstream.Stream // of the live ones
 }
 
 // markerTTL is how long the key of an archived job stays taken in the live
@@ -38,11 +38,10 @@ func OpenKV(ctx context.Context, js jetstream.JetStream, live, finished string) 
 	if k.finished, err = js.KeyValue(ctx, finished); err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", finished, err)
 	}
-	stream, err := js.Stream(ctx, "KV_"+live)
-	if err != nil {
+	if k.stream, err = js.Stream(ctx, "KV_"+live); err != nil {
 		return nil, fmt.Errorf("stream of bucket %s: %w", live, err)
 	}
-	cfg := stream.CachedInfo().Config
+	cfg := k.stream.CachedInfo().Config
 	if cfg.AllowAtomicPublish && cfg.AllowMsgTTL && cfg.SubjectDeleteMarkerTTL > 0 {
 		return k, nil
 	}
@@ -122,51 +121,6 @@ func (k *KV) Archive(ctx context.Context, j *Job) error {
 		return fmt.Errorf("job %s at revision %d: %w", j.ID, j.Revision, ErrConflict)
 	}
 	return fmt.Errorf("archive job %s: %w", j.ID, err)
-}
-
-// Watch implements Store. A record that cannot be read ends it with ErrDamaged:
-// work that was accepted is missing, and somebody has to know. A lost connection
-// ends it, too: the bus resumes a watch only some time after its return, and what
-// others record meanwhile would be missing unnoticed.
-func (k *KV) Watch(ctx context.Context, see func(Change)) (err error) {
-	lost := k.js.Conn().StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
-	defer k.js.Conn().RemoveStatusListener(lost)
-	watcher, err := k.live.WatchAll(ctx)
-	if err != nil {
-		return fmt.Errorf("watch bucket %s: %w", k.live.Bucket(), err)
-	}
-	defer func() {
-		if stopped := watcher.Stop(); err == nil {
-			err = stopped
-		}
-	}()
-	synced := false
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-lost:
-			return fmt.Errorf("watch bucket %s: the connection is lost", k.live.Bucket())
-		case entry, ok := <-watcher.Updates():
-			switch {
-			case !ok:
-				return fmt.Errorf("watch bucket %s: the bus ended it", k.live.Bucket())
-			case entry == nil:
-				synced = true
-				see(Change{Synced: true})
-			case entry.Operation() != jetstream.KeyValuePut:
-				if synced {
-					see(Change{ID: entry.Key()})
-				}
-			default:
-				j, err := decodeRecord(entry.Key(), entry.Value(), entry.Revision())
-				if err != nil {
-					return err
-				}
-				see(Change{ID: j.ID, Job: j})
-			}
-		}
-	}
 }
 
 // Finished implements Store.

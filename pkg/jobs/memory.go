@@ -62,7 +62,7 @@ func (m *Memory) put(j *Job, data []byte) {
 	e := entryInMemory{data, m.revision}
 	m.live[j.ID] = e
 	if len(m.watchers) > 0 {
-		m.tell(Change{ID: j.ID, Job: e.job()})
+		m.tell(Change{ID: j.ID, Job: e.job(), Revision: m.revision})
 	}
 }
 
@@ -135,7 +135,7 @@ func (m *Memory) Archive(_ context.Context, j *Job) error {
 	j.Revision = m.revision
 	m.finished[j.ID] = entryInMemory{data, m.revision}
 	delete(m.live, j.ID)
-	m.tell(Change{ID: j.ID})
+	m.tell(Change{ID: j.ID, Revision: m.revision})
 	return nil
 }
 
@@ -144,10 +144,10 @@ func (m *Memory) Watch(ctx context.Context, see func(Change)) error {
 	w := &memoryWatcher{wake: make(chan struct{}, 1)}
 	m.mu.Lock()
 	for id, e := range m.live {
-		w.pending = append(w.pending, Change{ID: id, Job: e.job()})
+		w.pending = append(w.pending, Change{ID: id, Job: e.job(), Revision: e.revision})
 	}
-	sort.Slice(w.pending, func(i, j int) bool { return w.pending[i].Job.Revision < w.pending[j].Job.Revision })
-	w.pending = append(w.pending, Change{Synced: true})
+	sort.Slice(w.pending, func(i, j int) bool { return w.pending[i].Revision < w.pending[j].Revision })
+	w.pending = append(w.pending, Change{Synced: true, Revision: m.revision})
 	if m.watchers == nil {
 		m.watchers = map[*memoryWatcher]struct{}{}
 	}
@@ -175,6 +175,13 @@ func (m *Memory) Watch(ctx context.Context, see func(Change)) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// Barrier implements Store.
+func (m *Memory) Barrier(context.Context, uint64) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.revision, nil
 }
 
 // Finished implements Store.

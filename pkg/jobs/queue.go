@@ -36,7 +36,8 @@ type sensor struct {
 	missing bool      // the server does not know it
 	offline time.Time // since when it has been offline; zero: it is online
 
-	pause    time.Time // nothing before: its claim could not be written
+	pause    time.Time // nothing before
+	paused   move      // why: reason and detail
 	rest     time.Time // no session before
 	why      Reason    // of rest
 	failures int       // sessions that came to nothing in a row

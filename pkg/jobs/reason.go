@@ -22,7 +22,8 @@ const (
 	ReasonPaused       Reason = "paused"          // people stopped the scheduler
 	ReasonShutdown     Reason = "shutdown"        // handed back at a restart
 	ReasonTurn         Reason = "turn"            // the sensor's turn is over and others wait
-	ReasonUnknownState Reason = "sensor_unknown"  // the sensor's state has not been read yet
+	ReasonUnknownState Reason = "sensor_unknown"  // the sensor's state has not been read yet, or cannot be read now
+	ReasonBus          Reason = "bus"             // the bus does not take or show records now
 )
 
 // Why a job or step ended as it did.

@@ -212,7 +212,7 @@ func (w *world) checkChaos(t *testing.T, jobs, sensors int) {
 		if n > 1 || j.State == Succeeded && n != 1 {
 			t.Errorf("%s ran %d times, its job %s", name, n, j.State)
 		}
-		if states := w.results[j.ID]; len(states) == 0 || states[0] != j.State {
+		if states := w.published(j.ID); len(states) == 0 || states[0] != j.State {
 			t.Errorf("job %s ended as %s, published %v", j.ID, j.State, states)
 		}
 	}

@@ -16,6 +16,7 @@ type Scheduler struct {
 	cfg      Config
 	log      zerolog.Logger
 	claims   *claims
+	sight    sight
 	pressure pressure
 	clerk    *clerk
 	volatile *Memory // records of jobs that are functions
@@ -33,7 +34,8 @@ type Scheduler struct {
 	ending    map[string]int // sensors of jobs that have ended and are not archived yet
 	functions map[string]*Handle
 	waiters   map[string][]chan struct{}
-	paused    string // why; "" when it is not
+	unseen    map[string]bool // live jobs that a new watch has not shown yet
+	paused    string          // why; "" when it is not
 	stopping  bool
 	ready     bool
 	running   bool
@@ -79,6 +81,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	g, support := errgroup.WithContext(support)
 	g.Go(func() error { return s.follow(support, s.cfg.Store) })
 	g.Go(func() error { return s.follow(support, s.volatile) })
+	g.Go(func() error { s.lookout(support); return nil })
 	g.Go(func() error { s.beat(support); return nil })
 	g.Go(func() error { s.poll(support); return nil })
 	g.Go(func() error { s.count(support); return nil })
@@ -91,54 +94,6 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		return err
 	}
 	return nil
-}
-
-// follow keeps the queue in step with a store.
-func (s *Scheduler) follow(ctx context.Context, store Store) error {
-	const longest = 5 * time.Second
-	for wait := longest / 16; ; wait = min(2*wait, longest) {
-		began := time.Now()
-		err := store.Watch(ctx, func(c Change) { s.see(store, c) })
-		if ctx.Err() != nil || errors.Is(err, ErrDamaged) {
-			return err
-		}
-		s.lostSight(store)
-		s.log.Error().Err(err).Msg("watching the job records; trying again")
-		if time.Since(began) > 2*longest {
-			wait = longest / 16
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
-}
-
-// lostSight keeps new visits from being started until every live job is known
-// again: others may have put jobs before those that we know.
-func (s *Scheduler) lostSight(store Store) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if store == s.cfg.Store {
-		s.ready = false
-	}
-}
-
-// see takes a change of a record into the queue.
-func (s *Scheduler) see(store Store, c Change) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case c.Synced:
-		if store == s.cfg.Store && !s.ready {
-			s.ready = true
-			s.first.Do(func() { close(s.synced) })
-		}
-	case c.Job == nil:
-		s.gone(c.ID)
-	case c.Job.Server == s.cfg.Server.Name():
-		s.note(c.Job)
-	}
-	s.poke()
 }
 
 // note takes a record into the queue; s.mu is held.

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,13 +57,7 @@ func TestWhoLostSightOfTheRecordsStartsNothing(t *testing.T) {
 		time.Sleep(time.Minute) // no session lingers
 		close(store.lose)
 		synctest.Wait()
-		unseen := chain(1, step("test_run", "first"))
-		unseen.Created, unseen.Server, unseen.State, unseen.Priority, unseen.ID = time.Now(), srv.Name(), Queued, Normal, NewID()
-		unseen.Deadline = time.Now().Add(time.Hour)
-		if _, err := store.Create(t.Context(), []*Job{unseen}); err != nil { // by another replica
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
+		byAnother(t, srv, store, "first")
 		later := chain(1, step("test_run", "second"))
 		enqueue(t, s, later)
 		time.Sleep(time.Minute)
@@ -73,6 +68,218 @@ func TestWhoLostSightOfTheRecordsStartsNothing(t *testing.T) {
 		wantEnd(t, s, later.ID, Succeeded)
 		if got := srv.order[1]; len(got) != 3 || got[1] != "first" || got[2] != "second" {
 			t.Errorf("ran %v, want before, first, second", got)
+		}
+	})
+}
+
+// frozen is a store whose first Watch stands still at freeze, without an error,
+// as one does whose consumer the bus has lost.
+type frozen struct {
+	Memory
+	watches int
+	freeze  atomic.Bool
+}
+
+func (f *frozen) Watch(ctx context.Context, see func(Change)) error {
+	f.watches++
+	first := f.watches == 1
+	return f.Memory.Watch(ctx, func(c Change) {
+		if !first || !f.freeze.Load() {
+			see(c)
+		}
+	})
+}
+
+// TestAWatchThatStandsStillIsNoticed: every request works, the watch alone shows
+// nothing any more. What another replica records first must run first.
+func TestAWatchThatStandsStillIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(frozen)
+		srv := newFakeServer(10)
+		srv.add(1, time.Second)
+		s, stop := start(t, Config{Server: srv, Store: store})
+		defer stop()
+		before := chain(1, step("test_run", "before"))
+		enqueue(t, s, before)
+		wantEnd(t, s, before.ID, Succeeded)
+		time.Sleep(time.Minute) // no session lingers
+		store.freeze.Store(true)
+		unseen := byAnother(t, srv, store, "first")
+		later := chain(1, step("test_run", "second"))
+		enqueue(t, s, later)
+		wantEnd(t, s, later.ID, Succeeded)
+		wantEnd(t, s, unseen.ID, Succeeded)
+		if got := srv.order[1]; len(got) != 3 || got[1] != "first" || got[2] != "second" {
+			t.Errorf("ran %v, want before, first, second", got)
+		}
+	})
+}
+
+// TestAWatchThatStandsStillIsNoticedByNobodysNeed: no job of our own has the
+// records looked at, and the job of another replica, which has died, still runs.
+func TestAWatchThatStandsStillIsNoticedByNobodysNeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(frozen)
+		srv := newFakeServer(10)
+		srv.add(1, time.Second)
+		_, stop := start(t, Config{Server: srv, Store: store})
+		defer stop()
+		time.Sleep(time.Minute)
+		store.freeze.Store(true)
+		unseen := byAnother(t, srv, store, "unseen")
+		time.Sleep(time.Minute)
+		if j, err := store.Get(t.Context(), unseen.ID); err != nil || j.State != Succeeded {
+			t.Errorf("a minute later the job is %v, %v", j, err)
+		}
+	})
+}
+
+// byAnother records a job as another replica would.
+func byAnother(t *testing.T, srv *fakeServer, store Store, name string) *Job {
+	t.Helper()
+	j := recorded(srv, name)
+	if _, err := store.Create(t.Context(), []*Job{j}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	return j
+}
+
+// recorded is a job for sensor 1 as it is written.
+func recorded(srv *fakeServer, name string) *Job {
+	j := chain(1, step("test_run", name))
+	j.Created, j.Server, j.State, j.Priority, j.ID = time.Now(), srv.Name(), Queued, Normal, NewID()
+	j.Deadline = time.Now().Add(time.Hour)
+	nameSteps(j.Steps, "step")
+	return j
+}
+
+// TestJobsThatLeftUnseenAreForgotten: what ended elsewhere while nobody watched is
+// neither waited for nor counted.
+func TestJobsThatLeftUnseenAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &blinking{lose: make(chan struct{}), regain: make(chan struct{})}
+		srv := newFakeServer(10)
+		srv.add(1, time.Second)
+		srv.set(1, func(s *fakeSensor) { s.online = false })
+		s, stop := start(t, Config{Server: srv, Store: store})
+		defer stop()
+		parked := chain(1, step("test_run", "parked"))
+		enqueue(t, s, parked)
+		time.Sleep(time.Minute)
+		close(store.lose)
+		synctest.Wait()
+		j, err := store.Get(t.Context(), parked.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.State = Cancelled
+		if err := errors.Join(store.Update(t.Context(), j), store.Archive(t.Context(), j)); err != nil {
+			t.Fatal(err)
+		}
+		close(store.regain)
+		time.Sleep(time.Minute)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if n := len(s.queue.jobs); n != 0 {
+			t.Errorf("%d jobs are still taken for live", n)
+		}
+	})
+}
+
+// unreadable is a store that cannot read one job for a while.
+type unreadable struct {
+	Memory
+	id    string
+	until time.Time
+}
+
+func (u *unreadable) Get(ctx context.Context, id string) (*Job, error) {
+	if id == u.id && time.Now().Before(u.until) {
+		return nil, errors.New("the bus does not answer")
+	}
+	return u.Memory.Get(ctx, id)
+}
+
+// TestAJobThatCannotBeReadIsNotPassed: its sensor's later jobs wait with it, and
+// everybody can see why.
+func TestAJobThatCannotBeReadIsNotPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(unreadable)
+		srv := newFakeServer(10)
+		srv.add(1, time.Second)
+		s, stop := start(t, Config{Server: srv, Store: store})
+		defer stop()
+		first, second := chain(1, step("test_run", "first")), chain(1, step("test_run", "second"))
+		first.ID = NewID()
+		store.id, store.until = first.ID, time.Now().Add(time.Minute)
+		enqueue(t, s, first, second)
+		why := map[Reason]bool{}
+		for range 100 {
+			time.Sleep(100 * time.Millisecond)
+			x, err := s.Explain(t.Context(), second.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			why[x.Reason] = true
+		}
+		if !why[ReasonBus] {
+			t.Errorf("the second waited for %v; want %q among them", why, ReasonBus)
+		}
+		wantEnd(t, s, second.ID, Succeeded)
+		if got := srv.order[1]; len(got) != 2 || got[0] != "first" {
+			t.Errorf("ran %v, want first, second", got)
+		}
+	})
+}
+
+// late is a store whose watch leaves out the first version of one job, as a bus
+// does that keeps only the latest, and shows the later ones only from some time on.
+type late struct {
+	Memory
+	id    string
+	until time.Time
+}
+
+func (l *late) Watch(ctx context.Context, see func(Change)) error {
+	return l.Memory.Watch(ctx, func(c Change) {
+		if c.ID == l.id && c.Job != nil {
+			if c.Job.History == nil {
+				return
+			}
+			time.Sleep(time.Until(l.until))
+		}
+		see(c)
+	})
+}
+
+// TestAJobKnownOnlyByALaterVersionIsNotPassed: the first was recorded first, and
+// changed after the second was; the watch shows the second alone for a while.
+func TestAJobKnownOnlyByALaterVersionIsNotPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &late{id: NewID(), until: time.Now().Add(5 * time.Second)}
+		srv := newFakeServer(10)
+		srv.add(1, time.Second)
+		s, stop := start(t, Config{Server: srv, Store: store})
+		defer stop()
+		synctest.Wait()
+		s.Pause("for the test")
+		first := recorded(srv, "first")
+		first.ID = store.id
+		if _, err := store.Create(t.Context(), []*Job{first}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		second := chain(1, step("test_run", "second"))
+		enqueue(t, s, second)
+		first.History = []Transition{{At: time.Now(), State: Queued}}
+		if err := store.Update(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		s.Resume()
+		wantEnd(t, s, second.ID, Succeeded)
+		if got := srv.order[1]; len(got) != 2 || got[0] != "first" {
+			t.Errorf("ran %v, want first, second", got)
 		}
 	})
 }

@@ -228,7 +228,7 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 		case errors.Is(err, edr.ErrUnknownSensor):
 			return refuse(StepFailed, ReasonUnknownSensor, err.Error())
 		case err != nil:
-			return park(ReasonUnknownState, err.Error(), 30*time.Second), false
+			return &halt{move: move{to: Queued, reason: ReasonUnknownState, detail: err.Error()}, off: err}, false
 		}
 		v := x.s.cfg.Admit(ctx, Asked{Job: x.snapshot(), Step: st, Item: r.Item, Spec: spec, Args: r.Args, Sensor: info})
 		switch {

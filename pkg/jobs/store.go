@@ -48,15 +48,22 @@ type Store interface {
 	// Archiving twice is no error.
 	Archive(ctx context.Context, j *Job) error
 	// Watch calls see with every live job, then once with Synced set, then with
-	// every change, until ctx ends or the store fails.
+	// every change, in the order of their revisions, until ctx ends or the store
+	// fails. It may fall behind, and tell Synced too early, without knowing.
 	Watch(ctx context.Context, see func(Change)) error
+	// Barrier returns a revision that a watcher comes to see, and by which it has
+	// seen every change that was acknowledged to anybody before the call. Where
+	// seen, up to which the caller has seen, is enough, it is returned.
+	Barrier(ctx context.Context, seen uint64) (uint64, error)
 	// Finished returns finished jobs that ended at or after since, oldest first.
 	Finished(ctx context.Context, since time.Time) ([]*Job, error)
 }
 
-// Change is a change of a live job.
+// Change is a change of a live job, or neither that nor Synced: then only the
+// Revision tells something.
 type Change struct {
-	ID     string
-	Job    *Job // nil when it left the live ones
-	Synced bool // every live job has been seen
+	ID       string
+	Job      *Job   // nil when it left the live ones
+	Synced   bool   // every live job has been seen
+	Revision uint64 // all up to here has been seen; 0: not told
 }

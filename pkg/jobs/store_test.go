@@ -187,6 +187,7 @@ func TestStoreWatchSeesTheLiveAndTheirChanges(t *testing.T) {
 				switch {
 				case c.Synced:
 					seen <- "synced"
+				case c.ID == "": // of no job
 				case c.Job == nil:
 					seen <- "gone " + c.ID
 				default:
@@ -218,6 +219,49 @@ func TestStoreWatchSeesTheLiveAndTheirChanges(t *testing.T) {
 			next("gone b")
 		} else if got != "gone b" {
 			t.Errorf("saw %q, want that b is gone", got)
+		}
+		cancel()
+		watching.Wait()
+	})
+}
+
+// TestStoreWatchComesToSeeABarrier also where the last change before the watch
+// began was that a job left, and its marker has expired.
+func TestStoreWatchComesToSeeABarrier(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		a := record("a")
+		if _, err := s.Create(ctx, []*Job{a, record("b")}); err != nil {
+			t.Fatal(err)
+		}
+		a.State = Succeeded
+		if err := errors.Join(s.Update(ctx, a), s.Archive(ctx, a)); err != nil {
+			t.Fatal(err)
+		}
+		if kv, ok := s.(*KV); ok {
+			if err := kv.stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+kv.live.Bucket()+".a")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen, moved := new(sight), make(chan struct{}, 1)
+		seen.begin(nil)
+		var watching sync.WaitGroup
+		watching.Go(func() { _ = s.Watch(ctx, func(c Change) { seen.advance(c.Revision); signal(moved) }) })
+		for range 3 { // the second asks of an idle store, the third of one that somebody wrote to
+			needed, err := s.Barrier(ctx, seen.seen())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := seen.wait(ctx, needed); err != nil {
+				t.Errorf("a barrier at %d: %v", needed, err)
+			}
+			if again, err := s.Barrier(ctx, needed); err != nil || again != needed {
+				t.Errorf("a barrier for who has seen %d is %d, %v; want that it is enough", needed, again, err)
+			}
+			if _, err := s.Create(ctx, []*Job{record(NewID())}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		cancel()
 		watching.Wait()

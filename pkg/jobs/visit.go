@@ -39,7 +39,7 @@ func (v *visit) work() {
 	if err != nil {
 		if !errors.Is(err, errElsewhere) && !errors.Is(err, errNoSlot) {
 			log.Warn().Err(err).Msg("claiming the sensor")
-			v.s.holdOff(v.sensor, v.s.cfg.Beat)
+			v.s.holdOff(v.sensor, ReasonBus, err, v.s.cfg.Beat)
 		}
 		return
 	}
@@ -57,16 +57,32 @@ func (v *visit) work() {
 	}
 	for {
 		e := v.next()
-		if e == nil {
+		switch {
+		case e == nil:
 			if !v.linger() {
 				return
 			}
-			continue
-		}
-		if !v.ready(e) || !v.run(e) {
+		case !v.inSight(e):
+			return
+		case v.next() != e: // another one comes first
+		case !v.ready(e) || !v.run(e):
 			return
 		}
 	}
+}
+
+// inSight waits until all is known that was recorded before the job is begun: it
+// may come before it. If that cannot be had the sensor is left alone for a while.
+func (v *visit) inSight(e *entry) bool {
+	if e.function != nil {
+		return true
+	}
+	err := v.s.catchUp(v.ctx)
+	if err != nil && v.ctx.Err() == nil {
+		v.s.log.Warn().Err(err).Int("sensor", v.sensor).Msg("not every job of the sensor is known")
+		v.s.holdOff(v.sensor, ReasonBus, err, v.s.cfg.Beat)
+	}
+	return err == nil
 }
 
 // settleSlot moves the slot from those promised to those in the table; s.mu is held.
@@ -178,11 +194,13 @@ func (s *Scheduler) rest(sensor int, why Reason, d time.Duration) {
 	s.queue.setAlarm(sn, sn.rest)
 }
 
-// holdOff keeps everything off a sensor for a while: its claim cannot be written.
-func (s *Scheduler) holdOff(sensor int, d time.Duration) {
+// holdOff keeps everything off a sensor for a while. Its jobs keep their order
+// that way, where a job that waited by itself would let others pass.
+func (s *Scheduler) holdOff(sensor int, why Reason, err error, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue.sensor(sensor).pause = time.Now().Add(d)
+	sn := s.queue.sensor(sensor)
+	sn.pause, sn.paused = time.Now().Add(d), move{reason: why, detail: err.Error()}
 }
 
 // info is what is known of the visit's sensor.
