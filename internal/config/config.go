@@ -85,6 +85,8 @@ type NATSSource struct {
 	Subject  string `yaml:"subject" doc:"subject filter"`
 	Consumer string `yaml:"consumer" doc:"name of the durable consumer; all replicas share it"`
 	Ahead    int    `yaml:"ahead" doc:"messages fetched ahead"`
+
+	AckWait time.Duration `yaml:"ack_wait" doc:"how long after a crash its unsettled messages go to another replica; longer work is no crash"`
 }
 
 // AMQPSource reads the EDR server's own RabbitMQ.
@@ -174,7 +176,7 @@ func Default() Config {
 		},
 		EDR: EDR{Name: "edr", Sessions: 10, Reserve: 1, SensorPoll: 15 * time.Second},
 		Sources: Sources{
-			NATS: NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000},
+			NATS: NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000, AckWait: 30 * time.Second},
 			AMQP: AMQPSource{Queue: "edrpipe", Keys: []string{"watchlist.#", "feed.#", "alert.#", "ingress.event.#"}, Prefetch: 200},
 			HTTP: HTTPSource{Enabled: true, Body: 32 << 20},
 		},

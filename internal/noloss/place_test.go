@@ -1,0 +1,165 @@
+package noloss
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"edrpipe/internal/natsd"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edrsim"
+)
+
+const (
+	user     = "edrpipe"
+	password = "n0loss"
+	sensors  = 8
+	oneIn    = 100 // of the events, that many ask for a job
+)
+
+// Every event matches the first rule, which for their age makes no job but a
+// decision, and says so on the bus: so each event that was matched is known. One
+// in a hundred matches the second one, too, which suppresses nothing: that would
+// hide a second job.
+const ruleText = `
+rules:
+  - id: every
+    on: process_start
+    when: process.name == "evil.exe"
+    max_age: 1s
+    steps: [ { uses: list_processes } ]
+  - id: chosen
+    on: process_start
+    when: process.name == "evil.exe" && process.pid %% %d == 0
+    max_age: 0s
+    suppress: { key: [process.pid], for: 0s }
+    steps:
+      - { id: once, uses: create_process, with: { program: whoami.exe, args: ["n${{ process.pid }}"] } }
+`
+
+// body is the n-th event, an hour old, as the forwarder prints it.
+func body(n int) []byte {
+	sensor := n/oneIn%sensors + 1
+	return fmt.Appendf(nil, `{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\evil.exe","process_path":"c:\\temp\\evil.exe","process_guid":"%08x-%04x-%04x-01da-ff710e784000","cb_server":"sim"}`,
+		sensor, sensor, anHourAgo, n, sensor, n>>16, n&0xffff)
+}
+
+var anHourAgo = time.Now().Add(-time.Hour).Unix()
+
+// wanted is how many of n events ask for a job.
+func wanted(n int) int { return (n + oneIn - 1) / oneIn }
+
+// place has everything that a service needs, and survives it.
+type place struct {
+	dir    string
+	sim    *edrsim.Server
+	listen string // address of the service's web listener
+	bus    string // URL of the bus: in the service, or one that survives
+	broker string // URL of RabbitMQ; empty: not read
+}
+
+func newPlace(t *testing.T, r route, broker string) *place {
+	t.Helper()
+	p := &place{dir: t.TempDir(), listen: freeAddress(t)}
+	p.sim = edrsim.New(edrsim.Config{Sensors: sensors, TimeScale: 20, CheckIn: 5 * time.Second, Fleet: []edrsim.SensorSpec{
+		{Count: sensors, OS: "windows", Latency: edrsim.Latency{Min: 200 * time.Millisecond, Max: 400 * time.Millisecond}},
+	}}).Start()
+	t.Cleanup(p.sim.Close)
+	at := ""
+	if r.outside {
+		p.bus = startBus(t)
+		at = fmt.Sprintf(`{ url: "%s", user: %s, password_file: %s/password }`, p.bus, user, p.dir)
+	} else {
+		address := freeAddress(t)
+		p.bus = "nats://" + address
+		at = fmt.Sprintf(`{ listen: "%s", sync: 1m, user: %s, password_file: %s/password }`, address, user, p.dir)
+	}
+	more := ""
+	if r.rabbit {
+		p.broker = broker
+		u, err := url.Parse(broker)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, _ := u.User.Password()
+		p.write(t, "amqp.password", secret)
+		u.User = url.User(u.User.Username())
+		more = fmt.Sprintf(`amqp: { url: "%s", password_file: %s/amqp.password }`, u, p.dir)
+	}
+	p.write(t, "password", password)
+	p.write(t, "rules/noloss.yaml", fmt.Sprintf(ruleText, oneIn))
+	p.write(t, "edr.token", p.sim.Token)
+	p.write(t, "pipeline.yaml", fmt.Sprintf(`
+data: %[1]s/data
+rules: [%[1]s/rules]
+grace: 5s
+bus: %[2]s
+edr: { name: sim, url: "%[3]s", token_file: %[1]s/edr.token, sensor_poll: 500ms }
+sources:
+  http: { token_file: %[1]s/password }
+  nats: { ack_wait: 2s }
+  %[4]s
+web: { listen: "%[5]s" }
+jobs: { linger: 500ms, take_over: 5s }
+`, p.dir, at, p.sim.URL, more, p.listen))
+	return p
+}
+
+func (p *place) write(t *testing.T, name, text string) {
+	t.Helper()
+	file := filepath.Join(p.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startBus starts a NATS server that no kill reaches.
+func startBus(t *testing.T) string {
+	t.Helper()
+	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir(), Sync: time.Minute, Listen: "127.0.0.1:0", User: user, Pass: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ns.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return ns.URL()
+}
+
+// connect connects to the place's bus, which comes and goes with the service
+// where it is the service's own.
+func (p *place) connect(t *testing.T) *bus.Bus {
+	t.Helper()
+	b, err := bus.Connect(t.Context(), bus.Config{URL: p.bus, User: user, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// freeAddress is where nobody listens, and nobody else will: it is below the
+// ports that systems give to whoever asks for any.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err != nil {
+			continue
+		}
+		defer l.Close()
+		return l.Addr().String()
+	}
+	t.Fatal("no free port")
+	return ""
+}
