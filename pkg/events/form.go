@@ -34,7 +34,7 @@ func formOf(m *Message) form {
 		return zipForm
 	case strings.HasSuffix(contentType, "json"), contentType == "application/x-ndjson", strings.HasPrefix(contentType, "text/"):
 		return jsonForm
-	case contentType != "application/protobuf" && contentType != "application/zip" && looksLikeText(trimmed):
+	case contentType != "application/protobuf" && contentType != "application/zip" && !beginsSensorData(body) && looksLikeText(trimmed):
 		return jsonForm
 	}
 	return sensorForm(m)
@@ -74,6 +74,24 @@ func tiles(body []byte) bool {
 		body = body[4+n:]
 	}
 	return len(body) == 0
+}
+
+// beginsSensorData reports whether a body begins as a bundle does, with a length
+// below 16 MiB and the tag of a header, or as a single event, with that tag and a
+// header that begins with its version. The lengths may be those of "{" or "[".
+func beginsSensorData(body []byte) bool {
+	const header, version = 0x0A, 0x08
+	switch {
+	case len(body) < 5:
+		return false
+	case body[3] == 0 && body[4] == header:
+		return true
+	case body[0] != header:
+		return false
+	case body[1] < 0x80:
+		return body[2] == version
+	}
+	return body[3] == version
 }
 
 // looksLikeText reports whether a body of unknown type is meant to be lines of

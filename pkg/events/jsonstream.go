@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Keys that tell what a JSON object is, before it is known what event.
@@ -29,11 +30,13 @@ var (
 	}
 )
 
+// byteOrderMark begins text that Windows programs have written.
+const byteOrderMark = "\xef\xbb\xbf"
+
 // stream decodes a row of JSON values: one object, an array, lines, or objects
 // one after another without anything between them. After a value that is
 // broken it goes on behind the next line break.
 func (p *pass) stream(s string, routing string, wraps int) bool {
-	const byteOrderMark = "\xef\xbb\xbf"
 	arrays, i := 0, 0
 	if strings.HasPrefix(s, byteOrderMark) {
 		i = len(byteOrderMark)
@@ -54,19 +57,9 @@ func (p *pass) stream(s string, routing string, wraps int) bool {
 				return false
 			}
 			i += n
-		case '<': // syslog: the event is what follows the first brace of the line
-			line := s[i : i+lineLength(s[i:])]
-			brace := strings.IndexByte(line, '{')
-			if brace < 0 {
-				if !p.reject(BadJSON, fmt.Errorf("a syslog line without an object"), p.base+i, line) {
-					return false
-				}
-				brace = len(line)
-			}
-			i += brace
 		default:
-			n := lineLength(s[i:])
-			if !p.rejectLine(s[i:i+n], p.base+i) {
+			n, more := p.otherLine(s[i:], p.base+i)
+			if !more {
 				return false
 			}
 			i += n
@@ -76,6 +69,35 @@ func (p *pass) stream(s string, routing string, wraps int) bool {
 		return p.reject(BadJSON, fmt.Errorf("%w: brackets do not match", errShort), p.base+len(s), "")
 	}
 	return true
+}
+
+// otherLine passes over what begins no JSON value: of a syslog line the text
+// before its first brace, of any other line all of it.
+func (p *pass) otherLine(s string, at int) (n int, more bool) {
+	line := s[:lineLength(s)]
+	if !isSyslog(line) {
+		return len(line), p.rejectLine(line, at)
+	}
+	if brace := strings.IndexByte(line, '{'); brace > 0 {
+		return brace, true
+	}
+	return len(line), p.reject(BadJSON, fmt.Errorf("a syslog line without an object"), at, line)
+}
+
+// isSyslog reports whether a line begins with a priority, as on the wire, or
+// with a time, as syslog daemons write it to their files.
+func isSyslog(line string) bool {
+	if line[0] == '<' {
+		return true
+	}
+	for _, layout := range []string{time.Stamp, "2006-01-02T15:04:05"} {
+		if len(line) > len(layout) {
+			if _, err := time.Parse(layout, line[:len(layout)]); err == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (p *pass) rejectLine(line string, at int) bool {
@@ -201,7 +223,7 @@ func (p *pass) object(s string, at int, routing string, wraps int) bool {
 		return p.normalised(s, at)
 	case event.kind == objectToken && typ == "":
 		return p.unwrap(s[event.start:event.end], at+int(event.start), routing, wraps)
-	case event.kind == stringToken && top.get(keySourcetype).kind != absent && typ == "":
+	case event.kind == stringToken && typ == "" && (top.get(keySourcetype).kind != absent || routing == ""):
 		return p.textual(s, event, at, routing, wraps)
 	}
 	return p.documents(s, at, p.typeOf(typ, routing))

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -26,7 +26,7 @@ const (
 // Formats lists the formats.
 var Formats = []Format{FormatAuto, FormatBus, FormatForwarder, FormatCloud}
 
-// maxUnit bounds one line, or one JSON value that goes over several lines.
+// maxUnit bounds what is held at once: one line, or the lines of one JSON value.
 const maxUnit = 64 << 20
 
 // A Recorded is a message out of a file.
@@ -45,29 +45,49 @@ func ReadRecording(r io.Reader, format Format) iter.Seq2[Recorded, error] {
 			yield(Recorded{}, err)
 			return
 		}
-		if head, _ := in.Peek(512); format != FormatBus && len(head) > 0 && !isText(head) {
-			body, err := io.ReadAll(io.LimitReader(in, maxUnit+1))
-			if err == nil && len(body) > maxUnit {
-				err = fmt.Errorf("a message of more than %d bytes", maxUnit)
-			}
-			yield(Recorded{Message: Message{Body: body, Transport: "file"}, Line: 1}, err)
-			return
+		if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+			in.Discard(len(byteOrderMark)) // it has just been peeked at
 		}
-		u := units{in: in, line: 1}
-		for u.next() {
-			msg, err := recordedMessage(u.text, format)
-			if !yield(Recorded{Message: msg, Line: u.start}, err) {
+		if head, _ := in.Peek(512); format != FormatBus && len(head) > 0 && !isText(head) {
+			var whole Message
+			if whole, in, err = binaryMessage(in); in == nil {
+				yield(Recorded{Message: whole, Line: 1}, err)
 				return
 			}
 		}
-		if u.err != nil {
-			yield(Recorded{Line: u.line}, u.err)
+		readUnits(in, format, yield)
+	}
+}
+
+// readUnits reads text.
+func readUnits(in *bufio.Reader, format Format, yield func(Recorded, error) bool) {
+	u := units{in: in, line: 1, most: maxUnit}
+	for u.next() {
+		if !u.yield(format, yield) {
+			return
 		}
 	}
+	if u.err != nil {
+		yield(Recorded{Line: u.line}, u.err)
+	}
+}
+
+// binaryMessage reads a file that is one sensor bundle or zip. Of any other, it
+// gives back all to be read: it is text that only begins with something else.
+func binaryMessage(in *bufio.Reader) (whole Message, rest *bufio.Reader, err error) {
+	body, err := io.ReadAll(io.LimitReader(in, maxUnit+1))
+	whole = Message{Body: body, Transport: "file"}
+	if err != nil || len(body) <= maxUnit && formOf(&whole) != unknownForm {
+		return whole, nil, err
+	}
+	return Message{}, bufio.NewReaderSize(io.MultiReader(bytes.NewReader(body), in), 64<<10), nil
 }
 
 // isText tells text from a sensor bundle or a zip.
 func isText(head []byte) bool {
+	if beginsSensorData(head) {
+		return false
+	}
 	head = bytes.TrimLeft(head, " \t\r\n")
 	return len(head) == 0 || looksLikeText(head) && !bytes.HasPrefix(head, []byte("PK\x03\x04"))
 }
@@ -88,9 +108,38 @@ func decompress(in *bufio.Reader) (*bufio.Reader, error) {
 	return in, nil
 }
 
+// yield gives a unit's message. Lines of captures that hang together only because
+// one of them was cut short are given one by one: each stands for itself.
+func (u *units) yield(format Format, yield func(Recorded, error) bool) bool {
+	if u.cut {
+		err := &Reject{Reason: TooLarge, Err: fmt.Errorf("a line of more than %d bytes", u.most), Data: u.text}
+		return yield(Recorded{Line: u.start}, err)
+	}
+	together := !hasCapture(u.text, format) || bytes.IndexByte(bytes.TrimSpace(u.text), '\n') < 0 || json.Valid(u.text)
+	if together {
+		msg, err := recordedMessage(u.text, format)
+		return yield(Recorded{Message: msg, Line: u.start}, err)
+	}
+	line := u.start
+	for text := range bytes.Lines(u.text) {
+		if len(bytes.TrimSpace(text)) > 0 {
+			msg, err := recordedMessage(text, format)
+			if !yield(Recorded{Message: msg, Line: line}, err) {
+				return false
+			}
+		}
+		line++
+	}
+	return true
+}
+
+// hasCapture reports whether a unit is meant to be a captured bus message.
+func hasCapture(text []byte, format Format) bool {
+	return format == FormatBus || format == FormatAuto && bytes.Contains(text, []byte(`"body_b64"`))
+}
+
 func recordedMessage(text []byte, format Format) (Message, error) {
-	captured := format == FormatBus || format == FormatAuto && bytes.Contains(text, []byte(`"body_b64"`))
-	if !captured {
+	if !hasCapture(text, format) {
 		return Message{Body: text, Transport: "file", ContentType: "application/json"}, nil
 	}
 	msg, err := ParseCapture(text)
@@ -104,82 +153,3 @@ func recordedMessage(text []byte, format Format) (Message, error) {
 		return msg, &Reject{Reason: BadEnvelope, Err: err, Data: text[:min(len(text), keptBytes)]}
 	}
 }
-
-// units cuts text into lines, and keeps the lines of one JSON value together.
-type units struct {
-	in    *bufio.Reader
-	text  []byte // the unit, valid until the next
-	start int    // its first line
-	line  int    // the line to come
-	err   error
-}
-
-// next reads a unit that is not blank.
-func (u *units) next() bool {
-	for u.err == nil {
-		u.text, u.start = nil, u.line
-		var open nesting
-		for {
-			line, err := u.in.ReadSlice('\n')
-			if len(u.text)+len(line) > maxUnit {
-				u.err = fmt.Errorf("line %d: more than %d bytes without an end", u.start, maxUnit)
-				return false
-			}
-			u.text = append(u.text, line...)
-			open.feed(line)
-			if errors.Is(err, bufio.ErrBufferFull) {
-				continue
-			}
-			if u.line++; err != nil {
-				u.err = err
-				break
-			}
-			if open.closed() {
-				break
-			}
-		}
-		if len(bytes.TrimSpace(u.text)) > 0 {
-			if u.err == io.EOF {
-				u.err = nil
-				u.in = bufio.NewReader(eof{})
-			}
-			return true
-		}
-	}
-	if u.err == io.EOF {
-		u.err = nil
-	}
-	return false
-}
-
-type eof struct{}
-
-func (eof) Read([]byte) (int, error) { return 0, io.EOF }
-
-// nesting counts brackets that are open outside of strings.
-type nesting struct {
-	depth            int
-	quoted, escaping bool
-}
-
-func (n *nesting) feed(text []byte) {
-	for _, c := range text {
-		switch {
-		case n.escaping:
-			n.escaping = false
-		case n.quoted:
-			n.escaping = c == '\\'
-			n.quoted = c != '"'
-		case c == '"':
-			n.quoted = true
-		case c == '{', c == '[':
-			n.depth++
-		case c == '}', c == ']':
-			n.depth--
-		}
-	}
-}
-
-// closed reports whether a value may end here. A line break in a string is no
-// JSON: such a line is broken, and stands for itself.
-func (n *nesting) closed() bool { return n.depth <= 0 || n.quoted }

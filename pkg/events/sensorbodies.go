@@ -309,7 +309,7 @@ func (r *sensorReading) module(b []byte) error {
 	for w.next() {
 		switch w.num {
 		case 1:
-			bin.MD5 = r.hash(r.str(w.bytes))
+			bin.MD5 = r.hexOrDigest(w.bytes)
 		case 3:
 			bin.Size = int64(w.value)
 		case 4:
@@ -330,10 +330,16 @@ func (r *sensorReading) module(b []byte) error {
 				bin.Paths = []string{path}
 			}
 		case 27:
-			if bin.SHA256 = r.hash(r.str(w.bytes)); bin.SHA256 == "" {
-				bin.SHA256 = r.digest(w.bytes)
-			}
+			bin.SHA256 = r.hexOrDigest(w.bytes)
 		}
 	}
 	return w.err
+}
+
+// hexOrDigest reads a hash that is hex text from some sensors and bytes from others.
+func (r *sensorReading) hexOrDigest(b []byte) string {
+	if digest := r.digest(b); digest != "" && r.hash(textOf(b)) == "" {
+		return digest
+	}
+	return r.hash(r.str(b))
 }

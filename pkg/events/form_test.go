@@ -1,0 +1,55 @@
+package events
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestSensorDataOfAnyLengthIsNoText: without a content type the lengths that a
+// bundle and an event begin with are what decides. Some are those of "{" or "[".
+func TestSensorDataOfAnyLengthIsNoText(t *testing.T) {
+	const at, started = 1725526400_123456700, 1725526390_000000000
+	for size := range 300 {
+		path := strings.Repeat("x", size)
+		event := newSensorEvent().header(at, 4412, started, path).member(tagTamperAlert, field64(1, 3)).env(42, "WS-042").bytes()
+		bundle := bundleOf(event, 2)
+		for name, c := range map[string]struct {
+			body []byte
+			want string
+		}{
+			"event":            {event, "tamper"},
+			"bundle":           {bundle, "tamper tamper"},
+			"truncated bundle": {bundle[:len(bundle)-1], "tamper !truncated_bundle"},
+		} {
+			if got := decoded(&Decoder{}, &Message{Body: c.body}); got != c.want {
+				t.Errorf("a path of %d bytes: the %s gives %q, want %q", size, name, got, c.want)
+			}
+			var recorded []string
+			for rec, err := range ReadRecording(bytes.NewReader(c.body), FormatAuto) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				recorded = append(recorded, decoded(&Decoder{}, &rec.Message))
+			}
+			if !slices.Equal(recorded, []string{c.want}) {
+				t.Errorf("a path of %d bytes: the %s in a file gives %q, want %q", size, name, recorded, c.want)
+			}
+		}
+	}
+}
+
+// TestHashesOfBinariesAsTextAndAsBytes: sensors differ, and neither is a flaw.
+func TestHashesOfBinariesAsTextAndAsBytes(t *testing.T) {
+	raw := bytes.Repeat([]byte{0xfe, 0x00}, 16)
+	text := strings.Repeat("fe00", 16)
+	for name, hash := range map[string][]byte{"bytes": raw, "text": []byte(strings.ToUpper(text))} {
+		md5 := hash[:len(hash)/2]
+		event := newSensorEvent().header(1725526400_000000000, 0, 0, "").member(tagModule, fieldBytes(1, md5), fieldBytes(27, hash)).env(42, "WS-042").bytes()
+		e := decodeAll(t, &Decoder{}, Message{Body: event, ContentType: "application/protobuf"})[0]
+		if e.Binary.SHA256 != text || e.Binary.MD5 != text[:32] || len(e.Event.Flaws) != 0 {
+			t.Errorf("as %s: %q and %q, flaws %v", name, e.Binary.MD5, e.Binary.SHA256, e.Event.Flaws)
+		}
+	}
+}
