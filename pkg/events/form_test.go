@@ -53,3 +53,21 @@ func TestHashesOfBinariesAsTextAndAsBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestTimesOfAnyForm: what each says is the same moment.
+func TestTimesOfAnyForm(t *testing.T) {
+	const want = 1725526400
+	for _, text := range []string{
+		`1725526400`, `"1725526400"`, `1725526400.0`, `1.7255264e9`, `"2024-09-05T08:53:20Z"`, `"2024-09-05T10:53:20+02:00"`, `"2024-09-05T08:53:20"`,
+		`"2024-09-05 08:53:20"`, `"2024-09-05 08:53:20+00:00"`, `"2024-09-05 03:53:20.000000-05:00"`, `"2024-09-05 08:53:20 +0000 UTC"`,
+	} {
+		e := decodeAll(t, &Decoder{}, Message{Body: []byte(`{"type":"ingress.event.tamper","timestamp":` + text + `}`)})[0]
+		if e.Event.Time.Unix() != want {
+			t.Errorf("%s is %v", text, e.Event.Time)
+		}
+	}
+	alert := decodeAll(t, &Decoder{}, Message{RoutingKey: "alert.watchlist.hit.ingress.binary", Body: []byte(`{"created_time":"2024-09-05T08:53:20Z"}`)})[0]
+	if alert.Event.Time.Unix() != want {
+		t.Errorf("an alert that has only its creation is of %v", alert.Event.Time)
+	}
+}

@@ -88,6 +88,7 @@ var hitRows = []row{
 
 // alertRows read what only alerts have.
 var alertRows = []row{
+	{to: "event.time", from: "event_timestamp timestamp created_time", as: asTime, in: onlyTop},
 	{to: "alert.id", from: "unique_id", as: asText, in: onlyTop},
 	{to: "alert.severity", from: "alert_severity", as: asFloat, in: onlyTop},
 	{to: "alert.status", from: "status", as: asText, in: onlyTop},
@@ -137,9 +138,9 @@ func serverShapes() map[string]*shape {
 		alert := func(name string, tables ...[]row) {
 			shapes["alert.watchlist.hit."+stage+"."+name] = newShape(AlertRaised, tables...).with(stage, false)
 		}
-		alert("process", commonRows, hitRows, alertRows, processDocRows)
-		alert("binary", commonRows, hitRows, alertRows, binaryDocRows)
-		alert("host", commonRows, hitRows, alertRows)
+		alert("process", alertRows, commonRows, hitRows, processDocRows)
+		alert("binary", alertRows, commonRows, hitRows, binaryDocRows)
+		alert("host", alertRows, commonRows, hitRows)
 	}
 	seen := newShape(BinarySeen, commonRows, binaryDocRows)
 	shapes["binaryinfo.observed"] = seen

@@ -37,7 +37,7 @@ var families = []family{
 	{"ingress.event.", newShape(Other, actorRows, commonRows).ofUnknownType()},
 	{"endpoint.event.", newShape(Other, cloudRows, cloudProcessRows).ofUnknownType()},
 	{cloudAlertPrefix, cloudAlert.ofUnknownType()},
-	{"alert.", newShape(AlertRaised, commonRows, hitRows, alertRows, processDocRows).ofUnknownType()},
+	{"alert.", newShape(AlertRaised, alertRows, commonRows, hitRows, processDocRows).ofUnknownType()},
 	{"", newShape(Other, commonRows).ofUnknownType()},
 }
 

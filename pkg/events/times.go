@@ -58,8 +58,9 @@ func parseSeconds(s string) (time.Time, bool) {
 // goTimeLayout is time.Time's own text form, which Carbon Black Cloud writes.
 const goTimeLayout = "2006-01-02 15:04:05.999999999 -0700 MST"
 
-// parseTime reads the text forms of time that occur: RFC 3339 with or without
-// a zone (then UTC), Go's own, or Unix seconds.
+// parseTime reads the text forms of time that occur: RFC 3339, also with a blank
+// in place of the T as the server writes it, with or without a zone (then UTC),
+// Go's own, or Unix seconds.
 func parseTime(s string) (time.Time, bool) {
 	if len(s) < 10 {
 		return time.Time{}, false
@@ -67,7 +68,7 @@ func parseTime(s string) (time.Time, bool) {
 	if s[4] != '-' {
 		return parseSeconds(s)
 	}
-	for _, layout := range []string{time.RFC3339Nano, goTimeLayout, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999"} {
+	for _, layout := range []string{time.RFC3339Nano, goTimeLayout, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), true
 		}
