@@ -51,7 +51,7 @@ clock be changed, under /_sim/.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:7443", "address to listen on")
-	f.BoolVar(&flags.tls, "tls", false, "serve https, with a self-signed certificate unless one is given")
+	f.BoolVar(&flags.tls, "tls", false, "serve https only, with a self-signed certificate unless one is given (default: http and https on the same port)")
 	f.StringVar(&flags.certFile, "tls-cert", "", "certificate file (PEM) for --tls")
 	f.StringVar(&flags.keyFile, "tls-key", "", "key file (PEM) for --tls")
 	f.StringVar(&cfg.Token, "token", "", "API token (default: $EDRPIPE_SIM_TOKEN, or a random one that is printed)")
@@ -141,18 +141,20 @@ func runSim(cmd *cobra.Command, cfg edrsim.Config, flags simFlags) error {
 	sim := edrsim.New(cfg)
 	defer sim.Close()
 	out := cmd.OutOrStdout()
-	url := "http://" + l.Addr().String()
-	if flags.tls || flags.certFile != "" {
-		cert, err := flags.certificate()
-		if err != nil {
-			l.Close()
-			return err
-		}
-		l = tls.NewListener(l, edrsim.TLSConfig(cert))
-		url = "https://" + l.Addr().String()
-		fmt.Fprintf(out, "certificate  sha256 %s\n", edrsim.Fingerprint(cert))
+	cert, err := flags.certificate()
+	if err != nil {
+		l.Close()
+		return err
 	}
-	fmt.Fprintf(out, "simulated EDR server %s on %s\n", cfg.Version, url)
+	url, also := "http://"+l.Addr().String(), " (and https)"
+	if flags.tls || flags.certFile != "" {
+		l = tls.NewListener(l, edrsim.TLSConfig(cert))
+		url, also = "https://"+l.Addr().String(), ""
+		fmt.Fprintf(out, "certificate  sha256 %s\n", edrsim.Fingerprint(cert))
+	} else {
+		l = edrsim.EitherListener(l, cert)
+	}
+	fmt.Fprintf(out, "simulated EDR server %s on %s%s\n", cfg.Version, url, also)
 	if given {
 		fmt.Fprintf(out, "token        as given (%d characters), in X-Auth-Token\n", len(sim.Token))
 	} else {

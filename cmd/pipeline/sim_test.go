@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -71,6 +72,35 @@ func TestSimServesUntilItIsStopped(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("info = %s", resp.Status)
+	}
+	if got := stop(); got != exitOK {
+		t.Errorf("exit status = %d, want %d", got, exitOK)
+	}
+}
+
+// TestSimSpeaksHTTPAndHTTPS: with default flags a client that insists on https
+// finds it, and one that says nothing keeps nobody waiting.
+func TestSimSpeaksHTTPAndHTTPS(t *testing.T) {
+	printed, stop := startSim(t, 4, "--token", "tok")
+	address := strings.TrimPrefix(regexp.MustCompile(`http://\S+:\d+`).FindString(printed), "http://")
+	silent, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatalf("%v; printed:\n%s", err, printed)
+	}
+	defer silent.Close()
+	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer hc.CloseIdleConnections()
+	for _, scheme := range []string{"http", "https"} {
+		req, _ := http.NewRequest("GET", scheme+"://"+address+"/api/info", nil)
+		req.Header.Set("X-Auth-Token", "tok")
+		resp, err := hc.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", scheme, err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", scheme, resp.Status)
+		}
 	}
 	if got := stop(); got != exitOK {
 		t.Errorf("exit status = %d, want %d", got, exitOK)

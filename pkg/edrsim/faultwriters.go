@@ -17,6 +17,9 @@ func hangUp(w http.ResponseWriter) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+	if outer, ok := conn.(interface{ NetConn() net.Conn }); ok { // under TLS a close would be an orderly end
+		conn = outer.NetConn()
+	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
