@@ -94,7 +94,7 @@ func (a *attempt) allowed() error {
 	}
 	if a.x.s.cfg.Stopped != nil {
 		if err := a.x.s.cfg.Stopped(); err != nil {
-			return errors.Join(errStopped, err)
+			return fmt.Errorf("%w: %w", errStopped, err)
 		}
 	}
 	return nil
@@ -109,8 +109,8 @@ func (a *attempt) owned() error {
 	return err
 }
 
-// errStopped: people have stopped everything.
-var errStopped = errors.New("stopped by people")
+// errStopped: people have stopped everything, or whether they have cannot be told.
+var errStopped = errors.New("held back")
 
 // trace records each command before and after it leaves. For an action that only
 // reads, the first command's intent is enough: it is repeated in any case.
@@ -225,7 +225,7 @@ func (a *attempt) judge(ctx context.Context, out any, err error) *halt {
 		a.rec.Attempts--
 		return a.sleeping(ctx)
 	case errors.Is(err, errStopped) && !sent:
-		return park(ReasonPaused, err.Error(), time.Minute)
+		return stopped(err)
 	case errors.As(err, &refusal), errors.Is(err, edr.ErrUnsupported), errors.Is(err, edr.ErrUnknownSensor),
 		errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled), errors.Is(err, edr.ErrCancelled):
 		a.rec.State, a.rec.Reason = StepFailed, ReasonStep

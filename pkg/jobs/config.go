@@ -50,8 +50,9 @@ type Config struct {
 	Prepare func(t *actions.Task)
 	// Admit is asked before a step starts. Nil: everything is allowed.
 	Admit func(ctx context.Context, r Asked) Verdict
-	// Stopped is asked before each command leaves; an error stops the step before
-	// anything was sent, and its job waits. Nil: never.
+	// Stopped is asked before a job begins and before each command leaves; while it
+	// is an error nothing is started, a step stops before anything was sent, and the
+	// jobs wait in their order. It must answer at once. Nil: never.
 	Stopped func() error
 	// Report is told of each transition, each ended step and the result, after
 	// they are stored. A result is told again until Report returns nil, also after

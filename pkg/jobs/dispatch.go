@@ -54,7 +54,7 @@ func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) tim
 	now := time.Now()
 	due, next := s.queue.ring(now)
 	s.clerk.add(due...)
-	if s.paused != "" {
+	if s.halted() != "" {
 		return next
 	}
 	for {

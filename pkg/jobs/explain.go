@@ -56,11 +56,13 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *entry, now time.Time) {
 	because := func(r Reason, next time.Time, format string, args ...any) {
 		x.Reason, x.Detail, x.Next = r, fmt.Sprintf(format, args...), next
 	}
-	head := s.queue.head(sn, now)
+	head, halted := s.queue.head(sn, now), s.halted()
 	free, until := s.freeSlots(now)
 	switch {
-	case !s.ready || s.paused != "":
-		because(ReasonPaused, time.Time{}, "nothing is started now: %s", s.paused)
+	case halted != "":
+		because(ReasonPaused, time.Time{}, "nothing is started now: %s", halted)
+	case !s.ready:
+		because(ReasonBus, time.Time{}, "the job records are being read")
 	case e.wake.After(now):
 		x.Next = e.wake // its own reason, as recorded
 	case sn.pause.After(now):
@@ -170,7 +172,7 @@ func (s *Scheduler) Stats() Stats {
 			st.Sensors++
 		}
 	}
-	st.Working, st.Paused = len(s.visits), s.paused
+	st.Working, st.Paused = len(s.visits), s.halted()
 	return st
 }
 

@@ -2,14 +2,14 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+	"golang.org/x/sync/errgroup"
 )
 
 // maxBatch is how many records go into one atomic batch; the server takes 1,000.
@@ -28,36 +28,23 @@ func (k *KV) Create(ctx context.Context, js []*Job) ([]bool, error) {
 	return created, nil
 }
 
-// createBatch writes the new ones of js. Should somebody else create one of them
-// at the same moment, the batch is refused whole and asked for again without it.
+// createBatch writes the new ones of js. A batch in which one exists already, or is
+// created by somebody else at the same moment, is refused whole and asked for again
+// without it.
 func (k *KV) createBatch(ctx context.Context, js []*Job, created []bool) error {
+	buckets := []jetstream.KeyValue{k.finished} // that a key has no history in the live one is asked by writing
 	for {
-		var msgs []*nats.Msg
-		var fresh []int
-		seen := map[string]bool{}
-		for i, j := range js {
-			known, err := k.known(ctx, j.ID)
-			if err != nil {
-				return err
-			}
-			if known || seen[j.ID] {
-				continue
-			}
-			seen[j.ID] = true
-			data, err := encodeRecord(j)
-			if err != nil {
-				return err
-			}
-			m := nats.NewMsg("$KV." + k.live.Bucket() + "." + j.ID)
-			m.Data = data
-			m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0")
-			msgs, fresh = append(msgs, m), append(fresh, i)
+		known, err := k.known(ctx, js, buckets)
+		if err != nil {
+			return err
 		}
-		if len(msgs) == 0 {
-			return nil
+		msgs, fresh, err := k.newRecords(js, known)
+		if err != nil || len(msgs) == 0 {
+			return err
 		}
-		last, err := k.publishBatch(ctx, msgs)
+		last, err := k.writeBatch(ctx, msgs)
 		if isConflict(err) {
+			buckets = []jetstream.KeyValue{k.finished, k.live}
 			if err := sleep(ctx, 10*time.Millisecond); err != nil {
 				return err
 			}
@@ -74,51 +61,61 @@ func (k *KV) createBatch(ctx context.Context, js []*Job, created []bool) error {
 	}
 }
 
-// known tells whether a job was ever recorded.
-func (k *KV) known(ctx context.Context, id string) (bool, error) {
-	for _, bucket := range []jetstream.KeyValue{k.finished, k.live} {
-		_, err := bucket.Get(ctx, id)
-		if err == nil {
-			return true, nil
+// newRecords encodes the jobs that are not known, each id once; fresh are their
+// places in js.
+func (k *KV) newRecords(js []*Job, known []bool) (msgs []*nats.Msg, fresh []int, err error) {
+	seen := map[string]bool{}
+	for i, j := range js {
+		if known[i] || seen[j.ID] {
+			continue
 		}
-		if !errors.Is(err, jetstream.ErrKeyNotFound) {
-			return false, fmt.Errorf("job %s: %w", id, err)
+		seen[j.ID] = true
+		data, err := encodeRecord(j)
+		if err != nil {
+			return nil, nil, err
 		}
+		m := nats.NewMsg("$KV." + k.live.Bucket() + "." + j.ID)
+		m.Data = data
+		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0")
+		msgs, fresh = append(msgs, m), append(fresh, i)
 	}
-	return false, nil
+	return msgs, fresh, nil
 }
 
-// publishBatch writes messages to the live bucket's stream, all or none, and
-// returns the sequence of the last.
-func (k *KV) publishBatch(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
-	nc := k.js.Conn()
-	id := NewID()
-	for i, m := range msgs {
-		m.Header.Set("Nats-Batch-Id", id)
-		m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
-		if i < len(msgs)-1 {
-			if err := nc.PublishMsg(m); err != nil {
-				return 0, err
+// lookups is how many records are looked up at once.
+const lookups = 16
+
+// known tells which of the jobs are in one of the buckets.
+func (k *KV) known(ctx context.Context, js []*Job, buckets []jetstream.KeyValue) ([]bool, error) {
+	known := make([]bool, len(js))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookups)
+	for i, j := range js {
+		g.Go(func() error {
+			for _, bucket := range buckets {
+				_, err := bucket.Get(ctx, j.ID)
+				if err == nil {
+					known[i] = true
+					return nil
+				}
+				if !errors.Is(err, jetstream.ErrKeyNotFound) {
+					return fmt.Errorf("job %s: %w", j.ID, err)
+				}
 			}
-		}
+			return nil
+		})
 	}
-	commit := msgs[len(msgs)-1]
-	commit.Header.Set("Nats-Batch-Commit", "1")
+	return known, g.Wait()
+}
+
+// writeBatch writes messages to the live bucket's stream, all or none, and
+// returns the sequence of the last.
+func (k *KV) writeBatch(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	reply, err := nc.RequestMsgWithContext(ctx, commit)
+	ack, err := jetstreamext.PublishMsgBatch(ctx, k.js, msgs, jetstreamext.BatchFlowControl{})
 	if err != nil {
 		return 0, err
-	}
-	var ack struct {
-		Sequence uint64              `json:"seq"`
-		Error    *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(reply.Data, &ack); err != nil {
-		return 0, fmt.Errorf("answer to a batch: %w", err)
-	}
-	if ack.Error != nil {
-		return 0, ack.Error
 	}
 	return ack.Sequence, nil
 }

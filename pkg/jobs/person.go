@@ -161,6 +161,16 @@ func (s *Scheduler) Resume() {
 	s.poke()
 }
 
+// halted is why nothing may be started; "" when it may. s.mu is held.
+func (s *Scheduler) halted() string {
+	if s.paused == "" && s.cfg.Stopped != nil {
+		if err := s.cfg.Stopped(); err != nil {
+			return err.Error()
+		}
+	}
+	return s.paused
+}
+
 // Get returns a job, live or finished.
 func (s *Scheduler) Get(ctx context.Context, id string) (*Job, error) {
 	return s.storeOf(id).Get(ctx, id)

@@ -222,6 +222,11 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 			ask = nil
 		}
 	}
+	if x.s.cfg.Stopped != nil {
+		if err := x.s.cfg.Stopped(); err != nil {
+			return stopped(err), false
+		}
+	}
 	if x.s.cfg.Admit != nil {
 		info, err := x.subject(ctx)
 		switch {
@@ -245,19 +250,29 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	if ask == nil {
 		return nil, false
 	}
-	switch a := x.approval(st, r.Item, ask); {
+	state, reason, detail, h := x.answered(ctx, st, r.Item, ask, guarded)
+	if state != "" {
+		return refuse(state, reason, detail)
+	}
+	return h, false
+}
+
+// answered tells what people say to the step: state is how it ends if they refuse,
+// h waits for them. guarded tells that a guard asks and not the rule.
+func (x *execution) answered(ctx context.Context, st *actions.Step, item int, ask *actions.Approval, guarded bool) (state StepState, reason Reason, detail string, h *halt) {
+	switch a := x.approval(st, item, ask); {
 	case a == nil:
-		return x.askPeople(ctx, st, r.Item, ask), false
+		return "", "", "", x.askPeople(ctx, st, item, ask)
 	case a.Granted && guarded:
-		return refuse(StepFailed, ReasonDenied, "the guard still asks after it was answered")
+		return StepFailed, ReasonDenied, "the guard still asks after it was answered", nil
 	case a.Granted:
-		return nil, false
+		return "", "", "", nil
 	case a.Closed && len(a.Answers) == 0:
-		return refuse(StepFailed, ReasonUnanswered, "nobody approved in time")
+		return StepFailed, ReasonUnanswered, "nobody approved in time", nil
 	case a.Closed:
-		return refuse(StepFailed, ReasonDenied, a.refusal())
+		return StepFailed, ReasonDenied, a.refusal(), nil
 	default:
-		return &halt{move: move{to: Held, reason: ReasonApproval, detail: a.question()}}, false
+		return "", "", "", &halt{move: move{to: Held, reason: ReasonApproval, detail: a.question()}}
 	}
 }
 
@@ -283,6 +298,11 @@ func (x *execution) waitUntil(v Verdict) *halt {
 		reason = ReasonBudget
 	}
 	return &halt{move: move{to: Parked, reason: reason, detail: v.Detail, wake: until}}
+}
+
+// stopped has the job wait at the head of its sensor's line until it may go on.
+func stopped(err error) *halt {
+	return &halt{move: move{to: Queued, reason: ReasonPaused, detail: err.Error()}, off: err}
 }
 
 // park has the job wait without its sensor.

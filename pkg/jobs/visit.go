@@ -101,7 +101,7 @@ func (v *visit) next() *entry {
 	turnOver := v.slot && time.Since(v.since) >= v.s.cfg.Turn && v.s.othersWait()
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	if v.s.stopping || v.s.paused != "" || turnOver {
+	if v.s.stopping || turnOver || v.s.halted() != "" {
 		return nil
 	}
 	e := v.s.queue.head(v.s.queue.sensor(v.sensor), time.Now())
@@ -121,7 +121,7 @@ func (v *visit) linger() bool {
 	defer limit.Stop()
 	for {
 		v.s.mu.Lock()
-		over := v.s.stopping || v.s.paused != ""
+		over := v.s.stopping || v.s.halted() != ""
 		v.s.mu.Unlock()
 		if over || v.s.othersWait() {
 			return false
