@@ -50,6 +50,9 @@ jobs: { linger: 500ms, take_over: 5s }
 	return p
 }
 
+// on is the place as a part of the test has it: what runs there ends with the part.
+func (p *place) on(t *testing.T) *place { return &place{t: t, dir: p.dir, sim: p.sim} }
+
 func (p *place) write(name, text string) {
 	p.t.Helper()
 	file := filepath.Join(p.dir, name)

@@ -165,6 +165,7 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { s.gauges(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
 	last.Go(func() error { s.watchGuards(working); return nil })
+	last.Go(func() error { s.findLost(working); return nil })
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.scheduler.Run(ctx) })

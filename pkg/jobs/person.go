@@ -107,6 +107,9 @@ func (s *Scheduler) Retry(ctx context.Context, id, by string) (*Job, error) {
 
 // again makes the job that goes on for an old one with the steps that keep says.
 func (s *Scheduler) again(ctx context.Context, old *Job, by string, keep func(StepRecord) (StepRecord, bool)) (*Job, error) {
+	if len(old.Steps) == 0 {
+		return nil, refuse("job %s: its record was lost, and with it its steps; look at the sensor, and submit what is still to be done", old.ID)
+	}
 	j, err := old.copy()
 	if err != nil {
 		return nil, err

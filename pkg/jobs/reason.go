@@ -45,5 +45,6 @@ const (
 	ReasonCondition     Reason = "condition"
 	ReasonShadow        Reason = "shadow"
 	ReasonTooLarge      Reason = "output_too_large"
-	ReasonLost          Reason = "lost" // its function died with its process
+	ReasonLost          Reason = "lost"        // its function died with its process
+	ReasonRecordLost    Reason = "record_lost" // the store has lost its record
 )

@@ -1,0 +1,113 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/jobs"
+)
+
+// findLost compares, once after a start, the job records with what the bus tells of
+// jobs: a job that was told of and has no record any more is ended as unknown.
+func (s *Service) findLost(ctx context.Context) {
+	told, err := openJobs(ctx, s.bus)
+	if err == nil {
+		var lost []string
+		lost, err = s.scheduler.Lost(ctx, told)
+		for _, id := range lost {
+			s.log.Error().Str("job", id).Msg("the job's record is gone from the bus: it is ended as unknown, and somebody has to look at its sensor")
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn().Err(err).Msg("comparing the job records with what was told of jobs")
+	}
+}
+
+// openJobs lists the jobs whose beginning is on the bus and whose end is not.
+// It reads no bodies but theirs, and holds no more than there are of them.
+func openJobs(ctx context.Context, b *bus.Bus) ([]jobs.TransitionNotice, error) {
+	stream, err := b.JetStream().Stream(ctx, bus.StreamJobs)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", bus.StreamJobs, err)
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", bus.StreamJobs, err)
+	}
+	began := map[string]uint64{} // sequence of the first notice, by job
+	if info.State.Msgs > 0 {
+		err = eachTransition(ctx, stream, info.State.LastSeq, func(job string, state jobs.State, seq uint64) {
+			if state.Terminal() {
+				delete(began, job)
+			} else if _, known := began[job]; !known {
+				began[job] = seq
+			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read stream %s: %w", bus.StreamJobs, err)
+		}
+	}
+	var told []jobs.TransitionNotice
+	for _, seq := range slices.Sorted(maps.Values(began)) {
+		m, err := stream.GetMsg(ctx, seq)
+		if err != nil {
+			continue // it is too old by now
+		}
+		var n struct{ Data jobs.TransitionNotice }
+		if err := json.Unmarshal(m.Data, &n); err != nil {
+			return nil, fmt.Errorf("message %d of stream %s: %w", seq, bus.StreamJobs, err)
+		}
+		told = append(told, n.Data)
+	}
+	return told, nil
+}
+
+// eachTransition reads what the stream's subjects tell, up to a sequence.
+func eachTransition(ctx context.Context, stream natsjs.Stream, last uint64, see func(job string, state jobs.State, seq uint64)) error {
+	c, err := stream.OrderedConsumer(ctx, natsjs.OrderedConsumerConfig{FilterSubjects: []string{"edr.jobs.>"}, HeadersOnly: true})
+	if err != nil {
+		return err
+	}
+	for {
+		batch, err := c.Fetch(500, natsjs.FetchMaxWait(time.Second))
+		if err != nil {
+			return err
+		}
+		got := 0
+		for m := range batch.Messages() {
+			got++
+			meta, err := m.Metadata()
+			if err != nil {
+				return err
+			}
+			if job, state, ok := transitionOf(m.Subject()); ok {
+				see(job, state, meta.Sequence.Stream)
+			}
+			if meta.Sequence.Stream >= last || meta.NumPending == 0 {
+				return nil
+			}
+		}
+		if err := errors.Join(batch.Error(), ctx.Err()); err != nil || got == 0 {
+			return err
+		}
+	}
+}
+
+// transitionOf reads edr.jobs.<job>.<state>; ok is false of other notices.
+func transitionOf(subject string) (job string, state jobs.State, ok bool) {
+	words := strings.Split(subject, ".")
+	if len(words) != 4 {
+		return "", "", false
+	}
+	state = jobs.State(words[3])
+	return words[2], state, state.Waiting() || state == jobs.Running || state.Terminal()
+}

@@ -1,0 +1,63 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Lost looks for jobs that somebody was told of and that are in the store no more,
+// neither live nor finished: a disk can lose records without a word, and a restart
+// from them would forget accepted work. It waits until the live ones are known.
+//
+// Nobody can tell what ran of such a job, so it is recorded as ended: unknown, with
+// ReasonRecordLost, and its result is published for people to see. told is the first
+// that was told of each job. Several replicas may look at the same time.
+func (s *Scheduler) Lost(ctx context.Context, told []TransitionNotice) (lost []string, err error) {
+	select {
+	case <-s.synced:
+	case <-s.finished:
+		return nil, errors.New("jobs: the scheduler has ended")
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	for _, n := range told {
+		if n.Server != s.cfg.Server.Name() || s.knows(n.Job) {
+			continue
+		}
+		_, err := s.cfg.Store.Get(ctx, n.Job)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, ErrNoJob) {
+			return lost, err
+		}
+		created, err := s.cfg.Store.Create(ctx, []*Job{n.lost(time.Now())})
+		if err != nil {
+			return lost, fmt.Errorf("record that job %s is lost: %w", n.Job, err)
+		}
+		if created[0] {
+			lost = append(lost, n.Job)
+		}
+	}
+	return lost, nil
+}
+
+// knows tells whether the job is among the live ones.
+func (s *Scheduler) knows(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ending := s.ending[id]
+	return ending || s.queue.jobs[id] != nil
+}
+
+// lost is what remains to be said of a job whose record has vanished.
+func (n TransitionNotice) lost(now time.Time) *Job {
+	j := &Job{
+		ID: n.Job, Rule: n.Rule, Server: n.Server, Sensor: n.Sensor, Host: n.Host, Submitter: "edrpipe", Priority: Normal,
+		State: n.State, Created: n.At, Updated: n.At, History: []Transition{{At: n.At, State: n.State, Reason: n.Reason, Detail: n.Detail}},
+	}
+	j.enter(move{to: Unknown, reason: ReasonRecordLost, detail: "the bus has lost the job's record: what ran of it is not known"}, now)
+	return j
+}
