@@ -88,6 +88,7 @@ func (d demonstration) prepare(sim *edrsim.Server) (config.Config, error) {
 	cfg.EDR.SensorPoll = time.Second
 	cfg.Jobs.Linger = time.Second
 	cfg.Bus.Sync = time.Minute // a demo may be forgotten by a power cut
+	cfg.Bus.Floor = 0          // and is small
 	cfg.Web.Listen = "127.0.0.1:0"
 	if err := copyFiles(examples.Rules, "rules", cfg.Rules[0]); err != nil {
 		return cfg, err

@@ -44,6 +44,7 @@ type Bus struct {
 	Replicas int           `yaml:"replicas" min:"1" max:"5" doc:"copies of each stream on a cluster"`
 	Listen   string        `yaml:"listen" doc:"embedded bus only: host:port for other processes; empty: reachable only inside this one"`
 	Sync     time.Duration `yaml:"sync" doc:"embedded bus only: how often writes are flushed to disk; 0s: each one, a power cut loses nothing"`
+	Floor    int64         `yaml:"floor" min:"0" doc:"embedded bus only: bytes that stay free on its disk; below, no new event is taken and jobs under way go on; 0: none"`
 	Events   Retention     `yaml:"events"`
 	Dead     Retention     `yaml:"dead"`
 	Results  Retention     `yaml:"results"`
@@ -169,6 +170,7 @@ func Default() Config {
 		Grace: 20 * time.Second,
 		Bus: Bus{
 			Replicas: 1,
+			Floor:    256 << 20,
 			Events:   Retention{Age: day, Bytes: 2 << 30},
 			Dead:     Retention{Age: 30 * day, Bytes: 256 << 20},
 			Results:  Retention{Age: 90 * day, Bytes: 1 << 30},

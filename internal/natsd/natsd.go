@@ -13,6 +13,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -44,10 +47,22 @@ type Cluster struct {
 // ErrLocked: another process runs on the store directory.
 var ErrLocked = errors.New("the store directory is in use by another process")
 
+// ErrDiskFull: the store's disk has no room even to start.
+var ErrDiskFull = errors.New("the disk is full: make room, or give the store another disk")
+
+// LeastFree is what a server needs to open its store.
+const LeastFree = 1 << 20
+
 // Server is a running embedded NATS server.
 type Server struct {
-	ns   *server.Server
+	conf Config
+	opts *server.Options
 	lock *flock.Flock
+
+	mu sync.RWMutex
+	ns *server.Server // another one after Restart
+
+	broken *atomic.Bool // a stream has given up writing
 }
 
 // Start starts a server and returns when clients can connect.
@@ -73,26 +88,66 @@ func Start(c Config) (*Server, error) {
 }
 
 func start(c Config, lock *flock.Flock) (*Server, error) {
+	if left, err := free(c.Dir); err == nil && left < LeastFree {
+		return nil, fmt.Errorf("bus store %s: %d bytes are left: %w", c.Dir, left, ErrDiskFull)
+	}
 	opts, err := options(c)
 	if err != nil {
 		return nil, err
 	}
-	ns, err := server.NewServer(opts)
+	s := &Server{conf: c, opts: opts, lock: lock, broken: new(atomic.Bool)}
+	if s.ns, err = s.run(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) run() (*server.Server, error) {
+	ns, err := server.NewServer(s.opts.Clone())
 	if err != nil {
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	ns.SetLoggerV2(logger{c.Log}, false, false, false)
+	ns.SetLoggerV2(logger{s.conf.Log, s.broken}, false, false, false)
 	ns.Start()
-	ready := c.Ready
+	ready := s.conf.Ready
 	if ready == 0 {
 		ready = 30 * time.Second
 	}
 	if !ns.ReadyForConnections(ready) {
 		ns.Shutdown()
 		ns.WaitForShutdown()
-		return nil, fmt.Errorf("bus on %s is not ready after %v", c.Dir, ready)
+		return nil, fmt.Errorf("bus on %s is not ready after %v", s.conf.Dir, ready)
 	}
-	return &Server{ns: ns, lock: lock}, nil
+	if tcp, ok := ns.Addr().(*net.TCPAddr); ok {
+		s.opts.Port = tcp.Port // a port that the system chose stays the same after a restart
+	}
+	return ns, nil
+}
+
+// Broken tells whether a stream has met an error of the disk since the start. It
+// takes nothing from then on, without an answer, until the server is restarted.
+func (s *Server) Broken() bool { return s.broken.Load() }
+
+// Restart ends the server and starts it anew on the same store; clients connect
+// again by themselves.
+func (s *Server) Restart() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+	s.broken.Store(false)
+	ns, err := s.run()
+	if err != nil {
+		return err
+	}
+	s.ns = ns
+	return nil
+}
+
+func (s *Server) current() *server.Server {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ns
 }
 
 func options(c Config) (*server.Options, error) {
@@ -155,29 +210,41 @@ func (c *Cluster) join(o *server.Options) error {
 
 // InProcessConn gives a client connection without a socket; it makes Server a
 // nats.InProcessConnProvider.
-func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn() }
+func (s *Server) InProcessConn() (net.Conn, error) { return s.current().InProcessConn() }
 
 // URL is where clients in other processes connect; empty when it does not listen.
 func (s *Server) URL() string {
-	if s.ns.Addr() == nil {
+	ns := s.current()
+	if ns.Addr() == nil {
 		return ""
 	}
-	return s.ns.ClientURL()
+	return ns.ClientURL()
 }
 
 // Close stops the server, waits for its end and gives the directory free.
 func (s *Server) Close() error {
-	s.ns.Shutdown()
-	s.ns.WaitForShutdown()
+	ns := s.current()
+	ns.Shutdown()
+	ns.WaitForShutdown()
 	return s.lock.Unlock()
 }
 
-// logger hands what the server says to the service's log.
-type logger struct{ log zerolog.Logger }
+// logger hands what the server says to the service's log. That a stream has given
+// up is said nowhere else.
+type logger struct {
+	log    zerolog.Logger
+	broken *atomic.Bool
+}
 
 func (l logger) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
 func (l logger) Warnf(format string, v ...any)   { l.log.Warn().Msgf(format, v...) }
 func (l logger) Fatalf(format string, v ...any)  { l.log.Error().Msgf(format, v...) }
-func (l logger) Errorf(format string, v ...any)  { l.log.Error().Msgf(format, v...) }
-func (l logger) Debugf(format string, v ...any)  { l.log.Debug().Msgf(format, v...) }
-func (l logger) Tracef(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }
+func (l logger) Errorf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	if strings.Contains(strings.ToLower(text), "critical write error") {
+		l.broken.Store(true)
+	}
+	l.log.Error().Msg(text)
+}
+func (l logger) Debugf(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
+func (l logger) Tracef(format string, v ...any) { l.log.Trace().Msgf(format, v...) }

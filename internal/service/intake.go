@@ -36,10 +36,15 @@ type intake struct {
 	log        zerolog.Logger
 
 	queue chan events.Message
+	room  *room
 }
 
-// handle gives the intake a message; it blocks while the intake has enough to do.
+// handle gives the intake a message; it blocks while the intake has enough to do
+// or the disk no room.
 func (in *intake) handle(ctx context.Context, m events.Message) error {
+	if err := in.room.wait(ctx); err != nil {
+		return err
+	}
 	select {
 	case in.queue <- m:
 		return nil

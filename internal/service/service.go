@@ -53,6 +53,7 @@ type Service struct {
 	metrics   *telemetry.Metrics
 	tracing   *telemetry.Tracing
 	probe     probe
+	room      room
 	http      *http.Client
 	intake    *intake
 	sources   *sources
@@ -119,9 +120,9 @@ func (s *Service) openIntake(context.Context) (err error) {
 	s.intake = &intake{
 		rules: s.rules, correlator: &rules.Correlator{State: state}, suppressor: &rules.Suppressor{State: state},
 		guard: s.guard, scheduler: s.scheduler, sensors: &resolver{server: s.edr}, dead: newDeadLetters(s.bus),
-		notices: s.notices, metrics: s.metrics, tracing: s.tracing, log: s.log, queue: make(chan events.Message, maxBatch),
+		notices: s.notices, metrics: s.metrics, tracing: s.tracing, log: s.log, queue: make(chan events.Message, maxBatch), room: &s.room,
 	}
-	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.intake.dead, s.log)
+	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.intake.dead, &s.room, s.log)
 	return err
 }
 
@@ -163,6 +164,7 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { return s.guard.Watch(working) })
 	last.Go(func() error { return s.rules.live.Watch(working) })
 	last.Go(func() error { s.gauges(working); return nil })
+	last.Go(func() error { s.watchDisk(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
 	last.Go(func() error { s.watchGuards(working); return nil })
 	last.Go(func() error { s.findLost(working); return nil })

@@ -31,7 +31,12 @@ func (p *place) run() running {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	s, err := Open(p.t.Context(), cfg, "test", zerolog.New(zerolog.NewTestWriter(p.t)).Level(zerolog.ErrorLevel))
+	return p.runWith(cfg, zerolog.New(zerolog.NewTestWriter(p.t)).Level(zerolog.ErrorLevel))
+}
+
+func (p *place) runWith(cfg config.Config, log zerolog.Logger) running {
+	p.t.Helper()
+	s, err := Open(p.t.Context(), cfg, "test", log)
 	if err != nil {
 		p.t.Fatal(err)
 	}

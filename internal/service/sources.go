@@ -24,11 +24,12 @@ type sources struct {
 	others []events.Source // carried onto the bus
 	http   *eventshttp.Source
 	carry  *jetstream.Publisher
+	room   *room
 	log    zerolog.Logger
 }
 
-func openSources(c config.Config, b, ingest *bus.Bus, dead *jetstream.DeadLetters, log zerolog.Logger) (*sources, error) {
-	s := &sources{log: log}
+func openSources(c config.Config, b, ingest *bus.Bus, dead *jetstream.DeadLetters, r *room, log zerolog.Logger) (*sources, error) {
+	s := &sources{room: r, log: log}
 	if c.Sources.NATS.Enabled {
 		s.bus = jetstream.New(jetstream.Config{
 			JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: c.Sources.NATS.Consumer, Server: c.EDR.Name,
@@ -71,7 +72,7 @@ func (s *sources) read(ctx context.Context, handle func(context.Context, events.
 		read(s.bus, handle)
 	}
 	for _, source := range s.others {
-		read(source, s.carry.Carry)
+		read(source, s.carryTo(source))
 	}
 	err := g.Wait()
 	for _, source := range s.others {
@@ -85,6 +86,22 @@ func (s *sources) read(ctx context.Context, handle func(context.Context, events.
 		}
 	}
 	return err
+}
+
+// carryTo puts a source's messages on the bus. While there is no room for them,
+// who posts by HTTP is told so at once; others have no answer and are made to wait.
+func (s *sources) carryTo(source events.Source) func(context.Context, events.Message) error {
+	return func(ctx context.Context, m events.Message) error {
+		if source == events.Source(s.http) {
+			if err := s.room.err(); err != nil {
+				settle(m, err)
+				return nil
+			}
+		} else if err := s.room.wait(ctx); err != nil {
+			return err
+		}
+		return s.carry.Carry(ctx, m)
+	}
 }
 
 // secret reads a secret from its file.

@@ -41,6 +41,8 @@ type Metrics struct {
 	Slots, SlotLimit, Foreign prometheus.Gauge
 	BusUp                     prometheus.Gauge
 
+	DiskFree, DiskFloor, Held prometheus.Gauge // of the embedded bus
+
 	Lag, Unacknowledged, Redelivered, DeadLetters prometheus.Gauge       // of the bus, for all replicas
 	Reloads                                       *prometheus.CounterVec // outcome
 	Rules                                         prometheus.Gauge
@@ -96,6 +98,9 @@ func New() *Metrics {
 	m.Redelivered = gauge("events_redelivered", "Messages under way that were delivered before.")
 	m.DeadLetters = gauge("dead_letters", "Dead letters on the bus.")
 	m.BusUp = gauge("bus_connected", "1 while the bus can be reached.")
+	m.DiskFree = gauge("disk_free_bytes", "What the disk of the embedded bus has left.")
+	m.DiskFloor = gauge("disk_floor_bytes", "Below so many free bytes no new event is taken.")
+	m.Held = gauge("intake_held", "1 while no new event is taken because the disk has no room.")
 	m.Reloads = counter("rule_reloads_total", "Loads of the rule files.", "outcome")
 	m.Rules = gauge("rules_loaded", "Rules in force.")
 	m.Live = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_jobs", Help: "Jobs that have not ended."}, []string{"state"})
