@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"container/heap"
 	"slices"
 	"time"
 
@@ -111,50 +110,6 @@ func (q *queue) take(e *entry, now time.Time) {
 	q.leaveGroup(e, now)
 }
 
-// group is the live jobs of one concurrency key.
-type group struct {
-	jobs    map[string]*entry
-	running int
-}
-
-// enterGroup puts a job into its group; one that runs keeps the others waiting.
-func (q *queue) enterGroup(e *entry, now time.Time) {
-	if e.group == "" {
-		return
-	}
-	g := q.groups[e.group]
-	if g == nil {
-		g = &group{jobs: map[string]*entry{}}
-		q.groups[e.group] = g
-	}
-	g.jobs[e.id] = e
-	if e.state == Running {
-		g.running++
-		q.reviewGroup(g, now)
-	}
-}
-
-// leaveGroup takes a job out of its group and wakes those that waited for it.
-func (q *queue) leaveGroup(e *entry, now time.Time) {
-	g := q.groups[e.group]
-	if g == nil {
-		return
-	}
-	if delete(g.jobs, e.id); len(g.jobs) == 0 {
-		delete(q.groups, e.group)
-	}
-	if e.state == Running {
-		g.running--
-		q.reviewGroup(g, now)
-	}
-}
-
-func (q *queue) reviewGroup(g *group, now time.Time) {
-	for _, e := range g.jobs {
-		q.review(e.sensor, now)
-	}
-}
-
 // head is the job of the sensor whose turn it is, or nil. Jobs that wait for
 // something of their own, or for a session that cannot be had now, let others pass.
 func (q *queue) head(sn *sensor, now time.Time) *entry {
@@ -172,12 +127,6 @@ func (q *queue) head(sn *sensor, now time.Time) *entry {
 		return e
 	}
 	return nil
-}
-
-// groupRuns tells whether a job of the concurrency group runs.
-func (q *queue) groupRuns(key string) bool {
-	g := q.groups[key]
-	return g != nil && g.running > 0
 }
 
 // lead is how long before a sensor's expected check-in its session is asked for:
@@ -261,46 +210,6 @@ func (q *queue) settle(now time.Time) {
 	}
 }
 
-// setAlarm has the sensor looked at at a time, or earlier.
-func (q *queue) setAlarm(sn *sensor, at time.Time) {
-	if at.IsZero() || (!sn.alarm.IsZero() && !at.Before(sn.alarm)) {
-		return
-	}
-	sn.alarm = at
-	heap.Push(&q.alarms, alarm{at, sn})
-}
-
-// ring returns the jobs whose time has come, for the clerk to look at, and wakes
-// sensors that rested. next is when to call again; zero: when something happens.
-func (q *queue) ring(now time.Time) (due []string, next time.Time) {
-	for len(q.alarms) > 0 && !q.alarms[0].at.After(now) {
-		a := heap.Pop(&q.alarms).(alarm)
-		if !a.sensor.alarm.Equal(a.at) {
-			continue // an earlier alarm of this sensor took its place
-		}
-		a.sensor.alarm = time.Time{}
-		again := time.Time{}
-		for _, e := range a.sensor.jobs {
-			if e.wake.After(now) {
-				again = earliest(again, e.wake)
-			} else {
-				e.wake = time.Time{}
-			}
-			if at := e.alarm(); at.After(now) {
-				again = earliest(again, at)
-			} else if !at.IsZero() {
-				due = append(due, e.id)
-			}
-		}
-		q.setAlarm(a.sensor, again)
-		q.review(a.sensor, now)
-	}
-	if len(q.alarms) > 0 {
-		next = q.alarms[0].at
-	}
-	return due, next
-}
-
 // forget drops what is known of sensors that have no job any more.
 func (q *queue) forget(before time.Time) {
 	for id, sn := range q.sensors {
@@ -308,24 +217,4 @@ func (q *queue) forget(before time.Time) {
 			delete(q.sensors, id)
 		}
 	}
-}
-
-// alarm is a time at which to look at a sensor.
-type alarm struct {
-	at     time.Time
-	sensor *sensor
-}
-
-// alarms is a heap, earliest first. An alarm that is not its sensor's any more
-// is skipped when it comes up.
-type alarms []alarm
-
-func (a alarms) Len() int           { return len(a) }
-func (a alarms) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
-func (a alarms) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *alarms) Push(x any)        { *a = append(*a, x.(alarm)) }
-func (a *alarms) Pop() any {
-	last := (*a)[len(*a)-1]
-	*a = (*a)[:len(*a)-1]
-	return last
 }
