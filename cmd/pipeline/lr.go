@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,7 +65,12 @@ Run "pipeline lr SENSOR help" for the commands.`,
 }
 
 func (f *lrFlags) run(cmd *cobra.Command, name string, words []string) (err error) {
-	ctx := cmd.Context()
+	// Neither a reader that has seen enough ("| head") nor a terminal that is gone
+	// may end the process before it has freed the sensor's slot.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+	defer stop()
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
@@ -90,7 +97,10 @@ func (f *lrFlags) run(cmd *cobra.Command, name string, words []string) (err erro
 		s.Endpoint = client.SharedEndpoint(sensor.ID)
 	}
 	defer func() { err = errors.Join(err, closeEndpoint(ctx, s.Endpoint)) }()
-	return f.shell(ctx, s, words)
+	if err = f.shell(ctx, s, words); errors.Is(err, syscall.EPIPE) {
+		return errSilent
+	}
+	return err
 }
 
 // closeEndpoint frees the sensor's slot, also after an interrupt: left alone it

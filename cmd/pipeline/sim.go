@@ -37,7 +37,9 @@ func newSimCommand() *cobra.Command {
 It speaks the REST API of versions 5.1 to 7.x: sensors, isolation, Live Response
 sessions with all commands, file transfer, archive, and hash banning. Sensor 1 is
 an online Windows workstation. What happened can be read, and power, faults and
-clock be changed, under /_sim/.`,
+clock be changed, under /_sim/.
+
+` + simNames(),
 		Example: `  pipeline sim
   pipeline sim --tls --sensors 500 --version 7.7
   pipeline sim --time-scale 20 --quirk duplicate-session=existing --fault 502=0.1 --fault lost-answer=0.05`,
@@ -64,13 +66,27 @@ clock be changed, under /_sim/.`,
 	f.IntVar(&cfg.Slots, "slots", 10, "sessions that may be open at once")
 	f.Float64Var(&cfg.TimeScale, "time-scale", 1, "how many times faster than real its clock runs")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of faults, jitter and latencies")
-	f.StringArrayVar(&flags.quirks, "quirk", nil, "a server behaviour, as name=value (repeatable; unknown names list all)")
-	f.StringArrayVar(&flags.faults, "fault", nil, "a failure, as name=rate (repeatable; unknown names list all)")
+	f.StringArrayVar(&flags.quirks, "quirk", nil, "a server behaviour, as name=value (repeatable)")
+	f.StringArrayVar(&flags.faults, "fault", nil, "a failure, as name=rate, from 0 to 1 (repeatable)")
 	f.BoolVar(&flags.demo, "demo", false, fmt.Sprintf("the endpoints of \"pipeline demo\", for \"pipeline demo play\"; its clock runs %d times faster", demo.Scale))
 	cmd.MarkFlagsMutuallyExclusive("sensors", "fleet", "demo")
 	cmd.MarkFlagsMutuallyExclusive("time-scale", "demo")
 	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
 	return cmd
+}
+
+// simNames lists what --fault and --quirk take.
+func simNames() string {
+	var b strings.Builder
+	b.WriteString("Faults (docs/simulator.md says what each does):")
+	for _, f := range edrsim.AllFaults() {
+		b.WriteString(" " + f.Name)
+	}
+	b.WriteString("\n\nQuirks, the default of most versions first:\n")
+	for _, q := range edrsim.AllQuirks() {
+		fmt.Fprintf(&b, "  %-20s %s\n", q.Name, strings.Join(q.Values, ", "))
+	}
+	return strings.TrimRight(b.String(), "\n")
 }
 
 // fill completes the configuration from the other flags and checks it.

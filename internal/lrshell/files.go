@@ -36,7 +36,7 @@ type getFlags struct {
 
 func getCommand() Command {
 	return Command{
-		Name: "get", Args: "REMOTE [LOCAL]", Summary: "copy a file from the endpoint", Min: 1, Max: 2,
+		Name: "get", Args: "REMOTE [LOCAL]", Summary: "copy a file from the endpoint; LOCAL - is standard output", Min: 1, Max: 2,
 		Complete: []Kind{RemotePath, LocalPath},
 		Flags: func(f *pflag.FlagSet) any {
 			g := new(getFlags)
@@ -56,6 +56,10 @@ func (s *Shell) get(ctx context.Context, f getFlags, args []string) error {
 		return err
 	}
 	remote := s.abs(args[0])
+	if len(args) == 2 && args[1] == "-" {
+		_, err := s.Endpoint.GetFile(ctx, remote, edr.Range{Offset: f.offset, Count: f.count}, s.Out)
+		return err
+	}
 	local, err := localName(s.base(remote), args[1:])
 	if err != nil {
 		return err
@@ -97,15 +101,20 @@ func (s *Shell) sizeOf(ctx context.Context, remote string, f getFlags) int64 {
 	return max(entry.Size-f.offset, 0)
 }
 
-// localName is where a remote file goes: into a directory under its own name.
+// localName is where a remote file goes: into a directory under its own name. A
+// directory is made when the name says by a slash that it is one.
 func localName(base string, args []string) (string, error) {
 	dir := "."
 	if len(args) > 0 {
-		fi, err := os.Stat(args[0])
-		if err != nil || !fi.IsDir() {
-			return args[0], nil
-		}
 		dir = args[0]
+		if dir != "" && os.IsPathSeparator(dir[len(dir)-1]) {
+			if err := os.MkdirAll(dir, 0o777); err != nil {
+				return "", err
+			}
+		}
+		if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
+			return dir, nil
+		}
 	}
 	if base == "" || base == "." || base == ".." || strings.ContainsAny(base, "/\x00") {
 		return "", fmt.Errorf("%w: %q cannot be a local file name; give one", ErrUsage, base)

@@ -158,6 +158,8 @@ func TestScripts(t *testing.T) {
 		{1, `cmd /c type C:\none.txt || echo no`, "The system cannot find the file specified.\r\nno\r\n", 0},
 		{1, `cmd.exe /c cd C:\Users & cd`, "C:\\Users\r\n", 0},
 		{1, `powershell -NoProfile -Command "Write-Output 'done'"`, "done\r\n", 0},
+		{1, `cmd /c echo %computername% %SYSTEMROOT% %nosuch%`, "WKS-0001 C:\\Windows %nosuch%\r\n", 0},
+		{1, `cmd /c "set > C:\set.txt & sha256sum C:\set.txt > nul & echo %OS%"`, "Windows_NT\r\n", 0},
 		{1, `cmd /c del C:\Windows\System32\config\SAM`, "Access is denied.\r\n", 1},
 		{2, `/tmp/fix.sh`, "on srv-0002\nindex.html\n", 0},
 		{2, `/bin/sh -c "echo x > /tmp/x; cat /tmp/x; rm /tmp/x; cat /tmp/x"`, "x\ncat: /tmp/x: No such file or directory\n", 1},

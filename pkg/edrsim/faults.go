@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"edrpipe/internal/nearest"
 )
 
 // Faults are the rates, 0 to 1, at which requests go wrong, by name. See AllFaults.
@@ -50,7 +52,7 @@ func (f Faults) validate() error {
 	sum := 0.0
 	for name, rate := range f {
 		if !slices.ContainsFunc(faultTable, func(x Fault) bool { return x.Name == name }) {
-			return fmt.Errorf("no fault is named %q; there are %s", name, faultNames())
+			return unknownName("fault", name, faultNames())
 		}
 		if !(rate >= 0 && rate <= 1) {
 			return fmt.Errorf("fault %s: rate %v is not between 0 and 1", name, rate)
@@ -63,12 +65,21 @@ func (f Faults) validate() error {
 	return nil
 }
 
-func faultNames() string {
+func faultNames() []string {
 	names := make([]string, len(faultTable))
 	for i, f := range faultTable {
 		names[i] = f.Name
 	}
-	return strings.Join(names, ", ")
+	return names
+}
+
+// unknownName refuses a name, with the one that may have been meant.
+func unknownName(what, name string, known []string) error {
+	hint := ""
+	if near := nearest.Word(name, known); near != "" {
+		hint = fmt.Sprintf("; did you mean %q?", near)
+	}
+	return fmt.Errorf("no %s is named %q%s; there are %s", what, name, hint, strings.Join(known, ", "))
 }
 
 // A faultInjector decides which requests go wrong. The n-th request for a path

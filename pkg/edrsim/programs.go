@@ -1,12 +1,15 @@
 package edrsim
 
 import (
+	"cmp"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,9 +37,18 @@ func programs() map[string]func(*running) int {
 func builtins() map[string]func(*running) int {
 	return map[string]func(*running) int{
 		"echo": echo, "type": cat, "del": remove, "erase": remove, "dir": dir, "ver": printing("", "Microsoft Windows [Version 6.1.7601]"),
-		"md": mkdir, "mkdir": mkdir, "cd": cd, "exit": exit, "copy": copyFile, "set": printing("OS=Windows_NT", "PROCESSOR_ARCHITECTURE=AMD64"),
+		"md": mkdir, "mkdir": mkdir, "cd": cd, "exit": exit, "copy": copyFile, "set": printVariables,
 		":": printing(), "pwd": pwd,
 	}
+}
+
+// printVariables is set without arguments.
+func printVariables(p *running) int {
+	names := slices.SortedFunc(maps.Keys(p.variables()), func(a, b string) int { return cmp.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	for _, name := range names {
+		p.print(name + "=" + p.variables()[name])
+	}
+	return 0
 }
 
 // printing is a program that prints the same always.

@@ -210,6 +210,8 @@ func TestConfigIsChecked(t *testing.T) {
 		`quirk range: "yes" is not one of`:       {Quirks: edrsim.Quirks{"range": "yes"}},
 		`quirk limit-status: "200" is not one`:   {Quirks: edrsim.Quirks{"limit-status": "200"}},
 		`no fault is named "x"`:                  {Faults: edrsim.Faults{"x": 0.1}},
+		`"hagn"; did you mean "hang"?`:           {Faults: edrsim.Faults{"hagn": 0.1}},
+		`"gzpi"; did you mean "gzip"?`:           {Quirks: edrsim.Quirks{"gzpi": "off"}},
 		`rate 2 is not between 0 and 1`:          {Faults: edrsim.Faults{"hang": 2}},
 		`add up to 1.2`:                          {Faults: edrsim.Faults{"hang": 0.6, "500": 0.6}},
 		`version "8" is not one of`:              {Version: "8"},

@@ -146,7 +146,7 @@ func newBehaviour(version string, over Quirks) (*behaviour, error) {
 	for name, value := range over {
 		i := slices.IndexFunc(quirks, func(q quirk) bool { return q.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no quirk is named %q; there are %s", name, quirkNames())
+			return nil, unknownName("quirk", name, quirkNames())
 		}
 		if !quirks[i].accepts(value) {
 			return nil, fmt.Errorf("quirk %s: %q is not one of %s", name, value, strings.Join(quirks[i].Values, ", "))
@@ -178,12 +178,12 @@ func (q quirk) accepts(value string) bool {
 	})
 }
 
-func quirkNames() string {
+func quirkNames() []string {
 	names := make([]string, len(quirks))
 	for i, q := range quirks {
 		names[i] = q.Name
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // The values of open quirks, parsed; newBehaviour has checked them.

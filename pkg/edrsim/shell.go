@@ -1,6 +1,7 @@
 package edrsim
 
 import (
+	"regexp"
 	"strings"
 	"time"
 )
@@ -132,11 +133,39 @@ func (p *running) command(text string) int {
 	return code
 }
 
-// expand replaces the variables that scripts use most.
-func (p *running) expand(text string) string {
-	if p.e.windows {
-		return strings.NewReplacer("%COMPUTERNAME%", strings.ToUpper(p.e.host), "%computername%", strings.ToUpper(p.e.host), "%USERNAME%", strings.ToUpper(p.e.host)+"$",
-			"%SystemRoot%", `C:\Windows`, "%WINDIR%", `C:\Windows`, "%windir%", `C:\Windows`, "%TEMP%", `C:\Windows\TEMP`, "%temp%", `C:\Windows\TEMP`, "%SystemDrive%", "C:").Replace(text)
+// variables is the environment that the sensor's service gives its children.
+func (p *running) variables() map[string]string {
+	if !p.e.windows {
+		return map[string]string{"HOME": "/root", "HOSTNAME": p.e.host, "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "PWD": p.cwd, "USER": "root"}
 	}
-	return strings.NewReplacer("$HOSTNAME", p.e.host, "$(hostname)", p.e.host, "$USER", "root", "$HOME", "/root", "$PWD", p.cwd).Replace(text)
+	host := strings.ToUpper(p.e.host)
+	return map[string]string{
+		"ComSpec": `C:\Windows\system32\cmd.exe`, "COMPUTERNAME": host, "OS": "Windows_NT", "PATHEXT": ".COM;.EXE;.BAT;.CMD",
+		"Path":                   `C:\Windows\system32;C:\Windows;C:\Windows\System32\Wbem;C:\Windows\System32\WindowsPowerShell\v1.0\`,
+		"PROCESSOR_ARCHITECTURE": "AMD64", "ProgramData": `C:\ProgramData`, "ProgramFiles": `C:\Program Files`, "PUBLIC": `C:\Users\Public`,
+		"SystemDrive": "C:", "SystemRoot": `C:\Windows`, "TEMP": `C:\Windows\TEMP`, "TMP": `C:\Windows\TEMP`,
+		"USERDOMAIN": "WORKGROUP", "USERNAME": host + "$", "windir": `C:\Windows`,
+	}
 }
+
+// expand replaces variables. Names that are not known stay as they are, as cmd.exe
+// leaves them.
+func (p *running) expand(text string) string {
+	if !p.e.windows {
+		text = strings.ReplaceAll(text, "$(hostname)", p.e.host)
+		for name, value := range p.variables() {
+			text = strings.ReplaceAll(text, "$"+name, value)
+		}
+		return text
+	}
+	return windowsVariable.ReplaceAllStringFunc(text, func(use string) string {
+		for name, value := range p.variables() {
+			if strings.EqualFold(name, use[1:len(use)-1]) {
+				return value
+			}
+		}
+		return use
+	})
+}
+
+var windowsVariable = regexp.MustCompile(`%\w+%`)
