@@ -29,9 +29,27 @@ func (s *Shell) complete(ctx context.Context, line []rune, cursor int) readline.
 	if described {
 		comps = readline.CompleteValuesDescribed(values...)
 	}
-	comps = comps.NoSpace('\\', '/')
+	if goesOn(values, word) {
+		comps = comps.NoSpace('\\', '/')
+	}
 	comps.PREFIX = word
 	return comps
+}
+
+// goesOn tells whether what the word becomes is completed further: directories
+// alone. The library takes away the last character of such a completion, whatever
+// it is, when a space follows.
+func goesOn(values []string, word string) bool {
+	found := false
+	for _, v := range values {
+		if len(v) >= len(word) && strings.EqualFold(v[:len(word)], word) {
+			if !strings.HasSuffix(v, `\`) && !strings.HasSuffix(v, "/") {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
 }
 
 // lastWord is the word under way at the end of a line, quotes included.
