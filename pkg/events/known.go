@@ -21,3 +21,7 @@ func Types() []TypeInfo {
 	slices.SortFunc(all, func(a, b TypeInfo) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
+
+// IsType reports whether name is a type that Types lists, in whatever form it
+// comes: with the ids of feeds and watchlists, or by an older name.
+func IsType(name string) bool { return knownType(name) != "" }

@@ -34,8 +34,9 @@ const (
 	Empty    Form = "empty"
 )
 
-// Split takes a JSON body apart.
+// Split takes a JSON body apart. A byte order mark before it is no part of it.
 func Split(body []byte) Batch {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	s := scanner{body: body}
 	s.skip(" \t\r\n")
 	if s.pos == len(body) {

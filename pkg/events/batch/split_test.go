@@ -67,6 +67,7 @@ func TestSplit(t *testing.T) {
 		{"cut short", "{\"filename\": \"f\", \"service\": \"c\", \"alerts\":[{\"a\":1}\n, {\"a", batch.Envelope, []string{`{"a":1}`, `{"a`}, 1},
 		{"no JSON at all", "hello, world", batch.Values, []string{`hello, world`}, 1},
 		{"an event that has alerts of its own", `{"type":"x","alerts":[1]}`, batch.Values, []string{`{"type":"x","alerts":[1]}`}, 0},
+		{"byte order mark", "\xef\xbb\xbf" + `{"a":1}`, batch.Values, []string{`{"a":1}`}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := batch.Split([]byte(c.body))

@@ -32,6 +32,7 @@ func cloudMessages(r *http.Request, contentType string, body []byte) ([]events.M
 				out[0].Headers[strings.ToLower(k)] = v
 			}
 		}
+		typed(&out[0], r.Header.Get("Ce-Type"))
 		return out, id, nil
 	}
 	b := batch.Split(body)
@@ -59,5 +60,14 @@ func cloudData(m *events.Message) bool {
 		m.ContentType = t
 	}
 	m.Headers["ce-id"], m.Headers["ce-source"], m.Headers["ce-type"] = e.ID(), e.Source(), e.Type()
+	typed(m, e.Type())
 	return true
+}
+
+// typed takes a CloudEvent's type for the event's where it is one: the event itself
+// then need not say it again.
+func typed(m *events.Message, name string) {
+	if m.RoutingKey == "" && events.IsType(name) {
+		m.RoutingKey = name
+	}
 }

@@ -213,6 +213,24 @@ func TestPosts(t *testing.T) {
 	}
 }
 
+// TestACloudEventNamesTheType: what the event itself leaves out.
+func TestACloudEventNamesTheType(t *testing.T) {
+	const untyped, typ = `{"sensor_id":42}`, "feed.24.ingress.hit.process"
+	for name, c := range map[string]struct {
+		in   request
+		want string
+	}{
+		"in headers":    {request{body: untyped, header: map[string]string{"Ce-Specversion": "1.0", "Ce-Id": "1", "Ce-Source": "s", "Ce-Type": typ}}, typ},
+		"in its object": {request{body: `{"specversion":"1.0","id":"1","source":"s","type":"` + typ + `","data":` + untyped + `}`, header: map[string]string{"Content-Type": "application/cloudevents+json"}}, typ},
+		"of its own":    {request{body: untyped, header: map[string]string{"Ce-Specversion": "1.0", "Ce-Id": "1", "Ce-Source": "s", "Ce-Type": "com.example.thing"}}, ""},
+	} {
+		in := start(t, nil)
+		if status, _, _ := in.post(t, c.in); status != 200 || len(in.got) != 1 || in.got[0].RoutingKey != c.want {
+			t.Errorf("%s: answer %d, delivered %+v; want one with routing key %q", name, status, in.got, c.want)
+		}
+	}
+}
+
 func TestABusMessageKeepsWhatIsSaidOfIt(t *testing.T) {
 	in := start(t, nil)
 	status, _, _ := in.post(t, request{body: "PK\x03\x04…", header: map[string]string{
