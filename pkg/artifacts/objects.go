@@ -29,6 +29,8 @@ type Objects struct {
 const (
 	chunkSize = 1<<20 - 4096 // bytes, so that a chunk fits a message of 1 MiB
 	window    = 4            // chunks on their way at once
+
+	takenWithin = 30 * time.Second // an answer lost with a connection never comes
 )
 
 // Put implements Backend.
@@ -95,8 +97,12 @@ func (o Objects) send(ctx context.Context, info *jetstream.ObjectInfo, r io.Read
 	}
 }
 
+var errNotTaken = fmt.Errorf("the bus has not confirmed a chunk after %v: %w", takenWithin, context.DeadlineExceeded)
+
 // taken waits until the store has a chunk.
 func taken(ctx context.Context, ack jetstream.PubAckFuture) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, takenWithin, errNotTaken)
+	defer cancel()
 	select {
 	case <-ack.Ok():
 		return nil

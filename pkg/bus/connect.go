@@ -31,6 +31,8 @@ type Config struct {
 	Name     string // of this client, as the bus lists it; empty: edrpipe
 	Replicas int    // copies of each stream; 0: 1
 
+	Answer time.Duration // how long one answer of the bus is waited for; 0: 5 s
+
 	Limits Limits
 
 	InProcess nats.InProcessConnProvider // an embedded server
@@ -72,9 +74,14 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 		}
 	}
 	b.connected.Store(true)
-	if b.js, err = jetstream.New(b.nc); err != nil {
+	js, err := jetstream.New(b.nc)
+	if err != nil {
 		b.Close()
 		return nil, fmt.Errorf("bus: %w", err)
+	}
+	b.js = bounded{js, answerWithin}
+	if c.Answer > 0 {
+		b.js = bounded{js, c.Answer}
 	}
 	return b, nil
 }
@@ -158,7 +165,8 @@ func (b *Bus) tlsOptions(c Config, opts []nats.Option) ([]nats.Option, error) {
 // Conn is the connection below, for services and plain subscriptions.
 func (b *Bus) Conn() *nats.Conn { return b.nc }
 
-// JetStream is the stream API on the connection.
+// JetStream is the stream API on the connection. Whatever the context says, one
+// answer is waited for only a few seconds.
 func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 
 // Connected tells whether the bus can be reached now. It never blocks, unlike

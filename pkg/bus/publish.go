@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -32,14 +31,23 @@ func (b *Bus) Publish(ctx context.Context, n Notice) error {
 }
 
 // PublishOnce puts a notice on the bus unless its subject holds one already,
-// however long ago.
+// however long ago. Where another replica's is just being agreed on it waits to
+// see what comes of that.
 func (b *Bus) PublishOnce(ctx context.Context, n Notice) error {
-	err := b.publish(ctx, n, jetstream.WithExpectLastSequencePerSubject(0))
-	var api *jetstream.APIError
-	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
-		return nil
+	for {
+		err := b.publish(ctx, n, jetstream.WithExpectLastSequencePerSubject(0))
+		switch {
+		case err == nil || IsConflict(err) && !isUnderWay(err):
+			return nil
+		case !isUnderWay(err):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
-	return err
 }
 
 func (b *Bus) publish(ctx context.Context, n Notice, opt jetstream.PublishOpt) error {

@@ -53,7 +53,7 @@ func (r *Records) Update(ctx context.Context, key string, ttl time.Duration, cha
 	}
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		err := r.try(ctx, kv, key, ttl, change)
-		if !isConflict(err) {
+		if !IsConflict(err) {
 			return err
 		}
 		select {
@@ -116,12 +116,6 @@ func (r *Records) replace(ctx context.Context, key string, data []byte, ttl time
 // lifetime is the ttl in whole seconds, which is what the bus counts in.
 func lifetime(ttl time.Duration) time.Duration {
 	return max(ttl+time.Second-1, time.Second).Truncate(time.Second)
-}
-
-func isConflict(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) ||
-		errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
 func (r *Records) open(ctx context.Context) (jetstream.KeyValue, error) {

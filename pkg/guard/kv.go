@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/bus"
 )
 
 // KV is a Store in a bucket that all replicas share.
@@ -30,8 +32,7 @@ func (k KV) Put(ctx context.Context, key string, value []byte, revision uint64) 
 	} else {
 		_, err = k.Bucket.Update(ctx, key, value, revision)
 	}
-	var api *jetstream.APIError
-	if errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if bus.IsConflict(err) {
 		return ErrConflict
 	}
 	return err
