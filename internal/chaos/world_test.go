@@ -205,7 +205,7 @@ guards: %[1]s/guards.yaml
 grace: 5s
 bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %[5]d, events: { bytes: 33554432 } }
 edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: 500ms, sessions: %[7]d }
-sources: { http: { token_file: %[1]s/ingest.token } }
+sources: { nats: { ack_wait: 5s }, http: { token_file: %[1]s/ingest.token } }
 web: { listen: "127.0.0.1:0" }
 jobs: { linger: %[9]s, take_over: 5s }
 %[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, slots, w.shape.settings, w.shape.linger))

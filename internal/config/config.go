@@ -121,7 +121,7 @@ type Jobs struct {
 	Linger   time.Duration `yaml:"linger" doc:"how long an idle session is kept for a next job"`
 	Turn     time.Duration `yaml:"turn" doc:"how long one sensor may keep a session while others wait"`
 	Offline  time.Duration `yaml:"offline" doc:"how long a job waits for a sleeping sensor, unless its rule says otherwise"`
-	TakeOver time.Duration `yaml:"take_over" doc:"how long another replica's heartbeat must stand still"`
+	TakeOver time.Duration `yaml:"take_over" doc:"how long another replica must give no sign of life before its sensors go to others"`
 }
 
 // Artifacts is where collected files are kept.
@@ -178,7 +178,7 @@ func Default() Config {
 		},
 		EDR: EDR{Name: "edr", Sessions: 10, Reserve: 1, SensorPoll: 15 * time.Second},
 		Sources: Sources{
-			NATS: NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000, AckWait: 30 * time.Second},
+			NATS: NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000, AckWait: 10 * time.Second},
 			AMQP: AMQPSource{Queue: "edrpipe", Keys: []string{"watchlist.#", "feed.#", "alert.#", "ingress.event.#"}, Prefetch: 200},
 			HTTP: HTTPSource{Enabled: true, Body: 32 << 20},
 		},
