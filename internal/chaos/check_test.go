@@ -4,202 +4,14 @@ package chaos
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	natsjs "github.com/nats-io/nats.go/jetstream"
-
-	"edrpipe/pkg/bus"
-	"edrpipe/pkg/edrsim"
-	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/jobs"
 )
-
-// evidence is what the checker reads once all is quiet.
-type evidence struct {
-	log      []sent
-	live     []string             // jobs that are still among the live ones
-	records  map[string]*jobs.Job // finished
-	results  map[string][]jobs.State
-	decided  map[string]string    // reason, by the job that was not made
-	stored   map[string]time.Time // when the bus had the notice that a job exists
-	dead     []string
-	waiting  uint64 // messages that the service has not settled
-	counters edrsim.Counters
-	isolated []int
-}
-
-// settle waits until the service has nothing left to do.
-func (w *world) settle(ctx context.Context, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for last := ""; ; {
-		var err error
-		last, err = w.unsettled(ctx)
-		if err == nil && last == "" {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("not at rest after %v: %s %v", within, last, err)
-		}
-	}
-}
-
-// unsettled says what is left to do; "" for nothing.
-func (w *world) unsettled(ctx context.Context) (string, error) {
-	waiting, err := w.waiting(ctx)
-	if err != nil || waiting > 0 {
-		return fmt.Sprintf("%d messages not settled", waiting), err
-	}
-	live, err := w.live(ctx)
-	if err != nil || len(live) > 0 {
-		return fmt.Sprintf("%d jobs live, the first %v", len(live), live[:min(3, len(live))]), err
-	}
-	return "", nil
-}
-
-// waiting counts the messages that no replica has settled.
-func (w *world) waiting(ctx context.Context) (uint64, error) {
-	c, err := w.bus.JetStream().Consumer(ctx, bus.StreamEvents, "rules")
-	if err != nil {
-		return 0, err
-	}
-	info, err := c.Info(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return info.NumPending + uint64(info.NumAckPending), nil
-}
-
-// live lists the jobs among the live records, with their states.
-func (w *world) live(ctx context.Context) ([]string, error) {
-	store, err := jobs.OpenKV(ctx, w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var all []string
-	err = store.Watch(ctx, func(c jobs.Change) {
-		if c.Job != nil {
-			all = append(all, fmt.Sprintf("%s on %d: %s %s %s", c.ID, c.Job.Sensor, c.Job.State, c.Job.Reason, c.Job.Detail))
-		}
-		if c.Synced {
-			cancel()
-		}
-	})
-	if errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	return all, err
-}
-
-// gather reads the evidence.
-func (w *world) gather(ctx context.Context, l *ledger) (e evidence, err error) {
-	e = evidence{log: l.accepted, records: map[string]*jobs.Job{}, results: map[string][]jobs.State{}, decided: map[string]string{}, stored: map[string]time.Time{}, counters: w.sim.Counters()}
-	for _, s := range w.sim.State().Sensors {
-		if s.Isolated {
-			e.isolated = append(e.isolated, s.ID)
-		}
-	}
-	if e.waiting, err = w.waiting(ctx); err != nil {
-		return e, err
-	}
-	if e.live, err = w.live(ctx); err != nil {
-		return e, err
-	}
-	store, err := jobs.OpenKV(ctx, w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
-	if err != nil {
-		return e, err
-	}
-	finished, err := store.Finished(ctx, time.Time{})
-	if err != nil {
-		return e, err
-	}
-	for _, j := range finished {
-		e.records[j.ID] = j
-	}
-	err = (&jetstream.DeadLetters{JetStream: w.bus.JetStream(), Stream: bus.StreamDead}).List(ctx, "", func(d jetstream.Dead) error {
-		e.dead = append(e.dead, string(d.Message.Body))
-		return nil
-	})
-	if err != nil {
-		return e, err
-	}
-	return e, errors.Join(w.each(ctx, bus.StreamResults, e.result), w.each(ctx, bus.StreamJobs, e.notice))
-}
-
-// each reads a stream from its beginning to where it ends now.
-func (w *world) each(ctx context.Context, stream string, see func(subject string, at time.Time, data []byte) error) error {
-	s, err := w.bus.JetStream().Stream(ctx, stream)
-	if err != nil {
-		return err
-	}
-	info, err := s.Info(ctx)
-	if err != nil || info.State.Msgs == 0 {
-		return err
-	}
-	c, err := s.OrderedConsumer(ctx, natsjs.OrderedConsumerConfig{})
-	if err != nil {
-		return err
-	}
-	for failed := 0; ; {
-		m, err := c.Next(natsjs.FetchMaxWait(10 * time.Second))
-		if err != nil {
-			if failed++; failed == 10 { // a cluster that is still electing
-				return fmt.Errorf("read %s: %w", stream, err)
-			}
-			continue
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		if err := see(m.Subject(), meta.Timestamp, m.Data()); err != nil {
-			return err
-		}
-		if meta.Sequence.Stream >= info.State.LastSeq {
-			return nil
-		}
-	}
-}
-
-func (e evidence) result(_ string, _ time.Time, data []byte) error {
-	var n struct{ Data jobs.ResultNotice }
-	if err := json.Unmarshal(data, &n); err != nil {
-		return err
-	}
-	e.results[n.Data.Job] = append(e.results[n.Data.Job], n.Data.State)
-	return nil
-}
-
-func (e evidence) notice(subject string, at time.Time, data []byte) error {
-	words := strings.Split(subject, ".") // edr.jobs.<job>.<what>
-	id, what := words[2], words[3]
-	if what == "decision" {
-		var n struct {
-			Data struct{ Reason string }
-		}
-		if err := json.Unmarshal(data, &n); err != nil {
-			return err
-		}
-		e.decided[id] = n.Data.Reason
-	}
-	if _, known := e.stored[id]; !known {
-		e.stored[id] = at
-	}
-	return nil
-}
 
 // check lists every promise that was broken.
 func (e evidence) check() (broken []string) {
@@ -246,7 +58,7 @@ func (e evidence) accounted() (out []string) {
 
 func (e evidence) invented() (out []string) {
 	wanted := map[string]bool{}
-	for _, s := range e.log {
+	for _, s := range slices.Concat(e.log, e.doubtful) {
 		wanted[s.job] = true
 	}
 	for id, j := range e.records {
@@ -292,7 +104,7 @@ func (e evidence) once() (out []string) {
 		}
 		found := false
 		for what := range ran {
-			found = found || strings.HasPrefix(what, fmt.Sprintf("%d ", s.sensor)) && strings.Contains(what, fmt.Sprintf("n%d", s.pid))
+			found = found || strings.HasPrefix(what, fmt.Sprintf("%d ", s.sensor)) && strings.HasSuffix(strings.TrimRight(what, `'"`), fmt.Sprintf("n%d", s.pid))
 		}
 		if !found {
 			out = append(out, fmt.Sprintf("job %s of event %d succeeded and its process never ran", s.job, s.pid))
@@ -396,7 +208,7 @@ func (e evidence) summary() string {
 		kinds[s.kind]++
 	}
 	for _, j := range e.records {
-		states[string(j.State)]++
+		states[strings.TrimSpace(string(j.State)+" "+string(j.Reason))]++
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d events accepted:", len(e.log))
@@ -405,7 +217,7 @@ func (e evidence) summary() string {
 	}
 	fmt.Fprintf(&b, "\n%d jobs:", len(e.records))
 	for _, s := range slices.Sorted(maps.Keys(states)) {
-		fmt.Fprintf(&b, " %d %s", states[s], s)
+		fmt.Fprintf(&b, " %d %s,", states[s], s)
 	}
 	s := e.counters.Sessions
 	fmt.Fprintf(&b, "\n%d commands on endpoints, %d sessions, at most %d at once of %d\n", e.counters.Commands, s.Opened, s.Peak, slots)

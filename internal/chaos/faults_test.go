@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -30,46 +31,63 @@ var storm = edrsim.Faults{"500": .15, "503": .1, "lost-answer": .1, "reset": .1,
 type fault struct {
 	name   string
 	lasts  time.Duration
-	begin  func() error
+	begin  func() error // errMissed: it did not come to it
 	end    func() error
 	victim any // no second fault befalls it meanwhile
 	also   any // nor this; nil: nothing
 }
 
+var errMissed = errors.New("nobody came to the crash point")
+
 // chaos breaks a world on schedule and mends it.
 type chaos struct {
 	*world
 	rand *rand.Rand
-
-	draw func() fault // the next one
+	draw func() fault  // the next one
+	rest time.Duration // the longest that a round took to come to rest
 
 	mu      sync.Mutex
 	busy    map[any]bool
-	done    map[string]int
-	gaveUp  int // processes that ended without having been killed
+	under   int            // faults under way
+	done    map[string]int // faults by name
+	gaveUp  int            // processes that ended without having been killed
 	errs    []error
 	pending sync.WaitGroup
 }
 
 func newChaos(w *world, seed uint64) *chaos {
-	c := &chaos{world: w, rand: rand.New(rand.NewPCG(seed, 2)), busy: map[any]bool{}, done: map[string]int{}}
-	c.draw = c.anything
-	return c
+	return &chaos{world: w, rand: rand.New(rand.NewPCG(seed, 2)), busy: map[any]bool{}, done: map[string]int{}}
 }
 
-// rage injects n faults, one every gap or so, and returns when all is well again.
+// count is how many faults there were.
+func (c *chaos) count() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.done {
+		n += k
+	}
+	return n
+}
+
+// rage injects n faults, one every gap or so, several of them at once, and
+// returns when all is well again. It ends early with ctx.
 func (c *chaos) rage(ctx context.Context, n int, gap time.Duration) error {
 	if err := c.sim.SetFaults(usual); err != nil {
 		return err
 	}
-	for i := 0; i < n && ctx.Err() == nil; i++ {
-		f := c.draw()
-		c.t.Logf("fault %d: %s for %v", i+1, f.name, f.lasts)
-		if c.claim(f) {
-			c.pending.Go(func() { c.inflict(ctx, f) })
-		} else {
-			i-- // its victim lies on the floor already
+	for want := c.count() + n; ctx.Err() == nil; {
+		if c.planned() >= want {
+			c.pending.Wait() // and then make up for those that did not come about
+			if c.planned() >= want {
+				break
+			}
 		}
+		f := c.draw()
+		for tries := 0; !c.claim(f) && tries < 100; tries++ {
+			f = c.draw() // that one's victim lies on the floor already
+		}
+		c.t.Logf("%s for %v", f.name, f.lasts)
+		c.pending.Go(func() { c.inflict(ctx, f) })
 		select {
 		case <-ctx.Done():
 		case <-time.After(gap/2 + time.Duration(c.rand.Int64N(int64(gap)))):
@@ -79,10 +97,15 @@ func (c *chaos) rage(ctx context.Context, n int, gap time.Duration) error {
 	if err := c.sim.SetFaults(nil); err != nil {
 		return err
 	}
-	if len(c.errs) > 0 {
-		return c.errs[0]
-	}
-	return nil
+	return errors.Join(c.errs...)
+}
+
+// planned is how many faults there are, with those under way.
+func (c *chaos) planned() int {
+	n := c.count()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return n + c.under
 }
 
 // supervise starts again what ended by itself, as an init system does, until ctx ends.
@@ -121,6 +144,7 @@ func (c *chaos) claim(f fault) bool {
 		return false
 	}
 	c.busy[f.victim] = true
+	c.under++
 	if f.also != nil {
 		c.busy[f.also] = true
 	}
@@ -129,17 +153,24 @@ func (c *chaos) claim(f fault) bool {
 
 func (c *chaos) inflict(ctx context.Context, f fault) {
 	err := f.begin()
-	select {
-	case <-ctx.Done():
-	case <-time.After(f.lasts):
-	}
-	if e := f.end(); err == nil {
-		err = e
+	missed := errors.Is(err, errMissed)
+	if !missed {
+		select {
+		case <-ctx.Done():
+		case <-time.After(f.lasts):
+		}
+		if e := f.end(); err == nil {
+			err = e
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.busy, f.victim)
 	delete(c.busy, f.also)
+	c.under--
+	if missed {
+		return
+	}
 	name, _, _ := strings.Cut(f.name, ":")
 	c.done[name]++
 	if err != nil {
@@ -172,8 +203,10 @@ func (c *chaos) anything() fault {
 	node := c.nodes[c.rand.IntN(len(c.nodes))]
 	edr, busLink := c.edrLinks[replica], c.busLinks[c.rand.IntN(len(c.busLinks))]
 	switch x := c.rand.IntN(100); {
-	case x < 20:
+	case x < 10:
 		return killed(c.replicas[replica], between(50*time.Millisecond, 2*time.Second))
+	case x < 20:
+		return c.crash(replica, between(50*time.Millisecond, 2*time.Second))
 	case x < 27:
 		return stopped(c.replicas[replica], between(200*time.Millisecond, 8*time.Second))
 	case x < 32:
@@ -215,6 +248,27 @@ func killed(p *process, lasts time.Duration) fault {
 			return p.start()
 		},
 	}
+}
+
+// crash kills a replica at a crash point, if it comes there soon.
+func (c *chaos) crash(replica int, lasts time.Duration) fault {
+	all := crashPoints()
+	at, tap, skip := all[c.rand.IntN(len(all))], c.taps[replica], c.rand.IntN(3)
+	f := killed(c.replicas[replica], lasts)
+	f.name = "kill -9 at a crash point: " + f.victim.(*process).name + ", " + at.String()
+	f.begin = func() error {
+		fired := tap.arm(at, skip)
+		select {
+		case <-fired:
+		case <-time.After(5 * time.Second):
+			if tap.disarm() {
+				return errMissed
+			}
+			<-fired
+		}
+		return nil
+	}
+	return f
 }
 
 func stopped(p *process, lasts time.Duration) fault {

@@ -39,30 +39,61 @@ type sent struct {
 }
 
 // ledger is the event log: what was accepted, which the bus or a replica has
-// acknowledged.
+// acknowledged, and what was sent and perhaps taken: nobody said so.
 type ledger struct {
 	mu       sync.Mutex
 	accepted []sent
+	doubtful []sent
 	retries  int // sent again, because nobody acknowledged
+	count    int // events made so far
+}
+
+func (l *ledger) next() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count++
+	return l.count
+}
+
+func (l *ledger) note(s sent, accepted bool, retries int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retries += retries
+	if accepted {
+		l.accepted = append(l.accepted, s)
+	} else {
+		l.doubtful = append(l.doubtful, s)
+	}
 }
 
 var images = map[kind]string{hit: "evil.exe", worm: "worm.exe", jewel: "evil.exe", nothing: "notepad.exe"}
 
 var ruleOf = map[kind]string{hit: "respond", worm: "isolate", jewel: "respond"}
 
-// event makes the n-th event.
-func event(r *rand.Rand, n, sensors int) (sent, error) {
-	s := sent{kind: hit, pid: 1000 + n, sensor: 2 + r.IntN(sensors-1)}
+// drawn is the kind of the next event.
+func drawn(r *rand.Rand) kind {
 	switch x := r.Float64(); {
 	case x < .05:
-		s.kind, s.line = poison, fmt.Sprintf(`{"type":"ingress.event.procstart","sensor_id":%d,"pid":%d,`, s.sensor, s.pid)
-		return s, nil
+		return poison
 	case x < .10:
-		s.kind = worm
+		return worm
 	case x < .15:
-		s.kind, s.sensor = jewel, protectedSensor
+		return jewel
 	case x < .35:
-		s.kind = nothing
+		return nothing
+	}
+	return hit
+}
+
+// event makes the n-th event.
+func event(k kind, n, sensor int) (sent, error) {
+	s := sent{kind: k, pid: 1000 + n, sensor: sensor}
+	switch k {
+	case poison:
+		s.line = fmt.Sprintf(`{"type":"ingress.event.procstart","sensor_id":%d,"pid":%d,`, s.sensor, s.pid)
+		return s, nil
+	case jewel:
+		s.sensor = protectedSensor
 	}
 	s.line = procstart(s.sensor, s.pid, images[s.kind], time.Now())
 	found, rejects := new(events.Decoder).Decode(&events.Message{Body: []byte(s.line), ContentType: "application/json", Server: "sim"})
@@ -81,38 +112,36 @@ func procstart(sensor, pid int, image string, at time.Time) string {
 		sensor, sensor, at.Unix(), pid, image, image, sensor, pid)
 }
 
-// feed sends n events, one every gap, and each again until it is accepted. One
-// in twenty is sent once more although it was.
-func (w *world) feed(ctx context.Context, l *ledger, seed uint64, n int, gap time.Duration) error {
-	r := rand.New(rand.NewPCG(seed, 1))
+// feed sends events, one every gap, and each again until it is accepted, until
+// ctx ends. One in twenty is sent once more although it was.
+func (w *world) feed(ctx context.Context, l *ledger, r *rand.Rand, gap time.Duration) error {
 	tick := time.NewTicker(gap)
 	defer tick.Stop()
-	for i := range n {
-		s, err := event(r, i, w.shape.sensors)
+	for ctx.Err() == nil {
+		s, err := event(drawn(r), l.next(), 2+r.IntN(w.shape.sensors-1))
 		if err != nil {
 			return err
 		}
-		byHTTP, twice := s.kind != poison && r.IntN(2) == 0, r.IntN(20) == 0
-		for again := true; again; {
-			if err := w.send(ctx, s, byHTTP); err != nil {
-				if ctx.Err() != nil {
-					return nil // not accepted, and so not counted
-				}
-				l.retries++
-				continue
-			}
-			again, twice = twice, false
+		if accepted := w.deliver(ctx, l, s, s.kind != poison && r.IntN(2) == 0); accepted && r.IntN(20) == 0 {
+			_ = w.send(ctx, s, false) // whether that is accepted makes no difference
 		}
-		l.mu.Lock()
-		l.accepted = append(l.accepted, s)
-		l.mu.Unlock()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
 		}
 	}
 	return nil
+}
+
+// deliver sends an event until it is accepted or ctx ends.
+func (w *world) deliver(ctx context.Context, l *ledger, s sent, byHTTP bool) (accepted bool) {
+	for retries := 0; ; retries++ {
+		err := w.send(ctx, s, byHTTP)
+		if err == nil || ctx.Err() != nil {
+			l.note(s, err == nil, retries)
+			return err == nil
+		}
+	}
 }
 
 // send gives an event to some replica or to the bus; nil means accepted.

@@ -4,5 +4,9 @@ package chaos
 
 import "time"
 
-// theForm of a long run; FAULTS and EVENTS change how long.
-var theForm = form{replicas: 3, faults: 1000, events: 4000, gap: 300 * time.Millisecond, every: 80 * time.Millisecond, atRest: 3 * time.Minute}
+// theForm of a long run: 1,000 faults. FAULTS (of all worlds together), WORLDS and
+// LIMIT change it.
+var theForm = form{
+	worlds: 4, faults: 250, round: 50, gap: 800 * time.Millisecond, every: 150 * time.Millisecond,
+	atRest: 3 * time.Minute, limit: 30 * time.Minute,
+}

@@ -5,7 +5,6 @@ package chaos
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,9 +36,20 @@ func newProcess(t testing.TB, dir, name, role string) *process {
 		p.kill()
 		if t.Failed() {
 			t.Logf("end of the log of %s:\n%s", name, p.tail(1500))
+			p.keepLog(t, os.Getenv("CHAOS_LOGS"))
 		}
 	})
 	return p
+}
+
+// keepLog copies the log into a directory; empty: nowhere.
+func (p *process) keepLog(t testing.TB, dir string) {
+	if dir == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "-")+"-"+p.name+".log"), []byte(p.tail(10<<20)), 0o600); err != nil {
+		t.Log(err)
+	}
 }
 
 func (p *process) tail(n int) string {
@@ -62,7 +72,8 @@ func (p *process) start() error {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), roleVariable+"="+p.role)
 	cmd.Stderr = log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A group of its own: who interrupts the test does not interrupt what it checks.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -144,15 +155,3 @@ func (p *process) end(s syscall.Signal) {
 }
 
 func (p *process) kill() { p.end(syscall.SIGKILL) }
-
-// freePort is a loopback address that nobody listens on at the moment: a bus
-// must come back where its clients look for it.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}

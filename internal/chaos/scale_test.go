@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,25 +18,19 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"edrpipe/internal/workload"
-	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
-	"edrpipe/pkg/jobs"
 )
 
 // TestScaleOut is a cluster of three bus nodes and three replicas, of which one
 // is killed, stopped or cut off every few seconds under load.
 func TestScaleOut(t *testing.T) {
-	f := form{replicas: 3, faults: number(t, "FAULTS", 20), events: number(t, "EVENTS", 400), gap: 3 * time.Second, every: 150 * time.Millisecond, atRest: 2 * time.Minute}
-	seed := theSeed(t)
-	w := newWorld(t, shape{
-		nodes: 3, replicas: 3, sensors: 10, sync: time.Second,
-		sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second, Seed: seed},
-	})
-	c := newChaos(w, seed)
-	c.draw = c.member
-	c.run(f, seed)
+	f := form{
+		shape:  shape{nodes: 3, replicas: 3, sensors: 10, sync: time.Second, sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second}},
+		worlds: 1, faults: 40, round: 20, gap: 3 * time.Second, every: 150 * time.Millisecond, atRest: 2 * time.Minute, limit: 10 * time.Minute,
+	}
+	f.run(t, (*chaos).member)
 }
 
 // member draws a fault that takes a node or a replica out as a whole.
@@ -66,14 +61,11 @@ func (c *chaos) member() fault {
 // others have them all.
 func TestTakeOver(t *testing.T) {
 	w := newWorld(t, shape{nodes: 1, replicas: 3, sensors: 10, sync: time.Second, direct: true, sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second}})
-	control, err := w.bus.Bucket(t.Context(), bus.BucketControl)
-	w.must(err)
-	table := jobs.KVTable{Bucket: control, Server: "sim"}
 	ctx, cancel := context.WithCancel(t.Context())
 	var l ledger
 	var g errgroup.Group
 	defer func() { cancel(); w.must(g.Wait()) }()
-	g.Go(func() error { return w.feed(ctx, &l, theSeed(t), 100000, 30*time.Millisecond) })
+	g.Go(func() error { return w.feed(ctx, &l, rand.New(rand.NewPCG(theSeed(t), 1)), 30*time.Millisecond) })
 	owners := make([]string, len(w.replicas))
 	for i := range owners {
 		name, err := os.ReadFile(filepath.Join(w.dir, fmt.Sprintf("data%d", i), "replica"))
@@ -81,7 +73,7 @@ func TestTakeOver(t *testing.T) {
 		owners[i] = strings.TrimSpace(string(name))
 	}
 	claims := func(i int) (n int) {
-		now, _, err := table.Load(t.Context())
+		now, err := w.slotTable(t.Context())
 		w.must(err)
 		for _, c := range now.Claims {
 			if c.Owner == owners[i] {

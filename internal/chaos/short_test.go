@@ -4,4 +4,9 @@ package chaos
 
 import "time"
 
-var theForm = form{replicas: 2, faults: 25, events: 120, gap: 300 * time.Millisecond, every: 50 * time.Millisecond, atRest: time.Minute}
+// theForm comes with every change: two worlds that are always the same, and one
+// that never was before.
+var theForm = form{
+	seeds: []uint64{1, 2}, worlds: 3, faults: 12, round: 12, gap: 500 * time.Millisecond, every: 100 * time.Millisecond,
+	atRest: 2 * time.Minute, limit: time.Minute,
+}

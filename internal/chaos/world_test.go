@@ -75,6 +75,7 @@ type world struct {
 	edr      string // URL of sim, or of what is before it
 	nodes    []*process
 	replicas []*process
+	taps     []*tap  // of each replica; none in a direct world
 	edrLinks []*link // of each replica to the EDR server
 	busLinks []*link // of each replica to its bus node
 	ballast  string  // file that fills the bus's disk; empty: cannot be
@@ -84,7 +85,9 @@ type world struct {
 func newWorld(t testing.TB, s shape) *world {
 	t.Helper()
 	w := &world{t: t, shape: s, dir: t.TempDir()}
-	s.sim.Sensors = s.sensors
+	if s.sim.Fleet == nil {
+		s.sim.Fleet = []edrsim.SensorSpec{{Count: s.sensors, OS: "windows"}} // which have what our rules run
+	}
 	w.sim = edrsim.New(s.sim)
 	if s.front != nil {
 		front := httptest.NewServer(s.front(w.sim))
@@ -177,28 +180,31 @@ func (w *world) connect(addresses []string) {
 	w.t.Cleanup(b.Close)
 }
 
-// addReplica makes the i-th replica with links of its own.
+// addReplica makes the i-th replica, with links and a tap of its own.
 func (w *world) addReplica(i int, nodes []string) {
 	w.t.Helper()
-	edr, first := w.edr, nodes[i%len(nodes)]
+	r := newProcess(w.t, w.dir, fmt.Sprintf("replica%d", i), "")
+	edr, first := w.edr, i%len(nodes)
+	var tapped *tap
+	if !w.shape.direct {
+		tapped = &tap{victim: r}
+		tapped.before(w.t, w.sim)
+		w.taps = append(w.taps, tapped)
+		w.edrLinks = append(w.edrLinks, newLink(w.t, fmt.Sprintf("replica %d to EDR", i), tapped.edr))
+		edr = "http://" + w.edrLinks[i].address()
+	}
 	var buses []string
-	for _, n := range append([]string{first}, nodes...) {
-		if n == first && len(buses) > 0 {
-			continue
-		}
-		if !w.shape.direct {
-			l := newLink(w.t, fmt.Sprintf("replica %d to bus", i), n)
+	for k := range nodes { // its own node first
+		n := nodes[(first+k)%len(nodes)]
+		if tapped != nil {
+			tapped.listen(w.t, n)
+			l := newLink(w.t, fmt.Sprintf("replica %d to bus", i), tapped.bus[k])
 			w.busLinks = append(w.busLinks, l)
 			n = l.address()
 		}
 		buses = append(buses, "nats://"+n)
 	}
-	if !w.shape.direct {
-		l := newLink(w.t, fmt.Sprintf("replica %d to EDR", i), edr)
-		w.edrLinks = append(w.edrLinks, l)
-		edr = "http://" + l.address()
-	}
-	file := w.write(fmt.Sprintf("replica%d.yaml", i), fmt.Sprintf(`
+	r.role = "replica " + w.write(fmt.Sprintf("replica%d.yaml", i), fmt.Sprintf(`
 data: %[1]s/data%[2]d
 rules: [%[1]s/rules]
 guards: %[1]s/guards.yaml
@@ -209,5 +215,5 @@ sources: { nats: { ack_wait: 5s }, http: { token_file: %[1]s/ingest.token } }
 web: { listen: "127.0.0.1:0" }
 jobs: { linger: %[9]s, take_over: 5s }
 %[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, slots, w.shape.settings, w.shape.linger))
-	w.replicas = append(w.replicas, newProcess(w.t, w.dir, fmt.Sprintf("replica%d", i), "replica "+file))
+	w.replicas = append(w.replicas, r)
 }

@@ -1,0 +1,131 @@
+//go:build linux
+
+package chaos
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"edrpipe/pkg/edrsim"
+	"edrpipe/pkg/jobs"
+)
+
+// noon is when the events of the planted evidence begin.
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// keptPromises is evidence of a run in which nothing went wrong: two hits on
+// sensor 2, an isolation of sensor 3, a hit on the protected sensor, something
+// that no rule wants, and poison.
+func keptPromises() evidence {
+	hitJob := func(id string, minute, session int) *jobs.Job {
+		return &jobs.Job{
+			ID: id, Rule: "respond", Sensor: 2, State: jobs.Succeeded, Created: noon.Add(time.Duration(minute) * time.Minute),
+			Done: []jobs.StepRecord{{ID: "once", State: jobs.StepOK, Session: int64(session), Command: 2}},
+		}
+	}
+	ran := func(sensor int, object string) edrsim.Execution {
+		return edrsim.Execution{SensorID: sensor, Command: "create process", Object: object, Count: 1}
+	}
+	return evidence{
+		log: []sent{
+			{kind: hit, sensor: 2, pid: 1001, job: "first"}, {kind: hit, sensor: 2, pid: 1002, job: "second"},
+			{kind: worm, sensor: 3, pid: 1003, job: "worm"}, {kind: jewel, sensor: protectedSensor, pid: 1004, job: "jewel"},
+			{kind: nothing, sensor: 4, pid: 1005}, {kind: poison, sensor: 4, pid: 1006, line: "{"},
+		},
+		doubtful: []sent{{kind: hit, sensor: 4, pid: 1007, job: "perhaps"}},
+		records: map[string]*jobs.Job{
+			"first": hitJob("first", 0, 7), "second": hitJob("second", 1, 8),
+			"worm": {ID: "worm", Rule: "isolate", Sensor: 3, State: jobs.Succeeded},
+		},
+		results: map[string][]jobs.State{"first": {jobs.Succeeded}, "second": {jobs.Succeeded}, "worm": {jobs.Succeeded}},
+		decided: map[string]string{"jewel": "protected"},
+		stored:  map[string]time.Time{"first": noon.Add(time.Second), "second": noon.Add(61 * time.Second)},
+		dead:    []string{"{"},
+		counters: edrsim.Counters{
+			Sessions:   edrsim.SessionCounters{Peak: slots},
+			Executions: []edrsim.Execution{ran(2, "whoami.exe n1001"), ran(2, "whoami.exe n1002")},
+		},
+		isolated: []int{3},
+	}
+}
+
+// TestCheckerBelievesCleanEvidence: a checker that cries wolf is of no use either.
+func TestCheckerBelievesCleanEvidence(t *testing.T) {
+	if broken := keptPromises().check(); len(broken) > 0 {
+		t.Errorf("nothing is wrong, and the checker says: %q", broken)
+	}
+}
+
+// TestCheckerFindsPlantedFaults: the checker is trusted because it reports each
+// of these, and nothing besides.
+func TestCheckerFindsPlantedFaults(t *testing.T) {
+	const (
+		accounted = "every accepted event is accounted for"
+		invented  = "no job comes from nowhere"
+		ended     = "every job ends"
+		once      = "nothing that must run once runs twice"
+		order     = "a sensor's jobs run one after another, in order"
+		guards    = "guards are not broken"
+		result    = "each job has one result, and the right one"
+	)
+	for _, tt := range []struct {
+		name  string
+		plant func(*evidence)
+		want  []string
+	}{
+		{"a match made no job", func(e *evidence) { delete(e.records, "second"); delete(e.results, "second") }, []string{accounted}},
+		{"an isolation was lost", func(e *evidence) { delete(e.records, "worm"); delete(e.results, "worm") }, []string{accounted}},
+		{"poison vanished", func(e *evidence) { e.dead = nil }, []string{accounted}},
+		{"a message was never settled", func(e *evidence) { e.waiting = 1 }, []string{accounted}},
+		{"nobody was told of a denial", func(e *evidence) { delete(e.decided, "jewel") }, []string{accounted}},
+		{"a denial has the wrong reason", func(e *evidence) { e.decided["jewel"] = "suppressed" }, []string{accounted}},
+		{"a match made a second job", func(e *evidence) {
+			e.records["again"] = &jobs.Job{ID: "again", Rule: "respond", Sensor: 2, State: jobs.Denied}
+			e.results["again"] = []jobs.State{jobs.Denied}
+		}, []string{invented}},
+		{"a job is still live", func(e *evidence) { e.live = []string{"first on 2: queued"} }, []string{ended}},
+		{"a job among the finished is not terminal", func(e *evidence) { e.records["worm"].State = jobs.Running }, []string{ended, result}},
+		{"a step ran twice", func(e *evidence) { e.counters.Executions[0].Count = 2 }, []string{once}},
+		{"a step ran twice, counted apart", func(e *evidence) {
+			e.counters.Executions = append(e.counters.Executions, e.counters.Executions[0])
+		}, []string{once}},
+		{"a job claims a step that never ran", func(e *evidence) { e.counters.Executions = e.counters.Executions[:1] }, []string{once}},
+		{"a job claims a step of which only one with a like name ran", func(e *evidence) { e.counters.Executions[1].Object = "whoami.exe n10020" }, []string{once}},
+		{"one session too many", func(e *evidence) { e.counters.Sessions.Peak = slots + 1 }, []string{"slots are not exceeded"}},
+		{"the later job ran first, on an earlier session", func(e *evidence) { e.records["second"].Done[0].Session = 6 }, []string{order}},
+		{"the later job ran first, on the same session", func(e *evidence) {
+			e.records["second"].Done[0].Session, e.records["second"].Done[0].Command = 7, 1
+		}, []string{order}},
+		{"a command on the protected sensor", func(e *evidence) {
+			e.counters.Executions = append(e.counters.Executions, edrsim.Execution{SensorID: protectedSensor, Command: "process list", Count: 1})
+		}, []string{guards}},
+		{"the protected sensor is isolated", func(e *evidence) { e.isolated = []int{protectedSensor} }, []string{guards}},
+		{"one isolation beyond the budget", func(e *evidence) { e.isolated = []int{3, 4, 5} }, []string{guards}},
+		{"the protected sensor got a job", func(e *evidence) {
+			e.records["jewel"] = &jobs.Job{ID: "jewel", Rule: "respond", Sensor: protectedSensor, State: jobs.Denied}
+			e.results["jewel"] = []jobs.State{jobs.Denied}
+		}, []string{accounted}},
+		{"a result is missing", func(e *evidence) { delete(e.results, "first") }, []string{result}},
+		{"a result came twice", func(e *evidence) { e.results["first"] = []jobs.State{jobs.Succeeded, jobs.Succeeded} }, []string{result}},
+		{"a result says something else", func(e *evidence) { e.results["first"] = []jobs.State{jobs.Failed} }, []string{result}},
+		{"a result of no job", func(e *evidence) { e.results["ghost"] = []jobs.State{jobs.Succeeded} }, []string{result}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := keptPromises()
+			tt.plant(&e)
+			var got []string
+			for _, p := range e.check() {
+				promise, _, _ := strings.Cut(p, ": ")
+				got = append(got, promise)
+			}
+			slices.Sort(got)
+			slices.Sort(tt.want)
+			if got = slices.Compact(got); !slices.Equal(got, tt.want) {
+				t.Errorf("reported %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

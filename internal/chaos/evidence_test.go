@@ -1,0 +1,219 @@
+//go:build linux
+
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edrsim"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/jobs"
+)
+
+// evidence is what the checker reads once all is quiet.
+type evidence struct {
+	log      []sent               // accepted
+	doubtful []sent               // sent, and perhaps taken
+	live     []string             // jobs that are still among the live ones
+	records  map[string]*jobs.Job // finished
+	results  map[string][]jobs.State
+	decided  map[string]string    // reason, by the job that was not made
+	stored   map[string]time.Time // when the bus had the notice that a job exists
+	dead     []string
+	waiting  uint64 // messages that the service has not settled
+	counters edrsim.Counters
+	isolated []int
+}
+
+// settle waits until the service has nothing left to do.
+func (w *world) settle(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for begun, told := time.Now(), time.Now(); ; {
+		left, err := w.unsettled(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("not at rest after %v", within)
+		case err == nil && left == "":
+			return nil
+		case time.Since(told) > 5*time.Second:
+			told = time.Now()
+			w.t.Logf("not at rest after %v: %s %v", time.Since(begun).Round(time.Second), left, err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// unsettled says what is left to do; "" for nothing.
+func (w *world) unsettled(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	waiting, err := w.waiting(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask what is not settled: %w", err)
+	}
+	live, err := w.live(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask what is live: %w", err)
+	}
+	if waiting == 0 && len(live) == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("%d messages not settled, %d jobs live, the first %v", waiting, len(live), live[:min(3, len(live))]), nil
+}
+
+// waiting counts the messages that no replica has settled.
+func (w *world) waiting(ctx context.Context) (uint64, error) {
+	c, err := w.bus.JetStream().Consumer(ctx, bus.StreamEvents, "rules")
+	if err != nil {
+		return 0, err
+	}
+	info, err := c.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return info.NumPending + uint64(info.NumAckPending), nil
+}
+
+// slotTable is who works on which sensor.
+func (w *world) slotTable(ctx context.Context) (jobs.Table, error) {
+	control, err := w.bus.Bucket(ctx, bus.BucketControl)
+	if err != nil {
+		return jobs.Table{}, err
+	}
+	table, _, err := jobs.KVTable{Bucket: control, Server: "sim"}.Load(ctx)
+	return table, err
+}
+
+// live lists the jobs among the live records, with their states.
+func (w *world) live(ctx context.Context) ([]string, error) {
+	store, err := jobs.OpenKV(ctx, w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all []string
+	err = store.Watch(ctx, func(c jobs.Change) {
+		if c.Job != nil {
+			all = append(all, fmt.Sprintf("%s on %d: %s %s %s", c.ID, c.Job.Sensor, c.Job.State, c.Job.Reason, c.Job.Detail))
+		}
+		if c.Synced {
+			cancel()
+		}
+	})
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return all, err
+}
+
+// gather reads the evidence.
+func (w *world) gather(ctx context.Context, l *ledger) (e evidence, err error) {
+	e = evidence{log: l.accepted, doubtful: l.doubtful, records: map[string]*jobs.Job{}, results: map[string][]jobs.State{}, decided: map[string]string{}, stored: map[string]time.Time{}, counters: w.sim.Counters()}
+	for _, s := range w.sim.State().Sensors {
+		if s.Isolated {
+			e.isolated = append(e.isolated, s.ID)
+		}
+	}
+	if e.waiting, err = w.waiting(ctx); err != nil {
+		return e, err
+	}
+	if e.live, err = w.live(ctx); err != nil {
+		return e, err
+	}
+	store, err := jobs.OpenKV(ctx, w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	if err != nil {
+		return e, err
+	}
+	finished, err := store.Finished(ctx, time.Time{})
+	if err != nil {
+		return e, err
+	}
+	for _, j := range finished {
+		e.records[j.ID] = j
+	}
+	err = (&jetstream.DeadLetters{JetStream: w.bus.JetStream(), Stream: bus.StreamDead}).List(ctx, "", func(d jetstream.Dead) error {
+		e.dead = append(e.dead, string(d.Message.Body))
+		return nil
+	})
+	if err != nil {
+		return e, err
+	}
+	return e, errors.Join(w.each(ctx, bus.StreamResults, e.result), w.each(ctx, bus.StreamJobs, e.notice))
+}
+
+// each reads a stream from its beginning to where it ends now.
+func (w *world) each(ctx context.Context, stream string, see func(subject string, at time.Time, data []byte) error) error {
+	s, err := w.bus.JetStream().Stream(ctx, stream)
+	if err != nil {
+		return err
+	}
+	info, err := s.Info(ctx)
+	if err != nil || info.State.Msgs == 0 {
+		return err
+	}
+	c, err := s.OrderedConsumer(ctx, natsjs.OrderedConsumerConfig{})
+	if err != nil {
+		return err
+	}
+	for failed := 0; ; {
+		m, err := c.Next(natsjs.FetchMaxWait(10 * time.Second))
+		if err != nil {
+			if failed++; failed == 10 { // a cluster that is still electing
+				return fmt.Errorf("read %s: %w", stream, err)
+			}
+			continue
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		if err := see(m.Subject(), meta.Timestamp, m.Data()); err != nil {
+			return err
+		}
+		if meta.Sequence.Stream >= info.State.LastSeq {
+			return nil
+		}
+	}
+}
+
+func (e evidence) result(_ string, _ time.Time, data []byte) error {
+	var n struct{ Data jobs.ResultNotice }
+	if err := json.Unmarshal(data, &n); err != nil {
+		return err
+	}
+	e.results[n.Data.Job] = append(e.results[n.Data.Job], n.Data.State)
+	return nil
+}
+
+func (e evidence) notice(subject string, at time.Time, data []byte) error {
+	words := strings.Split(subject, ".") // edr.jobs.<job>.<what>
+	id, what := words[2], words[3]
+	if what == "decision" {
+		var n struct {
+			Data struct{ Reason string }
+		}
+		if err := json.Unmarshal(data, &n); err != nil {
+			return err
+		}
+		e.decided[id] = n.Data.Reason
+	}
+	if _, known := e.stored[id]; !known {
+		e.stored[id] = at
+	}
+	return nil
+}
