@@ -120,28 +120,59 @@ func (e evidence) slots() []string {
 	return nil
 }
 
-// order compares the commands of a sensor, in the order in which its server
-// numbered them, with the jobs' ages. A job is held to come after another only
-// if that one was already known to all, its notice on the bus, for a second
-// before it was made: two replicas that decide within one moment have no order.
+// order reports the jobs that ran before older ones of their sensor, unless those
+// were parked or held at the time: who waits for something of his own lets others pass.
 func (e evidence) order() (out []string) {
+	for _, o := range e.overtakings() {
+		if !o.older.waitsBy(o.at()) {
+			out = append(out, fmt.Sprintf("sensor %d: job %s of %s ran before %s of %s\n%s%s", o.older.Sensor,
+				o.younger.ID, o.younger.Created.Format(time.StampMilli), o.older.ID, o.older.Created.Format(time.StampMilli), life(o.younger.Job), life(o.older.Job)))
+		}
+	}
+	return out
+}
+
+// told is a job with what can be asked of its record afterwards.
+type told struct{ *jobs.Job }
+
+// waitsBy tells whether the job was parked or held at a time.
+func (j told) waitsBy(at time.Time) bool {
+	var state jobs.State
+	for _, t := range j.History {
+		if !t.At.After(at) {
+			state = t.State
+		}
+	}
+	return state == jobs.Parked || state == jobs.Held
+}
+
+// overtaking is an older job of a sensor and a younger one that ran before it.
+type overtaking struct{ older, younger told }
+
+// at is when the younger one ran.
+func (o overtaking) at() time.Time { return sentOnce(o.younger.Job).Started }
+
+// overtakings compares the commands of each sensor, in the order in which its
+// server numbered them, with the jobs' ages. A job is held to come after another
+// only if that one was already known to all, its notice on the bus, for a second
+// before it was made: two replicas that decide within one moment have no order.
+func (e evidence) overtakings() (out []overtaking) {
 	bySensor := map[int][]*jobs.Job{}
 	for _, j := range e.records {
 		if j.Rule == "respond" && sentOnce(j) != nil {
 			bySensor[j.Sensor] = append(bySensor[j.Sensor], j)
 		}
 	}
-	for sensor, all := range bySensor {
+	for _, all := range bySensor {
 		slices.SortFunc(all, func(a, b *jobs.Job) int {
 			x, y := sentOnce(a), sentOnce(b)
 			return cmp.Or(cmp.Compare(x.Session, y.Session), cmp.Compare(x.Command, y.Command))
 		})
 		for i, later := range all {
-			for _, earlier := range all[:i] {
+			for _, before := range all[:i] {
 				known := e.stored[later.ID]
-				if !known.IsZero() && known.Add(time.Second).Before(earlier.Created) {
-					out = append(out, fmt.Sprintf("sensor %d: job %s of %s ran before %s, known since %s, created %s\n%s%s", sensor,
-						earlier.ID, earlier.Created.Format(time.StampMilli), later.ID, known.Format(time.StampMilli), later.Created.Format(time.StampMilli), life(earlier), life(later)))
+				if !known.IsZero() && known.Add(time.Second).Before(before.Created) {
+					out = append(out, overtaking{told{later}, told{before}})
 				}
 			}
 		}
@@ -220,6 +251,7 @@ func (e evidence) summary() string {
 		fmt.Fprintf(&b, " %d %s,", states[s], s)
 	}
 	s := e.counters.Sessions
+	fmt.Fprintf(&b, "\n%d times a younger job passed one that was parked or held", len(e.overtakings())-len(e.order()))
 	fmt.Fprintf(&b, "\n%d commands on endpoints, %d sessions, at most %d at once of %d\n", e.counters.Commands, s.Opened, s.Peak, slots)
 	return b.String()
 }

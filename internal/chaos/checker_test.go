@@ -22,7 +22,8 @@ func keptPromises() evidence {
 	hitJob := func(id string, minute, session int) *jobs.Job {
 		return &jobs.Job{
 			ID: id, Rule: "respond", Sensor: 2, State: jobs.Succeeded, Created: noon.Add(time.Duration(minute) * time.Minute),
-			Done: []jobs.StepRecord{{ID: "once", State: jobs.StepOK, Session: int64(session), Command: 2}},
+			Done:    []jobs.StepRecord{{ID: "once", State: jobs.StepOK, Session: int64(session), Command: 2, Started: noon.Add(time.Duration(session) * time.Hour)}},
+			History: []jobs.Transition{{At: noon.Add(time.Duration(minute) * time.Minute), State: jobs.Queued}},
 		}
 	}
 	ran := func(sensor int, object string) edrsim.Execution {
@@ -97,6 +98,15 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		{"the later job ran first, on an earlier session", func(e *evidence) { e.records["second"].Done[0].Session = 6 }, []string{order}},
 		{"the later job ran first, on the same session", func(e *evidence) {
 			e.records["second"].Done[0].Session, e.records["second"].Done[0].Command = 7, 1
+		}, []string{order}},
+		{"the later job ran first, because the other was parked", func(e *evidence) {
+			e.records["second"].Done[0].Session = 6
+			e.records["first"].History = append(e.records["first"].History, jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked})
+		}, nil},
+		{"the later job ran first, when the other was parked no more", func(e *evidence) {
+			e.records["second"].Done[0].Session = 6
+			e.records["first"].History = append(e.records["first"].History,
+				jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked}, jobs.Transition{At: noon.Add(2 * time.Minute), State: jobs.Queued})
 		}, []string{order}},
 		{"a command on the protected sensor", func(e *evidence) {
 			e.counters.Executions = append(e.counters.Executions, edrsim.Execution{SensorID: protectedSensor, Command: "process list", Count: 1})
