@@ -26,7 +26,7 @@ prove-jobs: ## every crash point of the scheduler and many random worlds
 # prints how far it is; an interrupt ends it with the check of what happened so far.
 proof = go test -tags chaos ./internal/chaos -count 1 -v -timeout 24h -parallel 8 -run
 
-chaos-short: ## 36 faults and every crash point in under a minute, as `go test ./...` has them
+chaos-short: ## 28 faults and every crash point in under a minute, as `go test ./...` has them
 	go test ./internal/chaos -count 1 -v -run '^(TestChaos|TestCrashPoints)$$'
 
 chaos: ## 1,000 faults; FAULTS, WORLDS at once, LIMIT of the time for faults (30m), CHAOS_SEED

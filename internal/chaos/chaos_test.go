@@ -84,7 +84,7 @@ func (c *chaos) run(raging context.Context, f form, seed uint64) {
 	c.t.Helper()
 	var l ledger
 	if err := c.keepUp(func(ctx context.Context) error {
-		for n := 0; n < f.faults && raging.Err() == nil; n += f.round {
+		for n := 0; n < f.faults && (n == 0 || raging.Err() == nil); n += f.round {
 			if err := c.round(ctx, raging, &l, f, seed+uint64(n), min(f.round, f.faults-n)); err != nil {
 				return err
 			}

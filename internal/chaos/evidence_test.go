@@ -156,27 +156,39 @@ func (w *world) gather(ctx context.Context, l *ledger) (e evidence, err error) {
 	return e, errors.Join(w.each(ctx, bus.StreamResults, e.result), w.each(ctx, bus.StreamJobs, e.notice))
 }
 
-// each reads a stream from its beginning to where it ends now.
+// each reads a stream from its beginning to where it ends now. A cluster that is
+// still electing is asked again.
 func (w *world) each(ctx context.Context, stream string, see func(subject string, at time.Time, data []byte) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for next := uint64(1); ; {
+		err := w.readFrom(ctx, stream, &next, see)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		w.t.Logf("reading %s from %d: %v", stream, next, err)
+		_ = pause(ctx, err)
+	}
+}
+
+// readFrom reads a stream from next on, which it moves, to where the stream ends now.
+func (w *world) readFrom(ctx context.Context, stream string, next *uint64, see func(string, time.Time, []byte) error) error {
 	s, err := w.bus.JetStream().Stream(ctx, stream)
 	if err != nil {
 		return err
 	}
-	info, err := s.Info(ctx)
-	if err != nil || info.State.Msgs == 0 {
-		return err
+	last := s.CachedInfo().State.LastSeq
+	if last < *next {
+		return nil
 	}
-	c, err := s.OrderedConsumer(ctx, natsjs.OrderedConsumerConfig{})
+	c, err := s.OrderedConsumer(ctx, natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverByStartSequencePolicy, OptStartSeq: *next})
 	if err != nil {
 		return err
 	}
-	for failed := 0; ; {
-		m, err := c.Next(natsjs.FetchMaxWait(10 * time.Second))
+	for *next <= last {
+		m, err := c.Next(natsjs.FetchMaxWait(5 * time.Second))
 		if err != nil {
-			if failed++; failed == 10 { // a cluster that is still electing
-				return fmt.Errorf("read %s: %w", stream, err)
-			}
-			continue
+			return err
 		}
 		meta, err := m.Metadata()
 		if err != nil {
@@ -185,10 +197,9 @@ func (w *world) each(ctx context.Context, stream string, see func(subject string
 		if err := see(m.Subject(), meta.Timestamp, m.Data()); err != nil {
 			return err
 		}
-		if meta.Sequence.Stream >= info.State.LastSeq {
-			return nil
-		}
+		*next = meta.Sequence.Stream + 1
 	}
+	return nil
 }
 
 func (e evidence) result(_ string, _ time.Time, data []byte) error {
