@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"strconv"
@@ -39,8 +38,11 @@ func newJobsSubmitCommand(f *serverFlags) *cobra.Command {
 		Short: "Submit a job of one action, or many jobs from a file",
 		Long: `Submit a job of one action on one sensor, or one job for each line of a file:
   {"sensor": 7, "steps": [{"uses": "get_file", "with": {"path": "c:\\x"}}], "priority": "high", "deadline": "2026-01-31T12:00:00Z"}
-All lines are read before the first one is sent. Prints the ids of the jobs. With
---wait the exit status is 1 when one of them did not succeed.`,
+Durations in steps are written as in rules: "timeout": "5m". All lines are read and
+checked before the first one is sent: when one is wrong, each that is wrong is told
+and nothing is submitted. One that the service refuses (there is no such sensor)
+keeps none of the others back, and makes the exit status 1. Prints the ids of the
+jobs. With --wait the exit status is 1 when one of them did not succeed.`,
 		Example: `  pipeline jobs submit --sensor 7 --uses get_file --with path='c:\temp\x.exe' --wait
   pipeline jobs submit --file jobs.ndjson`,
 		Args: cobra.NoArgs,
@@ -72,25 +74,48 @@ func (s *jobSubmission) submit(cmd *cobra.Command, c *apiclient.Client) error {
 	if err != nil {
 		return err
 	}
-	submitted := make([]web.JobLine, len(list))
+	var submitted []web.JobLine
+	var refused []error
 	bar := newCountBar(cmd.ErrOrStderr(), len(list))
 	defer bar.end()
-	for i, r := range list {
-		if err := c.Post(cmd.Context(), "jobs", r, &submitted[i]); err != nil {
-			return fmt.Errorf("job %d of %d, on sensor %d: %w", i+1, len(list), r.Sensor, err)
-		}
-		if !s.wait && s.output == "table" {
-			fmt.Fprintln(cmd.OutOrStdout(), submitted[i].ID)
+	for _, r := range list {
+		var job web.JobLine
+		err := c.Post(cmd.Context(), "jobs", r.Submission, &job)
+		var answer *apiclient.Error
+		switch {
+		case errors.As(err, &answer) && answer.Status < http.StatusInternalServerError && s.file != "":
+			refused = append(refused, fmt.Errorf("%s: %w", r.place, err)) // this one; the others stand for themselves
+		case err != nil:
+			return fmt.Errorf("%s: %w\n%d of %d jobs were submitted before it, none after it", r.place, err, len(submitted), len(list))
+		default:
+			submitted = append(submitted, job)
+			if !s.wait && s.output == "table" {
+				fmt.Fprintln(cmd.OutOrStdout(), job.ID)
+			}
 		}
 		bar.step("submitted")
 	}
+	return errors.Join(s.finish(cmd, c, submitted), refusals(refused, len(submitted)))
+}
+
+// finish waits for the jobs where that is asked for, and prints them.
+func (s *jobSubmission) finish(cmd *cobra.Command, c *apiclient.Client, submitted []web.JobLine) error {
 	if s.wait {
 		return s.await(cmd, c, submitted)
 	}
 	return s.print(cmd.OutOrStdout(), submitted, func() {})
 }
 
-func (s *jobSubmission) submissions(stdin io.Reader) ([]web.Submission, error) {
+// refusals tells which lines of a file became no jobs.
+func refusals(refused []error, submitted int) error {
+	if len(refused) == 0 {
+		return nil
+	}
+	summary := fmt.Errorf("%s submitted, %d refused", counted(submitted, "job"), len(refused))
+	return errors.Join(append(refused, summary)...)
+}
+
+func (s *jobSubmission) submissions(stdin io.Reader) ([]placedSubmission, error) {
 	if s.file == "" {
 		if s.sensor <= 0 {
 			return nil, &usageError{errors.New("--sensor is missing: see `pipeline sensors`")}
@@ -106,7 +131,7 @@ func (s *jobSubmission) submissions(stdin io.Reader) ([]web.Submission, error) {
 			}
 			r.Steps[0].With[name] = literal(value)
 		}
-		return []web.Submission{r}, nil
+		return []placedSubmission{{r, fmt.Sprintf("sensor %d", s.sensor)}}, nil
 	}
 	in := stdin
 	if s.file != "-" {
@@ -131,28 +156,6 @@ func literal(text string) any {
 	return text
 }
 
-func readSubmissions(name string, in io.Reader) ([]web.Submission, error) {
-	var list []web.Submission
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 4<<20)
-	for n := 1; lines.Scan(); n++ {
-		if strings.TrimSpace(lines.Text()) == "" {
-			continue
-		}
-		d := json.NewDecoder(strings.NewReader(lines.Text()))
-		d.DisallowUnknownFields()
-		var r web.Submission
-		if err := d.Decode(&r); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w; nothing was submitted", name, n, err)
-		}
-		list = append(list, r)
-	}
-	if len(list) == 0 && lines.Err() == nil {
-		return nil, fmt.Errorf("%s holds no job", name)
-	}
-	return list, lines.Err()
-}
-
 // pollEvery is how often a job is looked at that is waited for.
 const pollEvery = 500 * time.Millisecond
 
@@ -164,6 +167,8 @@ func (s *jobSubmission) await(cmd *cobra.Command, c *apiclient.Client, submitted
 	pages := make([]web.JobPage, len(submitted))
 	for i, j := range submitted {
 		if err := awaitJob(cmd.Context(), c, j.ID, &pages[i], bar); err != nil {
+			bar.end()
+			fmt.Fprintf(cmd.ErrOrStderr(), "not waited for, and going on: %s\n", strings.Join(idsOf(submitted[i:]), " "))
 			return err
 		}
 		bad = bad || pages[i].State != jobs.Succeeded
@@ -180,6 +185,14 @@ func (s *jobSubmission) await(cmd *cobra.Command, c *apiclient.Client, submitted
 		return errSilent
 	}
 	return err
+}
+
+func idsOf(list []web.JobLine) []string {
+	ids := make([]string, len(list))
+	for i, j := range list {
+		ids[i] = j.ID
+	}
+	return ids
 }
 
 func awaitJob(ctx context.Context, c *apiclient.Client, id string, p *web.JobPage, bar *countBar) error {

@@ -45,8 +45,19 @@ func newRootCommand() *cobra.Command {
 	return root
 }
 
-// usageArgs makes wrong arguments mistakes in the command line, like wrong flags.
+// usageArgs makes wrong arguments and missing flags mistakes in the command line,
+// like wrong flags.
 func usageArgs(cmd *cobra.Command) {
+	if cmd.PreRunE == nil {
+		cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+			for _, err := range []error{cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()} {
+				if err != nil {
+					return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+				}
+			}
+			return nil
+		}
+	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"edrpipe/internal/web"
-	"edrpipe/pkg/actions"
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/edr"
@@ -115,13 +114,8 @@ func explain(x jobs.Explanation) string {
 
 // Submit implements web.Service.
 func (c console) Submit(ctx context.Context, by web.User, r web.Submission) (web.JobLine, error) {
-	actions.Number(r.Steps)
-	if problems := actions.Compile(r.Steps, actions.Site{}); len(problems) > 0 {
-		errs := []error{web.ErrBadRequest}
-		for _, p := range problems {
-			errs = append(errs, errors.New(p.String()))
-		}
-		return web.JobLine{}, errors.Join(errs...)
+	if err := r.Check(time.Now()); err != nil {
+		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
 	}
 	j := &jobs.Job{Submitter: by.Name, Sensor: r.Sensor, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
 	if r.DryRun {
@@ -143,12 +137,20 @@ func (c console) note(ctx context.Context, by web.User, what, job, why string) e
 	return c.audit.Append(ctx, audit.Entry{Kind: "person", By: by.Name, What: what, Job: job, Text: why})
 }
 
-// Cancel implements web.Service.
+// Cancel implements web.Service. That a job has ended, the person must hear: it
+// may have done what was to be kept from happening.
 func (c console) Cancel(ctx context.Context, by web.User, id, why string) error {
+	j, err := c.scheduler.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if j.State.Terminal() && j.State != jobs.Cancelled {
+		return fmt.Errorf("%w: job %s is %s, there is nothing to cancel", jobs.ErrRefused, id, j.State)
+	}
 	if err := c.note(ctx, by, "cancel", id, why); err != nil {
 		return err
 	}
-	_, err := c.scheduler.Cancel(ctx, id, by.Name, why)
+	_, err = c.scheduler.Cancel(ctx, id, by.Name, why)
 	return err
 }
 

@@ -149,15 +149,6 @@ type JobPage struct {
 	Artifacts []actions.Artifact `json:"artifacts"`
 }
 
-// Submission is a job that a person asks for.
-type Submission struct {
-	Sensor   int            `json:"sensor"`
-	Steps    []actions.Step `json:"steps"`
-	Priority jobs.Priority  `json:"priority,omitempty"`
-	Deadline time.Time      `json:"deadline,omitzero"`
-	DryRun   bool           `json:"dry_run,omitempty"`
-}
-
 // Resolution says what became of a step whose outcome nobody could tell.
 type Resolution struct {
 	Outcome string `json:"outcome" jsonschema:"enum=happened,enum=never,enum=settled"`
