@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,13 +53,23 @@ func newAuditShowCommand(f *serverFlags) *cobra.Command {
 }
 
 func newAuditVerifyCommand(f *serverFlags) *cobra.Command {
-	return &cobra.Command{
+	var noted []string
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Read the whole log and compare every hash; exit status 1 when it is damaged",
-		Args:  cobra.NoArgs,
+		Long: `Read the whole log and compare every hash, and that it has the entries that its
+end was noted to be: by the service, in audit.heads of its data directory, and by
+you, with --noted. That shows that no end was cut off and no other log was put in
+its place, which the hashes of the log cannot show. The exit status is 1 when the
+log is damaged.
+
+Keep what this prints somewhere else, and give it again later.`,
+		Example: `  pipeline audit verify
+  pipeline audit verify --noted 4711:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03`,
+		Args: cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
 			var r web.AuditReport
-			if err := c.Get(cmd.Context(), "audit/verify", nil, &r); err != nil {
+			if err := c.Get(cmd.Context(), "audit/verify", url.Values{"noted": {strings.Join(noted, ",")}}, &r); err != nil {
 				return err
 			}
 			w := cmd.OutOrStdout()
@@ -67,7 +78,7 @@ func newAuditVerifyCommand(f *serverFlags) *cobra.Command {
 					fmt.Fprintln(w, r.Damage)
 					return
 				}
-				fmt.Fprintf(w, "audit log is good: %d entries, the last one's hash is %s\n", r.Entries, r.Head)
+				fmt.Fprintf(w, "audit log is good: %d entries, the last one is %d:%s\n", r.Entries, r.Entries, r.Head)
 			})
 			if err == nil && !r.Good {
 				return errSilent
@@ -75,4 +86,6 @@ func newAuditVerifyCommand(f *serverFlags) *cobra.Command {
 			return err
 		}),
 	}
+	cmd.Flags().StringArrayVar(&noted, "noted", nil, "an entry that the log must have, as number:hash; may be repeated")
+	return cmd
 }

@@ -163,13 +163,20 @@ func eventIDs(t *testing.T, text string) map[string]int {
 
 func TestTailEndsWithItsContext(t *testing.T) {
 	b := startTestBus(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	b.want(t, []string{"3 messages on the bus"}, "events", "publish", "--server", "edr01", recording(t, 3))
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var out, errs bytes.Buffer
-	if status := run(ctx, append([]string{"events", "tail"}, b.flags...), nil, &out, &errs); status != exitOK {
+	var errs bytes.Buffer
+	// The first line that it prints interrupts it: it would wait for more.
+	if status := run(ctx, append([]string{"events", "tail", "--since", "1h"}, b.flags...), nil, onWrite(cancel), &errs); status != exitOK {
 		t.Errorf("status %d\n%s", status, &errs)
 	}
 }
+
+// onWrite is called for whatever is written.
+type onWrite func()
+
+func (f onWrite) Write(p []byte) (int, error) { f(); return len(p), nil }
 
 func TestDeadLetterCommands(t *testing.T) {
 	b := startTestBus(t)

@@ -93,11 +93,11 @@ func (w *eventWatch) watch(ctx context.Context, b *bus.Bus, handle func(events.M
 	}
 	consumer, err := b.JetStream().OrderedConsumer(ctx, bus.StreamEvents, config)
 	if err != nil {
-		return fmt.Errorf("events on the bus: %w", err)
+		return endOfWatch(ctx, err)
 	}
 	info, err := consumer.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("events on the bus: %w", err)
+		return endOfWatch(ctx, err)
 	}
 	if info.NumPending == 0 && caughtUp != nil {
 		if err := caughtUp(); err != nil {
@@ -111,11 +111,8 @@ func (w *eventWatch) watch(ctx context.Context, b *bus.Bus, handle func(events.M
 	defer messages.Stop()
 	for {
 		m, err := messages.Next(natsjs.NextContext(ctx))
-		if ctx.Err() != nil {
-			return nil // watching is ended by interrupting it
-		}
 		if err != nil {
-			return fmt.Errorf("events on the bus: %w", err)
+			return endOfWatch(ctx, err)
 		}
 		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
 		meta, err := m.Metadata()
@@ -132,6 +129,14 @@ func (w *eventWatch) watch(ctx context.Context, b *bus.Bus, handle func(events.M
 			}
 		}
 	}
+}
+
+// endOfWatch is what a failure comes to: watching is ended by interrupting it.
+func endOfWatch(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("events on the bus: %w", err)
 }
 
 // errEnough ends a watch that has seen what was asked for.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,12 +29,16 @@ service afterwards: it goes on with the jobs that had not ended.`,
 				return err
 			}
 			defer in.Close()
+			key, err := auditKey(f)
+			if err != nil {
+				return err
+			}
 			b, closeBus, err := openState(cmd.Context(), cmd, f)
 			if err != nil {
 				return err
 			}
 			bar := newCountProgress(cmd.ErrOrStderr(), "records")
-			s, err := backup.Import(cmd.Context(), b, in, bar.show)
+			s, err := backup.Import(cmd.Context(), b, in, key, bar.show)
 			bar.end()
 			if err = errors.Join(err, closeBus()); err != nil {
 				return err
@@ -44,6 +49,20 @@ service afterwards: it goes on with the jobs that had not ended.`,
 	}
 	f.register(cmd)
 	return cmd
+}
+
+// auditKey reads the key of the audit log's hashes, where the configuration names
+// one.
+func auditKey(f configFlags) ([]byte, error) {
+	cfg, _, err := f.load()
+	if err != nil || cfg.Audit == "" {
+		return nil, err
+	}
+	data, err := os.ReadFile(cfg.Audit)
+	if err != nil {
+		return nil, fmt.Errorf("audit_key_file: %w", err)
+	}
+	return bytes.TrimSpace(data), nil
 }
 
 func newStateVerifyCommand() *cobra.Command {

@@ -110,7 +110,7 @@ func export(t *testing.T, b *bus.Bus) []byte {
 func TestWhatIsExportedComesBack(t *testing.T) {
 	ctx, old := t.Context(), filled(t)
 	fresh := newBus(t)
-	s, err := backup.Import(ctx, fresh, bytes.NewReader(export(t, old)), nil)
+	s, err := backup.Import(ctx, fresh, bytes.NewReader(export(t, old)), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestWhatIsExportedComesBack(t *testing.T) {
 func TestStateIsNotMixed(t *testing.T) {
 	b := filled(t)
 	file := export(t, b)
-	if _, err := backup.Import(t.Context(), b, bytes.NewReader(file), nil); !errors.Is(err, backup.ErrNotEmpty) {
+	if _, err := backup.Import(t.Context(), b, bytes.NewReader(file), nil, nil); !errors.Is(err, backup.ErrNotEmpty) {
 		t.Errorf("import over state: %v, want ErrNotEmpty", err)
 	}
 	if again := export(t, b); len(text(t, again)) != len(text(t, file)) {
@@ -189,10 +189,10 @@ func TestDamageIsSeenBeforeAnythingIsWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fresh := newBus(t)
-			if _, err := backup.Import(t.Context(), fresh, bytes.NewReader(data), nil); !errors.Is(err, backup.ErrDamaged) {
+			if _, err := backup.Import(t.Context(), fresh, bytes.NewReader(data), nil, nil); !errors.Is(err, backup.ErrDamaged) {
 				t.Errorf("import: %v, want ErrDamaged", err)
 			}
-			if _, err := backup.Import(t.Context(), fresh, bytes.NewReader(file), nil); err != nil {
+			if _, err := backup.Import(t.Context(), fresh, bytes.NewReader(file), nil, nil); err != nil {
 				t.Errorf("the refused import left something: %v", err)
 			}
 		})

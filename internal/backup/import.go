@@ -37,8 +37,9 @@ func Verify(r io.Reader) (Header, Summary, error) {
 // Import verifies a file and puts its records onto a bus that holds no state yet;
 // the streams are made where they are missing. It fails with ErrNotEmpty, or
 // ErrDamaged, before anything was written. An import that fails later says so:
-// then the bus has to be emptied before the next attempt.
-func Import(ctx context.Context, b *bus.Bus, r io.ReadSeeker, progress func(done, all int)) (Summary, error) {
+// then the bus has to be emptied before the next attempt. key is that of the audit
+// log's hashes; nil: they have none.
+func Import(ctx context.Context, b *bus.Bus, r io.ReadSeeker, key []byte, progress func(done, all int)) (Summary, error) {
 	_, s, err := Verify(r)
 	if err != nil {
 		return s, err
@@ -62,7 +63,7 @@ func Import(ctx context.Context, b *bus.Bus, r io.ReadSeeker, progress func(done
 	if err = errors.Join(err, w.flush()); err != nil {
 		return s, fmt.Errorf("the import stopped after %d of %d records, so the bus holds a part: empty its store before the next attempt: %w", w.done, s.Records, err)
 	}
-	_, err = audit.Verify(ctx, audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}, nil)
+	_, err = audit.Verify(ctx, audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}, key)
 	if damage := (*audit.Damage)(nil); errors.As(err, &damage) {
 		return s, fmt.Errorf("everything is imported, but the audit log was damaged before: %w", err)
 	}

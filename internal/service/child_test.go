@@ -228,3 +228,10 @@ func (p *place) read(name string) string {
 	}
 	return string(data)
 }
+
+// in is the same place in another test.
+func (p *place) in(t *testing.T) *place {
+	other := *p
+	other.t = t
+	return &other
+}

@@ -215,8 +215,8 @@ func (c console) Audit(ctx context.Context, last int) ([]json.RawMessage, error)
 }
 
 // VerifyAudit implements web.Service.
-func (c console) VerifyAudit(ctx context.Context) (web.AuditReport, error) {
-	r, err := audit.Verify(ctx, auditStore(c.bus), nil)
+func (c console) VerifyAudit(ctx context.Context, noted []audit.Head) (web.AuditReport, error) {
+	r, err := c.verifyAudit(ctx, noted...)
 	report := web.AuditReport{Good: err == nil, Entries: r.Entries, Head: r.Head.Hash}
 	var damage *audit.Damage
 	if errors.As(err, &damage) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"edrpipe/pkg/audit"
@@ -22,7 +23,46 @@ func (s *Service) openAudit() error {
 		s.auditKey = []byte(key)
 	}
 	s.audit = audit.New(audit.Config{Store: auditStore(s.bus), Key: s.auditKey})
+	s.heads = audit.Heads(filepath.Join(s.cfg.Data, "audit.heads"))
 	return nil
+}
+
+// noteEvery is how often the end of the audit log is noted outside of it: what
+// is cut off sooner than that after it was written cannot be told.
+const noteEvery = 5 * time.Second
+
+// watchAudit compares the whole log with what this replica noted of it, once,
+// and goes on noting how far it has come.
+func (s *Service) watchAudit(ctx context.Context) {
+	if _, err := s.verifyAudit(ctx); err != nil && ctx.Err() == nil {
+		s.log.Error().Err(err).Msg("the audit log is not what it was: look with pipeline audit verify")
+	}
+	tick := time.NewTicker(noteEvery)
+	defer tick.Stop()
+	for noted := (audit.Head{}); ; {
+		if head := s.audit.Head(); head != noted {
+			if err := s.heads.Note(head); err != nil {
+				s.log.Error().Err(err).Msg("the end of the audit log could not be noted")
+			} else {
+				noted = head
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// verifyAudit compares every hash of the log, and that it has the entries that
+// were noted, here or by people.
+func (s *Service) verifyAudit(ctx context.Context, noted ...audit.Head) (audit.Report, error) {
+	own, err := s.heads.Read()
+	if err != nil {
+		return audit.Report{}, err
+	}
+	return audit.Verify(ctx, auditStore(s.bus), s.auditKey, append(own, noted...)...)
 }
 
 func auditStore(b *bus.Bus) audit.Stream {

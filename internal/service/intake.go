@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/telemetry"
+	"edrpipe/pkg/audit"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/guard"
@@ -27,6 +28,7 @@ type intake struct {
 	correlator *rules.Correlator
 	suppressor *rules.Suppressor
 	guard      *guard.Guard
+	audit      *audit.Log
 	scheduler  *jobs.Scheduler
 	sensors    *resolver
 	dead       *jetstream.DeadLetters
@@ -263,11 +265,19 @@ func (in *intake) job(ctx context.Context, set *rules.Set, m *rules.Match, senso
 	return nil, in.decide(ctx, m, sensor, "limit", drop)
 }
 
-// decide tells the bus that a match made no job, and why.
+// decide tells the bus and the audit log that a match made no job, and why.
 func (in *intake) decide(ctx context.Context, m *rules.Match, sensor int, reason, detail string) error {
 	in.metrics.Decisions.WithLabelValues(m.Rule.ID, reason).Inc()
-	return in.notices.decision(ctx, Decision{
+	d := Decision{
 		Job: jobs.ID(m.Rule.ID, m.Event.Event.ID, sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
 		Sensor: sensor, Host: m.Event.Sensor.Hostname, Reason: reason, Detail: detail, At: time.Now(),
+	}
+	err := in.audit.Append(ctx, audit.Entry{
+		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.notices.server, Sensor: sensor,
+		What: "no job", Reason: reason, Text: detail,
 	})
+	if err != nil {
+		return err
+	}
+	return in.notices.decision(ctx, d)
 }

@@ -61,6 +61,9 @@ func jobSubject(id, what string) string {
 	return "edr.jobs." + bus.Token(id) + "." + what
 }
 
+// jobSubjects names a transition of all jobs.
+func jobSubjects(what string) string { return "edr.jobs.*." + what }
+
 // Decision tells that a match made no job, and why. Job is the id that the job
 // would have had.
 type Decision struct {

@@ -45,6 +45,7 @@ type Service struct {
 	guard     *guard.Guard
 	audit     *audit.Log
 	auditKey  []byte
+	heads     audit.Heads // of the audit log, noted outside of it
 	scheduler *jobs.Scheduler
 	artifacts *artifacts.Store
 	history   *history
@@ -119,7 +120,7 @@ func (s *Service) openIntake(context.Context) (err error) {
 	s.notices = notices{bus: s.bus, server: s.cfg.EDR.Name}
 	s.intake = &intake{
 		rules: s.rules, correlator: &rules.Correlator{State: state}, suppressor: &rules.Suppressor{State: state},
-		guard: s.guard, scheduler: s.scheduler, sensors: &resolver{server: s.edr}, dead: newDeadLetters(s.bus),
+		guard: s.guard, audit: s.audit, scheduler: s.scheduler, sensors: &resolver{server: s.edr}, dead: newDeadLetters(s.bus),
 		notices: s.notices, metrics: s.metrics, tracing: s.tracing, log: s.log, queue: make(chan events.Message, maxBatch), room: &s.room,
 	}
 	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.intake.dead, &s.room, s.log)
@@ -168,6 +169,7 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
 	last.Go(func() error { s.watchGuards(working); return nil })
 	last.Go(func() error { s.findLost(working); return nil })
+	last.Go(func() error { s.watchAudit(working); return nil })
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.scheduler.Run(ctx) })
@@ -180,7 +182,11 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	err := g.Wait()
 	stop()
-	return errors.Join(err, last.Wait())
+	err = errors.Join(err, last.Wait())
+	if head := s.audit.Head(); head != (audit.Head{}) {
+		err = errors.Join(err, s.heads.Note(head))
+	}
+	return err
 }
 
 // Close gives everything back, the last opened first.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,7 +98,59 @@ func (c console) whySensor(ctx context.Context, text string, a *account) error {
 				text = fmt.Sprintf("%s, %s", j.State, explain(x))
 			}
 		}
-		a.add(j.Created, "job "+j.ID, "rule %s: %s", j.Rule, text)
+		whose := "rule " + j.Rule
+		if j.Rule == "" {
+			whose = "by " + j.Submitter
+		}
+		a.add(j.Created, "job "+j.ID, "%s: %s", whose, text)
+	}
+	err = c.decisions(ctx, time.Now().Add(-lately), func(d Decision) {
+		if d.Sensor == id {
+			a.add(d.At, "no job", "rule %s on event %s: %s: %s", d.Rule, d.Event, d.Reason, d.Detail)
+		}
+	})
+	slices.SortStableFunc(a.Lines[1:], func(x, y web.WhyLine) int { return x.At.Compare(y.At) })
+	return err
+}
+
+// decisions visits those that were made in the place of jobs since a time, as
+// long as the bus keeps them.
+func (c console) decisions(ctx context.Context, since time.Time, visit func(Decision)) error {
+	ctx, cancel := context.WithTimeout(ctx, searchFor)
+	defer cancel()
+	consumer, err := c.bus.JetStream().OrderedConsumer(ctx, bus.StreamJobs, natsjs.OrderedConsumerConfig{
+		FilterSubjects: []string{jobSubjects("decision")}, DeliverPolicy: natsjs.DeliverByStartTimePolicy, OptStartTime: &since,
+		InactiveThreshold: 10 * time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	return eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
+		var n struct{ Data Decision }
+		if json.Unmarshal(m.Data(), &n) == nil {
+			visit(n.Data)
+		}
+		return true
+	})
+}
+
+// eachMessage visits what there is, up to searchMost, until visit returns false
+// or the time is over.
+func eachMessage(ctx context.Context, consumer natsjs.Consumer, visit func(natsjs.Msg) bool) error {
+	for n := 0; n < searchMost && ctx.Err() == nil; {
+		batch, err := consumer.FetchNoWait(500)
+		if err != nil {
+			return err
+		}
+		got := 0
+		for m := range batch.Messages() {
+			if got++; !visit(m) {
+				return nil
+			}
+		}
+		if n += got; got == 0 {
+			break
+		}
 	}
 	return nil
 }
@@ -105,6 +158,9 @@ func (c console) whySensor(ctx context.Context, text string, a *account) error {
 // whyEvent finds the event among those still on the bus and asks the rules again.
 func (c console) whyEvent(ctx context.Context, id string, a *account) error {
 	e, err := c.findEvent(ctx, id)
+	if errors.Is(err, web.ErrNotFound) {
+		return c.whyDecidedOn(ctx, id, a, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -129,6 +185,20 @@ func (c console) whyEvent(ctx context.Context, id string, a *account) error {
 		}
 	}
 	return nil
+}
+
+// whyDecidedOn tells the decisions on an event that the bus no longer has;
+// notFound is the error if there are none either.
+func (c console) whyDecidedOn(ctx context.Context, id string, a *account, notFound error) error {
+	err := c.decisions(ctx, time.Time{}, func(d Decision) {
+		if d.Event == id {
+			a.add(d.At, "no job", "rule %s, %s, sensor %d: %s: %s", d.Rule, d.Type, d.Sensor, d.Reason, d.Detail)
+		}
+	})
+	if err == nil && len(a.Lines) == 0 {
+		return notFound
+	}
+	return err
 }
 
 // whyMatch tells what became of a match: a job, or the decision that spoke
@@ -185,27 +255,21 @@ func (c console) findEvent(ctx context.Context, id string) (*events.Event, error
 		return nil, err
 	}
 	decoder := events.Decoder{}
-	for n := 0; n < searchMost; {
-		batch, err := consumer.FetchNoWait(500)
-		if err != nil {
-			return nil, err
+	var found *events.Event
+	err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
+		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
+		if msg.Server == "" {
+			msg.Server = c.cfg.EDR.Name
 		}
-		got := 0
-		for m := range batch.Messages() {
-			got++
-			msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
-			if msg.Server == "" {
-				msg.Server = c.cfg.EDR.Name
-			}
-			for e := range decoder.Events(&msg) {
-				if e != nil && e.Event.ID == id {
-					return e, nil
-				}
+		for e := range decoder.Events(&msg) {
+			if e != nil && e.Event.ID == id {
+				found = e
 			}
 		}
-		if n += got; got == 0 || ctx.Err() != nil {
-			break
-		}
+		return found == nil
+	})
+	if err != nil || found != nil {
+		return found, err
 	}
 	return nil, fmt.Errorf("%w: no job and no event on the bus has the id %s", web.ErrNotFound, id)
 }

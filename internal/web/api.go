@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/audit"
 	"edrpipe/pkg/jobs"
 )
 
@@ -136,8 +137,12 @@ func api(s Service) []route {
 			return s.Audit(r.Context(), n)
 		}, "last"),
 		call("GET", "/api/v1/audit/verify", Admin, "Prove that nothing was changed or taken out of the audit log", func(r *http.Request, _ struct{}) (AuditReport, error) {
-			return s.VerifyAudit(r.Context())
-		}),
+			noted, err := heads(r)
+			if err != nil {
+				return AuditReport{}, err
+			}
+			return s.VerifyAudit(r.Context(), noted)
+		}, "noted"),
 		call("GET", "/api/v1/why", Viewer, "What became of an event, a job or a sensor, and why", func(r *http.Request, _ struct{}) (Why, error) {
 			return s.Why(r.Context(), r.URL.Query().Get("about"))
 		}, "about"),
@@ -185,6 +190,22 @@ func jobQuery(r *http.Request) (JobQuery, error) {
 		}
 	}
 	return q, nil
+}
+
+// heads reads the entries that people noted: 123:ab45…, several parted by commas.
+func heads(r *http.Request) ([]audit.Head, error) {
+	var all []audit.Head
+	for text := range strings.SplitSeq(r.URL.Query().Get("noted"), ",") {
+		if text == "" {
+			continue
+		}
+		h, err := audit.ParseHead(text)
+		if err != nil {
+			return nil, errors.Join(ErrBadRequest, err)
+		}
+		all = append(all, h)
+	}
+	return all, nil
 }
 
 func sensorQuery(r *http.Request) (SensorQuery, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/audit"
 	"edrpipe/pkg/jobs"
 )
 
@@ -76,7 +77,7 @@ func (f *fakeService) Artifact(context.Context, string) (actions.Artifact, io.Re
 func (f *fakeService) Audit(context.Context, int) ([]json.RawMessage, error) {
 	return nil, f.did("audit")
 }
-func (f *fakeService) VerifyAudit(context.Context) (AuditReport, error) {
+func (f *fakeService) VerifyAudit(context.Context, []audit.Head) (AuditReport, error) {
 	return AuditReport{}, f.did("verify")
 }
 func (f *fakeService) Why(context.Context, string) (Why, error) { return Why{}, f.did("why") }

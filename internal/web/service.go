@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/audit"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
@@ -33,8 +34,9 @@ type Service interface {
 	Artifacts(ctx context.Context, q ArtifactQuery) ([]actions.Artifact, error)
 	Artifact(ctx context.Context, id string) (actions.Artifact, io.ReadCloser, error)
 	Audit(ctx context.Context, last int) ([]json.RawMessage, error)
-	// VerifyAudit proves that nothing was changed or taken out of the log.
-	VerifyAudit(ctx context.Context) (AuditReport, error)
+	// VerifyAudit proves that nothing was changed or taken out of the log, and that
+	// it has the entries that were noted.
+	VerifyAudit(ctx context.Context, noted []audit.Head) (AuditReport, error)
 	Why(ctx context.Context, about string) (Why, error)
 	// Notices calls see with each notice on the bus until ctx ends.
 	Notices(ctx context.Context, see func(subject string, body []byte)) error

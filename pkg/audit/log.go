@@ -42,8 +42,9 @@ type Log struct {
 	key   []byte
 	now   func() time.Time
 
-	mu      sync.Mutex // guards waiting
+	mu      sync.Mutex // guards what follows
 	waiting []*write
+	head    Head
 
 	writing sync.Mutex // held by the writer of a block
 }
@@ -118,7 +119,7 @@ func (l *Log) flush(ctx context.Context, batch []*write) error {
 		// An append whose answer was lost. After a conflict it is another replica's,
 		// however alike: that one was surely not ours.
 		if sent != nil && !errors.Is(failed, ErrConflict) && bytes.Equal(last, sent) {
-			return nil
+			return l.reached(sent)
 		}
 		block, err := l.block(last, batch)
 		if err != nil {
@@ -126,7 +127,7 @@ func (l *Log) flush(ctx context.Context, batch []*write) error {
 		}
 		sent = block
 		if failed = l.store.Append(ctx, block, position); failed == nil {
-			return nil
+			return l.reached(block)
 		}
 		if err := pause(ctx, min(time.Duration(attempt)*5*time.Millisecond, 100*time.Millisecond)); err != nil {
 			return fmt.Errorf("audit log: %w (%w)", failed, err)
@@ -135,18 +136,42 @@ func (l *Log) flush(ctx context.Context, batch []*write) error {
 	return fmt.Errorf("audit log: not written after %d attempts: %w", attempts, failed)
 }
 
+// reached remembers how far the log has come.
+func (l *Log) reached(block []byte) error {
+	h, err := headOf(l.key, block)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.head = h
+	return nil
+}
+
+// Head is the last entry that this Log has written; zero: none.
+func (l *Log) Head() Head {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.head
+}
+
+// headOf is the last entry of a block; that of an empty one is zero.
+func headOf(key, block []byte) (Head, error) {
+	if len(block) == 0 {
+		return Head{}, nil
+	}
+	lines := bytes.Split(bytes.TrimSuffix(block, []byte("\n")), []byte("\n"))
+	e, hash, err := parse(key, lines[len(lines)-1])
+	return Head{Seq: e.Seq, Hash: hash}, err
+}
+
 // block chains the batch's entries to the last line of the block before.
 func (l *Log) block(last []byte, batch []*write) ([]byte, error) {
-	var seq uint64
-	prev := ""
-	if len(last) > 0 {
-		lines := bytes.Split(bytes.TrimSuffix(last, []byte("\n")), []byte("\n"))
-		e, hash, err := parse(l.key, lines[len(lines)-1])
-		if err != nil {
-			return nil, fmt.Errorf("audit log cannot be continued, its end is damaged: %w", err)
-		}
-		seq, prev = e.Seq, hash
+	head, err := headOf(l.key, last)
+	if err != nil {
+		return nil, fmt.Errorf("audit log cannot be continued, its end is damaged: %w", err)
 	}
+	seq, prev := head.Seq, head.Hash
 	var block []byte
 	for _, w := range batch {
 		seq++
