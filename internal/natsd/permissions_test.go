@@ -93,6 +93,17 @@ func TestShippedPermissions(t *testing.T) {
 			return err
 		}
 	}
+	sub, err := service.Conn().Subscribe("edrpipe.api.>", func(m *nats.Msg) { _ = m.Respond([]byte("{}")) }) // unanswered, the test fails
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // ends with the connection too
+	call := func(b *bus.Bus, subject string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := b.Conn().RequestWithContext(ctx, subject, []byte("{}"))
+			return err
+		}
+	}
 	for _, tc := range []struct {
 		name    string
 		do      func(context.Context) error
@@ -149,6 +160,8 @@ func TestShippedPermissions(t *testing.T) {
 			_, err = c.Next(jetstream.FetchMaxWait(2 * time.Second))
 			return err
 		}, true},
+		{"reader calls the service", call(reader, "edrpipe.api.post.jobs.j.answer"), true},
+		{"ingest calls the service", call(ingest, "edrpipe.api.post.jobs.j.answer"), false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			wait := 5 * time.Second

@@ -45,8 +45,9 @@ func (c console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, error
 	}
 	slices.Reverse(found)
 	lines := make([]web.JobLine, len(found))
-	for i, j := range found {
-		lines[i] = line(j)
+	for i, x := range c.scheduler.Reasons(found) {
+		lines[i] = line(x.Job)
+		lines[i].Reason, lines[i].Detail = x.Reason, x.Detail
 	}
 	return lines, nil
 }

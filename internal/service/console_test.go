@@ -25,7 +25,7 @@ var manyJobs = flag.Int("many-jobs", 2_000, "live jobs in TestListsOfManyAreShor
 func TestListsOfManyAreShort(t *testing.T) {
 	const sensors = 10_000
 	sim := edrsim.New(edrsim.Config{Sensors: sensors}).Start()
-	defer sim.Close()
+	t.Cleanup(sim.Close)
 	dir := t.TempDir()
 	for name, text := range map[string]string{"token": sim.Token, "rules.yaml": "rules:\n  - id: r\n    title: none\n    on: registry\n    when: reg.path == \"x\"\n    steps:\n      - uses: list_processes\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

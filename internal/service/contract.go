@@ -7,6 +7,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"edrpipe/internal/web"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/jobs"
 )
@@ -38,6 +39,7 @@ func channels() []channel {
 		{"results", "edr.results.{rule}.{job}", "What came of each job, once; rule is manual for jobs of people.", "send", []message{{"result", "A job has ended.", typeResult, reflect.TypeFor[jobs.ResultNotice]()}}},
 		{"published", "edr.published.{subject}", "What the action publish says; its body is the rule author's.", "send", []message{{"published", "What a rule published.", typePublished, nil}}},
 		{"audit", "edr.audit", "The hash-linked log: blocks of lines, each a hash, a blank and an entry as JSON. Read it with pipeline audit.", "send", []message{{"auditEntry", "One entry, as in each line.", "", reflect.TypeFor[audit.Entry]()}}},
+		{"calls", "edrpipe.api.{method}.{path}", "Calls of the HTTP API as NATS requests: the path below /api/v1/ with dots for slashes, the body as over HTTP, a header Authorization with Bearer and a user's token, and a header Query where the call has one. The reply's header Status is the HTTP status. An approval is answered at edrpipe.api.post.jobs.{job}.answer.", "receive", []message{{"answer", "An answer to an approval.", "", reflect.TypeFor[web.Answer]()}}},
 	}
 }
 

@@ -35,7 +35,7 @@ func TestKilledWithJobsQueued(t *testing.T) {
 	}
 	const sensors, total = 8, 200
 	sim := edrsim.New(edrsim.Config{Sensors: sensors, TimeScale: 20, CheckIn: 20 * time.Second, Fleet: fleet(sensors, time.Second)}).Start()
-	defer sim.Close()
+	t.Cleanup(sim.Close)
 	p := newPlace(t, sim, runOnEveryStart, "")
 	c := p.start()
 	var lines []string

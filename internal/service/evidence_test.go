@@ -17,7 +17,7 @@ import (
 func TestAuditLogThatWasExchanged(t *testing.T) {
 	t.Parallel()
 	sim := edrsim.New(edrsim.Config{Sensors: 1}).Start()
-	defer sim.Close()
+	t.Cleanup(sim.Close)
 	p := newPlace(t, sim, listProcesses, "")
 	p.write("audit.key", "only-for-this-test")
 	p.write("pipeline.yaml", p.read("pipeline.yaml")+"audit_key_file: "+filepath.Join(p.dir, "audit.key")+"\n")
@@ -72,7 +72,7 @@ func TestAuditLogThatWasExchanged(t *testing.T) {
 func TestWhyNothingWasDone(t *testing.T) {
 	t.Parallel()
 	sim := edrsim.New(edrsim.Config{Sensors: 2, CheckIn: 20 * time.Millisecond}).Start()
-	defer sim.Close()
+	t.Cleanup(sim.Close)
 	p := newPlace(t, sim, listProcesses, "")
 	p.write("guards.yaml", "protected: [ { name: crown, sensors: sensor.id == 2, deny: [list_processes], why: not this one } ]\n")
 	p.write("pipeline.yaml", p.read("pipeline.yaml")+"guards: "+filepath.Join(p.dir, "guards.yaml")+"\n")

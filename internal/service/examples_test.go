@@ -91,7 +91,7 @@ func TestExamplesAct(t *testing.T) {
 		fleet = append(fleet, c.sensor)
 	}
 	sim := edrsim.New(edrsim.Config{Fleet: fleet, CheckIn: 20 * time.Millisecond}).Start()
-	defer sim.Close()
+	t.Cleanup(sim.Close)
 	files := t.TempDir()
 	copyExamples(t, examples.Scripts, "scripts", files)
 	p := newPlace(t, sim, listProcesses, "scripts: "+files)

@@ -162,7 +162,7 @@ func (s *Service) Run(ctx context.Context) error {
 	working, stop := context.WithCancel(base)
 	defer stop()
 	last.Go(func() error { s.intake.run(working); return nil })
-	last.Go(func() error { return s.guard.Watch(working) })
+	last.Go(func() error { return s.guard.Watch(working, s.stopped) })
 	last.Go(func() error { return s.rules.live.Watch(working) })
 	last.Go(func() error { s.gauges(working); return nil })
 	last.Go(func() error { s.watchDisk(working); return nil })
@@ -179,6 +179,7 @@ func (s *Service) Run(ctx context.Context) error {
 	})
 	if s.web != nil {
 		g.Go(func() error { return s.web.Serve(ctx) })
+		g.Go(func() error { return s.serveCalls(ctx) })
 	}
 	err := g.Wait()
 	stop()
@@ -187,6 +188,17 @@ func (s *Service) Run(ctx context.Context) error {
 		err = errors.Join(err, s.heads.Note(head))
 	}
 	return err
+}
+
+// stopped has the scheduler start nothing while people have stopped everything,
+// or while the switch cannot be read: jobs keep their place in line, and go on at
+// once after that.
+func (s *Service) stopped(why error) {
+	if why != nil {
+		s.scheduler.Pause(why.Error())
+		return
+	}
+	s.scheduler.Resume()
 }
 
 // Close gives everything back, the last opened first.

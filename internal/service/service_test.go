@@ -98,7 +98,7 @@ rules:
 func TestWhatArrivesIsAccountedFor(t *testing.T) {
 	t.Parallel()
 	sim := edrsim.New(edrsim.Config{Sensors: 2, CheckIn: 20 * time.Millisecond}).Start()
-	defer sim.Close()
+	t.Cleanup(sim.Close)
 	r := newPlace(t, sim, listProcesses, "").run()
 	same := start(1, 7)
 	nobody := `{"type":"ingress.event.procstart","timestamp":` + fmt.Sprint(time.Now().Unix()) + `,"pid":9,"path":"c:\\temp\\evil.exe","cb_server":"sim"}`
@@ -185,7 +185,7 @@ func TestEveryJobEnds(t *testing.T) {
 func TestGuardsReloadWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	sim := edrsim.New(edrsim.Config{Sensors: 1, CheckIn: 20 * time.Millisecond}).Start()
-	defer sim.Close()
+	t.Cleanup(sim.Close)
 	p := newPlace(t, sim, listProcesses, "")
 	const protect = "protected: [ { name: all, sensors: \"true\", deny: [list_processes] } ]\n"
 	p.write("guards.yaml", protect)
@@ -200,4 +200,37 @@ func TestGuardsReloadWholeOrNotAtAll(t *testing.T) {
 	}
 	p.write("guards.yaml", "budgets: [ { name: few, actions: [list_processes], times: 5, per: 1h } ]\n")
 	await(t, 10*time.Second, "the new guards", func() bool { return len(r.guard.Policy().Budgets) == 1 })
+}
+
+// Under a stop jobs keep their place in line and say why they wait; after it they
+// go on at once, not when somebody looks at them again.
+func TestStopKeepsTheLine(t *testing.T) {
+	t.Parallel()
+	sim := edrsim.New(edrsim.Config{Sensors: 1, CheckIn: 20 * time.Millisecond}).Start()
+	t.Cleanup(sim.Close)
+	r := newPlace(t, sim, listProcesses, "").run()
+	c, ada := console{r.Service}, web.User{Name: "ada"}
+	if err := c.Stop(t.Context(), ada, "somebody is looking"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, 20*time.Second, "the stop", func() bool { return strings.Contains(r.scheduler.Stats().Paused, "by ada") })
+	r.publish(start(1, 7))
+	await(t, 20*time.Second, "a job", func() bool { return len(r.jobs("live")) == 1 })
+	waiting := r.jobs("live")[0]
+	if waiting.State != jobs.Queued || waiting.Reason != jobs.ReasonPaused || !strings.Contains(waiting.Detail, "by ada: somebody is looking") {
+		t.Errorf("the job is %s: %s: %s", waiting.State, waiting.Reason, waiting.Detail)
+	}
+	if err := c.Resume(t.Context(), ada, ""); err != nil {
+		t.Fatal(err)
+	}
+	await(t, 20*time.Second, "its end", func() bool { return len(r.jobs("ended")) == 1 })
+	j, err := r.scheduler.Get(t.Context(), waiting.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range j.History {
+		if tr.Reason == jobs.Reason("stopped") {
+			t.Errorf("it was parked, to be looked at later: %+v", j.History)
+		}
+	}
 }

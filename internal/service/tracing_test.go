@@ -69,7 +69,7 @@ func TestTraceFromEventToCommand(t *testing.T) {
 	srv := httptest.NewServer(o)
 	defer srv.Close()
 	sim := edrsim.New(edrsim.Config{Sensors: 1, CheckIn: 20 * time.Millisecond}).Start()
-	defer sim.Close()
+	t.Cleanup(sim.Close)
 	p := newPlace(t, sim, listProcesses, "")
 	appendTo(t, filepath.Join(p.dir, "pipeline.yaml"), "\ntracing: { endpoint: "+srv.URL+" }\n")
 	t.Run("the service", func(t *testing.T) {

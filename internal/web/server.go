@@ -42,6 +42,7 @@ type Server struct {
 	auth     *auth
 	listener net.Listener
 	http     *http.Server
+	calls    http.Handler // of the API, for Call
 
 	organisation *organisation // nil: tokens only
 }
@@ -68,6 +69,7 @@ func Listen(c Config) (*Server, error) {
 	if c.OIDC != nil {
 		s.organisation = &organisation{OIDC: *c.OIDC}
 	}
+	s.calls = s.callRoutes()
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	return s, nil
 }

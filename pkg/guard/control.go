@@ -191,8 +191,13 @@ const (
 	watchStale = 5 * time.Second
 )
 
-// Watch keeps what Stopped answers fresh until ctx ends.
-func (g *Guard) Watch(ctx context.Context) error {
+// Watch keeps what Stopped answers fresh until ctx ends. told, if not nil, is told
+// each answer that differs from the one before.
+func (g *Guard) Watch(ctx context.Context, told func(stopped error)) error {
+	if told == nil {
+		told = func(error) {}
+	}
+	last := "nothing yet"
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -203,6 +208,10 @@ func (g *Guard) Watch(ctx context.Context) error {
 			g.seen.Store(&observed{c.Stop, g.now()})
 		} else if ctx.Err() == nil {
 			g.log.Warn().Err(err).Msg("stop switch cannot be read")
+		}
+		if now := g.Stopped(); fmt.Sprint(now) != last {
+			told(now)
+			last = fmt.Sprint(now)
 		}
 		select {
 		case <-ctx.Done():

@@ -96,7 +96,7 @@ func (g *Guard) Admit(ctx context.Context, a Ask) Verdict {
 		return g.undecided(err)
 	}
 	if c.Stop != nil {
-		return Verdict{Decision: Hold, Reason: Stopped, Guard: c.Stop.By, Detail: c.Stop.Why}
+		return Verdict{Decision: Hold, Reason: Stopped, Guard: c.Stop.By, Detail: c.Stop.Why, Until: g.now().Add(time.Second)}
 	}
 	if v := first(a, p, denied); v.Decision != Allow {
 		return v

@@ -340,7 +340,11 @@ func TestStopIsSeenWithinASecond(t *testing.T) {
 		g, other := newGuard(t, store, time.Now), newGuard(t, store, time.Now)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); _ = other.Watch(ctx) }()
+		var told []bool
+		go func() {
+			defer close(done)
+			_ = other.Watch(ctx, func(stopped error) { told = append(told, stopped != nil) })
+		}()
 		synctest.Wait()
 		if err := other.Stopped(); err != nil {
 			t.Errorf("before: %v", err)
@@ -369,6 +373,9 @@ func TestStopIsSeenWithinASecond(t *testing.T) {
 		}
 		cancel()
 		<-done
+		if want := []bool{false, true, false, true}; !slices.Equal(told, want) {
+			t.Errorf("told of stops: %v, want %v", told, want)
+		}
 	})
 }
 

@@ -12,6 +12,9 @@ func (s *Scheduler) dispatch(ctx, support context.Context) error {
 	var visits sync.WaitGroup
 	work, force := context.WithCancelCause(support)
 	defer force(nil)
+	late, over := context.WithCancel(context.WithoutCancel(ctx))
+	defer over()
+	s.late = late
 	for ctx.Err() == nil && support.Err() == nil {
 		next := s.startVisits(work, &visits)
 		timer := time.NewTimer(untilNext(next))
@@ -29,11 +32,17 @@ func (s *Scheduler) dispatch(ctx, support context.Context) error {
 		signal(v.poke)
 	}
 	s.mu.Unlock()
-	grace := time.AfterFunc(s.cfg.Grace, func() { force(errShutdown) })
+	grace := time.AfterFunc(s.cfg.Grace-farewell(s.cfg.Grace), func() { force(errShutdown) })
+	end := time.AfterFunc(s.cfg.Grace, over)
 	visits.Wait()
 	grace.Stop()
+	end.Stop()
 	return nil
 }
+
+// farewell is the part of the grace that is kept for closing the sessions of steps
+// that did not end in the rest of it.
+func farewell(grace time.Duration) time.Duration { return min(grace/4, 2*time.Second) }
 
 // untilNext is how long the dispatcher may sleep.
 func untilNext(next time.Time) time.Duration {

@@ -46,7 +46,26 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 		return x, nil
 	}
 	s.explainWaiting(&x, e, time.Now())
+	if x.Reason == ReasonSlot {
+		x.Ahead = s.ahead(e, time.Now())
+		x.Detail += fmt.Sprintf("; %d sensors come first", x.Ahead)
+	}
 	return x, nil
+}
+
+// Reasons tells what each job of a list waits for, without its place in line.
+func (s *Scheduler) Reasons(list []*Job) []Explanation {
+	all := make([]Explanation, len(list))
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, j := range list {
+		all[i] = Explanation{Job: j, Reason: j.Reason, Detail: j.Detail, Next: j.WakeAt}
+		if e := s.queue.jobs[j.ID]; e != nil && (j.State == Queued || j.State == Parked) {
+			s.explainWaiting(&all[i], e, now)
+		}
+	}
+	return all
 }
 
 // explainWaiting finds the first thing that keeps a queued or parked job from
@@ -86,8 +105,7 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *entry, now time.Time) {
 	case !until.IsZero():
 		because(ReasonServer, until, "the EDR server refuses sessions: %s", s.pressure.reason())
 	case e.session && free <= 0:
-		x.Ahead = s.ahead(e, now)
-		because(ReasonSlot, time.Time{}, "every session slot is taken; %d sensors come first", x.Ahead)
+		because(ReasonSlot, time.Time{}, "every session slot is taken")
 	default:
 		because("", time.Time{}, "it starts now")
 	}

@@ -36,6 +36,7 @@ type Scheduler struct {
 	waiters   map[string][]chan struct{}
 	unseen    map[string]bool // live jobs that a new watch has not shown yet
 	paused    string          // why; "" when it is not
+	late      context.Context // set before the first visit; ends with the grace of a shutdown
 	stopping  bool
 	ready     bool
 	running   bool

@@ -1,0 +1,61 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+	"golang.org/x/sync/errgroup"
+
+	"edrpipe/internal/web"
+)
+
+// Calls of the API over the bus: edrpipe.api.<method>.<path with dots>.
+const (
+	callsPrefix  = "edrpipe.api."
+	callsVersion = "1.0.0"
+	callsAtOnce  = 8
+)
+
+// serveCalls answers calls of the API that come as NATS requests until ctx ends,
+// so that an approval can be answered by whoever reaches the bus and has a
+// token. One replica answers each.
+func (s *Service) serveCalls(ctx context.Context) error {
+	var answering errgroup.Group
+	answering.SetLimit(callsAtOnce)
+	service, err := micro.AddService(s.bus.Conn(), micro.Config{
+		Name: "edrpipe", Version: callsVersion, Description: "The API of edrpipe", QueueGroup: "edrpipe",
+		Endpoint: &micro.EndpointConfig{
+			Subject: callsPrefix + ">",
+			Handler: micro.HandlerFunc(func(r micro.Request) {
+				answering.Go(func() error { s.answerCall(ctx, r); return nil })
+			}),
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("calls over the bus: %w", err)
+	}
+	<-ctx.Done()
+	_ = service.Stop() // fails only with the connection, which ends it too
+	return answering.Wait()
+}
+
+func (s *Service) answerCall(ctx context.Context, r micro.Request) {
+	method, path, _ := strings.Cut(strings.TrimPrefix(r.Subject(), callsPrefix), ".")
+	token := strings.TrimPrefix(r.Headers().Get("Authorization"), "Bearer ")
+	status, reply := s.web.Call(ctx, web.Call{
+		Method: strings.ToUpper(method), Path: strings.ReplaceAll(path, ".", "/"),
+		Query: r.Headers().Get("Query"), Token: token, Body: r.Data(),
+	})
+	if most := s.bus.Conn().MaxPayload(); int64(len(reply)) > most {
+		status, reply = http.StatusRequestEntityTooLarge, fmt.Appendf(nil, `{"error":"the answer has %d bytes, a message may have %d: ask for less, or over HTTP"}`, len(reply), most)
+	}
+	header := nats.Header{"Status": {strconv.Itoa(status)}, "Content-Type": {"application/json"}}
+	if err := r.Respond(reply, micro.WithHeaders(micro.Headers(header))); err != nil {
+		s.log.Warn().Err(err).Str("subject", r.Subject()).Msg("a call over the bus could not be answered")
+	}
+}
