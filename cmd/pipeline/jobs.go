@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -101,12 +102,25 @@ func showJob(w io.Writer, p web.JobPage) {
 		if !s.Ended.IsZero() {
 			took = s.Ended.Sub(s.Started).Round(time.Millisecond).String()
 		}
-		t.AppendRow(table.Row{s.ID, s.Uses, colored(w, s.State), took, text.Trim(printable(firstOf(s.Error, string(s.Output))), 90)})
+		t.AppendRow(table.Row{s.ID, s.Uses, colored(w, s.State), took, text.Trim(printable(whatOf(s)), 90)})
 	}
 	t.Render()
 	for _, a := range p.Artifacts {
 		fmt.Fprintf(w, "artifact %s: %s, %d bytes; get it with `pipeline artifacts get %s`\n", a.ID, printable(a.Path), a.Size, a.ID)
 	}
+}
+
+// whatOf tells of a step what came of it; of one that shadow mode kept from
+// acting, with what it would have acted.
+func whatOf(s jobs.StepRecord) string {
+	if s.State == jobs.StepSkipped && s.Reason != "" {
+		args, err := json.Marshal(s.Args)
+		if err != nil || len(s.Args) == 0 {
+			args = nil
+		}
+		return strings.TrimSpace(fmt.Sprintf("%s: %s %s", s.Reason, s.Error, args))
+	}
+	return firstOf(s.Error, string(s.Output))
 }
 
 func sensorName(j web.JobLine) string {

@@ -30,7 +30,7 @@ func (a admission) ask(q jobs.Asked) guard.Ask {
 	ask := guard.Ask{
 		Job: q.Job.ID, Step: q.Step.ID, Item: q.Item, Rule: q.Job.Rule, RulePath: a.rules.path(q.Job.Rule),
 		Submitter: q.Job.Submitter, Shadow: q.Job.Mode == string(guard.Shadow),
-		Action: q.Spec.Name, Destructive: q.Spec.Destructive, Undo: q.Job.Undoes(),
+		Action: q.Spec.Name, Destructive: q.Spec.Destructive, Undo: q.Job.Undoes(), Pending: q.Pending,
 		Args: q.Args, Sensor: q.Sensor, Event: q.Job.Event,
 	}
 	for _, asked := range q.Job.Approvals {

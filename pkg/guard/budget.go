@@ -63,7 +63,8 @@ func (l ledger) frees(per time.Duration) time.Time {
 }
 
 // spend takes the step's unit from each budget that it falls under. It looks at
-// all of them first, so that a step which is held does not use others up.
+// all of them first, so that a step which is held does not use others up. A step
+// that people have yet to agree to spends nothing: perhaps they never do.
 func (g *Guard) spend(ctx context.Context, a Ask, p *Policy) Verdict {
 	if a.Undo {
 		return Verdict{}
@@ -71,6 +72,9 @@ func (g *Guard) spend(ctx context.Context, a Ask, p *Policy) Verdict {
 	g.budgets.Lock()
 	defer g.budgets.Unlock()
 	for _, dry := range []bool{true, false} {
+		if !dry && a.Pending {
+			break
+		}
 		for _, l := range p.Budgets {
 			if !lists(l.Actions, a) {
 				continue

@@ -451,3 +451,27 @@ func TestWords(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// What people have yet to agree to is looked at and spends nothing; when the
+// budget is used up by then, they are not asked in vain.
+func TestPendingSpendsNothing(t *testing.T) {
+	g := newGuard(t, &Memory{}, at(monday))
+	pending := isolate(1, "Office")
+	pending.Pending = true
+	for i := range 100 {
+		pending.Sensor.ID = i + 1
+		if v := g.Admit(t.Context(), pending); v.Decision != Allow {
+			t.Fatalf("asked about sensor %d: %+v", i+1, v)
+		}
+	}
+	var last Verdict
+	for i := 0; i < 100 && last.Decision == Allow; i++ {
+		last = g.Admit(t.Context(), isolate(1000+i, "Office"))
+	}
+	if last.Reason != Budget {
+		t.Fatalf("the budget is never used up: %+v", last)
+	}
+	if v := g.Admit(t.Context(), pending); v.Reason != Budget {
+		t.Errorf("asked with the budget used up: %+v", v)
+	}
+}

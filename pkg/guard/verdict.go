@@ -20,6 +20,7 @@ type Ask struct {
 	Action      string
 	Destructive bool // the action changes the endpoint or its server
 	Undo        bool // it takes back what an earlier step did
+	Pending     bool // people have yet to agree, as the rule wants: asked again before it acts
 	Args        map[string]any
 
 	Sensor  edr.Sensor    // as its server knows it; at enqueue perhaps the id alone

@@ -73,6 +73,9 @@ type Asked struct {
 	Spec   actions.Spec
 	Args   map[string]any // evaluated
 	Sensor edr.Sensor
+	// Pending: people have not agreed yet, as the step's own approval wants. It is
+	// asked about again before it acts.
+	Pending bool
 }
 
 // Verdict is the answer of Admit; the zero value allows.

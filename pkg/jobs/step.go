@@ -235,7 +235,12 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 		case err != nil:
 			return &halt{move: move{to: Queued, reason: ReasonUnknownState, detail: err.Error()}, off: err}, false
 		}
-		v := x.s.cfg.Admit(ctx, Asked{Job: x.snapshot(), Step: st, Item: r.Item, Spec: spec, Args: r.Args, Sensor: info})
+		asked := Asked{Job: x.snapshot(), Step: st, Item: r.Item, Spec: spec, Args: r.Args, Sensor: info}
+		if ask != nil {
+			own := x.approval(st, r.Item, ask)
+			asked.Pending = own == nil || !own.Granted
+		}
+		v := x.s.cfg.Admit(ctx, asked)
 		switch {
 		case v.Decision == Deny:
 			return refuse(StepFailed, ReasonDenied, v.Detail)

@@ -1,9 +1,11 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -216,6 +218,33 @@ func TestHeldJobWaitsForPeople(t *testing.T) {
 		if n := srv.seen().ran[key(1, "create process", "asked")]; n != 2 {
 			t.Errorf("the step ran %d times, want 2", n)
 		}
+	})
+}
+
+// Guards learn whether people have yet to agree, so that they count only what acts.
+func TestGuardsAreToldWhatIsPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newFakeServer(10)
+		srv.add(1, 30*time.Second)
+		var pending []bool
+		s, stop := start(t, Config{Server: srv, Admit: func(_ context.Context, q Asked) Verdict {
+			pending = append(pending, q.Pending)
+			return Verdict{}
+		}})
+		st := step("test_read", "x")
+		st.Approval = &actions.Approval{From: []string{"leads"}}
+		j := chain(1, st)
+		enqueue(t, s, j)
+		time.Sleep(10 * time.Minute)
+		if _, err := s.Approve(t.Context(), j.ID, Answer{By: "ann", Groups: []string{"leads"}, Allow: true}); err != nil {
+			t.Fatal(err)
+		}
+		wantEnd(t, s, j.ID, Succeeded)
+		stop()
+		if want := []bool{true, false}; !slices.Equal(pending, want) {
+			t.Errorf("pending = %v, want %v", pending, want)
+		}
+		time.Sleep(10 * time.Minute) // what the sensor still does
 	})
 }
 
