@@ -62,6 +62,7 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 		"nothing left to use":  {flags: map[string]string{"edr.sessions": "1", "edr.reserve": "1"}, want: []string{"edr.reserve", "--edr.reserve"}},
 		"not one of the words": {file: "log:\n  level: loud\n", want: []string{"pipeline.yaml:2:10", "loud", "debug, info, warn, error"}},
 		"not a word, by flag":  {flags: map[string]string{"log.level": "loud"}, want: []string{"log.level", "--log.level", "debug, info, warn, error"}},
+		"a bus for anybody":    {file: "bus:\n  listen: 127.0.0.1:4222\n", want: []string{"bus.listen", "pipeline.yaml:2", "bus.user and bus.password_file"}},
 		"several at once":      {file: "x: 1\ny: 2\n", want: []string{":1:1", ":2:1"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -144,6 +144,9 @@ func (c Config) check(origins Origins) error {
 	if c.Bus.URL != "" && c.Bus.Listen != "" {
 		bad("bus.listen", "is for the embedded bus, and bus.url names an external one")
 	}
+	if c.Bus.Listen != "" && (c.Bus.User == "" || c.Bus.Password == "") {
+		bad("bus.listen", "a bus that listens needs bus.user and bus.password_file")
+	}
 	if c.Bus.Replicas < 1 || c.Bus.Replicas > 5 {
 		bad("bus.replicas", "must be from 1 to 5")
 	}

@@ -36,6 +36,8 @@ func isInterpreter(program string) bool {
 	return slices.Contains([]string{
 		"cmd", "powershell", "pwsh", "wscript", "cscript", "mshta", "rundll32", "regsvr32", "wmic", "msiexec",
 		"sh", "bash", "dash", "zsh", "ksh", "fish", "env", "xargs", "sudo", "find", "awk", "perl", "ruby", "osascript", "node", "php",
+		"forfiles", "schtasks", "at", "pcalua", "conhost", "wsl", "start", "msbuild",
+		"busybox", "nice", "ionice", "timeout", "nohup", "setsid", "doas", "su", "ssh", "gawk", "mawk", "watch", "parallel", "lua", "tclsh",
 	}, name) || strings.HasPrefix(name, "python")
 }
 

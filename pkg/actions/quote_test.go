@@ -165,3 +165,32 @@ func TestQuoteRefusesProgramsThatBreakOut(t *testing.T) {
 		t.Error("a line longer than Windows takes is let through")
 	}
 }
+
+// PowerShell takes more than the hyphen for the begin of a parameter's name.
+func TestScriptArgumentsAreNoOptions(t *testing.T) {
+	for _, c := range []struct {
+		file, arg string
+		fine      bool
+	}{
+		{`c:\t\a.ps1`, "plain", true},
+		{`c:\t\a.ps1`, "a-b", true},
+		{`c:\t\a.ps1`, "-Force", false},
+		{`c:\t\a.ps1`, "\u2013Force", false},
+		{`c:\t\a.ps1`, "\u2014Force", false},
+		{`c:\t\a.ps1`, "\u2015Force", false},
+		{`c:\t\a.vbs`, "//E:x", false},
+		{`c:\t\a.vbs`, "-x", true},
+	} {
+		if _, err := scriptLine(edr.Windows, c.file, nil, []string{c.arg}); (err == nil) != c.fine {
+			t.Errorf("%s %q: %v", c.file, c.arg, err)
+		}
+	}
+}
+
+func TestEventTextIsNoCommandOfAnotherProgram(t *testing.T) {
+	for _, program := range []string{`c:\windows\system32\forfiles.exe`, "/usr/bin/timeout", "/bin/nice", `C:\Windows\System32\SCHTASKS.EXE `, "/usr/bin/ssh"} {
+		if err := (CreateProcessParams{Program: program, Args: []string{"calc"}}).Validate(); err == nil {
+			t.Errorf("%s takes text of an event", program)
+		}
+	}
+}

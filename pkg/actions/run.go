@@ -64,33 +64,37 @@ func runScript(ctx context.Context, t *Task, p RunParams) (ProcessOutput, error)
 func scriptLine(os edr.OS, remote string, flags, args []string) (string, error) {
 	program, before, options := interpreter(os, remote)
 	for _, arg := range args {
-		if options != "" && strings.HasPrefix(arg, options) {
+		if slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(arg, o) }) {
 			return "", fmt.Errorf("run %q: argument %q would be read as an option; fixed options go in flags", remote, shorten(arg))
 		}
 	}
 	return Quote(os, program, slices.Concat(before, flags, args)...)
 }
 
+// dashes begin a parameter's name in PowerShell: the hyphen, and what word
+// processors make of it.
+var dashes = []string{"-", "\u2013", "\u2014", "\u2015"}
+
 // interpreter says what runs a file, the arguments before the script's own, and
 // how an argument begins that the interpreter would take for an option even
 // after the script's name.
-func interpreter(os edr.OS, remote string) (program string, before []string, options string) {
+func interpreter(os edr.OS, remote string) (program string, before []string, options []string) {
 	ext := path.Ext(remote)
 	if os == edr.Windows {
 		switch ext {
 		case ".ps1":
 			return `c:\windows\system32\windowspowershell\v1.0\powershell.exe`,
-				[]string{"-NoLogo", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", remote}, "-"
+				[]string{"-NoLogo", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-File", remote}, dashes
 		case ".vbs", ".js":
-			return `c:\windows\system32\cscript.exe`, []string{"//NoLogo", "//B", remote}, "//"
+			return `c:\windows\system32\cscript.exe`, []string{"//NoLogo", "//B", remote}, []string{"//"}
 		}
-		return remote, nil, "" // a program, or a batch file, which Quote knows
+		return remote, nil, nil // a program, or a batch file, which Quote knows
 	}
 	switch ext {
 	case ".py":
-		return "/usr/bin/python3", []string{remote}, ""
+		return "/usr/bin/python3", []string{remote}, nil
 	case ".bash":
-		return "/bin/bash", []string{remote}, ""
+		return "/bin/bash", []string{remote}, nil
 	}
-	return "/bin/sh", []string{remote}, "" // an uploaded file is not executable
+	return "/bin/sh", []string{remote}, nil // an uploaded file is not executable
 }
