@@ -192,9 +192,6 @@ func (s *Service) openJobs(ctx context.Context) error {
 		Sessions: c.EDR.Sessions - c.EDR.Reserve, Turn: c.Jobs.Turn, Linger: c.Jobs.Linger, Poll: c.EDR.SensorPoll, Wait: c.Jobs.Offline, Grace: c.Grace, Beat: c.Jobs.TakeOver / 5,
 		Prepare: s.prepare, Admit: admission{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
 	})
-	if err == nil {
-		s.scheduler.Pause("the stop switch has not been read yet") // see stopped
-	}
 	return err
 }
 

@@ -190,15 +190,12 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
-// stopped has the scheduler start nothing while people have stopped everything,
-// or while the switch cannot be read: jobs keep their place in line, and go on at
-// once after that.
+// stopped wakes the scheduler when a stop is over: while it asks the guard it
+// starts nothing, and jobs keep their place in line.
 func (s *Service) stopped(why error) {
-	if why != nil {
-		s.scheduler.Pause(why.Error())
-		return
+	if why == nil {
+		s.scheduler.Resume()
 	}
-	s.scheduler.Resume()
 }
 
 // Close gives everything back, the last opened first.
