@@ -22,21 +22,25 @@ import (
 // The set is whole or there is none: then the error is strictyaml.Problems with
 // everything that is wrong in all of the files.
 func Load(paths ...string) (*Set, error) {
-	files, problems := ruleFiles(paths)
-	if len(problems) > 0 {
-		return nil, problems.Sort()
+	l, files := load(paths)
+	if err := l.problems.Err(); err != nil {
+		return nil, l.problems.Sort()
 	}
-	l := &loader{lists: &Lists{values: map[string]map[string]bool{}, files: map[string]string{}}}
+	return l.set(files), nil
+}
+
+// load reads and compiles what the paths name; what is wrong is in the loader's
+// problems.
+func load(paths []string) (l *loader, files []string) {
+	l = &loader{lists: &Lists{values: map[string]map[string]bool{}, files: map[string]string{}}}
+	files, l.problems = ruleFiles(paths)
 	for _, dir := range directories(files) {
 		l.problems = append(l.problems, l.lists.read(dir)...)
 	}
 	l.read(files)
 	l.compile()
 	l.together()
-	if err := l.problems.Err(); err != nil {
-		return nil, l.problems.Sort()
-	}
-	return l.set(files), nil
+	return l, files
 }
 
 // Source is where a Set came from. That of a set made by NewSet is empty.

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"edrpipe/pkg/strictyaml"
@@ -66,8 +67,16 @@ func newTest(doc *strictyaml.Document, path strictyaml.Path, written *testDocume
 // LoadTests reads the *_test.yaml files that the paths name (see Load) for the
 // rules of the set. The error, if any, is strictyaml.Problems.
 func (s *Set) LoadTests(paths ...string) ([]*Test, error) {
-	var tests []*Test
-	var problems strictyaml.Problems
+	tests, problems := testFiles(paths, s.ids())
+	if err := problems.Err(); err != nil {
+		return nil, problems.Sort()
+	}
+	return tests, nil
+}
+
+// testFiles reads the test files that the paths name, for rules of these ids. What
+// could be read of a file with mistakes is among the tests.
+func testFiles(paths, ids []string) (tests []*Test, problems strictyaml.Problems) {
 	for _, path := range paths {
 		files, err := filesAt(path, isTestFile)
 		if err != nil {
@@ -77,17 +86,14 @@ func (s *Set) LoadTests(paths ...string) ([]*Test, error) {
 			if !isTestFile(file) {
 				continue // a rule file, named
 			}
-			found, wrong := s.testFile(file)
+			found, wrong := testFile(file, ids)
 			tests, problems = append(tests, found...), append(problems, wrong...)
 		}
 	}
-	if err := problems.Err(); err != nil {
-		return nil, problems.Sort()
-	}
-	return tests, nil
+	return tests, problems
 }
 
-func (s *Set) testFile(name string) ([]*Test, strictyaml.Problems) {
+func testFile(name string, ids []string) ([]*Test, strictyaml.Problems) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, strictyaml.Problems{{File: name, Message: readReason(err)}}
@@ -103,9 +109,9 @@ func (s *Set) testFile(name string) ([]*Test, strictyaml.Problems) {
 		for i := range written.Tests {
 			path := strictyaml.Path("tests").Index(i)
 			t := newTest(doc, path, &written.Tests[i], written.Tests[i].Rule)
-			if _, known := s.Rule(t.Rule); !known {
+			if !slices.Contains(ids, t.Rule) {
 				problem := doc.At(path.Key("rule"), fmt.Sprintf("there is no rule %q", t.Rule))
-				problem.Hint = didYouMean(t.Rule, s.ids())
+				problem.Hint = didYouMean(t.Rule, ids)
 				problems = append(problems, problem)
 			}
 			tests = append(tests, t)

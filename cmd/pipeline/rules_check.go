@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,22 +58,8 @@ type checkReport struct {
 }
 
 func checkRules(paths []string, requireTests bool) checkReport {
-	report := checkReport{Problems: strictyaml.Problems{}}
-	set, err := rules.Load(paths...)
-	if err == nil {
-		report.Rules = set.Len()
-		report.Problems = append(report.Problems, set.Source().Warnings...)
-		var tests []*rules.Test
-		tests, err = set.LoadTests(paths...)
-		tests = append(slices.Clone(set.Source().Tests), tests...)
-		report.Tests = len(tests)
-		report.Problems = append(report.Problems, set.CheckTests(tests, requireTests)...)
-	}
-	var problems strictyaml.Problems
-	if errors.As(err, &problems) {
-		report.Problems = append(report.Problems, problems...)
-	}
-	report.Problems = report.Problems.Sort()
+	c := rules.Check(requireTests, paths...)
+	report := checkReport{Rules: c.Rules, Tests: c.Tests, Problems: append(strictyaml.Problems{}, c.Problems...)}
 	report.Errors = report.Problems.Errors()
 	report.Warnings = len(report.Problems) - report.Errors
 	return report
