@@ -41,7 +41,9 @@ func (c Capture) Message() Message {
 		Headers: make(map[string]string, len(c.Headers)),
 	}
 	for name, v := range c.Headers {
-		m.Headers[name] = headerText(v)
+		if v != nil {
+			m.Headers[name] = headerText(v)
+		}
 	}
 	return m
 }

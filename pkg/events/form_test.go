@@ -2,6 +2,7 @@ package events
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -69,5 +70,14 @@ func TestTimesOfAnyForm(t *testing.T) {
 	alert := decodeAll(t, &Decoder{}, Message{RoutingKey: "alert.watchlist.hit.ingress.binary", Body: []byte(`{"created_time":"2024-09-05T08:53:20Z"}`)})[0]
 	if alert.Event.Time.Unix() != want {
 		t.Errorf("an alert that has only its creation is of %v", alert.Event.Time)
+	}
+}
+
+// TestHeadersOfACapture: a header without a value says nothing.
+func TestHeadersOfACapture(t *testing.T) {
+	c := Capture{Headers: map[string]any{"sensorId": 42.0, "hostId": "7", "sensorHostName": nil}}
+	want := map[string]string{"sensorId": "42", "hostId": "7"}
+	if got := c.Message().Headers; !maps.Equal(got, want) {
+		t.Errorf("headers %v, want %v", got, want)
 	}
 }
