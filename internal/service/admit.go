@@ -46,7 +46,10 @@ func (a admission) ask(q jobs.Asked) guard.Ask {
 
 // verdict puts the guard's word into the scheduler's form.
 func verdict(v guard.Verdict) jobs.Verdict {
-	out := jobs.Verdict{Reason: jobs.Reason(v.Reason), Detail: v.Detail, Until: v.Until}
+	out := jobs.Verdict{
+		Reason: jobs.Reason(v.Reason), Detail: v.Detail, Until: v.Until,
+		InOrder: v.Reason == guard.Undecided || v.Reason == guard.Stopped,
+	}
 	if v.Guard != "" {
 		out.Detail = v.Guard + ": " + v.Detail
 	}

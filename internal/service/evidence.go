@@ -119,5 +119,5 @@ func auditReport(ctx context.Context, log *audit.Log, r jobs.Report) error {
 // undecidable is the verdict while the audit log cannot be written: what cannot
 // be proved is not done.
 func undecidable(err error) jobs.Verdict {
-	return jobs.Verdict{Decision: jobs.Hold, Reason: "audit", Detail: "the audit log cannot be written: " + err.Error(), Until: time.Now().Add(10 * time.Second)}
+	return jobs.Verdict{Decision: jobs.Hold, Reason: "audit", Detail: "the audit log cannot be written: " + err.Error(), InOrder: true}
 }

@@ -84,6 +84,7 @@ type Verdict struct {
 	Reason   Reason
 	Detail   string
 	Until    time.Time         // Hold: ask again then; zero: in a minute
+	InOrder  bool              // Hold: later jobs of the sensor wait, too; asked again within seconds
 	Approval *actions.Approval // Hold: people decide
 }
 

@@ -292,8 +292,12 @@ func (x *execution) subject(ctx context.Context) (edr.Sensor, error) {
 	return x.s.cfg.Server.Sensor(ctx, x.job.Sensor)
 }
 
-// waitUntil parks the job until a guard may decide otherwise.
+// waitUntil has the job wait until a guard may decide otherwise: parked, so that
+// others pass, unless nobody can be decided on.
 func (x *execution) waitUntil(v Verdict) *halt {
+	if v.InOrder {
+		return &halt{move: move{to: Queued, reason: v.Reason, detail: v.Detail}, off: errors.New(v.Detail)}
+	}
 	until := v.Until
 	if until.IsZero() {
 		until = time.Now().Add(time.Minute)

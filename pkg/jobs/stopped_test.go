@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -65,6 +66,34 @@ func TestWhileStoppedNothingStartsAndOrderIsKept(t *testing.T) {
 			if name != want {
 				t.Fatalf("ran %q, not in order", srv.seen().order[1])
 			}
+		}
+	})
+}
+
+// TestAGuardThatCannotDecideKeepsTheOrder: the first job meets a guard whose state
+// cannot be read; the second, which comes when it can, does not pass it.
+func TestAGuardThatCannotDecideKeepsTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := time.Now().Add(time.Minute)
+		srv := newFakeServer(10)
+		srv.add(1, time.Second)
+		s, stop := start(t, Config{Server: srv, Admit: func(context.Context, Asked) Verdict {
+			if time.Now().Before(away) {
+				return Verdict{Decision: Hold, Reason: "guard_state", Detail: "the bus is away", InOrder: true}
+			}
+			return Verdict{}
+		}})
+		defer stop()
+		first := chain(1, step("test_run", "first"))
+		enqueue(t, s, first)
+		time.Sleep(59 * time.Second)
+		second := chain(1, step("test_run", "second"))
+		enqueue(t, s, second)
+		if took := wantEnd(t, s, second.ID, Succeeded).Ended.Sub(away); took > 10*time.Second {
+			t.Errorf("the second job ended %v after the guard could decide again", took)
+		}
+		if got := srv.seen().order[1]; len(got) != 2 || got[0] != "first" {
+			t.Errorf("ran %v, want first, second", got)
 		}
 	})
 }
