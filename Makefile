@@ -1,5 +1,5 @@
 # What people run by hand. CI runs .ci/run.
-.PHONY: chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale load soak figures
+.PHONY: compose systemd chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale load soak figures
 
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pipeline ./cmd/pipeline
@@ -21,6 +21,12 @@ bench-jobs: ## what docs/performance-scheduler.md shows
 
 prove-jobs: ## every crash point of the scheduler and many random worlds
 	go test -timeout 20m -run 'Crash|Paused|Chaos|Kill|Ranking' -v ./pkg/jobs -full
+
+compose: ## every profile of the compose file, for real
+	scripts/compose-demo.sh single rabbitmq observability cluster
+
+systemd: ## the unit under a systemd of its own, in a container
+	scripts/systemd-check.sh
 
 # What is proven about the whole service; docs/proof.md tells what came of it. Each
 # prints how far it is; an interrupt ends it with the check of what happened so far.

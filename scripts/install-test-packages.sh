@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Debian packages that some tests use: RabbitMQ for its source, Chromium for the
-# dashboard, busybox for stand-in images, Prometheus (19 MB) for the alerts. Without
-# them (or without the right to install) those tests say that
+# dashboard, busybox for stand-in images, Prometheus (19 MB) for the alerts, systemd
+# for the unit. Without them (or without the right to install) those tests say that
 # they are skipped.
 set -uo pipefail
-want=(rabbitmq-server chromium busybox-static prometheus)
+want=(rabbitmq-server chromium busybox-static prometheus systemd)
 missing=()
 for p in "${want[@]}"; do
 	dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p")

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Makes the images that the compose file needs, from what is on this machine: Go
 # with a filled module cache, and Debian's busybox-static. For air-gapped sites
-# and for CI without a registry. Tags: edrpipe:standin and nats:standin.
+# and for CI without a registry. Tags: edrpipe:standin and nats:standin; when asked
+# for also rabbitmq:standin and prometheus:standin, of Debian's packages.
+# usage: standin-images.sh [rabbitmq] [prometheus]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DOCKER_BUILDKIT=0 CGO_ENABLED=0 GOFLAGS=${GOFLAGS:--buildvcs=false}
@@ -26,3 +28,23 @@ cp "$busybox" "$nats/bin/busybox"
 for tool in sh wget; do ln -s busybox "$nats/bin/$tool"; done
 docker build -q -t nats:standin -f deploy/compose/Dockerfile.nats-standin "$nats" >/dev/null 2>&1
 docker image inspect -f '{{index .RepoTags 0}} {{.Size}} bytes' edrpipe:standin nats:standin
+
+rabbitmq() {
+	scripts/image-of-packages.sh rabbitmq:standin rabbitmq-server dash bash coreutils sed grep gawk hostname <<-'END'
+		ENV PATH=/usr/lib/rabbitmq/bin:/usr/sbin:/usr/bin HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-
+		ENTRYPOINT ["rabbitmq-server"]
+	END
+}
+
+prometheus() { # the program and its libraries
+	local root=$work/prometheus
+	mkdir -p "$root"/tmp "$root"/prometheus
+	cp --parents -L /usr/bin/prometheus $(ldd /usr/bin/prometheus | grep -o '/lib[^ ]*') "$root"
+	{ tar -C "$root" --owner=0 --group=0 --exclude=./prometheus -cf - . | docker import - prometheus:standin-root; } >/dev/null
+	# A fresh volume takes its owner from the directory that it is mounted over.
+	printf 'FROM prometheus:standin-root\nCOPY --chown=65534:65534 prometheus /prometheus\nUSER 65534:65534\nENTRYPOINT ["/usr/bin/prometheus"]\n' >"$work/Dockerfile"
+	docker build -q -t prometheus:standin -f "$work/Dockerfile" "$root" >/dev/null 2>&1
+	docker image inspect -f '{{index .RepoTags 0}} {{.Size}} bytes' prometheus:standin
+}
+
+for image in "$@"; do $image; done
