@@ -18,7 +18,7 @@ export function h(tag, attrs = {}, ...children) {
 export function table(columns, rows, { empty = "Nothing here.", rowClass = () => "", key = () => null } = {}) {
   if (rows.length === 0) return h("div", { class: "card empty" }, empty);
   return h("div", { class: "scroll" }, h("table", { class: "stack" },
-    h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, c.name)))),
+    h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: c.num ? "num" : null }, c.name)))),
     h("tbody", {}, rows.map((row) => h("tr", { class: rowClass(row), "data-key": key(row) }, columns.map((c) =>
       h("td", { "data-name": c.name, class: c.num ? "num" : null }, c.cell(row) || "")))))));
 }
