@@ -33,7 +33,7 @@ func openSources(c config.Config, b, ingest *bus.Bus, dead *jetstream.DeadLetter
 	if c.Sources.NATS.Enabled {
 		s.bus = jetstream.New(jetstream.Config{
 			JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: c.Sources.NATS.Consumer, Server: c.EDR.Name,
-			Subjects: []string{c.Sources.NATS.Subject}, Pull: c.Sources.NATS.Ahead, AckWait: c.Sources.NATS.AckWait, Log: log,
+			Subjects: []string{c.Sources.NATS.Subject}, Alone: c.Bus.URL == "", Pull: c.Sources.NATS.Ahead, AckWait: c.Sources.NATS.AckWait, Log: log,
 		})
 	}
 	if c.Sources.HTTP.Enabled && c.Sources.HTTP.Token != "" {

@@ -79,15 +79,15 @@ func (d *DeadLetters) Write(ctx context.Context, reason string, m events.Message
 		text := cause.Error()
 		set(HeaderDeadError, strings.ToValidUTF8(text[:min(len(text), maxDeadError)], "?"))
 	}
+	// The stream drops a second letter about the same content of the same message,
+	// as after a redelivery, per reason; other parts of it have letters of their own.
+	set(HeaderMessageID, reason+"/"+out.Header.Get(HeaderMessageID)+"/"+MessageID(m))
 	out.Subject = DeadPrefix + "." + token(reason)
 	limit := int(d.JetStream.Conn().MaxPayload()) - headerSize(out.Header) - len(HeaderDeadSize) - 32
 	if len(out.Data) > limit {
 		set(HeaderDeadSize, strconv.Itoa(len(out.Data)))
 		out.Data = out.Data[:max(limit, 0)]
 	}
-	// The id of the message itself would make the stream drop a second letter about
-	// the same content; that is wanted for redeliveries, per reason.
-	set(HeaderMessageID, reason+"/"+out.Header.Get(HeaderMessageID))
 	if _, err := d.JetStream.PublishMsg(ctx, out); err != nil {
 		return fmt.Errorf("keep dead letter (%s): %w", reason, err)
 	}

@@ -101,11 +101,32 @@ func read(t testing.TB, s events.Source, n int, settle func(m events.Message) er
 
 func keep(events.Message) error { return nil }
 
+// eachWay runs a test with a source that shares its consumer and one that is alone.
+func eachWay(t *testing.T, test func(t *testing.T, source makeSource)) {
+	for _, alone := range []bool{false, true} {
+		t.Run(map[bool]string{false: "shared", true: "alone"}[alone], func(t *testing.T) {
+			t.Parallel()
+			test(t, func(b *bus.Bus, change func(*jetstream.Config)) *jetstream.Source {
+				return source(b, func(c *jetstream.Config) {
+					c.Alone = alone
+					if change != nil {
+						change(c)
+					}
+				})
+			})
+		})
+	}
+}
+
+type makeSource = func(*bus.Bus, func(*jetstream.Config)) *jetstream.Source
+
 func event(i int) events.Message {
 	return events.Message{Body: fmt.Appendf(nil, `{"n":%d}`, i), Server: "edr01", RoutingKey: "watchlist.hit.process", ContentType: "application/json"}
 }
 
-func TestWhatIsPublishedIsRead(t *testing.T) {
+func TestWhatIsPublishedIsRead(t *testing.T) { eachWay(t, whatIsPublishedIsRead) }
+
+func whatIsPublishedIsRead(t *testing.T, source makeSource) {
 	b := startBus(t)
 	want := []events.Message{
 		{Body: []byte(`{"docs":[]}`), Server: "edr01", Exchange: "api.events", RoutingKey: "feed.24.ingress.hit.process", ContentType: "application/json"},
@@ -154,6 +175,10 @@ func TestDecodeFromTheSubject(t *testing.T) {
 }
 
 func TestUnsettledAndFailedMessagesComeAgain(t *testing.T) {
+	eachWay(t, unsettledAndFailedMessagesComeAgain)
+}
+
+func unsettledAndFailedMessagesComeAgain(t *testing.T, source makeSource) {
 	b := startBus(t)
 	var all []events.Message
 	for i := range 1000 {
@@ -189,6 +214,10 @@ func TestUnsettledAndFailedMessagesComeAgain(t *testing.T) {
 // TestAHandlerThatGivesUpAtTheEndDoesNotHoldItUp: a handler that waits for room
 // returns the context's error and settles nothing.
 func TestAHandlerThatGivesUpAtTheEndDoesNotHoldItUp(t *testing.T) {
+	eachWay(t, aHandlerThatGivesUpDoesNotHoldItUp)
+}
+
+func aHandlerThatGivesUpDoesNotHoldItUp(t *testing.T, source makeSource) {
 	b := startBus(t)
 	publish(t, b, event(1))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -248,7 +277,9 @@ func TestReplicasShareOneConsumer(t *testing.T) {
 	}
 }
 
-func TestADeletedConsumerIsMadeAgain(t *testing.T) {
+func TestADeletedConsumerIsMadeAgain(t *testing.T) { eachWay(t, aDeletedConsumerIsMadeAgain) }
+
+func aDeletedConsumerIsMadeAgain(t *testing.T, source makeSource) {
 	b := startBus(t)
 	publish(t, b, event(1))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -267,7 +298,9 @@ func TestADeletedConsumerIsMadeAgain(t *testing.T) {
 	}
 }
 
-func TestFinalErrors(t *testing.T) {
+func TestFinalErrors(t *testing.T) { eachWay(t, finalErrors) }
+
+func finalErrors(t *testing.T, source makeSource) {
 	b := startBus(t)
 	t.Run("no such stream", func(t *testing.T) {
 		err := source(b, func(c *jetstream.Config) { c.Stream = "NONE" }).Read(t.Context(), nil)
@@ -385,6 +418,13 @@ func TestDeadLetters(t *testing.T) {
 	if err := dead.Write(t.Context(), "no.sensor", event(2), nil); err != nil {
 		t.Fatal(err)
 	}
+	for i := range 2 { // two parts of one message, which share its id
+		part := event(10 + i)
+		part.Headers = map[string]string{jetstream.HeaderMessageID: "whole"}
+		if err := dead.Write(t.Context(), "bad_time", part, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	list := func(reason string) (all []jetstream.Dead) {
 		t.Helper()
 		err := dead.List(t.Context(), reason, func(d jetstream.Dead) error { all = append(all, d); return nil })
@@ -394,8 +434,8 @@ func TestDeadLetters(t *testing.T) {
 		return all
 	}
 	all := list("")
-	if len(all) != 2 {
-		t.Fatalf("%d dead letters, want 2", len(all))
+	if len(all) != 4 {
+		t.Fatalf("%d dead letters, want 4", len(all))
 	}
 	first := all[0]
 	if first.Reason != "bad_json" || first.Origin != "amqp/edr01" || !strings.Contains(first.Error, "unexpected end") ||
@@ -415,8 +455,8 @@ func TestDeadLetters(t *testing.T) {
 	if _, err := dead.Get(t.Context(), first.Sequence); !errors.Is(err, natsjs.ErrMsgNotFound) {
 		t.Errorf("replayed letter: %v, want it gone", err)
 	}
-	if n, err := dead.Purge(t.Context(), ""); err != nil || n != 1 {
-		t.Errorf("purged %d (%v), want 1", n, err)
+	if n, err := dead.Purge(t.Context(), ""); err != nil || n != 3 {
+		t.Errorf("purged %d (%v), want 3", n, err)
 	}
 	if got := len(list("")); got != 0 {
 		t.Errorf("%d letters after the purge", got)

@@ -109,27 +109,43 @@ func Decode(prefix, subject string, header nats.Header, body []byte) events.Mess
 		if len(v) == 0 {
 			continue
 		}
-		switch canonical := textproto.CanonicalMIMEHeaderKey(k); canonical {
-		case HeaderContentType:
-			m.ContentType = v[0]
-		case HeaderExchange:
-			m.Exchange = v[0]
-		case HeaderRoutingKey:
-			m.RoutingKey = v[0]
-		case HeaderServer:
-			m.Server = v[0]
-		default:
-			if m.Headers == nil {
-				m.Headers = make(map[string]string, len(header))
-			}
-			if known, ok := sensorHeaders[strings.ToLower(k)]; ok {
-				k = known
-			}
-			m.Headers[k] = v[0]
+		if property := propertyOf(&m, k); property != nil {
+			*property = v[0]
+			continue
 		}
+		if m.Headers == nil {
+			m.Headers = make(map[string]string, len(header))
+		}
+		m.Headers[spelling(k)] = v[0]
 	}
 	fillFromSubject(&m, prefix, subject)
 	return m
+}
+
+// propertyOf is where a header's value belongs; nil: among the message's headers.
+func propertyOf(m *events.Message, header string) *string {
+	switch textproto.CanonicalMIMEHeaderKey(header) {
+	case HeaderContentType:
+		return &m.ContentType
+	case HeaderExchange:
+		return &m.Exchange
+	case HeaderRoutingKey:
+		return &m.RoutingKey
+	case HeaderServer:
+		return &m.Server
+	}
+	return nil
+}
+
+// spelling is how decoders look for a header.
+func spelling(header string) string {
+	if header == HeaderMessageID { // on nearly every message
+		return header
+	}
+	if known, ok := sensorHeaders[strings.ToLower(header)]; ok {
+		return known
+	}
+	return header
 }
 
 // fillFromSubject fills what the headers did not say.

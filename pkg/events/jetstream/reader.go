@@ -30,11 +30,7 @@ func (r *reader) deliver(ctx context.Context, m natsjs.Msg, handle func(context.
 		r.Log.Warn().Err(err).Str("subject", m.Subject()).Msg("message without delivery data")
 		return
 	}
-	msg := Decode(r.Prefix, m.Subject(), m.Headers(), m.Data())
-	msg.Received = time.Now()
-	if msg.Server == "" {
-		msg.Server = r.Server
-	}
+	msg := r.decode(m)
 	key := meta.Sequence.Stream
 	r.unsettled.Add(key, m)
 	msg.Settle = func(err error) { r.settle(key, m, meta.NumDelivered, err) }
@@ -55,11 +51,16 @@ func (r *reader) settle(key uint64, m natsjs.Msg, delivered uint64, err error) {
 	if err == nil {
 		_ = m.Ack()
 	} else {
-		wait := min(time.Second<<min(delivered-1, 10), r.RetryMax)
+		wait := pause(int(delivered)-1, r.RetryMax)
 		r.Log.Debug().Err(err).Str("subject", m.Subject()).Dur("again_in", wait).Msg("event comes again")
 		_ = m.NakWithDelay(wait)
 	}
 	r.unsettled.Done(key)
+}
+
+// pause is the wait before a message that failed comes again.
+func pause(tries int, most time.Duration) time.Duration {
+	return min(time.Second<<min(tries, 10), most)
 }
 
 // keep looks after the consumer until ctx ends, handle fails or the consumer is

@@ -23,6 +23,7 @@ type Config struct {
 	Subjects  []string // filter; empty: the whole stream
 	Prefix    string   // of subjects; empty: edr.events
 	Server    string   // name of the EDR server where neither header nor subject has one
+	Alone     bool     // no other process reads by this consumer: twice as fast, and safe should one do so after all
 
 	Pull       int           // messages fetched ahead; 0: 2000
 	MaxPending int           // unsettled messages over all replicas; 0: 20000
@@ -33,7 +34,10 @@ type Config struct {
 }
 
 // Source reads a stream through a durable pull consumer, at least once.
-type Source struct{ c Config }
+type Source struct {
+	c     Config
+	share bool // even if told to be alone; of Read
+}
 
 // New returns a source; Read creates or finds its consumer.
 func New(c Config) *Source {
@@ -53,7 +57,7 @@ func New(c Config) *Source {
 	if c.Prefix == "" {
 		c.Prefix = Prefix
 	}
-	return &Source{c}
+	return &Source{c: c}
 }
 
 // Name is nats:<stream>/<durable>.
@@ -74,6 +78,11 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 		err := s.consume(ctx, handle)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, errShared) || errors.Is(err, errStuck) {
+			s.c.Log.Warn().Err(err).Str("source", s.Name()).Msg("events are acknowledged one by one from here on")
+			s.share = true
+			continue
 		}
 		if !mendable(err) {
 			return fmt.Errorf("read %s: %w", s.Name(), err)
@@ -123,8 +132,27 @@ func (s *Source) consumer(ctx context.Context) (natsjs.Consumer, error) {
 	})
 }
 
-// consume runs one consumer until ctx ends or something breaks.
+// decode maps a delivery to the message that it carries.
+func (c *Config) decode(m natsjs.Msg) events.Message {
+	msg := Decode(c.Prefix, m.Subject(), m.Headers(), m.Data())
+	msg.Received = time.Now()
+	if msg.Server == "" {
+		msg.Server = c.Server
+	}
+	return msg
+}
+
+// consume reads until ctx ends or something breaks.
 func (s *Source) consume(ctx context.Context, handle func(context.Context, events.Message) error) error {
+	if s.c.Alone && !s.share {
+		return s.consumeAlone(ctx, handle)
+	}
+	return s.consumeShared(ctx, handle)
+}
+
+// consumeShared reads by the durable consumer, which gives each message to one of
+// all that read by it.
+func (s *Source) consumeShared(ctx context.Context, handle func(context.Context, events.Message) error) error {
 	consumer, err := s.consumer(ctx)
 	if err != nil {
 		return err
