@@ -29,7 +29,7 @@ END {
 	if (load + 0 > cores / 2) {
 		print ""
 		print "**The machine was not idle.** Figures that are means suffer from it: those of the plain loop with 1,000 and more rules (its"
-		print "ratio to the index is flattered), end to end, and loading."
+		print "ratio to the index is flattered), and loading. End to end suffers most: what runs beside each other on idle cores takes turns."
 	}
 	print ""
 	print "| benchmark | time per event | D | events/s |"
@@ -42,6 +42,9 @@ END {
 	}
 	big = "rules=10000"
 	print ""
+	printf "End to end, `BenchmarkEndToEnd`: the service\047s source alone, settling each message, reads at %.2f of a bare consumer, with 10 rules\n", m["EndToEnd", "source-of-consume"]
+	printf "at %.2f, each by its fastest turn; by the median turns %.2f and %.2f.\n", m["EndToEnd", "rules=10-of-consume"], m["EndToEnd", "source-of-consume-median"], m["EndToEnd", "rules=10-of-consume-median"]
+	print ""
 	print "| target | measured | wanted | |"
 	print "|---|---|---|---|"
 	r = ratio(m["MatchLoop/rules=1000", ns], m["Match/rules=1000", ns]); row("plain loop ÷ index, 1,000 rules", sprintf("%.0f ×", r), "≥ 50 ×", r >= 50)
@@ -53,7 +56,7 @@ END {
 	r = ratio(m["Pipeline/" big, ns], m["Pipeline/rules=10", ns]); row("growth from 10 to 10,000 rules, lazy", sprintf("%.2f ×", r), "≤ 3.5 ×", r <= 3.5)
 	r = m["Protobuf/kinds=unnamed", "events/s"]; row("sensor events of kinds that no rule names, one core", sprintf("%.0f/s", r), "≥ 1,000,000/s", r >= 1e6)
 	r = m["Protobuf/rules=1000", "events/s"]; row("sensor events, 1,000 rules, one core", sprintf("%.0f/s", r), "≥ 200,000/s", r >= 2e5)
-	r = m["EndToEnd", big "-of-consume"]; row(sprintf("end to end from a file stream, 10,000 rules (%.0f/s) ÷ consume only (%.0f/s)", m["EndToEnd", big "-events/s"], m["EndToEnd", "consume-events/s"]), sprintf("%.2f", r), "≥ 0.60", r >= 0.60)
+	r = m["EndToEnd", big "-of-consume"]; row(sprintf("end to end from a file stream, 10,000 rules (%.0f/s) ÷ a bare consumer without acknowledgements (%.0f/s), fastest turns; by the median turns %.2f", m["EndToEnd", big "-events/s"], m["EndToEnd", "consume-events/s"], m["EndToEnd", big "-of-consume-median"]), sprintf("%.2f", r), "≥ 0.60", r >= 0.60)
 	r = m["Load/" big, "ns/op"] / 1e9; row("load 10,000 rules from files", sprintf("%.1f s", r), "≤ 2 s", r <= 2)
 	r = m["Load/" big, "peak-MB"]; if (r != "") row("memory in use after loading them", sprintf("%.0f MB", r), "< 1 GiB", r < 1024)
 }

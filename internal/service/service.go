@@ -262,8 +262,9 @@ func (s *Service) backlog(ctx context.Context) {
 	defer cancel()
 	if c, err := s.bus.JetStream().Consumer(ctx, bus.StreamEvents, s.cfg.Sources.NATS.Consumer); err == nil {
 		info := c.CachedInfo()
-		s.metrics.Lag.Set(float64(info.NumPending))
-		s.metrics.Unacknowledged.Set(float64(info.NumAckPending))
+		read, unsettled := s.sources.above()
+		s.metrics.Lag.Set(max(0, float64(info.NumPending)-float64(read)))
+		s.metrics.Unacknowledged.Set(float64(info.NumAckPending + unsettled))
 		s.metrics.Redelivered.Set(float64(info.NumRedelivered))
 	}
 	if dead, err := s.bus.JetStream().Stream(ctx, bus.StreamDead); err == nil {

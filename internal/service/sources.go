@@ -20,8 +20,8 @@ import (
 // what comes in by other ways is put on the bus first, so that it is safe, shared
 // by all replicas, and there for `why` and backtests.
 type sources struct {
-	bus    events.Source   // nil: this process matches nothing
-	others []events.Source // carried onto the bus
+	bus    *jetstream.Source // nil: this process matches nothing
+	others []events.Source   // carried onto the bus
 	http   *eventshttp.Source
 	carry  *jetstream.Publisher
 	room   *room
@@ -102,6 +102,16 @@ func (s *sources) carryTo(source events.Source) func(context.Context, events.Mes
 		}
 		return s.carry.Carry(ctx, m)
 	}
+}
+
+// above is how many messages this process has read that the bus takes for unread,
+// and how many of them are not settled.
+func (s *sources) above() (read, unsettled int) {
+	if s.bus == nil {
+		return 0, 0
+	}
+	settled, unsettled := s.bus.Above()
+	return settled + unsettled, unsettled
 }
 
 // secret reads a secret from its file.

@@ -64,6 +64,8 @@ func (s *Source) consumeAlone(ctx context.Context, handle func(context.Context, 
 		}
 		return handle(ctx, m)
 	}, r.breaks)
+	s.run.Store(r.floor)
+	defer s.run.Store(nil)
 	consumer, err := r.open(ctx)
 	if err != nil {
 		return err

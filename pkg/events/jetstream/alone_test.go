@@ -269,3 +269,39 @@ func consumers(t *testing.T, b *bus.Bus) (all []*natsjs.ConsumerInfo) {
 	}
 	return all
 }
+
+// TestAboveIsWhatIsNotAcknowledged: the bus takes for unread what a reader alone has
+// read above a message that is not settled.
+func TestAboveIsWhatIsNotAcknowledged(t *testing.T) {
+	b := startBus(t)
+	publish(t, b, numbered(10)...)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	s := source(b, func(c *jetstream.Config) { c.Alone = true })
+	var first events.Message
+	err := s.Read(ctx, func(_ context.Context, m events.Message) error {
+		switch i := sequence(t, m); i {
+		case 0:
+			first = m
+		case 9:
+			if settled, unsettled := s.Above(); settled != 8 || unsettled != 2 {
+				t.Errorf("%d settled and %d unsettled above the floor, want 8, 2", settled, unsettled)
+			}
+			m.Settle(nil)
+			first.Settle(nil)
+			if settled, unsettled := s.Above(); settled != 0 || unsettled != 0 {
+				t.Errorf("%d settled and %d unsettled above the floor, want none", settled, unsettled)
+			}
+			cancel()
+		default:
+			m.Settle(nil)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := consumerInfo(t, b).AckFloor.Stream; got != 10 {
+		t.Errorf("the mark is %d, want 10", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -36,7 +37,8 @@ type Config struct {
 // Source reads a stream through a durable pull consumer, at least once.
 type Source struct {
 	c     Config
-	share bool // even if told to be alone; of Read
+	share bool                  // even if told to be alone; of Read
+	run   atomic.Pointer[floor] // of the run that reads alone; nil: none does
 }
 
 // New returns a source; Read creates or finds its consumer.
@@ -62,6 +64,16 @@ func New(c Config) *Source {
 
 // Name is nats:<stream>/<durable>.
 func (s *Source) Name() string { return "nats:" + s.c.Stream + "/" + s.c.Durable }
+
+// Above is how many messages a source that reads alone has read which are not
+// acknowledged: settled ones too, above one that is not. Otherwise the consumer
+// itself knows, and both are 0.
+func (s *Source) Above() (settled, unsettled int) {
+	if f := s.run.Load(); f != nil {
+		_, settled, unsettled = f.now()
+	}
+	return settled, unsettled
+}
 
 // Close does nothing: the connection belongs to whoever made it.
 func (s *Source) Close() error { return nil }
