@@ -21,7 +21,8 @@ func benchmarkEvent(i int) events.Message {
 }
 
 // BenchmarkRead reads a stream that is full: without acknowledging, with a bare
-// consumer that acknowledges each message, and with the source.
+// consumer that acknowledges each message, and with the source, sharing its
+// consumer and alone.
 func BenchmarkRead(b *testing.B) {
 	consume := func(policy natsjs.AckPolicy) func(*testing.B, *bus.Bus) {
 		return func(b *testing.B, conn *bus.Bus) {
@@ -52,20 +53,8 @@ func BenchmarkRead(b *testing.B) {
 	}{
 		{"consume-only", consume(natsjs.AckNonePolicy)},
 		{"consume-ack-each", consume(natsjs.AckExplicitPolicy)},
-		{"source", func(b *testing.B, conn *bus.Bus) {
-			ctx, cancel := context.WithCancel(b.Context())
-			n := 0
-			err := source(conn, nil).Read(ctx, func(_ context.Context, m events.Message) error {
-				m.Settle(nil)
-				if n++; n == b.N {
-					cancel()
-				}
-				return nil
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-		}},
+		{"source", readWith(false)},
+		{"source-alone", readWith(true)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			conn := startBus(b)
@@ -74,6 +63,23 @@ func BenchmarkRead(b *testing.B) {
 			c.read(b, conn)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
+	}
+}
+
+func readWith(alone bool) func(*testing.B, *bus.Bus) {
+	return func(b *testing.B, conn *bus.Bus) {
+		ctx, cancel := context.WithCancel(b.Context())
+		n := 0
+		err := source(conn, func(c *jetstream.Config) { c.Alone = alone }).Read(ctx, func(_ context.Context, m events.Message) error {
+			m.Settle(nil)
+			if n++; n == b.N {
+				cancel()
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
