@@ -2,6 +2,7 @@ package noloss
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	nethttp "net/http"
@@ -56,33 +57,66 @@ func sendNATS(ctx context.Context, t *testing.T, p *place, n int) {
 	}
 }
 
-// sendAMQP publishes the burst as an EDR server does: transient, once the
-// service's queue is there.
+// sendAMQP publishes the burst as an EDR server does, transient, once the
+// service's queue is there; and again what the broker has not confirmed, since the
+// sender's own connection may break, too.
 func sendAMQP(ctx context.Context, t *testing.T, p *place, n int) {
-	conn, err := amqp091.Dial(p.broker)
+	for from := 0; from < n && ctx.Err() == nil; {
+		sent, err := publishAMQP(ctx, p.broker, from, n)
+		if from = sent; err != nil {
+			if from > 0 {
+				t.Logf("the sender begins again at event %d: %v", from, err)
+			}
+			time.Sleep(again)
+		}
+	}
+}
+
+// publishAMQP publishes events on one connection and returns up to where the
+// broker has them.
+func publishAMQP(ctx context.Context, url string, from, n int) (int, error) {
+	conn, err := amqp091.Dial(url)
 	if err != nil {
-		t.Error(err)
-		return
+		return from, err
 	}
 	defer conn.Close()
-	for ctx.Err() == nil {
-		ch, err := conn.Channel()
-		if err != nil {
-			t.Error(err)
-			return
+	ch, err := conn.Channel()
+	if err != nil {
+		return from, err
+	}
+	q, err := ch.QueueDeclarePassive("edrpipe", true, false, false, false, nil)
+	if err == nil && q.Consumers == 0 && from == 0 {
+		err = errors.New("nobody reads yet")
+	}
+	if err != nil {
+		return from, err
+	}
+	if err := ch.Confirm(false); err != nil {
+		return from, err
+	}
+	for from < n {
+		to := min(from+500, n)
+		var sent []*amqp091.DeferredConfirmation
+		for i := from; i < to; i++ {
+			m := amqp091.Publishing{ContentType: "application/json", Body: body(i)}
+			c, err := ch.PublishWithDeferredConfirmWithContext(ctx, amqp.ExchangeEvents, "ingress.event.procstart", false, false, m)
+			if err != nil {
+				return from, err
+			}
+			sent = append(sent, c)
 		}
-		if q, err := ch.QueueDeclarePassive("edrpipe", true, false, false, false, nil); err != nil || q.Consumers == 0 {
-			time.Sleep(again)
-			continue
-		}
-		for i := range n {
-			if err := ch.PublishWithContext(ctx, amqp.ExchangeEvents, "ingress.event.procstart", false, false, amqp091.Publishing{ContentType: "application/json", Body: body(i)}); err != nil {
-				t.Error(err)
-				return
+		for _, c := range sent {
+			ok, err := c.WaitContext(ctx)
+			if err == nil && !ok {
+				err = errors.New("not confirmed")
+			}
+			if err != nil {
+				return from, err
 			}
 		}
-		return
+		from = to
 	}
+	return from, nil
 }
 
 // sendHTTP posts the burst as the event forwarder does: files of events, each

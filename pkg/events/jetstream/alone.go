@@ -284,11 +284,12 @@ func (r *alone) advance(ctx context.Context) error {
 }
 
 // behind tells whether the consumer has sent more than has come, while there was
-// room for it.
+// room for it and the handler had nothing in hand.
 func (r *alone) behind(ctx context.Context, consumer natsjs.Consumer, last uint64) bool {
-	if len(r.room) == cap(r.room) {
+	if len(r.room) == cap(r.room) || !r.hand.one.TryLock() {
 		return false
 	}
+	r.hand.one.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, lookEvery)
 	defer cancel()
 	info, err := consumer.Info(ctx)
