@@ -96,7 +96,20 @@ type m = map[string]any
 // open gives the path of an active session on a sensor.
 func (c *client) open(sensor int) string {
 	c.t.Helper()
-	s := c.do("POST", "/api/v1/cblr/session?wait=true", m{"sensor_id": sensor}, 200).(m)
+	return c.openWith(m{"sensor_id": sensor})
+}
+
+// openForLong is for clocks that run fast: a pause of the machine must not be a
+// session's time-out.
+func (c *client) openForLong(sensor int) string {
+	c.t.Helper()
+	const day = 86400
+	return c.openWith(m{"sensor_id": sensor, "session_timeout": 10 * day, "sensor_wait_timeout": 10 * day, "check_in_timeout": 10 * day})
+}
+
+func (c *client) openWith(req m) string {
+	c.t.Helper()
+	s := c.do("POST", "/api/v1/cblr/session?wait=true", req, 200).(m)
 	if s["status"] != "active" {
 		c.t.Fatalf("session is %v, want active", s["status"])
 	}

@@ -26,7 +26,7 @@ const (
 
 func TestFilesOfAnEndpoint(t *testing.T) {
 	c := start(t, fast)
-	s := c.open(1)
+	s := c.openForLong(1)
 	content := []byte("put and got\r\n")
 	const path = `c:\windows\temp\x.txt`
 	id := c.upload(s, content)
@@ -49,7 +49,7 @@ func TestFilesOfAnEndpoint(t *testing.T) {
 
 func TestPartsOfAFile(t *testing.T) {
 	c := start(t, fast)
-	s := c.open(1)
+	s := c.openForLong(1)
 	c.sim.WriteFile(1, `C:\part.bin`, []byte("0123456789"))
 	for _, tc := range []struct {
 		name  string
@@ -78,7 +78,7 @@ func TestPartsOfAFile(t *testing.T) {
 
 func TestDirectoryList(t *testing.T) {
 	c := start(t, fast)
-	s := c.open(1)
+	s := c.openForLong(1)
 	names := func(pattern string) []string {
 		got := c.want(s, 0, m{"name": "directory list", "object": pattern})
 		var list []string
@@ -107,7 +107,7 @@ func TestDirectoryList(t *testing.T) {
 
 func TestKillEndsAProcess(t *testing.T) {
 	c := start(t, fast)
-	s := c.open(1)
+	s := c.openForLong(1)
 	pids := func() (list []float64) {
 		for _, p := range c.want(s, 0, m{"name": "process list"})["processes"].([]any) {
 			list = append(list, p.(m)["pid"].(float64))
@@ -131,7 +131,7 @@ func TestKillEndsAProcess(t *testing.T) {
 
 func TestRegistry(t *testing.T) {
 	c := start(t, fast)
-	s := c.open(1)
+	s := c.openForLong(1)
 	const key = `HKLM\SOFTWARE\edrsim`
 	c.want(s, notFound, m{"name": "reg set value", "object": key + `\v`, "value_data": "x", "value_type": "REG_SZ"})
 	c.want(s, 0, m{"name": "reg create key", "object": key})
@@ -171,7 +171,7 @@ func TestRegistry(t *testing.T) {
 
 func TestCreateProcess(t *testing.T) {
 	c := start(t, fast)
-	s := c.open(1)
+	s := c.openForLong(1)
 	const out = `c:\windows\temp\out.tmp`
 	for _, tc := range []struct {
 		line, want string
@@ -210,7 +210,7 @@ func TestLinuxSensor(t *testing.T) {
 	cfg := fast
 	cfg.Fleet = []edrsim.SensorSpec{{OS: "linux"}}
 	c := start(t, cfg)
-	s := c.open(1)
+	s := c.openForLong(1)
 	got := c.want(s, 2, m{"name": "get file", "object": "/no/such"})
 	if got["result_type"] != "CbError" {
 		t.Errorf("result_type = %v, want CbError", got["result_type"])
