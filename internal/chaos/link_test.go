@@ -18,10 +18,10 @@ type link struct {
 	proxy *toxiproxy.Proxy
 }
 
-func newLink(t testing.TB, name, upstream string) *link {
+func newLink(t testing.TB, name, listen, upstream string) *link {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	l := &link{name: name, proxy: toxiproxy.NewProxy(server, name, freePort(t), strings.TrimPrefix(upstream, "http://"))}
+	l := &link{name: name, proxy: toxiproxy.NewProxy(server, name, listen, strings.TrimPrefix(upstream, "http://"))}
 	if err := l.proxy.Start(); err != nil {
 		t.Fatal(err)
 	}

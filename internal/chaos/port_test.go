@@ -11,12 +11,17 @@ import (
 	"testing"
 )
 
-// freePort is a loopback address that nobody listens on at the moment: a bus
-// must come back where its clients look for it. It lies below the ports that the
-// system gives to outgoing connections: one of those could take the port of a
-// listener that is down, and a client that asks such a port again and again
+// ports are a world's own: who listens on one and is killed, or cut off, must come
+// back where its clients look for it. The first one of them is held for as long as
+// the test runs, so that no other world takes the same; and they lie below those
+// that the system gives to outgoing connections: one of those could take the port
+// of a listener that is down, and a client that asks such a port again and again
 // even connects to itself.
-func freePort(t testing.TB) string {
+type ports struct{ next, end int }
+
+const portsOfWorld = 64
+
+func newPorts(t testing.TB) *ports {
 	t.Helper()
 	low := 32768
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
@@ -27,13 +32,29 @@ func freePort(t testing.TB) string {
 	if low < 12_000 {
 		low = 60_000 // a system that gives nearly all away: better a small risk than none to be had
 	}
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(low-10_000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			return address
+	for range 200 {
+		first := 10_000 + portsOfWorld*rand.IntN((low-10_000)/portsOfWorld)
+		if held, err := net.Listen("tcp", address(first)); err == nil {
+			t.Cleanup(func() { held.Close() })
+			return &ports{first + 1, first + portsOfWorld}
 		}
 	}
-	t.Fatal("no free port")
+	t.Fatal("no free ports")
+	return nil
+}
+
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// take is an address that nobody listens on.
+func (p *ports) take(t testing.TB) string {
+	t.Helper()
+	for ; p.next < p.end; p.next++ {
+		if l, err := net.Listen("tcp", address(p.next)); err == nil {
+			l.Close()
+			p.next++
+			return address(p.next - 1)
+		}
+	}
+	t.Fatal("a world has used up its ports")
 	return ""
 }

@@ -117,10 +117,10 @@ func readMessage(r *bufio.Reader) (m message, err error) {
 	return m, nil
 }
 
-// listen taps one bus node until the test ends.
-func (p *tap) listen(t testing.TB, node string) {
+// listen taps one bus node, at an address of ours, until the test ends.
+func (p *tap) listen(t testing.TB, address, node string) {
 	t.Helper()
-	l, err := net.Listen("tcp", freePort(t))
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,6 +71,7 @@ type world struct {
 	t        testing.TB
 	shape    shape
 	dir      string
+	ports    *ports
 	sim      *edrsim.Server
 	edr      string // URL of sim, or of what is before it
 	nodes    []*process
@@ -84,7 +85,7 @@ type world struct {
 
 func newWorld(t testing.TB, s shape) *world {
 	t.Helper()
-	w := &world{t: t, shape: s, dir: t.TempDir()}
+	w := &world{t: t, shape: s, dir: t.TempDir(), ports: newPorts(t)}
 	if s.sim.Fleet == nil {
 		s.sim.Fleet = []edrsim.SensorSpec{{Count: s.sensors, OS: "windows"}} // which have what our rules run
 	}
@@ -146,7 +147,7 @@ func (w *world) addNodes() (clients []string) {
 	w.t.Helper()
 	var routes []string
 	for range w.shape.nodes {
-		clients, routes = append(clients, freePort(w.t)), append(routes, freePort(w.t))
+		clients, routes = append(clients, w.ports.take(w.t)), append(routes, w.ports.take(w.t))
 	}
 	for i, address := range clients {
 		dir := filepath.Join(w.dir, fmt.Sprintf("bus%d", i))
@@ -190,15 +191,15 @@ func (w *world) addReplica(i int, nodes []string) {
 		tapped = &tap{victim: r}
 		tapped.before(w.t, w.sim)
 		w.taps = append(w.taps, tapped)
-		w.edrLinks = append(w.edrLinks, newLink(w.t, fmt.Sprintf("replica %d to EDR", i), tapped.edr))
+		w.edrLinks = append(w.edrLinks, newLink(w.t, fmt.Sprintf("replica %d to EDR", i), w.ports.take(w.t), tapped.edr))
 		edr = "http://" + w.edrLinks[i].address()
 	}
 	var buses []string
 	for k := range nodes { // its own node first
 		n := nodes[(first+k)%len(nodes)]
 		if tapped != nil {
-			tapped.listen(w.t, n)
-			l := newLink(w.t, fmt.Sprintf("replica %d to bus", i), tapped.bus[k])
+			tapped.listen(w.t, w.ports.take(w.t), n)
+			l := newLink(w.t, fmt.Sprintf("replica %d to bus", i), w.ports.take(w.t), tapped.bus[k])
 			w.busLinks = append(w.busLinks, l)
 			n = l.address()
 		}
