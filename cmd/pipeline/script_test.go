@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -9,13 +10,27 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"edrpipe/pkg/edrsim"
 )
 
 // TestMain makes this binary the pipeline command for the scripts that it runs.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pipeline": main})
+	testscript.Main(leakless{m}, map[string]func(){"pipeline": main})
+}
+
+// leakless also fails on goroutines that the tests left behind.
+type leakless struct{ *testing.M }
+
+// Run implements testscript's TestingM.
+func (l leakless) Run() int {
+	code := l.M.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs testdata/script/*.txtar: the command line as people type it.

@@ -21,77 +21,171 @@ import (
 	"edrpipe/pkg/jobs"
 )
 
-// TestLoad is a fleet of 50,000 sensors and RATE events a second for DURATION:
-// what memory, goroutines, descriptors, disk and lag do, and how long an event
-// takes to be a recorded job. With MATCHES a second of the events are matched.
+// load is a fleet and what it sends.
+type load struct {
+	sensors, rate, matches int // matches a second, of rate
+	duration               time.Duration
+}
+
+// TestLoad is a fleet of 50,000 sensors and RATE events a second, of which MATCHES
+// are matched, for DURATION: memory, goroutines, descriptors and disk have to stay
+// flat, the lag bounded, and an event has to be a recorded job within 100 ms.
 func TestLoad(t *testing.T) {
-	rate, matches := number(t, "RATE", 10_000), number(t, "MATCHES", 2)
-	duration, err := time.ParseDuration(os.Getenv("DURATION"))
-	if err != nil {
-		duration = time.Minute
+	l := load{number(t, "SENSORS", 50_000), number(t, "RATE", 10_000), number(t, "MATCHES", 2), time.Minute}
+	if d, err := time.ParseDuration(os.Getenv("DURATION")); err == nil {
+		l.duration = d
 	}
 	w := newWorld(t, shape{
-		nodes: 1, replicas: 1, sensors: number(t, "SENSORS", 50_000), sync: time.Second, direct: true,
+		nodes: 1, replicas: 1, sensors: l.sensors, sync: time.Second, direct: true,
 		sim: edrsim.Config{TimeScale: 20, CheckIn: 20 * time.Second}, settings: `log: { level: warn }`,
 		rules: rulesFile + strings.TrimPrefix(string(workload.YAML(workload.Rules(100, 1))), "rules:\n"),
 	})
-	others := workload.JSON(20_000, 1)
 	sentAt := map[string]time.Time{}
-	t.Logf("%s\n%s", meterHead, w.meter(0, 0))
+	t.Log(meterHead)
+	begun := time.Now()
+	samples := w.send10s(l, sentAt)
+	took := time.Since(begun)
+	eventually(t, 2*time.Minute, func() bool { n, err := w.waiting(t.Context()); return err == nil && n == 0 })
+	caught := time.Since(begun) - took
+	late := w.lateness(sentAt)
+	last := samples[len(samples)-1]
+	t.Logf("%d events in %v: %.0f/s; settled %v after the last", last.events, took.Round(time.Millisecond), float64(last.events)/took.Seconds(), caught.Round(time.Millisecond))
+	for _, p := range l.check(samples, late) {
+		t.Error(p)
+	}
+	t.Logf("| %d sensors, %.0f events/s, %d rules, %d matches/s, %v | resident %.0f MiB, heap %.0f MiB, %.0f goroutines, %.0f descriptors, disk %.0f MiB | lag at most %.0f | %d jobs: p50 %v, p99 %v, max %v |",
+		l.sensors, float64(last.events)/took.Seconds(), 102, l.matches, l.duration, last.resident, last.heap, last.goroutines, last.descriptors, last.disk, most(samples, sample.lagged), len(late), quantile(late, 50), quantile(late, 99), quantile(late, 100))
+}
+
+// send10s sends the load and meters it every ten seconds.
+func (w *world) send10s(l load, sentAt map[string]time.Time) (samples []sample) {
+	others := workload.JSON(20_000, 1)
 	begun, n, pid := time.Now(), 0, 1000
-	for second := 0; time.Since(begun) < duration; second++ {
-		lines := make([][]byte, 0, rate)
-		for range rate - matches {
+	for second := 0; time.Since(begun) < l.duration; second++ {
+		lines := make([][]byte, 0, l.rate)
+		for range l.rate - l.matches {
 			line := others[n%len(others)]
 			lines = append(lines, fmt.Appendf(nil, `%s,"n":%d}`, line[:len(line)-1], n)) // the bus recognises repetitions
 			n++
 		}
-		for i := range matches {
-			s := sent{kind: hit, sensor: 2 + (pid*7919)%(w.shape.sensors-2), pid: pid}
-			s.line = procstart(s.sensor, s.pid, "evil.exe", time.Now())
-			lines = slices.Insert(lines, (i+1)*len(lines)/(matches+1), []byte(s.line))
+		for i := range l.matches {
+			line := procstart(2+(pid*7919)%(l.sensors-2), pid, "evil.exe", time.Now())
+			lines = slices.Insert(lines, (i+1)*len(lines)/(l.matches+1), []byte(line))
 			pid++
 		}
-		due := begun.Add(time.Duration(second) * time.Second)
-		time.Sleep(time.Until(due))
-		w.must(w.publishTimed(t.Context(), lines, rate, sentAt))
-		if every := max(1, int(duration.Seconds()/12)); second%every == every-1 {
-			t.Log(w.meter(time.Since(begun), (second+1)*rate))
+		time.Sleep(time.Until(begun.Add(time.Duration(second) * time.Second)))
+		w.must(w.publishTimed(w.t.Context(), lines, l.rate, sentAt))
+		if second%10 == 9 {
+			samples = append(samples, w.meter(time.Since(begun), n+pid-1000))
+			w.t.Log(samples[len(samples)-1])
 		}
 	}
-	took := time.Since(begun)
-	eventually(t, 2*time.Minute, func() bool { n, err := w.waiting(t.Context()); return err == nil && n == 0 })
-	caught := time.Since(begun) - took
-	t.Log(w.meter(time.Since(begun), n))
-	var late []time.Duration
-	w.must(w.each(t.Context(), bus.StreamJobs, func(subject string, _ time.Time, data []byte) error {
+	return append(samples, w.meter(time.Since(begun), n+pid-1000))
+}
+
+// lateness is how long each event took to be a recorded job, sorted.
+func (w *world) lateness(sentAt map[string]time.Time) (late []time.Duration) {
+	w.must(w.each(w.t.Context(), bus.StreamJobs, func(subject string, _ time.Time, data []byte) error {
 		var notice struct{ Data jobs.TransitionNotice }
 		if strings.HasSuffix(subject, "."+string(jobs.Queued)) && json.Unmarshal(data, &notice) == nil {
-			if at, ok := sentAt[strconv.Itoa(notice.Data.Sensor)]; ok {
+			sensor := strconv.Itoa(notice.Data.Sensor)
+			if at, ok := sentAt[sensor]; ok {
 				late = append(late, notice.Data.At.Sub(at))
-				delete(sentAt, strconv.Itoa(notice.Data.Sensor))
+				delete(sentAt, sensor)
 			}
 		}
 		return nil
 	}))
 	slices.Sort(late)
-	t.Logf("%d events in %v: %.0f/s; settled %v after the last", n+pid-1000, took.Round(time.Millisecond), float64(n+pid-1000)/took.Seconds(), caught.Round(time.Millisecond))
-	if len(late) > 0 {
-		t.Logf("event published → job recorded, %d of %d matches: p50 %v, p99 %v, max %v", len(late), pid-1000, late[len(late)/2], late[len(late)*99/100], late[len(late)-1])
+	return late
+}
+
+// quantile of sorted durations, in percent.
+func quantile(sorted []time.Duration, q int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
 	}
+	return sorted[min(len(sorted)*q/100, len(sorted)-1)].Round(10 * time.Microsecond)
+}
+
+// sample is what the replica, its disk and the bus say at one moment.
+type sample struct {
+	at                                                       time.Duration
+	events                                                   int
+	resident, heap, goroutines, descriptors, disk, unsettled float64 // MiB or numbers
 }
 
 const meterHead = "time, events, resident MiB, heap MiB, goroutines, descriptors, disk MiB, lag"
 
-// meter reads the replica's own metrics, its disk and the lag.
-func (w *world) meter(at time.Duration, events int) string {
+func (s sample) String() string {
+	return fmt.Sprintf("%4.0fs %9d %6.0f %6.0f %6.0f %6.0f %7.0f %7.0f", s.at.Seconds(), s.events, s.resident, s.heap, s.goroutines, s.descriptors, s.disk, s.unsettled)
+}
+
+func (s sample) lagged() float64 { return s.unsettled }
+
+func (w *world) meter(at time.Duration, events int) sample {
 	m := w.metrics(w.replicas[0], 0)
 	lag, err := w.waiting(w.t.Context())
-	if err != nil {
-		return err.Error()
+	w.must(err)
+	return sample{
+		at, events, m["process_resident_memory_bytes"] / (1 << 20), m["go_memstats_heap_alloc_bytes"] / (1 << 20),
+		m["go_goroutines"], m["process_open_fds"], float64(size(w.t, w.dir)) / (1 << 20), float64(lag),
 	}
-	return fmt.Sprintf("%4.0fs %9d %6.0f %6.0f %6.0f %6.0f %7.0f %7d", at.Seconds(), events, m["process_resident_memory_bytes"]/(1<<20), m["go_memstats_heap_alloc_bytes"]/(1<<20),
-		m["go_goroutines"], m["process_open_fds"], float64(size(w.t, w.dir))/(1<<20), lag)
+}
+
+// check lists what was not flat, not bounded or not in time.
+func (l load) check(samples []sample, late []time.Duration) (broken []string) {
+	if lag, bound := most(samples, sample.lagged), float64(l.rate); lag > bound {
+		broken = append(broken, fmt.Sprintf("lag %.0f events, bounded would be one second's %.0f", lag, bound))
+	}
+	if p99 := quantile(late, 99); p99 > 100*time.Millisecond {
+		broken = append(broken, fmt.Sprintf("p99 from event to job %v, want 100ms", p99))
+	}
+	if len(late) == 0 {
+		broken = append(broken, "no event has become a job")
+	}
+	if len(samples) < 6 {
+		return append(broken, fmt.Sprintf("%d samples: too short to tell whether anything is flat", len(samples)))
+	}
+	// The first third warms up: streams fill to their bounds, pools grow.
+	middle, last := samples[len(samples)/3:2*len(samples)/3], samples[2*len(samples)/3:]
+	jobsBetween := float64(l.matches) * (last[len(last)/2].at - middle[len(middle)/2].at).Seconds()
+	for _, m := range []struct {
+		name  string
+		of    func(sample) float64
+		slack float64 // beyond a tenth
+	}{
+		{"resident memory (MiB)", func(s sample) float64 { return s.resident }, 8},
+		{"heap (MiB)", func(s sample) float64 { return s.heap }, 8},
+		{"goroutines", func(s sample) float64 { return s.goroutines }, 10},
+		{"descriptors", func(s sample) float64 { return s.descriptors }, 5},
+		{"disk (MiB)", func(s sample) float64 { return s.disk }, 8 + jobsBetween*keptPerJob}, // jobs are kept on purpose
+	} {
+		if a, b := median(middle, m.of), median(last, m.of); b > 1.1*a+m.slack {
+			broken = append(broken, fmt.Sprintf("%s is not flat: %.1f in the middle third, %.1f in the last", m.name, a, b))
+		}
+	}
+	return broken
+}
+
+// keptPerJob is the MiB on disk that a finished job may leave: its record, notices,
+// result and audit entries.
+const keptPerJob = 64.0 / 1024
+
+func most(samples []sample, of func(sample) float64) (greatest float64) {
+	for _, s := range samples {
+		greatest = max(greatest, of(s))
+	}
+	return greatest
+}
+
+func median(samples []sample, of func(sample) float64) float64 {
+	var all []float64
+	for _, s := range samples {
+		all = append(all, of(s))
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 // metrics are those of a replica that have no labels.

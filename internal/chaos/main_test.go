@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
 
 	"edrpipe/internal/config"
 	"edrpipe/internal/natsd"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 	zerolog.SetGlobalLevel(zerolog.WarnLevel) // toxiproxy logs every byte
 	role, text, found := strings.Cut(os.Getenv(roleVariable), " ")
 	if !found {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()

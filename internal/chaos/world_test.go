@@ -89,6 +89,7 @@ func newWorld(t testing.TB, s shape) *world {
 	if s.sim.Fleet == nil {
 		s.sim.Fleet = []edrsim.SensorSpec{{Count: s.sensors, OS: "windows"}} // which have what our rules run
 	}
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	w.sim = edrsim.New(s.sim)
 	if s.front != nil {
 		front := httptest.NewServer(s.front(w.sim))

@@ -3,8 +3,12 @@ package nearest_test
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"edrpipe/internal/nearest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWord(t *testing.T) {
 	known := []string{"when", "with", "uses", "ban_hash", "isolate", "unisolate", "get_file"}
