@@ -50,6 +50,7 @@ func TestLoad(t *testing.T) {
 	late := w.lateness(sentAt)
 	last := samples[len(samples)-1]
 	t.Logf("%d events in %v: %.0f/s; settled %v after the last", last.events, took.Round(time.Millisecond), float64(last.events)/took.Seconds(), caught.Round(time.Millisecond))
+	t.Log(w.footprint(len(late)))
 	for _, p := range l.check(samples, late) {
 		t.Error(p)
 	}
@@ -81,6 +82,22 @@ func (w *world) send10s(l load, sentAt map[string]time.Time) (samples []sample) 
 		}
 	}
 	return append(samples, w.meter(time.Since(begun), n+pid-1000))
+}
+
+// footprint is what events and finished jobs take of the bus's disk.
+func (w *world) footprint(finished int) string {
+	bytes := map[string]float64{}
+	for _, name := range []string{bus.StreamEvents, bus.StreamJobs, bus.StreamResults, bus.StreamAudit, "KV_" + bus.BucketFinished} {
+		s, err := w.bus.JetStream().Stream(w.t.Context(), name)
+		w.must(err)
+		state := s.CachedInfo().State
+		bytes[name] = float64(state.Bytes)
+		if name == bus.StreamEvents {
+			bytes[name] /= float64(max(state.Msgs, 1))
+		}
+	}
+	kept := bytes[bus.StreamJobs] + bytes[bus.StreamResults] + bytes[bus.StreamAudit] + bytes["KV_"+bus.BucketFinished]
+	return fmt.Sprintf("on the bus's disk: %.0f bytes an event, %.1f KiB a finished job of two steps", bytes[bus.StreamEvents], kept/float64(max(finished, 1))/1024)
 }
 
 // lateness is how long each event took to be a recorded job, sorted.
@@ -135,6 +152,9 @@ func (w *world) meter(at time.Duration, events int) sample {
 
 // check lists what was not flat, not bounded or not in time.
 func (l load) check(samples []sample, late []time.Duration) (broken []string) {
+	if last := samples[len(samples)-1]; float64(last.events) < .95*float64(l.rate)*last.at.Seconds() {
+		broken = append(broken, fmt.Sprintf("%d events were sent in %v, want %d a second", last.events, last.at.Round(time.Second), l.rate))
+	}
 	if lag, bound := most(samples, sample.lagged), float64(l.rate); lag > bound {
 		broken = append(broken, fmt.Sprintf("lag %.0f events, bounded would be one second's %.0f", lag, bound))
 	}

@@ -19,6 +19,7 @@ func TestLoadCheckFindsPlantedFaults(t *testing.T) {
 		want  int
 	}{
 		{"flat", func(int, *sample) {}, inTime, 0},
+		{"sent too slowly", func(_ int, s *sample) { s.events /= 2 }, inTime, 1},
 		{"memory grows", func(i int, s *sample) { s.resident += float64(10 * i) }, inTime, 1},
 		{"heap grows", func(i int, s *sample) { s.heap += float64(10 * i) }, inTime, 1},
 		{"goroutines grow", func(i int, s *sample) { s.goroutines += float64(10 * i) }, inTime, 1},
@@ -30,7 +31,7 @@ func TestLoadCheckFindsPlantedFaults(t *testing.T) {
 	} {
 		var samples []sample
 		for i := range 9 {
-			s := sample{at: time.Duration(i) * 10 * time.Second, resident: 50, heap: 10, goroutines: 50, descriptors: 20, disk: 40}
+			s := sample{at: time.Duration(i) * 10 * time.Second, events: i * 10_000, resident: 50, heap: 10, goroutines: 50, descriptors: 20, disk: 40}
 			tt.plant(i, &s)
 			samples = append(samples, s)
 		}

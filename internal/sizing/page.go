@@ -16,10 +16,10 @@ Two cores shared with other work, so rates are lower bounds and times upper boun
 const between = `
 ## A fleet
 
-Replicas are machines of two cores that run one replica and the sender of its events; a third one is for the
-failure of one. The bus's disk is that of one copy: three copies take three times as much.
+"Times what two cores did" is the rate over the measured one, no number of machines: replicas on machines of their
+own, and buses beyond one cluster, were not measured. Disk is that of one copy: three copies take three times as much.
 
-| sensors | events a second | jobs a day | replicas for the events | GiB of events a day, where all are kept | MiB of finished jobs a day | EDR servers for the jobs, at ten sessions each |
+| sensors | events a second | jobs a day | times what two cores did | GiB of events a day, where all are kept | MiB of finished jobs a day | EDR servers for the jobs, at ten sessions each |
 |---|---|---|---|---|---|---|
 `
 
