@@ -27,7 +27,12 @@ func TestMain(m *testing.M) {
 	zerolog.SetGlobalLevel(zerolog.WarnLevel) // toxiproxy logs every byte
 	role, text, found := strings.Cut(os.Getenv(roleVariable), " ")
 	if !found {
-		goleak.VerifyTestMain(m)
+		// toxiproxy leaves the goroutines of links that end while a toxic is put in or out.
+		const toxiproxy = "github.com/Shopify/toxiproxy/v2"
+		goleak.VerifyTestMain(m,
+			goleak.IgnoreAnyFunction(toxiproxy+"/toxics.(*ToxicStub).Run"),
+			goleak.IgnoreAnyFunction(toxiproxy+".(*ToxicLink).read"),
+			goleak.IgnoreAnyFunction(toxiproxy+".(*ToxicLink).write"))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
