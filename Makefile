@@ -44,7 +44,7 @@ scale: ## a cluster of three, three replicas; take-over; throughput of 1, 2, 3
 load: ## RATE events a second over SENSORS sensors for DURATION (default 10m)
 	DURATION=$(or $(DURATION),10m) RATE=$(or $(RATE),10000) $(proof) '^TestLoad$$'
 
-soak: ## half of that for DURATION (default 60m)
+soak: ## half of that for DURATION (default 60m); with FIRST=10m the whole before it
 	DURATION=$(or $(DURATION),60m) RATE=$(or $(RATE),5000) $(proof) '^TestLoad$$'
 
 figures: ## latency, artifacts, queued jobs, each against its floor

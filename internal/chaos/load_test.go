@@ -29,28 +29,62 @@ type load struct {
 
 // TestLoad is a fleet of 50,000 sensors and RATE events a second, of which MATCHES
 // are matched, for DURATION: memory, goroutines, descriptors and disk have to stay
-// flat, the lag bounded, and an event has to be a recorded job within 100 ms.
+// flat, the lag bounded, and an event has to be a recorded job within 100 ms. With
+// FIRST, for so long before it the rate is twice that, and is held to the same. The
+// bus flushes every SYNC (10s), the relaxed mode for much volume.
 func TestLoad(t *testing.T) {
-	l := load{number(t, "SENSORS", 50_000), number(t, "RATE", 10_000), number(t, "MATCHES", 2), time.Minute}
-	if d, err := time.ParseDuration(os.Getenv("DURATION")); err == nil {
-		l.duration = d
+	l := load{number(t, "SENSORS", 50_000), number(t, "RATE", 10_000), number(t, "MATCHES", 2), length(t, "DURATION", time.Minute)}
+	phases := []load{l}
+	if first := length(t, "FIRST", 0); first > 0 {
+		phases = []load{{l.sensors, 2 * l.rate, l.matches, first}, l}
 	}
 	w := newWorld(t, shape{
-		nodes: 1, replicas: 1, sensors: l.sensors, sync: time.Second, direct: true,
+		nodes: 1, replicas: 1, sensors: l.sensors, sync: length(t, "SYNC", 10*time.Second), direct: true,
 		sim: edrsim.Config{TimeScale: 20, CheckIn: 20 * time.Second}, settings: `log: { level: warn }`,
 		rules: rulesFile + strings.TrimPrefix(string(workload.YAML(workload.Rules(100, 1))), "rules:\n"),
 	})
+	s := sender{world: w, others: workload.JSON(20_000, 1), pid: 1000}
+	for _, l := range phases {
+		s.run(l)
+	}
+}
+
+// length reads a duration from the environment.
+func length(t *testing.T, name string, otherwise time.Duration) time.Duration {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return d
+}
+
+// sender sends loads, one after another; no event of it comes twice.
+type sender struct {
+	*world
+	others [][]byte
+	n, pid int // counts those that no rule wants, and those that one does
+}
+
+// run sends a load, holds the service to what it should do under it and prints
+// what it did, as a row of docs/proof.md at the end.
+func (s *sender) run(l load) {
+	t := s.t
 	sentAt := map[string]time.Time{}
 	t.Log(meterHead)
 	begun := time.Now()
-	samples := w.send10s(l, sentAt)
+	samples := s.send(l, sentAt)
 	took := time.Since(begun)
-	eventually(t, 2*time.Minute, func() bool { n, err := w.waiting(t.Context()); return err == nil && n == 0 })
+	eventually(t, 2*time.Minute, func() bool { n, err := s.waiting(t.Context()); return err == nil && n == 0 })
 	caught := time.Since(begun) - took
-	late := w.lateness(sentAt)
+	late := s.lateness(sentAt)
 	last := samples[len(samples)-1]
 	t.Logf("%d events in %v: %.0f/s; settled %v after the last", last.events, took.Round(time.Millisecond), float64(last.events)/took.Seconds(), caught.Round(time.Millisecond))
-	t.Log(w.footprint(len(late)))
+	t.Log(s.footprint(s.pid - 1000))
 	for _, p := range l.check(samples, late) {
 		t.Error(p)
 	}
@@ -58,30 +92,29 @@ func TestLoad(t *testing.T) {
 		l.sensors, float64(last.events)/took.Seconds(), 102, l.matches, l.duration, last.resident, last.heap, last.goroutines, last.descriptors, last.disk, most(samples, sample.lagged), len(late), quantile(late, 50), quantile(late, 99), quantile(late, 100))
 }
 
-// send10s sends the load and meters it every ten seconds.
-func (w *world) send10s(l load, sentAt map[string]time.Time) (samples []sample) {
-	others := workload.JSON(20_000, 1)
-	begun, n, pid := time.Now(), 0, 1000
+// send sends the load and meters it every ten seconds.
+func (s *sender) send(l load, sentAt map[string]time.Time) (samples []sample) {
+	begun, before := time.Now(), s.n+s.pid
 	for second := 0; time.Since(begun) < l.duration; second++ {
 		lines := make([][]byte, 0, l.rate)
 		for range l.rate - l.matches {
-			line := others[n%len(others)]
-			lines = append(lines, fmt.Appendf(nil, `%s,"n":%d}`, line[:len(line)-1], n)) // the bus recognises repetitions
-			n++
+			line := s.others[s.n%len(s.others)]
+			lines = append(lines, fmt.Appendf(nil, `%s,"n":%d}`, line[:len(line)-1], s.n)) // the bus recognises repetitions
+			s.n++
 		}
 		for i := range l.matches {
-			line := procstart(2+(pid*7919)%(l.sensors-2), pid, "evil.exe", time.Now())
+			line := procstart(2+(s.pid*7919)%(l.sensors-2), s.pid, "evil.exe", time.Now())
 			lines = slices.Insert(lines, (i+1)*len(lines)/(l.matches+1), []byte(line))
-			pid++
+			s.pid++
 		}
 		time.Sleep(time.Until(begun.Add(time.Duration(second) * time.Second)))
-		w.must(w.publishTimed(w.t.Context(), lines, l.rate, sentAt))
+		s.must(s.publishTimed(s.t.Context(), lines, l.rate, sentAt))
 		if second%10 == 9 {
-			samples = append(samples, w.meter(time.Since(begun), n+pid-1000))
-			w.t.Log(samples[len(samples)-1])
+			samples = append(samples, s.meter(time.Since(begun), s.n+s.pid-before))
+			s.t.Log(samples[len(samples)-1])
 		}
 	}
-	return append(samples, w.meter(time.Since(begun), n+pid-1000))
+	return append(samples, s.meter(time.Since(begun), s.n+s.pid-before))
 }
 
 // footprint is what events and finished jobs take of the bus's disk.
