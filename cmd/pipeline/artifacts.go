@@ -61,7 +61,8 @@ func newArtifactsGetCommand(f *serverFlags) *cobra.Command {
 		Short: "Fetch a collected file, and compare its SHA-256",
 		Long: `Fetch a collected file into ARTIFACT.bin, so that what an endpoint called it
 cannot matter here, or to another place; - is standard output. It may be malware.`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: f.completeArtifacts,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, args []string) error {
 			body, digest, err := c.Download(cmd.Context(), args[0])
 			if err != nil {

@@ -39,26 +39,27 @@ func (f *busFlags) deadLetters(cmd *cobra.Command, do func(context.Context, *jet
 
 func newDeadListCommand() *cobra.Command {
 	var b busFlags
-	var reason, output string
+	var reason string
+	var f outputFlag
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List what is kept, the oldest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return &usageError{fmt.Errorf("--output %s: want table or json", output)}
+			if err := f.check(); err != nil {
+				return err
 			}
 			return b.deadLetters(cmd, func(ctx context.Context, d *jetstream.DeadLetters) error {
-				if output == "json" {
-					return listDeadJSON(ctx, d, reason, cmd.OutOrStdout())
+				if f.output == "table" {
+					return listDead(ctx, d, reason, cmd.OutOrStdout())
 				}
-				return listDead(ctx, d, reason, cmd.OutOrStdout())
+				return listDeadWhole(ctx, d, reason, cmd.OutOrStdout(), f)
 			})
 		},
 	}
 	b.register(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "only those of this reason")
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	f.register(cmd)
 	return cmd
 }
 
@@ -81,14 +82,21 @@ func listDead(ctx context.Context, d *jetstream.DeadLetters, reason string, out 
 	return nil
 }
 
-func listDeadJSON(ctx context.Context, d *jetstream.DeadLetters, reason string, out io.Writer) error {
-	enc := json.NewEncoder(out)
+// listDeadWhole writes one after the other, as they may be many: JSON a line each,
+// YAML a document each.
+func listDeadWhole(ctx context.Context, d *jetstream.DeadLetters, reason string, out io.Writer, f outputFlag) error {
+	lines := json.NewEncoder(out)
 	return d.List(ctx, reason, func(l jetstream.Dead) error {
-		return enc.Encode(map[string]any{
+		letter := map[string]any{
 			"seq": l.Sequence, "time": l.Time, "reason": l.Reason, "error": l.Error, "origin": l.Origin, "bytes": l.Size,
 			"exchange": l.Message.Exchange, "routing_key": l.Message.RoutingKey, "content_type": l.Message.ContentType,
 			"headers": l.Message.Headers, "body_b64": l.Message.Body,
-		})
+		}
+		if f.output == "json" {
+			return lines.Encode(letter)
+		}
+		fmt.Fprintln(out, "---")
+		return f.print(out, letter, nil)
 	})
 }
 

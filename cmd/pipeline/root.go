@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"edrpipe/internal/nearest"
 )
 
 // newRootCommand lists the commands; each is a file of its own.
@@ -40,9 +44,44 @@ func newRootCommand() *cobra.Command {
 		newVersionCommand(),
 		newWhyCommand(),
 	)
+	completeNoFiles(root)
 	usageArgs(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w%s; see %s --help", err, likelyFlag(cmd, err), cmd.CommandPath())}
+	})
 	return root
+}
+
+// likelyFlag suggests a flag where err is about one that is not there.
+func likelyFlag(cmd *cobra.Command, err error) string {
+	var missing *pflag.NotExistError
+	if !errors.As(err, &missing) {
+		return ""
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	return didYouMean("--", nearest.Word(missing.GetSpecifiedName(), known))
+}
+
+// likelyCommand suggests a command where the first argument names none.
+func likelyCommand(cmd *cobra.Command, args []string) string {
+	if !cmd.HasAvailableSubCommands() || len(args) == 0 {
+		return ""
+	}
+	var known []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			known = append(known, sub.Name())
+		}
+	}
+	return didYouMean("", nearest.Word(args[0], known))
+}
+
+func didYouMean(prefix, word string) string {
+	if word == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", prefix+word)
 }
 
 // usageArgs makes wrong arguments and missing flags mistakes in the command line,
@@ -61,7 +100,7 @@ func usageArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+				return &usageError{fmt.Errorf("%w%s; see %s --help", err, likelyCommand(cmd, args), cmd.CommandPath())}
 			}
 			return nil
 		}

@@ -81,7 +81,7 @@ simulated, each step that needs a session taking --session-time. Nothing acts.`,
   pipeline rules backtest --events stream --since 7d --guards guards.yaml rules/`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := checkFormat(format, formatText, formatJSON); err != nil {
+			if err := checkFormat("format", format, formatText, formatJSON); err != nil {
 				return err
 			}
 			set, _, err := loadRules(cmd.ErrOrStderr(), paths)

@@ -29,7 +29,7 @@ The exit status is 1 when there are errors, 0 when there are only warnings.`,
   pipeline rules check --require-tests --format github rules/`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := checkFormat(format, formatText, formatJSON, formatGitHub); err != nil {
+			if err := checkFormat("format", format, formatText, formatJSON, formatGitHub); err != nil {
 				return err
 			}
 			report := checkRules(paths, requireTests)

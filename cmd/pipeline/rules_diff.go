@@ -23,7 +23,7 @@ The exit status is 0 whether or not there are differences.`,
 		Example: `  pipeline rules diff --events recording.jsonl rules/ new-rules/`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := checkFormat(format, formatText, formatJSON); err != nil {
+			if err := checkFormat("format", format, formatText, formatJSON); err != nil {
 				return err
 			}
 			old, _, err := loadRules(cmd.ErrOrStderr(), paths[:1])

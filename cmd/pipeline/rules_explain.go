@@ -29,7 +29,7 @@ earlier steps are empty), and with --guards what the guards say about each.`,
   pipeline events tail -n 1 -o json | pipeline rules explain --event - --guards guards.yaml rules/`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := checkFormat(format, formatText, formatJSON); err != nil {
+			if err := checkFormat("format", format, formatText, formatJSON); err != nil {
 				return err
 			}
 			set, _, err := loadRules(cmd.ErrOrStderr(), paths)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -10,14 +11,14 @@ import (
 )
 
 func newRulesListCommand() *cobra.Command {
-	var format string
+	var f outputFlag
 	cmd := &cobra.Command{
 		Use:     "list [flags] PATH…",
 		Short:   "List rules with what they act on and what they do",
 		Example: `  pipeline rules list examples/rules`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := checkFormat(format, formatText, formatJSON); err != nil {
+			if err := f.check(); err != nil {
 				return err
 			}
 			set, tests, err := loadRules(cmd.ErrOrStderr(), paths)
@@ -25,23 +26,24 @@ func newRulesListCommand() *cobra.Command {
 				return err
 			}
 			listed := listRules(set, tests)
-			if format == formatJSON {
-				return printJSON(cmd.OutOrStdout(), listed)
-			}
-			t := newTable(cmd.OutOrStdout(), "Rule", "Severity", "Mode", "On", "Steps", "Tests", "Title")
-			for _, r := range listed {
-				mode := r.Mode
-				if !r.Enabled {
-					mode = "disabled"
-				}
-				t.AppendRow(table.Row{r.ID, r.Severity, mode, strings.Join(r.On, "\n"), strings.Join(r.Steps, "\n"), r.Tests, r.Title})
-			}
-			t.Render()
-			return nil
+			w := cmd.OutOrStdout()
+			return f.print(w, listed, func() { tabulateRules(w, listed) })
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", formatText, "text or json")
+	f.register(cmd)
 	return cmd
+}
+
+func tabulateRules(w io.Writer, listed []listedRule) {
+	t := newTable(w, "Rule", "Severity", "Mode", "On", "Steps", "Tests", "Title")
+	for _, r := range listed {
+		mode := r.Mode
+		if !r.Enabled {
+			mode = "disabled"
+		}
+		t.AppendRow(table.Row{r.ID, r.Severity, mode, strings.Join(r.On, "\n"), strings.Join(r.Steps, "\n"), r.Tests, r.Title})
+	}
+	t.Render()
 }
 
 // listedRule is a rule as it is listed.

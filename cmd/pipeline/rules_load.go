@@ -43,11 +43,11 @@ const (
 	formatGitHub = "github"
 )
 
-func checkFormat(format string, known ...string) error {
+func checkFormat(flag, format string, known ...string) error {
 	if slices.Contains(known, format) {
 		return nil
 	}
-	return &usageError{fmt.Errorf("--format %s: want one of %s", format, strings.Join(known, ", "))}
+	return &usageError{fmt.Errorf("--%s %s: want one of %s", flag, format, strings.Join(known, ", "))}
 }
 
 func printJSON(w io.Writer, v any) error {

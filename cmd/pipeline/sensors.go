@@ -17,9 +17,10 @@ func newSensorsCommand() *cobra.Command {
 	var busy bool
 	var limit, offset int
 	cmd := &cobra.Command{
-		Use:   "sensors [TEXT]",
-		Short: "List sensors, those with jobs first; TEXT is part of a name, id or system",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "sensors [TEXT]",
+		Short:             "List sensors, those with jobs first; TEXT is part of a name, id or system",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, args []string) error {
 			q := url.Values{"q": args, "limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}}
 			if busy {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -41,6 +42,8 @@ func newUsersAddCommand(file *string) *cobra.Command {
 		Use:   "add NAME",
 		Short: "Add a user, or give one a new role; prints a new token, once",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			u, err := readUsers(*file)
 			if err != nil {
@@ -63,6 +66,7 @@ func newUsersAddCommand(file *string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", string(web.Viewer), "viewer, approver or admin")
+	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{string(web.Viewer), string(web.Approver), string(web.Admin)}, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that is not there
 	cmd.Flags().StringSliceVar(&groups, "group", nil, "group for approvals, such as soc-leads; may be repeated")
 	cmd.Flags().StringVar(&email, "email", "", "address under which the user comes by OpenID Connect")
 	return cmd
@@ -73,6 +77,16 @@ func newUsersRemoveCommand(file *string) *cobra.Command {
 		Use:   "remove NAME",
 		Short: "Take a user off the list; open logins end with it",
 		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			if u, err := readUsers(*file); err == nil { // a shell has no place for errors
+				for _, user := range u.List {
+					names = append(names, user.Name)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			u, err := readUsers(*file)
 			if err != nil {
@@ -92,21 +106,36 @@ func newUsersRemoveCommand(file *string) *cobra.Command {
 }
 
 func newUsersListCommand(file *string) *cobra.Command {
-	return &cobra.Command{
+	var f outputFlag
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the users",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
 			u, err := readUsers(*file)
 			if err != nil {
 				return err
 			}
+			listed := make([]listedUser, 0, len(u.List))
 			t := newTable(cmd.OutOrStdout(), "user", "role", "groups", "email")
 			for _, user := range u.List {
-				t.AppendRow(table.Row{user.Name, user.Role, user.Groups, user.Email})
+				listed = append(listed, listedUser{Name: user.Name, Role: user.Role, Groups: user.Groups, Email: user.Email})
+				t.AppendRow(table.Row{user.Name, user.Role, strings.Join(user.Groups, ", "), user.Email})
 			}
-			t.Render()
-			return nil
+			return f.print(cmd.OutOrStdout(), listed, func() { t.Render() })
 		},
 	}
+	f.register(cmd)
+	return cmd
+}
+
+// listedUser is a user as it is listed: without the token's hash.
+type listedUser struct {
+	Name   string   `json:"name"`
+	Role   web.Role `json:"role"`
+	Groups []string `json:"groups,omitempty"`
+	Email  string   `json:"email,omitempty"`
 }

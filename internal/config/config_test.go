@@ -58,6 +58,10 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 		"wrong type":           {file: "edr:\n  sessions: many\n", want: []string{"pipeline.yaml:2:13", "many"}},
 		"unknown variable":     {environ: []string{"EDRPIPE_EDR_NMAE=x"}, want: []string{"EDRPIPE_EDR_NMAE", "EDRPIPE_EDR_NAME"}},
 		"bad flag":             {flags: map[string]string{"grace": "soon"}, want: []string{"grace", "soon", "duration"}},
+		"bad variable":         {environ: []string{"EDRPIPE_EDR_SESSIONS=x"}, want: []string{"edr.sessions (from $EDRPIPE_EDR_SESSIONS)", "number"}},
+		"password, by file":    {file: "sources: { amqp: { url: \"amqp://cb:hunter2@edr/\" } }\n", want: []string{"sources.amqp.url", "pipeline.yaml:1", "password_file"}},
+		"password, one of two": {environ: []string{"EDRPIPE_BUS_URL=nats://a:4222,nats://service:hunter2@b:4222"}, want: []string{"bus.url (from $EDRPIPE_BUS_URL)"}},
+		"a token for NATS":     {flags: map[string]string{"bus.url": "nats://hunter2@a:4222"}, want: []string{"bus.url (from --bus.url)"}},
 		"clear-text token":     {file: "edr:\n  url: http://edr.example\n", want: []string{"edr.url", "pipeline.yaml:2", "https://"}},
 		"nothing left to use":  {flags: map[string]string{"edr.sessions": "1", "edr.reserve": "1"}, want: []string{"edr.reserve", "--edr.reserve"}},
 		"not one of the words": {file: "log:\n  level: loud\n", want: []string{"pipeline.yaml:2:10", "loud", "debug, info, warn, error"}},
@@ -73,6 +77,9 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 			_, _, err := config.Load(file, tc.environ, tc.flags)
 			if err == nil {
 				t.Fatal("no error")
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error shows the secret: %v", err)
 			}
 			for _, w := range tc.want {
 				if !strings.Contains(err.Error(), w) {
@@ -126,5 +133,21 @@ func TestPrintTellsOrigins(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "name: x  # ") || !strings.Contains(b.String(), "sessions: 10  # default") {
 		t.Errorf("printed:\n%s", b.String())
+	}
+}
+
+// TestPrintIsAConfiguration holds what is printed to mean what was loaded, whatever
+// is in a text.
+func TestPrintIsAConfiguration(t *testing.T) {
+	for _, text := range []string{"a: b # c", "yes", "12", "- x", "line\nbreak", "#", "'", `"`, " blank ", "C:\\temp", "ünï"} {
+		want := config.Default()
+		want.EDR.Name = text
+		var b strings.Builder
+		if err := config.Print(&b, want, config.Origins{}); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := config.Load(write(t, b.String()), nil, nil); err != nil || got.EDR.Name != text {
+			t.Errorf("%q is read back as %q, %v", text, got.EDR.Name, err)
+		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"edrpipe/pkg/strictyaml"
 )
 
@@ -87,10 +89,7 @@ func (k Key) Get(c Config) string {
 		b, _ := json.Marshal(v) // a list of strings always can be
 		return string(b)
 	case string:
-		if v == "" {
-			return `""`
-		}
-		return v
+		return writeText(v)
 	default:
 		return fmt.Sprint(v)
 	}
@@ -125,9 +124,19 @@ func (k Key) Set(c *Config, text string) error {
 		v.SetString(text)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %q is not a %s", k.Path, text, k.Kind)
+		return fmt.Errorf("%q is not a %s", text, k.Kind)
 	}
 	return nil
+}
+
+// writeText writes a text so that YAML reads it back: in quotes where it needs them.
+func writeText(s string) string {
+	plain, err := yaml.Marshal(s)
+	if line := strings.TrimSuffix(string(plain), "\n"); err == nil && s != "" && !strings.Contains(line, "\n") {
+		return line
+	}
+	b, _ := json.Marshal(s) // a text always can be
+	return string(b)
 }
 
 // writeDuration writes d the way people would: 30d, 15m, 1h30m.

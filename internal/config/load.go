@@ -79,8 +79,8 @@ func loadEnvironment(environ []string, c *Config, origins Origins) error {
 		k, known := byEnv[name]
 		switch {
 		case known:
-			errs = append(errs, k.Set(c, text))
 			origins[k.Path] = "$" + name
+			errs = append(errs, set(k, c, text, origins))
 		case strings.HasPrefix(name, "EDRPIPE_") && !reserved(kv):
 			errs = append(errs, fmt.Errorf("environment variable %s names no key%s", name, suggest(name, byEnv)))
 		}
@@ -113,11 +113,19 @@ func loadFlags(flags map[string]string, c *Config, origins Origins) error {
 	var errs []error
 	for _, k := range Keys() {
 		if text, ok := flags[k.Path]; ok {
-			errs = append(errs, k.Set(c, text))
 			origins[k.Path] = "--" + k.Flag()
+			errs = append(errs, set(k, c, text, origins))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// set parses text into a key; a mistake is told with where it was made.
+func set(k Key, c *Config, text string, origins Origins) error {
+	if err := k.Set(c, text); err != nil {
+		return fmt.Errorf("%s (from %s): %w", k.Path, origins[k.Path], err)
+	}
+	return nil
 }
 
 // check finds values that cannot work, each with where it was set.
@@ -151,11 +159,29 @@ func (c Config) check(origins Origins) error {
 		bad("bus.replicas", "must be from 1 to 5")
 	}
 	for _, k := range Keys() {
-		if v := k.value(&c).String(); k.Choice != nil && !slices.Contains(k.Choice, v) {
+		v := k.value(&c).String()
+		if k.Choice != nil && !slices.Contains(k.Choice, v) {
 			bad(k.Path, "%q is not one of %s", v, strings.Join(k.Choice, ", "))
+		}
+		if k.Kind == "text" && secretInAddress(v) {
+			bad(k.Path, "logs and `config print` would show the secret in this address: write it without, and name a file that holds it (password_file)")
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// secretInAddress finds a password in any of the addresses, or what NATS takes for a
+// token: a user without a password.
+func secretInAddress(addresses string) bool {
+	for address := range strings.SplitSeq(addresses, ",") {
+		scheme, rest, ok := strings.Cut(address, "://")
+		host, _, _ := strings.Cut(rest, "/")
+		user, _, named := strings.Cut(host, "@")
+		if ok && named && (strings.Contains(user, ":") || scheme == "nats" || scheme == "tls") {
+			return true
+		}
+	}
+	return false
 }
 
 func loopback(url string) bool {
