@@ -59,10 +59,6 @@ Made by ` + "`pipeline docs markdown`" + `; a test holds it current. Man pages: 
 Shell completion, with job ids and rule names of the running service:
 ` + "`source <(pipeline completion bash)`" + ` (also zsh, fish, powershell).
 
-Exit status: 0 done; 1 what was asked did not succeed, or a check found errors;
-2 the command line is wrong; 130 interrupted. Colours are left out where NO_COLOR
-is set or the output is no terminal.
-
 `
 
 // commandReference writes the reference of all commands below root.

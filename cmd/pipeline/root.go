@@ -13,8 +13,13 @@ import (
 // newRootCommand lists the commands; each is a file of its own.
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "pipeline",
-		Short:         "Act on endpoints when an EDR reports something bad",
+		Use:   "pipeline",
+		Short: "Act on endpoints when an EDR reports something bad",
+		Long: `Act on endpoints when an EDR reports something bad.
+
+Exit status: 0 done; 1 what was asked did not succeed, or a check found errors;
+2 the command line is wrong; 130 interrupted. Colours are left out where NO_COLOR
+is set or the output is no terminal.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -71,7 +71,11 @@ func auditStore(b *bus.Bus) audit.Stream {
 
 // recordChange writes down what people, or a breaker, did to the guards.
 func (s *Service) recordChange(ctx context.Context, c guard.Change) {
-	s.log.Warn().Str("what", c.What).Str("by", c.By).Str("why", c.Why).Str("on", c.On).Msg("guard changed")
+	e := s.log.Warn().Str("what", c.What).Str("by", c.By).Str("why", c.Why)
+	if c.On != "" {
+		e = e.Str("rule", c.On)
+	}
+	e.Msg("guard changed")
 	if err := s.audit.Append(ctx, audit.Entry{Time: c.At, Kind: "switch", By: c.By, What: c.What, Rule: c.On, Text: c.Why}); err != nil {
 		s.log.Error().Err(err).Msg("a change of the guards could not be written to the audit log")
 	}

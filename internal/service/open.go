@@ -172,6 +172,7 @@ func (s *Service) openRules() error {
 	}
 	s.rules = newRuleset(live, s.cfg.Rules)
 	s.metrics.Rules.Set(float64(live.Set().Len()))
+	s.log.Info().Int("rules", live.Set().Len()).Str("digest", live.State().Digest).Msg("rules are in force")
 	return nil
 }
 

@@ -137,10 +137,7 @@ func (s *Service) report(ctx context.Context, r jobs.Report) error {
 	}
 	s.metrics.Report(r)
 	s.tracing.Report(r)
-	if r.Final && r.Job.Undoes() && r.Job.State != jobs.Succeeded {
-		s.log.Error().Str("job", r.Job.ID).Str("of", r.Job.Of).Int("sensor", r.Job.Sensor).Str("state", string(r.Job.State)).Str("detail", r.Job.Detail).
-			Msg("what was to be undone is not: somebody has to look")
-	}
+	logReport(s.log, r)
 	if r.Final && r.Job.State == jobs.Failed {
 		return s.guard.Failed(ctx, r.Job.Rule, r.Job.ID)
 	}

@@ -136,6 +136,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 // our own scripts, sits in nobody's frame, and takes no posts from other sites.
 func protect(next http.Handler) http.Handler {
 	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, http.StatusForbidden, "a page of another site may not do this in your name")
+	}))
 	inner := sameOrigin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

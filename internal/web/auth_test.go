@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -51,6 +52,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"user taken off":           {cookie: gone, want: 401},
 		"browser is sent to login": {header: [2]string{"Accept", "text/html"}, want: 303},
 		"post from another site":   {cookie: good, method: "POST", header: [2]string{"Sec-Fetch-Site", "cross-site"}, want: 403},
+		"post of unknown origin":   {cookie: good, method: "POST", header: [2]string{"Origin", "null"}, want: 403},
 		"post from our own page":   {cookie: good, method: "POST", header: [2]string{"Sec-Fetch-Site", "same-origin"}, want: 200},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,6 +74,10 @@ func TestWhoMayDoWhat(t *testing.T) {
 			h.ServeHTTP(w, r)
 			if w.Code != tc.want {
 				t.Errorf("status = %d, want %d: %s", w.Code, tc.want, w.Body)
+			}
+			var told struct{ Error string }
+			if tc.want >= 400 && (json.Unmarshal(w.Body.Bytes(), &told) != nil || told.Error == "") {
+				t.Errorf("the error is not in the form that all have: %s", w.Body)
 			}
 			if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") {
 				t.Errorf("no strict policy: %q", csp)
