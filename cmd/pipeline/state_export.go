@@ -48,7 +48,7 @@ state and are left out; collected files come along with --artifacts.`,
 // replaces no file.
 func exportTo(name string, write func(*os.File) (backup.Summary, error)) (backup.Summary, error) {
 	if _, err := os.Stat(name); err == nil {
-		return backup.Summary{}, fmt.Errorf("%s is there already", name)
+		return backup.Summary{}, fmt.Errorf("%s is there already: give another name", name)
 	}
 	out, err := os.OpenFile(name+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

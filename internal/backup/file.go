@@ -82,6 +82,9 @@ func (b *writer) close() error {
 func read(r io.Reader, see func(record) error) (Header, int, error) {
 	var h Header
 	zip, err := gzip.NewReader(r)
+	if errors.Is(err, gzip.ErrHeader) {
+		return h, 0, fmt.Errorf("%w, or is none that `pipeline state export` wrote", ErrDamaged)
+	}
 	if err != nil {
 		return h, 0, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -104,6 +104,29 @@ func TestShippedPermissions(t *testing.T) {
 			return err
 		}
 	}
+	read := func(b *bus.Bus, stream string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			s, err := b.JetStream().Stream(ctx, stream)
+			if err != nil {
+				return err
+			}
+			c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+			if err != nil {
+				return err
+			}
+			_, err = c.Next(jetstream.FetchMaxWait(2 * time.Second))
+			return err
+		}
+	}
+	listen := func(user, subject string) func(context.Context) error {
+		return func(context.Context) error {
+			nc := as(t, ns, user, password(user)).Conn() // a new one, as its last error stays
+			if _, err := nc.SubscribeSync(subject); err != nil {
+				return err
+			}
+			return errors.Join(nc.Flush(), nc.LastError())
+		}
+	}
 	for _, tc := range []struct {
 		name    string
 		do      func(context.Context) error
@@ -148,18 +171,19 @@ func TestShippedPermissions(t *testing.T) {
 			_, err = kv.Get(ctx, "x")
 			return err
 		}, false},
-		{"reader reads results", func(ctx context.Context) error {
-			s, err := reader.JetStream().Stream(ctx, bus.StreamResults)
-			if err != nil {
-				return err
-			}
-			c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-			if err != nil {
-				return err
-			}
-			_, err = c.Next(jetstream.FetchMaxWait(2 * time.Second))
-			return err
-		}, true},
+		{"reader reads results", read(reader, bus.StreamResults), true},
+		{"ingest reads results", read(ingest, bus.StreamResults), false},
+		{"reader reads events", read(reader, bus.StreamEvents), false},
+		{"reader reads audit", read(reader, bus.StreamAudit), false},
+		{"reader listens to results", listen("reader", "edr.results.>"), true},
+		{"reader listens to events", listen("reader", "edr.events.>"), false},
+		{"reader listens to job records", listen("reader", "$KV.jobs.>"), false},
+		{"reader listens to everything", listen("reader", ">"), false},
+		{"reader hears calls and their tokens", listen("reader", "edrpipe.>"), false},
+		{"ingest listens to results", listen("ingest", "edr.results.>"), false},
+		{"ingest listens to events", listen("ingest", "edr.events.>"), false},
+		{"ingest hears calls and their tokens", listen("ingest", "edrpipe.>"), false},
+		{"reader deletes a stream", func(ctx context.Context) error { return reader.JetStream().DeleteStream(ctx, bus.StreamResults) }, false},
 		{"reader calls the service", call(reader, "edrpipe.api.post.jobs.j.answer"), true},
 		{"ingest calls the service", call(ingest, "edrpipe.api.post.jobs.j.answer"), false},
 	} {
