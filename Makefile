@@ -22,8 +22,8 @@ bench-jobs: ## what docs/performance-scheduler.md shows
 prove-jobs: ## every crash point of the scheduler and many random worlds
 	go test -timeout 20m -run 'Crash|Paused|Chaos|Kill|Ranking' -v ./pkg/jobs -full
 
-compose: ## every profile of the compose file, for real
-	scripts/compose-demo.sh single rabbitmq observability cluster
+compose: ## every profile of the compose file, for real, with the image that deploy/Dockerfile builds
+	DOCKERFILE=1 scripts/compose-demo.sh single rabbitmq observability cluster
 
 systemd: ## the unit under a systemd of its own, in a container
 	scripts/systemd-check.sh

@@ -5,7 +5,8 @@
 # the other does the rest; what the EDR's RabbitMQ says is bridged and acted on;
 # Prometheus scrapes and has the alerts. Makes stand-ins for the images
 # (scripts/standin-images.sh), as there may be no registry; parts whose Debian
-# package is missing are skipped. Grafana is not run: Debian has no package.
+# package is missing are skipped. Grafana is not run: Debian has no package. With
+# DOCKERFILE=1 the service's image is built by deploy/Dockerfile, which takes minutes.
 # usage: compose-demo.sh [single] [cluster] [rabbitmq] [observability]    (the first two unless named)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +17,7 @@ if docker compose version >/dev/null 2>&1; then compose=(docker compose); else c
 command -v "${compose[0]}" >/dev/null || { echo "skipped: neither docker compose nor docker-compose is here"; exit 0; }
 if [ -z "${EDRPIPE_IMAGE:-}" ]; then
 	more=()
+	[ -z "${DOCKERFILE:-}" ] || more+=(--dockerfile)
 	if [[ $parts == *rabbitmq* && -e /usr/lib/rabbitmq/bin/rabbitmq-server ]]; then more+=(rabbitmq); fi
 	if [[ $parts == *observability* ]] && command -v prometheus >/dev/null; then more+=(prometheus); fi
 	scripts/standin-images.sh "${more[@]}"

@@ -210,3 +210,40 @@ func TestNobodyComesInWithoutAPassword(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersAreHeardByNobodyElse: records come as answers to the service, and who
+// listens to every answer must not get them.
+func TestAnswersAreHeardByNobodyElse(t *testing.T) {
+	ns, password := shipped(t, "cluster.conf")
+	service := as(t, ns, "service", password("service"))
+	if err := service.Setup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := service.Bucket(t.Context(), bus.BucketJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"reader", "ingest"} {
+		nc := as(t, ns, user, password(user)).Conn()
+		heard, err := nc.SubscribeSync("_INBOX.>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kv.Put(t.Context(), user, []byte("a secret")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kv.Get(t.Context(), user); err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.Flush(); err != nil { // what the server has for it comes before this is answered
+			t.Fatal(err)
+		}
+		if n, _, err := heard.Pending(); n != 0 && err == nil {
+			m, _ := heard.NextMsg(0)
+			t.Errorf("%s hears %d answers, such as %s: %s", user, n, m.Subject, m.Data)
+		}
+	}
+}

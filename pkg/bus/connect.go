@@ -122,7 +122,9 @@ func (b *Bus) options(c Config) ([]nats.Option, error) {
 		opts = append(opts, nats.InProcessServer(c.InProcess))
 	}
 	if c.User != "" {
-		opts = append(opts, nats.UserInfo(c.User, c.Password))
+		// Answers come under the user's own name, so that a bus can keep them from
+		// others: who may listen to all of _INBOX hears what everybody is answered.
+		opts = append(opts, nats.UserInfo(c.User, c.Password), nats.CustomInboxPrefix("_INBOX."+Token(c.User)))
 	}
 	if c.Creds != "" {
 		opts = append(opts, nats.UserCredentials(c.Creds))
