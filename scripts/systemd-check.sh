@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Has systemd itself judge deploy/systemd/edrpipe.service, and runs it under a
-# systemd of its own in a container: it becomes ready, is unprivileged, comes back
-# when it is killed, reloads, and stops cleanly. The token is a plain file there:
-# that container's systemd cannot hand credentials to a dynamic user.
+# systemd of its own in a container: it becomes ready with the token as a credential,
+# is unprivileged, comes back when it is killed, reloads, and stops cleanly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unit=deploy/systemd/edrpipe.service
@@ -43,6 +42,9 @@ until_true() { # seconds, what, command…
 }
 
 until_true 60 "systemd answers" in_box systemctl list-units
+# systemd mounts credentials in a namespace of its own. A machine shares its mounts
+# with those; a container does not, and the service would see an empty directory.
+in_box mount --make-rshared /
 mkdir -p "$work/etc/rules"
 cat >"$work/etc/pipeline.yaml" <<'END'
 rules: [/etc/edrpipe/rules]
@@ -50,15 +52,13 @@ edr: { name: sim, url: "http://127.0.0.1:7443" }
 web: { listen: "127.0.0.1:7480" }
 END
 printf 'rules:\n  - id: r\n    on: process_start\n    when: process.name == "x.exe"\n    steps: [ { uses: list_processes } ]\n' >"$work/etc/rules/r.yaml"
-echo token >"$work/etc/edr.token"
 chmod -R go+rX "$work/etc"
-mkdir "$work/edrpipe.service.d"
-printf '[Service]\nEnvironment=EDRPIPE_EDR_TOKEN_FILE=/etc/edrpipe/edr.token\n' >"$work/edrpipe.service.d/token.conf"
+echo token >"$work/etc/edr.token"
+chmod 600 "$work/etc/edr.token"
 in_box mkdir -p /usr/local/bin /etc/systemd/system
 docker cp -q "$work/pipeline" "$box:/usr/local/bin/pipeline" 2>/dev/null || docker cp "$work/pipeline" "$box:/usr/local/bin/pipeline"
 docker cp "$work/etc" "$box:/etc/edrpipe"
 docker cp $unit "$box:/etc/systemd/system/edrpipe.service"
-docker cp "$work/edrpipe.service.d" "$box:/etc/systemd/system/"
 in_box systemctl daemon-reload
 
 main_pid() { in_box systemctl show -p MainPID --value edrpipe; }
@@ -69,6 +69,9 @@ first=$(main_pid)
 in_box grep -qE '^Uid:.*\b[1-9][0-9]{4}\b' "/proc/$first/status" || failed "it runs as root"
 in_box grep -qE '^CapBnd:.*[[:space:]]0+$' "/proc/$first/status" || failed "it keeps capabilities"
 in_box grep -qE '^Seccomp:.*2' "/proc/$first/status" || failed "no filter of system calls"
+[ "$(in_box stat -c '%u %a' /etc/edrpipe/edr.token)" = "0 600" ] || failed "others could read the token's file"
+[ "$(in_box cat /run/credentials/edrpipe.service/edr.token)" = token ] || failed "the token is no credential"
+echo "  the token is root's alone, and the service has it as a credential"
 echo "  a user of its own, no capabilities, system calls filtered"
 in_box systemctl kill -s KILL edrpipe
 another() { [ "$(main_pid)" != "$first" ] && ready; }
