@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 		name   string
 		handle func(*events.Message) // nil: bare
 		turns  []time.Duration
+		spent  []time.Duration // processor time of the turns, bus and all
 	}{{name: "consume"}, {name: "source", handle: func(*events.Message) {}}, {name: "rules=10"}, {name: "rules=10000"}}
 	for i, n := range []int{10, 10_000} {
 		m := rules.NewMatcher(generatedSet(b, n), &events.Decoder{LazyRaw: true})
@@ -44,19 +46,31 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.ResetTimer()
 	for turn := range b.N {
 		for i := range ways {
-			w := &ways[i]
+			w, before := &ways[i], processorTime(b)
 			if w.handle == nil {
 				w.turns = append(w.turns, consumeAll(b, conn))
-				continue
+			} else {
+				w.turns = append(w.turns, readAll(b, conn, fmt.Sprintf("bench-%d-%d-%d", b.N, turn, i), w.handle))
 			}
-			w.turns = append(w.turns, readAll(b, conn, fmt.Sprintf("bench-%d-%d-%d", b.N, turn, i), w.handle))
+			w.spent = append(w.spent, processorTime(b)-before)
 		}
 	}
 	for _, w := range ways {
 		b.ReportMetric(benchMessages/slices.Min(w.turns).Seconds(), w.name+"-events/s")
 		b.ReportMetric(slices.Min(ways[0].turns).Seconds()/slices.Min(w.turns).Seconds(), w.name+"-of-consume")
 		b.ReportMetric(median(ways[0].turns).Seconds()/median(w.turns).Seconds(), w.name+"-of-consume-median")
+		b.ReportMetric(median(w.spent).Seconds()*1e6/benchMessages, w.name+"-cpu-µs/event")
 	}
+}
+
+// processorTime is what the process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func median(turns []time.Duration) time.Duration {
