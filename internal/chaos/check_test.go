@@ -121,7 +121,7 @@ func (e evidence) slots() []string {
 }
 
 // order reports the jobs that ran before older ones of their sensor, unless those
-// were parked or held at the time: who waits for something of his own lets others pass.
+// were held or backing off at the time: who waits for something of his own lets others pass.
 func (e evidence) order() (out []string) {
 	for _, o := range e.overtakings() {
 		if !o.older.waitsBy(o.at()) {
@@ -135,15 +135,17 @@ func (e evidence) order() (out []string) {
 // told is a job with what can be asked of its record afterwards.
 type told struct{ *jobs.Job }
 
-// waitsBy tells whether the job was parked or held at a time.
+// waitsBy tells whether the job waited at a time for something that is only its
+// own: people, or the back-off of one of its steps. What concerns the whole sensor,
+// the EDR server or the bus lets nobody pass.
 func (j told) waitsBy(at time.Time) bool {
-	var state jobs.State
+	var last jobs.Transition
 	for _, t := range j.History {
 		if !t.At.After(at) {
-			state = t.State
+			last = t
 		}
 	}
-	return state == jobs.Parked || state == jobs.Held
+	return last.State == jobs.Held || last.State == jobs.Parked && last.Reason == jobs.ReasonRetry
 }
 
 // overtaking is an older job of a sensor and a younger one that ran before it.
@@ -251,7 +253,7 @@ func (e evidence) summary() string {
 		fmt.Fprintf(&b, " %d %s,", states[s], s)
 	}
 	s := e.counters.Sessions
-	fmt.Fprintf(&b, "\n%d times a younger job passed one that was parked or held", len(e.overtakings())-len(e.order()))
+	fmt.Fprintf(&b, "\n%d times a younger job passed one that was held or backing off", len(e.overtakings())-len(e.order()))
 	fmt.Fprintf(&b, "\n%d commands on endpoints, %d sessions, at most %d at once of %d\n", e.counters.Commands, s.Opened, s.Peak, slots)
 	return b.String()
 }

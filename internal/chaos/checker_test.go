@@ -99,14 +99,18 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		{"the later job ran first, on the same session", func(e *evidence) {
 			e.records["second"].Done[0].Session, e.records["second"].Done[0].Command = 7, 1
 		}, []string{order}},
-		{"the later job ran first, because the other was parked", func(e *evidence) {
+		{"the later job ran first, because a step of the other backed off", func(e *evidence) {
 			e.records["second"].Done[0].Session = 6
-			e.records["first"].History = append(e.records["first"].History, jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked})
+			e.records["first"].History = append(e.records["first"].History, jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked, Reason: jobs.ReasonRetry})
 		}, nil},
+		{"the later job ran first, because the other was parked for what concerns both", func(e *evidence) {
+			e.records["second"].Done[0].Session = 6
+			e.records["first"].History = append(e.records["first"].History, jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked, Reason: jobs.ReasonPaused})
+		}, []string{order}},
 		{"the later job ran first, when the other was parked no more", func(e *evidence) {
 			e.records["second"].Done[0].Session = 6
 			e.records["first"].History = append(e.records["first"].History,
-				jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked}, jobs.Transition{At: noon.Add(2 * time.Minute), State: jobs.Queued})
+				jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked, Reason: jobs.ReasonRetry}, jobs.Transition{At: noon.Add(2 * time.Minute), State: jobs.Queued})
 		}, []string{order}},
 		{"a command on the protected sensor", func(e *evidence) {
 			e.counters.Executions = append(e.counters.Executions, edrsim.Execution{SensorID: protectedSensor, Command: "process list", Count: 1})
