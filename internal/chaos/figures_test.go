@@ -183,8 +183,10 @@ func TestQueuedJobs(t *testing.T) {
 	for i := range lines {
 		lines[i] = []byte(procstart(2+i%999, 1000+i, "evil.exe", begun))
 	}
-	w.must(w.publish(t.Context(), lines))
-	eventually(t, 5*time.Minute, func() bool { left, err := w.waiting(t.Context()); return err == nil && left == 0 })
+	for chunk := range slices.Chunk(lines, 10_000) { // the stream of events is bounded: what is not read in time would go
+		w.must(w.publish(t.Context(), chunk))
+		eventually(t, 5*time.Minute, func() bool { left, err := w.waiting(t.Context()); return err == nil && left == 0 })
+	}
 	recorded := time.Since(begun)
 	eventually(t, time.Minute, func() bool { return int(known()) >= n })
 	full := resident()

@@ -69,8 +69,10 @@ func (g *Guard) spend(ctx context.Context, a Ask, p *Policy) Verdict {
 	if a.Undo {
 		return Verdict{}
 	}
-	g.budgets.Lock()
-	defer g.budgets.Unlock()
+	if err := g.budgets.take(ctx); err != nil {
+		return g.undecided(err)
+	}
+	defer g.budgets.give()
 	for _, dry := range []bool{true, false} {
 		if !dry && a.Pending {
 			break
@@ -123,8 +125,10 @@ func (g *Guard) spent(ctx context.Context, l Limit) (Spent, error) {
 // Quota counts a unit against a limit of a rule, over all replicas, and tells
 // when there is room again if there is none. The same unit counts once.
 func (g *Guard) Quota(ctx context.Context, rule, unit string, limit int, per time.Duration) (ok bool, until time.Time, err error) {
-	g.budgets.Lock()
-	defer g.budgets.Unlock()
+	if err := g.budgets.take(ctx); err != nil {
+		return false, time.Time{}, err
+	}
+	defer g.budgets.give()
 	err = update(ctx, g.store, "guard.quota."+rule, func(b *ledger) bool {
 		ok, until = b.take(unit, limit, per, g.now().UTC())
 		return ok

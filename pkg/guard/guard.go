@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +42,7 @@ type Guard struct {
 
 	// budgets makes the replica's own takers queue up before they meet others at
 	// the store.
-	budgets sync.Mutex
+	budgets turn
 	volume  volume
 
 	seen atomic.Pointer[observed] // by Watch
@@ -51,7 +50,7 @@ type Guard struct {
 
 // New returns a guard.
 func New(c Config) *Guard {
-	g := &Guard{store: c.Store, now: c.Now, record: c.Record, log: c.Log}
+	g := &Guard{store: c.Store, now: c.Now, record: c.Record, log: c.Log, budgets: newTurn()}
 	if g.store == nil {
 		g.store = &Memory{}
 	}

@@ -156,7 +156,9 @@ func (s *Scheduler) due(ctx context.Context, j *Job, now time.Time) (*move, func
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.queue.jobs[j.ID]; e != nil {
-		return s.desire(e, now), nil
+		if m := s.desire(e, now); m != nil && m.to != j.State { // the record may be newer than what we know
+			return m, nil
+		}
 	}
 	return nil, nil
 }
@@ -202,7 +204,7 @@ func (s *Scheduler) desire(e *entry, now time.Time) *move {
 	case e.state == Parked && !sn.read.After(e.since):
 		return nil // whoever parked it may know better: not before we have read the sensor again
 	}
-	if want.to == e.state && (want.to == Queued || want.reason == e.reason) {
+	if want.to == e.state { // parked for something else before: Explain tells what it waits for now
 		return nil
 	}
 	return want

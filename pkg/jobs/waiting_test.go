@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
@@ -445,6 +448,31 @@ func TestShutdownEndsStepsAndClosesSessions(t *testing.T) {
 			if n != 1 {
 				t.Errorf("%s ran %d times", name, n)
 			}
+		}
+	})
+}
+
+// TestAJobParkedForItsBackOffWaitsOnForItsSensor: when the back-off is over its
+// sensor sleeps. It stays parked, says for what, and its record is left alone.
+func TestAJobParkedForItsBackOffWaitsOnForItsSensor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newFakeServer(10)
+		srv.add(1, 30*time.Second)
+		srv.set(1, func(sn *fakeSensor) { sn.online = false })
+		var logged bytes.Buffer
+		s, stop := start(t, Config{Server: srv, Log: zerolog.New(&logged).Level(zerolog.WarnLevel)})
+		defer stop()
+		j := chain(1, step("test_read", "a"))
+		j.State, j.Reason, j.WakeAt = Parked, ReasonRetry, time.Now().Add(time.Minute)
+		j.Deadline = time.Now().Add(time.Hour)
+		enqueue(t, s, j)
+		time.Sleep(10 * time.Minute)
+		wantReason(t, s, j.ID, ReasonOffline)
+		if now, err := s.Get(t.Context(), j.ID); err != nil || len(now.History) > 2 {
+			t.Errorf("its record has %d transitions, %v; want at most 2", len(now.History), err)
+		}
+		if logged.Len() > 0 {
+			t.Errorf("logged: %.300s", logged.String())
 		}
 	})
 }
