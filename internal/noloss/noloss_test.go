@@ -6,12 +6,14 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rabbitmq/amqp091-go"
 
 	"edrpipe/internal/rabbittest"
+	"edrpipe/internal/victim"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events/amqp"
 	"edrpipe/pkg/jobs"
@@ -57,14 +59,14 @@ func TestKilledServiceLosesAndRepeatsNothing(t *testing.T) {
 				t.Skip(rabbittest.ErrNotInstalled)
 			}
 			t.Parallel()
-			p := newPlace(t, r, broker)
+			p := newPlace(t, r, broker, 100)
 			began := time.Now()
 			peak := p.burst(t, r, n, kills)
 			spent := time.Since(began).Round(10 * time.Millisecond)
 			f := p.find(t, r.outside)
 			t.Logf("%d events, %d kills, %v: %d matched; jobs %v, want %d; %d commands at the endpoints; peak memory of the service %d MiB",
-				n, kills, spent, len(f.matched), f.states, wanted(n), p.sim.Counters().Commands, peak>>10)
-			f.check(t, n)
+				n, kills, spent, len(f.matched), f.states, p.wanted(n), p.sim.Counters().Commands, peak>>10)
+			p.check(t, f, n)
 			if f.states[jobs.Unknown] > kills*sensors {
 				t.Errorf("%d jobs are unknown, and %d kills can have hit %d at most", f.states[jobs.Unknown], kills, kills*sensors)
 			}
@@ -110,20 +112,48 @@ func (p *place) burst(t *testing.T, r route, n, kills int) (peak int) {
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	defer cancel()
-	v := newVictim(t, p.dir+"/pipeline.yaml")
-	v.start()
+	v := victim.Service(t, p.dir+"/pipeline.yaml")
+	start(t, v)
 	b := p.connect(t)
 	sending.Go(func() { r.send(ctx, t, p, n) })
 	for i := range kills {
 		await(t, b, "events are matched", n*(i+1)/(kills+2), matched)
-		v.kill()
-		v.start()
+		peak = max(peak, v.Peak())
+		kill(t, v)
+		start(t, v)
 	}
 	sending.Wait()
 	await(t, b, "events are matched", n, matched)
-	await(t, b, "jobs have ended", wanted(n), ended)
-	v.stop()
-	return v.peak
+	await(t, b, "jobs have ended", p.wanted(n), ended)
+	peak = max(peak, v.Peak())
+	stop(t, v)
+	return peak
+}
+
+func start(t *testing.T, v *victim.Process) {
+	t.Helper()
+	err := v.Start()
+	if err == nil {
+		err = v.Up(time.Minute)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func kill(t *testing.T, v *victim.Process) {
+	t.Helper()
+	if end := v.Kill(); end.Exited() {
+		t.Fatalf("the service ended by itself: %v", end)
+	}
+}
+
+// stop ends the service as an operator would.
+func stop(t *testing.T, v *victim.Process) {
+	t.Helper()
+	if end := v.End(syscall.SIGTERM); !end.Success() {
+		t.Errorf("stopping the service: %v", end)
+	}
 }
 
 // matched is how many events lie below those that the service still has to settle.
@@ -168,20 +198,20 @@ func await(t *testing.T, b *bus.Bus, what string, n int, count func(context.Cont
 }
 
 // check compares what is found with what n events ask for.
-func (f *found) check(t *testing.T, n int) {
+func (p *place) check(t *testing.T, f *found, n int) {
 	t.Helper()
 	if len(f.matched) != n {
 		t.Errorf("%d different events were matched, want %d", len(f.matched), n)
 	}
-	for i := 0; i < n; i += oneIn {
+	for i := 0; i < n; i += p.oneIn {
 		if f.jobs[i] != 1 {
 			t.Errorf("event %d has made %d jobs, want one", i, f.jobs[i])
 		}
 	}
-	if len(f.jobs) != wanted(n) || len(f.results) != wanted(n) || f.live != 0 {
-		t.Errorf("events with jobs %d, jobs with results %d, unended jobs %d; want %d, %d, 0", len(f.jobs), len(f.results), f.live, wanted(n), wanted(n))
+	if len(f.jobs) != p.wanted(n) || len(f.results) != p.wanted(n) || f.live != 0 {
+		t.Errorf("events with jobs %d, jobs with results %d, unended jobs %d; want %d, %d, 0", len(f.jobs), len(f.results), f.live, p.wanted(n), p.wanted(n))
 	}
-	if got := f.states[jobs.Succeeded] + f.states[jobs.Unknown]; got != wanted(n) {
+	if got := f.states[jobs.Succeeded] + f.states[jobs.Unknown]; got != p.wanted(n) {
 		t.Errorf("outcomes %v: want only succeeded, or unknown for the step that a kill hit", f.states)
 	}
 }

@@ -19,12 +19,11 @@ const (
 	user     = "edrpipe"
 	password = "n0loss"
 	sensors  = 8
-	oneIn    = 100 // of the events, that many ask for a job
 )
 
 // Every event matches the first rule, which for their age makes no job but a
 // decision, and says so on the bus: so each event that was matched is known. One
-// in a hundred matches the second one, too, which suppresses nothing: that would
+// in so many matches the second one, too, which suppresses nothing: that would
 // hide a second job.
 const ruleText = `
 rules:
@@ -42,30 +41,21 @@ rules:
       - { id: once, uses: create_process, with: { program: whoami.exe, args: ["n${{ process.pid }}"] } }
 `
 
-// body is the n-th event, an hour old, as the forwarder prints it.
-func body(n int) []byte {
-	sensor := n/oneIn%sensors + 1
-	return fmt.Appendf(nil, `{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\evil.exe","process_path":"c:\\temp\\evil.exe","process_guid":"%08x-%04x-%04x-01da-ff710e784000","cb_server":"sim"}`,
-		sensor, sensor, anHourAgo, n, sensor, n>>16, n&0xffff)
-}
-
 var anHourAgo = time.Now().Add(-time.Hour).Unix()
-
-// wanted is how many of n events ask for a job.
-func wanted(n int) int { return (n + oneIn - 1) / oneIn }
 
 // place has everything that a service needs, and survives it.
 type place struct {
 	dir    string
+	oneIn  int // of the events, that many ask for a job
 	sim    *edrsim.Server
 	listen string // address of the service's web listener
 	bus    string // URL of the bus: in the service, or one that survives
 	broker string // URL of RabbitMQ; empty: not read
 }
 
-func newPlace(t *testing.T, r route, broker string) *place {
+func newPlace(t *testing.T, r route, broker string, oneIn int) *place {
 	t.Helper()
-	p := &place{dir: t.TempDir(), listen: freeAddress(t)}
+	p := &place{dir: t.TempDir(), oneIn: oneIn, listen: freeAddress(t)}
 	p.sim = edrsim.New(edrsim.Config{Sensors: sensors, TimeScale: 20, CheckIn: 5 * time.Second, Fleet: []edrsim.SensorSpec{
 		{Count: sensors, OS: "windows", Latency: edrsim.Latency{Min: 200 * time.Millisecond, Max: 400 * time.Millisecond}},
 	}}).Start()
@@ -109,6 +99,16 @@ jobs: { linger: 500ms, take_over: 5s }
 `, p.dir, at, p.sim.URL, more, p.listen))
 	return p
 }
+
+// body is the n-th event, an hour old, as the forwarder prints it.
+func (p *place) body(n int) []byte {
+	sensor := n/p.oneIn%sensors + 1
+	return fmt.Appendf(nil, `{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\evil.exe","process_path":"c:\\temp\\evil.exe","process_guid":"%08x-%04x-%04x-01da-ff710e784000","cb_server":"sim"}`,
+		sensor, sensor, anHourAgo, n, sensor, n>>16, n&0xffff)
+}
+
+// wanted is how many of n events ask for a job.
+func (p *place) wanted(n int) int { return (n + p.oneIn - 1) / p.oneIn }
 
 func (p *place) write(t *testing.T, name, text string) {
 	t.Helper()

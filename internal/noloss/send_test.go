@@ -35,7 +35,7 @@ func sendNATS(ctx context.Context, t *testing.T, p *place, n int) {
 		now := left[:min(len(left), 1000)]
 		var failed []int
 		for _, i := range now {
-			m := events.Message{Body: body(i), Server: "sim", Headers: map[string]string{jetstream.HeaderMessageID: strconv.Itoa(i)}}
+			m := events.Message{Body: p.body(i), Server: "sim", Headers: map[string]string{jetstream.HeaderMessageID: strconv.Itoa(i)}}
 			m.Settle = func(err error) {
 				if err != nil {
 					mu.Lock()
@@ -62,7 +62,7 @@ func sendNATS(ctx context.Context, t *testing.T, p *place, n int) {
 // sender's own connection may break, too.
 func sendAMQP(ctx context.Context, t *testing.T, p *place, n int) {
 	for from := 0; from < n && ctx.Err() == nil; {
-		sent, err := publishAMQP(ctx, p.broker, from, n)
+		sent, err := p.publishAMQP(ctx, from, n)
 		if from = sent; err != nil {
 			if from > 0 {
 				t.Logf("the sender begins again at event %d: %v", from, err)
@@ -74,8 +74,8 @@ func sendAMQP(ctx context.Context, t *testing.T, p *place, n int) {
 
 // publishAMQP publishes events on one connection and returns up to where the
 // broker has them.
-func publishAMQP(ctx context.Context, url string, from, n int) (int, error) {
-	conn, err := amqp091.Dial(url)
+func (p *place) publishAMQP(ctx context.Context, from, n int) (int, error) {
+	conn, err := amqp091.Dial(p.broker)
 	if err != nil {
 		return from, err
 	}
@@ -98,7 +98,7 @@ func publishAMQP(ctx context.Context, url string, from, n int) (int, error) {
 		to := min(from+500, n)
 		var sent []*amqp091.DeferredConfirmation
 		for i := from; i < to; i++ {
-			m := amqp091.Publishing{ContentType: "application/json", Body: body(i)}
+			m := amqp091.Publishing{ContentType: "application/json", Body: p.body(i)}
 			c, err := ch.PublishWithDeferredConfirmWithContext(ctx, amqp.ExchangeEvents, "ingress.event.procstart", false, false, m)
 			if err != nil {
 				return from, err
@@ -137,7 +137,7 @@ func sendHTTP(ctx context.Context, t *testing.T, p *place, n int) {
 				if i > from {
 					text.WriteString("\n, ")
 				}
-				text.Write(body(i))
+				text.Write(p.body(i))
 			}
 			text.WriteString("]}")
 			for ctx.Err() == nil && !post(ctx, t, client, "http://"+p.listen+"/v1/ingest", text.String()) {

@@ -38,7 +38,7 @@ func TestAuditLogThatWasExchanged(t *testing.T) {
 		return report
 	}
 	t.Run("as it is", func(t *testing.T) {
-		r := p.in(t).run()
+		r := p.on(t).run()
 		work(t, r)
 		good := verify(t, r)
 		if !good.Good || good.Entries != 2 {
@@ -55,7 +55,7 @@ func TestAuditLogThatWasExchanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("another", func(t *testing.T) {
-		r := p.in(t).run()
+		r := p.on(t).run()
 		if report := verify(t, r); report.Good || !strings.Contains(report.Damage, "the end is missing") {
 			t.Errorf("the log is gone, and the report is %+v", report)
 		}

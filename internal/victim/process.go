@@ -1,0 +1,176 @@
+package victim
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Process is a service, in one process after another. Its log goes to a file,
+// whose end is shown when the test fails.
+type Process struct {
+	role string // value of roleVariable
+	log  string
+
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	url   string        // what it printed first
+	ready chan struct{} // closed when url is known, or it has ended
+	ended chan struct{}
+}
+
+// Service is a service that reads the configuration file, not yet started. What
+// runs of it when the test ends is killed.
+func Service(t testing.TB, config string) *Process {
+	t.Helper()
+	return newProcess(t, "service "+config, config+".log")
+}
+
+func newProcess(t testing.TB, role, log string) *Process {
+	p := &Process{role: role, log: log}
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("end of %s:\n%s", log, p.Tail(4000))
+		}
+	})
+	return p
+}
+
+// Tail is the end of the log.
+func (p *Process) Tail(n int) string {
+	data, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data[max(0, len(data)-n):])
+}
+
+// Start begins a process; Up waits for it.
+func (p *Process) Start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	log, err := os.OpenFile(p.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() // the child has its own
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleVariable+"="+p.role)
+	cmd.Stderr = log
+	cmd.SysProcAttr = attributes()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	p.cmd, p.url, p.ready, p.ended = cmd, "", make(chan struct{}), make(chan struct{})
+	go p.follow(cmd, bufio.NewReader(out), p.ready, p.ended)
+	return nil
+}
+
+// follow reads the first line and waits for the end; End waits for it.
+func (p *Process) follow(cmd *exec.Cmd, out *bufio.Reader, ready, ended chan struct{}) {
+	line, err := out.ReadString('\n')
+	if err == nil {
+		p.mu.Lock()
+		p.url = strings.TrimSpace(line)
+		p.mu.Unlock()
+	}
+	close(ready)
+	_ = cmd.Wait() // the state says how it ended
+	close(ended)
+}
+
+// Up waits until the process answers.
+func (p *Process) Up(within time.Duration) error {
+	p.mu.Lock()
+	ready := p.ready
+	p.mu.Unlock()
+	select {
+	case <-ready:
+	case <-time.After(within):
+		p.Signal(syscall.SIGQUIT) // its goroutines go to the log
+		select {
+		case <-ready:
+		case <-time.After(time.Second): // it is stopped
+		}
+		return fmt.Errorf("not up after %v: %s", within, p.Tail(4000))
+	}
+	if p.URL() == "" {
+		return fmt.Errorf("it did not start: %s", p.Tail(800))
+	}
+	return nil
+}
+
+// URL is where it answers; empty: not yet.
+func (p *Process) URL() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.url
+}
+
+// Alive tells whether it runs, or is stopped.
+func (p *Process) Alive() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// Signal sends a signal to what runs.
+func (p *Process) Signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		_ = p.cmd.Process.Signal(s) // it may have ended by itself
+	}
+}
+
+// End sends a signal, waits for the end and tells how it came; nil: nothing was
+// ever started.
+func (p *Process) End(s syscall.Signal) *os.ProcessState {
+	p.Signal(s)
+	p.mu.Lock()
+	cmd, ended := p.cmd, p.ended
+	p.mu.Unlock()
+	if cmd == nil {
+		return nil
+	}
+	<-ended
+	return cmd.ProcessState
+}
+
+// Kill is kill -9.
+func (p *Process) Kill() *os.ProcessState { return p.End(syscall.SIGKILL) }
+
+// Peak is the most resident memory of the process that runs, in KiB; 0: this
+// system does not tell.
+func (p *Process) Peak() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)) // not on every system
+	for line := range strings.Lines(string(status)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
+			kib, _ := strconv.Atoi(f[1])
+			return kib
+		}
+	}
+	return 0
+}
