@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -41,34 +42,82 @@ func (b *blinking) Watch(ctx context.Context, see func(Change)) error {
 	}
 }
 
+// watcher is a scheduler with one sensor, 1, and a store that may hide things from it.
+type watcher struct {
+	*Scheduler
+	t     *testing.T
+	srv   *fakeServer
+	store Store
+}
+
+func newWatcher(t *testing.T, store Store) watcher {
+	t.Helper()
+	srv := newFakeServer(10)
+	srv.add(1, time.Second)
+	s, stop := start(t, Config{Server: srv, Store: store})
+	t.Cleanup(stop)
+	return watcher{s, t, srv, store}
+}
+
+// enqueue enqueues a job of one command.
+func (s watcher) enqueue(name string) *Job {
+	s.t.Helper()
+	j := chain(1, step("test_run", name))
+	enqueue(s.t, s.Scheduler, j)
+	return j
+}
+
+// ranBefore has a job run to its end, and no session lingers afterwards.
+func (s watcher) ranBefore() {
+	s.t.Helper()
+	wantEnd(s.t, s.Scheduler, s.enqueue("before").ID, Succeeded)
+	time.Sleep(time.Minute)
+}
+
+// recorded is a job as it is written.
+func (s watcher) recorded(name string) *Job {
+	j := chain(1, step("test_run", name))
+	j.Created, j.Server, j.State, j.Priority, j.ID = time.Now(), s.srv.Name(), Queued, Normal, NewID()
+	j.Deadline = time.Now().Add(time.Hour)
+	nameSteps(j.Steps, "step")
+	return j
+}
+
+// byAnother records a job as another replica would.
+func (s watcher) byAnother(j *Job) *Job {
+	s.t.Helper()
+	if _, err := s.store.Create(s.t.Context(), []*Job{j}); err != nil {
+		s.t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	return j
+}
+
+// wantOrder checks which commands have run.
+func (s watcher) wantOrder(want ...string) {
+	s.t.Helper()
+	if got := s.srv.order[1]; !slices.Equal(got, want) {
+		s.t.Errorf("ran %v, want %v", got, want)
+	}
+}
+
 // TestWhoLostSightOfTheRecordsStartsNothing: while the records are not watched,
 // another replica may have put jobs before those that we know, and a sensor's
 // order would be lost.
 func TestWhoLostSightOfTheRecordsStartsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &blinking{lose: make(chan struct{}), regain: make(chan struct{})}
-		srv := newFakeServer(10)
-		srv.add(1, time.Second)
-		s, stop := start(t, Config{Server: srv, Store: store})
-		defer stop()
-		before := chain(1, step("test_run", "before"))
-		enqueue(t, s, before)
-		wantEnd(t, s, before.ID, Succeeded)
-		time.Sleep(time.Minute) // no session lingers
+		s := newWatcher(t, store)
+		s.ranBefore()
 		close(store.lose)
 		synctest.Wait()
-		byAnother(t, srv, store, "first")
-		later := chain(1, step("test_run", "second"))
-		enqueue(t, s, later)
+		s.byAnother(s.recorded("first"))
+		later := s.enqueue("second")
 		time.Sleep(time.Minute)
-		if n := len(srv.order[1]); n != 1 {
-			t.Errorf("%d commands ran while the records were out of sight: %v", n-1, srv.order[1])
-		}
+		s.wantOrder("before") // nothing while the records are out of sight
 		close(store.regain)
-		wantEnd(t, s, later.ID, Succeeded)
-		if got := srv.order[1]; len(got) != 3 || got[1] != "first" || got[2] != "second" {
-			t.Errorf("ran %v, want before, first, second", got)
-		}
+		wantEnd(t, s.Scheduler, later.ID, Succeeded)
+		s.wantOrder("before", "first", "second")
 	})
 }
 
@@ -95,23 +144,14 @@ func (f *frozen) Watch(ctx context.Context, see func(Change)) error {
 func TestAWatchThatStandsStillIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := new(frozen)
-		srv := newFakeServer(10)
-		srv.add(1, time.Second)
-		s, stop := start(t, Config{Server: srv, Store: store})
-		defer stop()
-		before := chain(1, step("test_run", "before"))
-		enqueue(t, s, before)
-		wantEnd(t, s, before.ID, Succeeded)
-		time.Sleep(time.Minute) // no session lingers
+		s := newWatcher(t, store)
+		s.ranBefore()
 		store.freeze.Store(true)
-		unseen := byAnother(t, srv, store, "first")
-		later := chain(1, step("test_run", "second"))
-		enqueue(t, s, later)
-		wantEnd(t, s, later.ID, Succeeded)
-		wantEnd(t, s, unseen.ID, Succeeded)
-		if got := srv.order[1]; len(got) != 3 || got[1] != "first" || got[2] != "second" {
-			t.Errorf("ran %v, want before, first, second", got)
-		}
+		unseen := s.byAnother(s.recorded("first"))
+		later := s.enqueue("second")
+		wantEnd(t, s.Scheduler, later.ID, Succeeded)
+		wantEnd(t, s.Scheduler, unseen.ID, Succeeded)
+		s.wantOrder("before", "first", "second")
 	})
 }
 
@@ -120,13 +160,10 @@ func TestAWatchThatStandsStillIsNoticed(t *testing.T) {
 func TestAWatchThatStandsStillIsNoticedByNobodysNeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := new(frozen)
-		srv := newFakeServer(10)
-		srv.add(1, time.Second)
-		_, stop := start(t, Config{Server: srv, Store: store})
-		defer stop()
+		s := newWatcher(t, store)
 		time.Sleep(time.Minute)
 		store.freeze.Store(true)
-		unseen := byAnother(t, srv, store, "unseen")
+		unseen := s.byAnother(s.recorded("unseen"))
 		time.Sleep(time.Minute)
 		if j, err := store.Get(t.Context(), unseen.ID); err != nil || j.State != Succeeded {
 			t.Errorf("a minute later the job is %v, %v", j, err)
@@ -134,38 +171,14 @@ func TestAWatchThatStandsStillIsNoticedByNobodysNeed(t *testing.T) {
 	})
 }
 
-// byAnother records a job as another replica would.
-func byAnother(t *testing.T, srv *fakeServer, store Store, name string) *Job {
-	t.Helper()
-	j := recorded(srv, name)
-	if _, err := store.Create(t.Context(), []*Job{j}); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(time.Second)
-	return j
-}
-
-// recorded is a job for sensor 1 as it is written.
-func recorded(srv *fakeServer, name string) *Job {
-	j := chain(1, step("test_run", name))
-	j.Created, j.Server, j.State, j.Priority, j.ID = time.Now(), srv.Name(), Queued, Normal, NewID()
-	j.Deadline = time.Now().Add(time.Hour)
-	nameSteps(j.Steps, "step")
-	return j
-}
-
 // TestJobsThatLeftUnseenAreForgotten: what ended elsewhere while nobody watched is
 // neither waited for nor counted.
 func TestJobsThatLeftUnseenAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &blinking{lose: make(chan struct{}), regain: make(chan struct{})}
-		srv := newFakeServer(10)
-		srv.add(1, time.Second)
-		srv.set(1, func(s *fakeSensor) { s.online = false })
-		s, stop := start(t, Config{Server: srv, Store: store})
-		defer stop()
-		parked := chain(1, step("test_run", "parked"))
-		enqueue(t, s, parked)
+		s := newWatcher(t, store)
+		s.srv.set(1, func(s *fakeSensor) { s.online = false })
+		parked := s.enqueue("parked")
 		time.Sleep(time.Minute)
 		close(store.lose)
 		synctest.Wait()
@@ -206,14 +219,11 @@ func (u *unreadable) Get(ctx context.Context, id string) (*Job, error) {
 func TestAJobThatCannotBeReadIsNotPassed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := new(unreadable)
-		srv := newFakeServer(10)
-		srv.add(1, time.Second)
-		s, stop := start(t, Config{Server: srv, Store: store})
-		defer stop()
+		s := newWatcher(t, store)
 		first, second := chain(1, step("test_run", "first")), chain(1, step("test_run", "second"))
 		first.ID = NewID()
 		store.id, store.until = first.ID, time.Now().Add(time.Minute)
-		enqueue(t, s, first, second)
+		enqueue(t, s.Scheduler, first, second)
 		why := map[Reason]bool{}
 		for range 100 {
 			time.Sleep(100 * time.Millisecond)
@@ -226,10 +236,8 @@ func TestAJobThatCannotBeReadIsNotPassed(t *testing.T) {
 		if !why[ReasonBus] {
 			t.Errorf("the second waited for %v; want %q among them", why, ReasonBus)
 		}
-		wantEnd(t, s, second.ID, Succeeded)
-		if got := srv.order[1]; len(got) != 2 || got[0] != "first" {
-			t.Errorf("ran %v, want first, second", got)
-		}
+		wantEnd(t, s.Scheduler, second.ID, Succeeded)
+		s.wantOrder("first", "second")
 	})
 }
 
@@ -258,28 +266,19 @@ func (l *late) Watch(ctx context.Context, see func(Change)) error {
 func TestAJobKnownOnlyByALaterVersionIsNotPassed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &late{id: NewID(), until: time.Now().Add(5 * time.Second)}
-		srv := newFakeServer(10)
-		srv.add(1, time.Second)
-		s, stop := start(t, Config{Server: srv, Store: store})
-		defer stop()
+		s := newWatcher(t, store)
 		synctest.Wait()
 		s.Pause("for the test")
-		first := recorded(srv, "first")
+		first := s.recorded("first")
 		first.ID = store.id
-		if _, err := store.Create(t.Context(), []*Job{first}); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
-		second := chain(1, step("test_run", "second"))
-		enqueue(t, s, second)
+		s.byAnother(first)
+		second := s.enqueue("second")
 		first.History = []Transition{{At: time.Now(), State: Queued}}
 		if err := store.Update(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
 		s.Resume()
-		wantEnd(t, s, second.ID, Succeeded)
-		if got := srv.order[1]; len(got) != 2 || got[0] != "first" {
-			t.Errorf("ran %v, want first, second", got)
-		}
+		wantEnd(t, s.Scheduler, second.ID, Succeeded)
+		s.wantOrder("first", "second")
 	})
 }
