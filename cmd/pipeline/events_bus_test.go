@@ -20,6 +20,7 @@ import (
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/rabbittest"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/amqp"
 	"edrpipe/pkg/events/jetstream"
@@ -33,23 +34,8 @@ type testBus struct {
 
 func startTestBus(t *testing.T) *testBus {
 	t.Helper()
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir(), Sync: time.Minute, Listen: "127.0.0.1:0", User: "u", Pass: "p4ss"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := bus.Connect(t.Context(), bus.Config{URL: ns.URL(), User: "u", Password: "p4ss"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		b.Close()
-		if err := ns.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := b.Setup(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	ns := bustest.Serve(t, natsd.Config{Sync: time.Minute, Listen: "127.0.0.1:0", User: "u", Pass: "p4ss"})
+	b := bustest.Connect(t, bus.Config{URL: ns.URL(), User: "u", Password: "p4ss"})
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("p4ss\n"), 0o600); err != nil {
 		t.Fatal(err)

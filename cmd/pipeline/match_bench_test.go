@@ -11,9 +11,9 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
-	"edrpipe/internal/natsd"
 	"edrpipe/internal/workload"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/expression"
@@ -95,23 +95,7 @@ func generatedSet(b *testing.B, n int) *rules.Set {
 // benchStream is a file stream with generated events.
 func benchStream(b *testing.B) *bus.Bus {
 	b.Helper()
-	ns, err := natsd.Start(natsd.Config{Dir: b.TempDir(), Sync: time.Minute})
-	if err != nil {
-		b.Fatal(err)
-	}
-	conn, err := bus.Connect(b.Context(), bus.Config{InProcess: ns})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		conn.Close()
-		if err := ns.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	if err := conn.Setup(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+	conn := bustest.Start(b)
 	p := jetstream.NewPublisher(jetstream.PublisherConfig{JetStream: conn.JetStream()})
 	lines := workload.JSON(4096, 7)
 	for i := range benchMessages {

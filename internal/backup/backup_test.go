@@ -14,36 +14,13 @@ import (
 	"go.uber.org/goleak"
 
 	"edrpipe/internal/backup"
-	"edrpipe/internal/natsd"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/jobs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// newBus starts an embedded bus with the streams of the service.
-func newBus(t *testing.T) *bus.Bus {
-	t.Helper()
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir(), Sync: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		b.Close()
-		if err := ns.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := b.Setup(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func store(t *testing.T, b *bus.Bus) *jobs.KV {
 	t.Helper()
@@ -61,7 +38,7 @@ func auditOf(b *bus.Bus) audit.Stream {
 // filled is a bus with a bit of everything, as a service leaves it.
 func filled(t *testing.T) *bus.Bus {
 	t.Helper()
-	ctx, b := t.Context(), newBus(t)
+	ctx, b := t.Context(), bustest.Start(t)
 	s := store(t, b)
 	live, ended := &jobs.Job{ID: "live", Sensor: 1, State: jobs.Queued}, &jobs.Job{ID: "ended", Sensor: 2, State: jobs.Queued}
 	if _, err := s.Create(ctx, []*jobs.Job{live, ended}); err != nil {
@@ -110,7 +87,7 @@ func export(t *testing.T, b *bus.Bus) []byte {
 
 func TestWhatIsExportedComesBack(t *testing.T) {
 	ctx, old := t.Context(), filled(t)
-	fresh := newBus(t)
+	fresh := bustest.Start(t)
 	s, err := backup.Import(ctx, fresh, bytes.NewReader(export(t, old)), nil, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +177,7 @@ func TestDamageIsSeenBeforeAnythingIsWritten(t *testing.T) {
 		"not gzip":         []byte("hello"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			fresh := newBus(t)
+			fresh := bustest.Start(t)
 			if _, err := backup.Import(t.Context(), fresh, bytes.NewReader(data), nil, nil); !errors.Is(err, backup.ErrDamaged) {
 				t.Errorf("import: %v, want ErrDamaged", err)
 			}

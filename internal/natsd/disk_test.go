@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"edrpipe/pkg/bus"
 )
 
 // TestFullDiskLosesNothing fills a small file system under the store:
@@ -29,9 +27,10 @@ func TestFullDiskLosesNothing(t *testing.T) {
 	if err := os.WriteFile(ballast, make([]byte, 8<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b, stop := onDisk(t, dir)
-	conf := jetstream.StreamConfig{Name: "RECORDS", Subjects: []string{"records"}, Storage: jetstream.FileStorage}
-	if _, err := b.JetStream().CreateStream(t.Context(), conf); err != nil {
+	conf := Config{Dir: filepath.Join(dir, "bus")}
+	b, stop := onDisk(t, conf)
+	records := jetstream.StreamConfig{Name: "RECORDS", Subjects: []string{"records"}, Storage: jetstream.FileStorage}
+	if _, err := b.JetStream().CreateStream(t.Context(), records); err != nil {
 		t.Fatal(err)
 	}
 	acknowledged, err := uint64(0), error(nil)
@@ -54,7 +53,7 @@ func TestFullDiskLosesNothing(t *testing.T) {
 		acknowledged++
 	}
 	stop()
-	b, stop = onDisk(t, dir)
+	b, stop = onDisk(t, conf)
 	defer stop()
 	s, err := b.JetStream().Stream(t.Context(), "RECORDS")
 	if err != nil {
@@ -62,23 +61,5 @@ func TestFullDiskLosesNothing(t *testing.T) {
 	}
 	if got := s.CachedInfo().State.Msgs; got < acknowledged {
 		t.Errorf("%d records, %d were acknowledged", got, acknowledged)
-	}
-}
-
-func onDisk(t *testing.T, dir string) (*bus.Bus, func()) {
-	t.Helper()
-	ns, err := Start(Config{Dir: filepath.Join(dir, "bus")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b, func() {
-		b.Close()
-		if err := ns.Close(); err != nil {
-			t.Error(err)
-		}
 	}
 }

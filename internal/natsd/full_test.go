@@ -13,24 +13,8 @@ import (
 // TestFullStoreRefusesAndKeeps fills the store: what was acknowledged is there,
 // also after a restart, and what is refused is refused with an error that says why.
 func TestFullStoreRefusesAndKeeps(t *testing.T) {
-	dir := t.TempDir()
-	open := func() (*bus.Bus, func()) {
-		ns, err := Start(Config{Dir: dir, MaxDisk: 1 << 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b, func() {
-			b.Close()
-			if err := ns.Close(); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	b, stop := open()
+	conf := Config{Dir: t.TempDir(), MaxDisk: 1 << 20}
+	b, stop := onDisk(t, conf)
 	s, err := b.JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "RECORDS", Subjects: []string{"records"}, Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew})
 	if err != nil {
 		t.Fatal(err)
@@ -50,12 +34,31 @@ func TestFullStoreRefusesAndKeeps(t *testing.T) {
 	}
 	t.Logf("after %d records: %v", acknowledged, err)
 	stop()
-	b, stop = open()
+	b, stop = onDisk(t, conf)
 	defer stop()
 	if s, err = b.JetStream().Stream(t.Context(), "RECORDS"); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.CachedInfo().State.Msgs; got != acknowledged {
 		t.Errorf("%d records, %d were acknowledged", got, acknowledged)
+	}
+}
+
+// onDisk starts a server and connects to it.
+func onDisk(t *testing.T, c Config) (*bus.Bus, func()) {
+	t.Helper()
+	ns, err := Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, func() {
+		b.Close()
+		if err := ns.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

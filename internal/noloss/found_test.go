@@ -12,6 +12,7 @@ import (
 
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/jobs"
 )
 
@@ -87,21 +88,8 @@ func (p *place) stored(t *testing.T, outside bool) *bus.Bus {
 	if outside {
 		return p.connect(t)
 	}
-	ns, err := natsd.Start(natsd.Config{Dir: filepath.Join(p.dir, "data", "bus"), Sync: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		b.Close()
-		if err := ns.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
+	ns := bustest.Serve(t, natsd.Config{Dir: filepath.Join(p.dir, "data", "bus"), Sync: time.Minute})
+	return bustest.Connect(t, bus.Config{InProcess: ns})
 }
 
 // each calls see with the data of each CloudEvent that a stream holds.

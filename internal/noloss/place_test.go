@@ -12,6 +12,7 @@ import (
 
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/edrsim"
 )
 
@@ -62,7 +63,7 @@ func newPlace(t *testing.T, r route, broker string, oneIn int) *place {
 	t.Cleanup(p.sim.Close)
 	at := ""
 	if r.outside {
-		p.bus = startBus(t)
+		p.bus = bustest.Serve(t, natsd.Config{Sync: time.Minute, Listen: "127.0.0.1:0", User: user, Pass: password}).URL() // no kill reaches it
 		at = fmt.Sprintf(`{ url: "%s", user: %s, password_file: %s/password }`, p.bus, user, p.dir)
 	} else {
 		address := freeAddress(t)
@@ -119,21 +120,6 @@ func (p *place) write(t *testing.T, name, text string) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// startBus starts a NATS server that no kill reaches.
-func startBus(t *testing.T) string {
-	t.Helper()
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir(), Sync: time.Minute, Listen: "127.0.0.1:0", User: user, Pass: password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := ns.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return ns.URL()
 }
 
 // connect connects to the place's bus, which comes and goes with the service

@@ -17,9 +17,8 @@ import (
 	"filippo.io/age"
 	"go.uber.org/goleak"
 
-	"edrpipe/internal/natsd"
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -129,23 +128,7 @@ func slurp(t *testing.T, b Backend, name string) string {
 }
 
 func objects(t *testing.T) Backend {
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		b.Close()
-		if err := ns.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := b.Setup(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	b := bustest.Start(t)
 	store, err := b.ArtifactBucket(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -15,8 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -217,19 +217,7 @@ func TestFile(t *testing.T) {
 }
 
 func TestStream(t *testing.T) {
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
-	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	if err := b.Setup(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	b := bustest.Start(t)
 	s := Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
 	if r, err := Verify(t.Context(), s, nil); err != nil || r.Entries != 0 {
 		t.Fatalf("empty: %+v, %v", r, err)

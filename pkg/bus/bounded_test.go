@@ -12,6 +12,7 @@ import (
 
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 )
 
 // deaf is a bus whose answers are lost from a moment on, as with a connection
@@ -42,11 +43,7 @@ func (c deafConn) Read(p []byte) (int, error) {
 
 // TestALostAnswerIsNotWaitedForForEver: a job's context lasts for hours.
 func TestALostAnswerIsNotWaitedForForEver(t *testing.T) {
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
+	ns := bustest.Serve(t, natsd.Config{})
 	d := &deaf{InProcessConnProvider: ns}
 	b, err := bus.Connect(t.Context(), bus.Config{InProcess: d, Answer: 200 * time.Millisecond})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/jobs"
 )
 
@@ -221,23 +222,9 @@ func TestSetupLeavesWhatOthersSet(t *testing.T) {
 }
 
 func TestSetupChangesLimits(t *testing.T) {
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := ns.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	ns := bustest.Serve(t, natsd.Config{})
 	for _, age := range []time.Duration{time.Hour, 2 * time.Hour} {
-		b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns, Limits: bus.Limits{EventsAge: age, JobsAge: age}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Setup(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		b := bustest.Connect(t, bus.Config{InProcess: ns, Limits: bus.Limits{EventsAge: age, JobsAge: age}})
 		for _, name := range []string{bus.StreamEvents, "KV_" + bus.BucketFinished} {
 			s, err := b.JetStream().Stream(t.Context(), name)
 			if err != nil {
@@ -247,7 +234,6 @@ func TestSetupChangesLimits(t *testing.T) {
 				t.Errorf("%s is kept for %v, want %v", name, got, age)
 			}
 		}
-		b.Close()
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/edr"
 )
 
@@ -107,11 +108,7 @@ func TestStormOnTheBus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
+	ns := bustest.Serve(t, natsd.Config{})
 	store := func() Store { return openKV(t, ns) }
 	isolated, reasons := storm(t, store, at(monday))
 	checkStorm(t, isolated, reasons)
@@ -120,14 +117,7 @@ func TestStormOnTheBus(t *testing.T) {
 // openKV connects as one more replica.
 func openKV(t *testing.T, ns *natsd.Server) Store {
 	t.Helper()
-	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	if err := b.Setup(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	b := bustest.Connect(t, bus.Config{InProcess: ns})
 	kv, err := b.Bucket(t.Context(), bus.BucketControl)
 	if err != nil {
 		t.Fatal(err)
@@ -136,11 +126,7 @@ func openKV(t *testing.T, ns *natsd.Server) Store {
 }
 
 func TestKVConflicts(t *testing.T) {
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ns.Close()
+	ns := bustest.Serve(t, natsd.Config{})
 	for name, s := range map[string]Store{"kv": openKV(t, ns), "memory": &Memory{}} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

@@ -14,6 +14,7 @@ import (
 
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/bus/bustest"
 )
 
 // stores are the implementations that every store test runs on.
@@ -36,20 +37,11 @@ func newSyncedJetStream(t testing.TB, dir string) jetstream.JetStream {
 
 func startBus(t testing.TB, cfg natsd.Config) jetstream.JetStream {
 	t.Helper()
-	server, err := natsd.Start(cfg)
+	nc, err := nats.Connect("", nats.InProcessServer(bustest.Serve(t, cfg)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc, err := nats.Connect("", nats.InProcessServer(server))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		nc.Close()
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)

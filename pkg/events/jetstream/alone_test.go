@@ -12,6 +12,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 )
@@ -50,7 +51,7 @@ func TestNoLifeMarksWhatWasNotSettled(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			const n = 120
-			b := startBus(t)
+			b := bustest.Start(t)
 			publish(t, b, numbered(n)...) // event i has sequence i+1
 			r := rand.New(rand.NewPCG(seed, 7))
 			settled := make([]bool, n+1)
@@ -135,7 +136,7 @@ func liveOnce(t *testing.T, b *bus.Bus, r *rand.Rand, settled []bool) {
 // TestStuckMessageDoesNotHoldUpTheMark: one that cannot be settled makes the
 // reader acknowledge one by one, as when it shares the consumer.
 func TestStuckMessageDoesNotHoldUpTheMark(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	const n = 300
 	publish(t, b, numbered(n)...)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -184,7 +185,7 @@ func TestStuckMessageDoesNotHoldUpTheMark(t *testing.T) {
 
 // TestAloneNoMore: another process comes and reads by the same consumer.
 func TestAloneNoMore(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var mu sync.Mutex
@@ -225,7 +226,7 @@ func TestAloneNoMore(t *testing.T) {
 // TestAloneWhenItsConsumerGoes: nothing is missed by a reader whose consumer the
 // bus has dropped.
 func TestAloneWhenItsConsumerGoes(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	all := numbered(1000)
 	publish(t, b, all[:500]...)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -273,7 +274,7 @@ func consumers(t *testing.T, b *bus.Bus) (all []*natsjs.ConsumerInfo) {
 // TestAboveIsWhatIsNotAcknowledged: the bus takes for unread what a reader alone has
 // read above a message that is not settled.
 func TestAboveIsWhatIsNotAcknowledged(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	publish(t, b, numbered(10)...)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 )
@@ -57,7 +58,7 @@ func BenchmarkRead(b *testing.B) {
 		{"source-alone", readWith(true)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			conn := startBus(b)
+			conn := bustest.Start(b)
 			fill(b, conn, b.N)
 			b.ResetTimer()
 			c.read(b, conn)
@@ -98,7 +99,7 @@ func fill(b *testing.B, conn *bus.Bus, n int) {
 // BenchmarkCarry puts messages onto a stream, beside publishing them bare.
 func BenchmarkCarry(b *testing.B) {
 	b.Run("publish-only", func(b *testing.B) {
-		conn := startBus(b)
+		conn := bustest.Start(b)
 		b.ResetTimer()
 		acks := make(chan natsjs.PubAckFuture, 1000)
 		done := make(chan error, 1)
@@ -127,7 +128,7 @@ func BenchmarkCarry(b *testing.B) {
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	})
 	b.Run("publisher", func(b *testing.B) {
-		conn := startBus(b)
+		conn := bustest.Start(b)
 		b.ResetTimer()
 		fill(b, conn, b.N)
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")

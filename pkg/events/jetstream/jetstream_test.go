@@ -16,36 +16,13 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
-	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// startBus starts an embedded bus with edrpipe's streams.
-func startBus(t testing.TB) *bus.Bus {
-	t.Helper()
-	ns, err := natsd.Start(natsd.Config{Dir: t.TempDir(), Sync: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := bus.Connect(t.Context(), bus.Config{InProcess: ns})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		b.Close()
-		if err := ns.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := b.Setup(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func source(b *bus.Bus, change func(*jetstream.Config)) *jetstream.Source {
 	c := jetstream.Config{JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: "rules", AckWait: 5 * time.Second, Log: zerolog.Nop()}
@@ -127,7 +104,7 @@ func event(i int) events.Message {
 func TestWhatIsPublishedIsRead(t *testing.T) { eachWay(t, whatIsPublishedIsRead) }
 
 func whatIsPublishedIsRead(t *testing.T, source makeSource) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	want := []events.Message{
 		{Body: []byte(`{"docs":[]}`), Server: "edr01", Exchange: "api.events", RoutingKey: "feed.24.ingress.hit.process", ContentType: "application/json"},
 		{Body: []byte("PK\x03\x04…"), Server: "edr01", Exchange: jetstream.RawExchange, ContentType: "application/zip",
@@ -179,7 +156,7 @@ func TestUnsettledAndFailedMessagesComeAgain(t *testing.T) {
 }
 
 func unsettledAndFailedMessagesComeAgain(t *testing.T, source makeSource) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	var all []events.Message
 	for i := range 1000 {
 		all = append(all, event(i))
@@ -218,7 +195,7 @@ func TestAHandlerThatGivesUpAtTheEndDoesNotHoldItUp(t *testing.T) {
 }
 
 func aHandlerThatGivesUpDoesNotHoldItUp(t *testing.T, source makeSource) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	publish(t, b, event(1))
 	ctx, cancel := context.WithCancel(t.Context())
 	began := time.Now()
@@ -243,7 +220,7 @@ func consumerInfo(t *testing.T, b *bus.Bus) *natsjs.ConsumerInfo {
 }
 
 func TestReplicasShareOneConsumer(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	const n = 3000
 	var all []events.Message
 	for i := range n {
@@ -280,7 +257,7 @@ func TestReplicasShareOneConsumer(t *testing.T) {
 func TestADeletedConsumerIsMadeAgain(t *testing.T) { eachWay(t, aDeletedConsumerIsMadeAgain) }
 
 func aDeletedConsumerIsMadeAgain(t *testing.T, source makeSource) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	publish(t, b, event(1))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -301,7 +278,7 @@ func aDeletedConsumerIsMadeAgain(t *testing.T, source makeSource) {
 func TestFinalErrors(t *testing.T) { eachWay(t, finalErrors) }
 
 func finalErrors(t *testing.T, source makeSource) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	t.Run("no such stream", func(t *testing.T) {
 		err := source(b, func(c *jetstream.Config) { c.Stream = "NONE" }).Read(t.Context(), nil)
 		if !errors.Is(err, natsjs.ErrStreamNotFound) {
@@ -331,7 +308,7 @@ func finalErrors(t *testing.T, source makeSource) {
 }
 
 func TestRepublishingTheSameAddsNothing(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	publish(t, b, event(1), event(1), event(2))
 	publish(t, b, event(2))
 	s, err := b.JetStream().Stream(t.Context(), bus.StreamEvents)
@@ -350,7 +327,7 @@ func record(size int, fill byte) []byte {
 }
 
 func TestTooLargeIsSplitOrRefused(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	limit := int(b.Conn().MaxPayload())
 	line := `{"x":"` + strings.Repeat("y", limit/3) + `"}` + "\n"
 	whale := `{"x":"` + strings.Repeat("z", limit) + `"}` + "\n"
@@ -406,7 +383,7 @@ func TestTooLargeIsSplitOrRefused(t *testing.T) {
 }
 
 func TestDeadLetters(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	dead := &jetstream.DeadLetters{JetStream: b.JetStream()}
 	m := event(1)
 	m.Transport = "amqp"
