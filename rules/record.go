@@ -48,7 +48,7 @@ func (r Recording) Test() ([]byte, error) {
 			if err := d.Decode(&mock.Output); err != nil {
 				mock.Output = nil // of an action whose output has no fields
 			}
-			mock.Output, _ = plainNumbers(mock.Output).(map[string]any)
+			mock.Output, _ = eachLeaf(mock.Output, plainNumber).(map[string]any)
 		}
 		if mock.Output != nil || mock.Error != "" {
 			mocks[s.ID] = mock
@@ -114,44 +114,44 @@ func (r Recording) event() (map[string]any, error) {
 	if age := r.Event.Event.Received.Sub(r.Event.Event.Time); age > 0 && !r.Event.Event.Time.IsZero() {
 		m["age"] = age.Round(time.Millisecond).String()
 	}
-	return escapeTemplates(plainNumbers(m)).(map[string]any), nil
+	return eachLeaf(eachLeaf(m, plainNumber), escapeTemplates).(map[string]any), nil
 }
 
-func escapeTemplates(v any) any {
+// eachLeaf replaces what is in the maps and lists of a JSON value.
+func eachLeaf(v any, replace func(any) any) any {
 	switch v := v.(type) {
-	case string:
-		return strings.ReplaceAll(v, "${{", "$${{")
 	case map[string]any:
 		for key, item := range v {
-			v[key] = escapeTemplates(item)
+			v[key] = eachLeaf(item, replace)
 		}
+		return v
 	case []any:
 		for i, item := range v {
-			v[i] = escapeTemplates(item)
+			v[i] = eachLeaf(item, replace)
 		}
+		return v
 	}
-	return v
+	return replace(v)
 }
 
-// plainNumbers turns JSON's numbers into Go's, whole ones exactly.
-func plainNumbers(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if i, err := v.Int64(); err == nil {
-			return i
-		}
-		if f, err := v.Float64(); err == nil {
-			return f
-		}
-		return v.String()
-	case map[string]any:
-		for key, item := range v {
-			v[key] = plainNumbers(item)
-		}
-	case []any:
-		for i, item := range v {
-			v[i] = plainNumbers(item)
-		}
+func escapeTemplates(leaf any) any {
+	if text, ok := leaf.(string); ok {
+		return strings.ReplaceAll(text, "${{", "$${{")
 	}
-	return v
+	return leaf
+}
+
+// plainNumber turns JSON's numbers into Go's, whole ones exactly.
+func plainNumber(leaf any) any {
+	n, ok := leaf.(json.Number)
+	if !ok {
+		return leaf
+	}
+	if i, err := n.Int64(); err == nil {
+		return i
+	}
+	if f, err := n.Float64(); err == nil {
+		return f
+	}
+	return n.String()
 }

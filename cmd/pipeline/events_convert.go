@@ -94,15 +94,11 @@ func (c *converter) convert(ctx context.Context, files []string, stdin io.Reader
 }
 
 func (c *converter) file(ctx context.Context, name string, stdin io.Reader) error {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(name, stdin)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	for rec, err := range events.ReadRecording(in, c.format) {
 		if ctx.Err() != nil {
 			return ctx.Err()

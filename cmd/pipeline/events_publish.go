@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -129,15 +128,11 @@ func (p *eventPublisher) files(ctx context.Context, files []string, stdin io.Rea
 }
 
 func (p *eventPublisher) file(ctx context.Context, name string, stdin io.Reader) error {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(name, stdin)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	for rec, err := range events.ReadRecording(p.bar.reading(in), p.format) {
 		// A line that is no message is published as it is: finding that out, and
 		// keeping it, is what the service does.

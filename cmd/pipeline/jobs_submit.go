@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -133,15 +132,11 @@ func (s *jobSubmission) submissions(stdin io.Reader) ([]placedSubmission, error)
 		}
 		return []placedSubmission{{r, fmt.Sprintf("sensor %d", s.sensor)}}, nil
 	}
-	in := stdin
-	if s.file != "-" {
-		f, err := os.Open(s.file)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = f.Close() }() // only read from
-		in = f
+	in, err := openInput(s.file, stdin)
+	if err != nil {
+		return nil, err
 	}
+	defer in.Close()
 	return readSubmissions(s.file, in)
 }
 

@@ -84,13 +84,9 @@ simulated, each step that needs a session taking --session-time. Nothing acts.`,
 			if err := checkFormat("format", format, formatText, formatJSON); err != nil {
 				return err
 			}
-			set, _, err := loadRules(cmd.ErrOrStderr(), paths)
+			set, g, err := loadGuarded(cmd.ErrOrStderr(), paths, guards)
 			if err != nil {
 				return err
-			}
-			g, err := loadGuards(guards, rootOf(paths))
-			if err != nil {
-				return printed(cmd.ErrOrStderr(), err)
 			}
 			b.Set, b.Admit = set, g.admit
 			err = source.each(cmd, func(e *events.Event) error { return b.Event(cmd.Context(), e) })

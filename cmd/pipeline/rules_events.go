@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"edrpipe/pkg/events"
@@ -17,15 +16,11 @@ import (
 // is named on stderr. Events that do not say when they were received count as
 // received when they happened: a recording is not old.
 func recordedEvents(ctx context.Context, name string, stdin io.Reader, stderr io.Writer, handle func(*events.Event) error) error {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(name, stdin)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	var decoder events.Decoder
 	for rec, err := range events.ReadRecording(in, events.FormatAuto) {
 		if ctx.Err() != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,13 +31,9 @@ earlier steps are empty), and with --guards what the guards say about each.`,
 			if err := checkFormat("format", format, formatText, formatJSON); err != nil {
 				return err
 			}
-			set, _, err := loadRules(cmd.ErrOrStderr(), paths)
+			set, g, err := loadGuarded(cmd.ErrOrStderr(), paths, guards)
 			if err != nil {
 				return err
-			}
-			g, err := loadGuards(guards, rootOf(paths))
-			if err != nil {
-				return printed(cmd.ErrOrStderr(), err)
 			}
 			x := &explainer{set: set, only: only, guard: g, json: format == formatJSON, out: cmd.OutOrStdout()}
 			x.backtest = rules.Backtest{Set: set, Admit: g.admit, Job: x.decided}
@@ -54,16 +49,6 @@ earlier steps are empty), and with --guards what the guards say about each.`,
 	f.StringVar(&format, "format", formatText, "text or json")
 	_ = cmd.MarkFlagRequired("event")
 	return cmd
-}
-
-// rootOf is the directory that the paths of rules in a guards file are relative
-// to: the one that was named.
-func rootOf(paths []string) string {
-	root := paths[0]
-	if filepath.Ext(root) != "" {
-		root = filepath.Dir(root)
-	}
-	return root
 }
 
 // explainer prints what the rules say about events.

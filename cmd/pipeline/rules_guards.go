@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,6 +20,30 @@ type replayedGuard struct {
 	guard *guard.Guard
 	now   time.Time
 	root  string // directory of the rules, to which paths in the file are relative
+}
+
+// loadGuarded loads rules and the guards file that is asked about them, or prints
+// every problem.
+func loadGuarded(stderr io.Writer, paths []string, guards string) (*rules.Set, *replayedGuard, error) {
+	set, _, err := loadRules(stderr, paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := loadGuards(guards, rootOf(paths))
+	if err != nil {
+		return nil, nil, printed(stderr, err)
+	}
+	return set, g, nil
+}
+
+// rootOf is the directory that the paths of rules in a guards file are relative
+// to: the one that was named.
+func rootOf(paths []string) string {
+	root := paths[0]
+	if filepath.Ext(root) != "" {
+		root = filepath.Dir(root)
+	}
+	return root
 }
 
 // loadGuards reads a guards file; without one nothing is guarded.

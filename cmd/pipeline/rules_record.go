@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -60,15 +59,11 @@ should end in _test.yaml.`,
 }
 
 func readJob(file string, stdin io.Reader) (*jobs.Job, error) {
-	in := stdin
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+	in, err := openInput(file, stdin)
+	if err != nil {
+		return nil, err
 	}
+	defer in.Close()
 	j := &jobs.Job{}
 	if err := json.NewDecoder(in).Decode(j); err != nil {
 		return nil, fmt.Errorf("%s: not the record of a job: %w", file, err)

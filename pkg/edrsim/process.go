@@ -82,12 +82,10 @@ type Process struct {
 func (s *Server) Processes(sensorID int) ([]Process, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x, err := s.sensor(sensorID)
+	x, now, err := s.sensorNow(sensorID)
 	if err != nil {
 		return nil, err
 	}
-	now := s.clock.now()
-	s.settle(now)
 	var list []Process
 	for _, p := range x.computer(now).procs {
 		list = append(list, Process{p.pid, guid(x.id, p.pid, p.started), p.path, p.line, p.user})

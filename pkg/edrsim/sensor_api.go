@@ -120,13 +120,11 @@ func sortSensors(list []*sensor, column string, down bool) {
 
 func (s *Server) getSensor(w http.ResponseWriter, r *http.Request) error {
 	s.mu.Lock()
-	x, err := s.sensor(pathNumber(r, "id"))
+	x, now, err := s.sensorNow(pathNumber(r, "id"))
 	if err != nil {
 		s.mu.Unlock()
 		return err
 	}
-	now := s.clock.now()
-	s.settle(now)
 	x.advance(now)
 	v := x.wire(now, s.as)
 	s.mu.Unlock()

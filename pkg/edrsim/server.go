@@ -158,12 +158,10 @@ func (s *Server) Advance(d time.Duration) {
 func (s *Server) SetPower(sensorID int, on bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x, err := s.sensor(sensorID)
+	x, now, err := s.sensorNow(sensorID)
 	if err != nil {
 		return err
 	}
-	now := s.clock.now()
-	s.settle(now)
 	x.advance(now)
 	x.setPower(on, now)
 	s.notify()
@@ -173,13 +171,11 @@ func (s *Server) SetPower(sensorID int, on bool) error {
 // ReadFile gives the content of a file on a sensor's computer.
 func (s *Server) ReadFile(sensorID int, path string) ([]byte, error) {
 	s.mu.Lock()
-	x, err := s.sensor(sensorID)
+	x, now, err := s.sensorNow(sensorID)
 	if err != nil {
 		s.mu.Unlock()
 		return nil, err
 	}
-	now := s.clock.now()
-	s.settle(now)
 	n, f := x.computer(now).file(path)
 	s.mu.Unlock()
 	if f != success || n.dir {
@@ -192,12 +188,10 @@ func (s *Server) ReadFile(sensorID int, path string) ([]byte, error) {
 func (s *Server) WriteFile(sensorID int, path string, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x, err := s.sensor(sensorID)
+	x, now, err := s.sensorNow(sensorID)
 	if err != nil {
 		return err
 	}
-	now := s.clock.now()
-	s.settle(now)
 	if f := x.computer(now).place(path, bytesBlob(slices.Clone(data)), false, now); f != success {
 		return fmt.Errorf("write %q on %v: %w", path, x, os.ErrInvalid)
 	}
@@ -210,6 +204,17 @@ func (s *Server) sensor(id int) (*sensor, error) {
 		return nil, &apiError{http.StatusNotFound, fmt.Sprintf("Sensor %d not found", id)}
 	}
 	return s.sensors[id-1], nil
+}
+
+// sensorNow finds one by id once all sessions are played up to now. Callers hold mu.
+func (s *Server) sensorNow(id int) (*sensor, time.Time, error) {
+	x, err := s.sensor(id)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	now := s.clock.now()
+	s.settle(now)
+	return x, now, nil
 }
 
 // settle plays all sessions up to now. Callers hold mu.
