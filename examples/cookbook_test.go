@@ -1,19 +1,15 @@
 package examples
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"edrpipe/internal/golden"
 	"edrpipe/rules"
 )
-
-var update = flag.Bool("update", false, "write docs/cookbook.md")
 
 const cookbook = "../docs/cookbook.md"
 
@@ -42,15 +38,7 @@ func TestCookbook(t *testing.T) {
 			t.Errorf("%s is not in the cookbook", r.ID)
 		}
 	}
-	if *update {
-		if err := os.WriteFile(cookbook, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, string(page)); diff != "" {
-		t.Errorf("docs/cookbook.md is not what the rules are; run go test ./examples -run TestCookbook -update\n%s", diff)
-	}
+	golden.Check(t, cookbook, want)
 }
 
 // shownRule is a rule as the page shows it: its file, its text without the tests,

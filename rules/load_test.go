@@ -2,7 +2,6 @@ package rules
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,11 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"edrpipe/internal/golden"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/strictyaml"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -84,24 +82,8 @@ func TestMistakes(t *testing.T) {
 			if !errors.As(err, &problems) {
 				t.Fatalf("err = %v, want problems", err)
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.Error()+"\n")
+			golden.Check(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.Error()+"\n")
 		})
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"edrpipe/internal/golden"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
 )
@@ -21,7 +22,7 @@ Generated from the code by ` + "`pipeline rules docs`" + `; a test keeps it curr
 
 // TestReference: the page in docs is what the code says.
 func TestReference(t *testing.T) {
-	golden(t, "../docs/reference.md", referenceHead+Reference())
+	golden.Check(t, "../docs/reference.md", referenceHead+Reference())
 }
 
 // TestFunctionExamples: every function's example is a condition that loads.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"edrpipe/internal/golden"
 )
 
 // TestFailing shows what authors are told of tests that fail or are wrong.
@@ -30,7 +32,7 @@ func TestFailing(t *testing.T) {
 		}
 		b.WriteString("\n")
 	}
-	golden(t, "testdata/failing/failing.golden", b.String())
+	golden.Check(t, "testdata/failing/failing.golden", b.String())
 }
 
 func TestTestFiles(t *testing.T) {

@@ -1,16 +1,14 @@
 package edrsim_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
+	"edrpipe/internal/golden"
 	"edrpipe/pkg/edrsim"
 )
-
-var update = flag.Bool("update", false, "rewrite the generated parts of docs/simulator.md")
 
 // TestDocumentation holds the tables of docs/simulator.md to the code.
 func TestDocumentation(t *testing.T) {
@@ -21,13 +19,7 @@ func TestDocumentation(t *testing.T) {
 	}
 	text := replacePart(t, string(b), "quirks", quirkTable())
 	text = replacePart(t, text, "faults", faultTable())
-	if *update {
-		if err := os.WriteFile(page, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if text != string(b) {
-		t.Errorf("%s is behind the code: run go test ./pkg/edrsim -run Documentation -update", page)
-	}
+	golden.Check(t, page, text)
 }
 
 // replacePart puts content between a page's marks.

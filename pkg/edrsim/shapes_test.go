@@ -3,11 +3,11 @@ package edrsim_test
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"edrpipe/internal/golden"
 	"edrpipe/pkg/edrsim"
 )
 
@@ -19,20 +19,7 @@ func TestShapesStayAsTheyAre(t *testing.T) {
 			cfg := frozen(1)
 			cfg.Version = version
 			cfg.Quirks = edrsim.Quirks{"partitions": "200"}
-			got := allShapes(start(t, cfg), version)
-			golden := "testdata/shapes-" + version + ".golden"
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("the shapes differ from %s (-update rewrites it):\n%s", golden, firstDifference(string(want), got))
-			}
+			golden.Check(t, "testdata/shapes-"+version+".golden", allShapes(start(t, cfg), version))
 		})
 	}
 }
@@ -76,14 +63,4 @@ func allShapes(c *client, version string) string {
 	show("POST ban", c.do("POST", "/api/v1/banning/blacklist", m{"md5hash": strings.Repeat("a", 32), "text": "x"}, 200))
 	get("/api/v1/banning/blacklist")
 	return b.String()
-}
-
-func firstDifference(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range min(len(w), len(g)) {
-		if w[i] != g[i] {
-			return fmt.Sprintf("line %d: want %q, got %q", i+1, w[i], g[i])
-		}
-	}
-	return fmt.Sprintf("want %d lines, got %d", len(w), len(g))
 }

@@ -1,13 +1,14 @@
 package events
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"edrpipe/internal/golden"
 )
 
 const document = "../../docs/events.md"
@@ -22,16 +23,7 @@ func TestDocument(t *testing.T) {
 	if !list.Match(text) {
 		t.Fatalf("%s has no place for the types", document)
 	}
-	want := list.ReplaceAll(text, []byte("${1}"+typesTable()+"${2}"))
-	if *update {
-		if err := os.WriteFile(document, want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		text = want
-	}
-	if !bytes.Equal(text, want) {
-		t.Errorf("the types in %s are not those of the code: run with -update", document)
-	}
+	golden.Check(t, document, string(list.ReplaceAll(text, []byte("${1}"+typesTable()+"${2}"))))
 	for _, name := range named(t, "reject.go") {
 		if !strings.Contains(string(text), "| `"+name+"` |") {
 			t.Errorf("%s does not tell of %s", document, name)

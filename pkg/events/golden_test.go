@@ -1,26 +1,22 @@
 package events
 
 import (
-	"bytes"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"edrpipe/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestFixtures decodes every fixture of testdata and compares with its golden
 // file: events as JSON lines, rejects as comments.
 func TestFixtures(t *testing.T) {
 	for _, name := range fixtures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
-			var out bytes.Buffer
+			var out strings.Builder
 			d := &Decoder{Now: func() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }}
 			for _, msg := range fixtureMessages(t, name) {
 				for e, err := range d.Events(&msg) {
@@ -32,7 +28,7 @@ func TestFixtures(t *testing.T) {
 					out.WriteString(marshalOnly(t, e) + "\n")
 				}
 			}
-			compareGolden(t, name+".golden", out.Bytes())
+			golden.Check(t, name+".golden", out.String())
 		})
 	}
 }
@@ -85,21 +81,4 @@ func fixtureMessages(t testing.TB, name string) []Message {
 		msgs = append(msgs, rec.Message)
 	}
 	return msgs
-}
-
-func compareGolden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
-		t.Errorf("%s differs (-want +got), run with -update if this is meant:\n%s", name, diff)
-	}
 }

@@ -2,21 +2,17 @@ package expression_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"edrpipe/internal/golden"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -208,30 +204,11 @@ func TestMistakes(t *testing.T) {
 		}
 		fmt.Fprintln(&b)
 	}
-	golden(t, "testdata/mistakes.golden", b.String())
+	golden.Check(t, "testdata/mistakes.golden", b.String())
 	for _, leak := range []string{"interface {}", "float64", "int64", "events.", "reflect", "ast."} {
 		if strings.Contains(b.String(), leak) {
 			t.Errorf("a message contains %q", leak)
 		}
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
 
