@@ -1,0 +1,212 @@
+package lines_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/lines"
+)
+
+func listenTCP(t testing.TB, syslog bool) *lines.TCP {
+	t.Helper()
+	src, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Limits: quick, Listen: lines.Listen{Address: "127.0.0.1:0"}, Syslog: syslog})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+func listenUDP(t testing.TB, syslog bool) *lines.UDP {
+	t.Helper()
+	src, err := lines.ListenUDP(lines.UDPConfig{Origin: origin, Limits: quick, Listen: lines.Listen{Address: "127.0.0.1:0"}, Syslog: syslog})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
+// dial connects as a sender does, until the test ends.
+func dial(t testing.TB, to net.Addr) net.Conn {
+	t.Helper()
+	conn, err := net.Dial(to.Network(), to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func TestTCPAndSyslog(t *testing.T) {
+	one, two := `{"a":1}`, `{"a":2}`
+	header := "<6> 2024-09-05T08:53:22Z edr01 cb-event-forwarder[1]: "
+	for _, c := range []struct {
+		name   string
+		syslog bool
+		sent   string
+		want   []string
+	}{
+		{"lines of the forwarder", false, one + "\r\n" + two + "\r\n", []string{one, two}},
+		{"a last line without an end", false, one + "\n" + two, []string{one, two}},
+		{"syslog of the forwarder", true, header + one + "\n" + header + two + "\n", []string{one, two}},
+		{"counted syslog", true, fmt.Sprintf("%d %s%s%d %s%s", len(header)+len(one), header, one, len(header)+len(two), header, two), []string{one, two}},
+		{"counted and lines", true, fmt.Sprintf("%d %s\n%s%s\n", len(one), one, header, two), []string{one, two}},
+		{"number only, a bug of 3.7.4", true, "<6> 2024-09-05T08:53:22Z edr01 cb[1]: 17\n" + header + two + "\n", []string{"<6> 2024-09-05T08:53:22Z edr01 cb[1]: 17", two}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			src := listenTCP(t, c.syslog)
+			r := read(t, src)
+			conn := dial(t, src.Addr())
+			if _, err := io.WriteString(conn, c.sent); err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			r.want(c.want...)
+			r.end()
+		})
+	}
+}
+
+func TestCloseEndsRead(t *testing.T) {
+	tcp := listenTCP(t, false)
+	udp := listenUDP(t, false)
+	conn := dial(t, tcp.Addr())
+	for _, src := range []events.Source{tcp, udp} {
+		r := read(t, src)
+		if src == events.Source(tcp) {
+			if _, err := io.WriteString(conn, "x\n"); err != nil {
+				t.Fatal(err)
+			}
+			r.want("x")
+		}
+		if err := src.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-r.done; err != nil {
+			t.Errorf("%s: %v", src.Name(), err)
+		}
+	}
+}
+
+func TestUDP(t *testing.T) {
+	src := listenUDP(t, true)
+	r := read(t, src)
+	conn := dial(t, src.Addr())
+	for _, datagram := range []string{`{"a":1}`, "<6> 2024-09-05T08:53:22Z edr01 cb[1]: {\"a\":2}\n"} {
+		if _, err := io.WriteString(conn, datagram); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.want(`{"a":1}`, `{"a":2}`)
+	r.end()
+}
+
+func TestWhoMaySend(t *testing.T) {
+	if _, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Listen: lines.Listen{Address: "0.0.0.0:0"}}); err == nil {
+		t.Error("an address open to everybody was taken")
+	}
+	if _, err := lines.ListenUDP(lines.UDPConfig{Origin: origin, Listen: lines.Listen{Address: ":0"}}); err == nil {
+		t.Error("an address open to everybody was taken")
+	}
+	src, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Limits: quick, Listen: lines.Listen{Address: "127.0.0.1:0", From: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := read(t, src)
+	conn := dial(t, src.Addr())
+	_, _ = io.WriteString(conn, "x\n") // may fail already
+	if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Error("a stranger was served")
+	}
+	r.end()
+}
+
+// TestForwarderOutputs reads what each output of a real forwarder sent: the same
+// 78 events.
+func TestForwarderOutputs(t *testing.T) {
+	dir := "../../../../shared/data/events/wire"
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("the recorded outputs are not here")
+	}
+	want := eventIDs(t, all(t, &lines.File{Origin: origin, Path: filepath.Join(dir, "file.ndjson")}))
+	if len(want) != 78 {
+		t.Fatalf("file: %d events, want 78", len(want))
+	}
+	for file, syslog := range map[string]bool{"tcp.crlf.ndjson": false, "syslog-tcp.txt": true} {
+		raw, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := listenTCP(t, syslog)
+		r := read(t, src)
+		conn := dial(t, src.Addr())
+		var sending sync.WaitGroup
+		sending.Go(func() { _, _ = conn.Write(raw); _ = conn.Close() })
+		var got []string
+		for range want {
+			m := r.next()
+			m.Settle(nil)
+			got = append(got, string(m.Body))
+		}
+		sending.Wait()
+		r.end()
+		if diff := cmp.Diff(want, eventIDs(t, got)); diff != "" {
+			t.Errorf("%s (-file +sent):\n%.600s", file, diff)
+		}
+	}
+}
+
+// TestForwarderDatagrams sends what a real forwarder's UDP output sent.
+func TestForwarderDatagrams(t *testing.T) {
+	dir := "../../../../shared/data/events/wire"
+	raw, err := os.ReadFile(filepath.Join(dir, "udp-datagrams.ndjson"))
+	if err != nil {
+		t.Skip("the recorded outputs are not here")
+	}
+	src := listenUDP(t, false)
+	r := read(t, src)
+	conn := dial(t, src.Addr())
+	var got []string
+	for datagram := range bytes.Lines(raw) {
+		if _, err := conn.Write(bytes.TrimSpace(datagram)); err != nil {
+			t.Fatal(err)
+		}
+		m := r.next()
+		m.Settle(nil)
+		got = append(got, string(m.Body))
+	}
+	r.end()
+	want := eventIDs(t, all(t, &lines.File{Origin: origin, Path: filepath.Join(dir, "file.ndjson")}))
+	if diff := cmp.Diff(want, eventIDs(t, got)); diff != "" {
+		t.Errorf("(-file +sent):\n%.600s", diff)
+	}
+}
+
+// eventIDs decodes texts and lists their events' ids, sorted.
+func eventIDs(t *testing.T, texts []string) (ids []string) {
+	t.Helper()
+	var d events.Decoder
+	for _, text := range texts {
+		for e, err := range d.Events(&events.Message{Body: []byte(text)}) {
+			if err != nil {
+				t.Errorf("not an event: %v", err)
+				continue
+			}
+			ids = append(ids, e.Event.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
