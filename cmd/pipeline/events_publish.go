@@ -158,12 +158,7 @@ func (p *eventPublisher) message(rec events.Recorded) events.Message {
 	}
 	p.sent++
 	if !p.once {
-		headers := make(map[string]string, len(m.Headers)+1)
-		for k, v := range m.Headers {
-			headers[k] = v
-		}
-		headers[jetstream.HeaderMessageID] = p.nonce + "/" + strconv.Itoa(p.sent)
-		m.Headers = headers
+		m.ID = p.nonce + "/" + strconv.Itoa(p.sent)
 	}
 	return m
 }

@@ -100,7 +100,7 @@ func benchStream(b *testing.B) *bus.Bus {
 	lines := workload.JSON(4096, 7)
 	for i := range benchMessages {
 		m := events.Message{Body: lines[i%len(lines)], ContentType: "application/json", Server: "edr01",
-			Headers: map[string]string{jetstream.HeaderMessageID: fmt.Sprint(i)}}
+			ID: fmt.Sprint(i)}
 		if err := p.Carry(b.Context(), m); err != nil {
 			b.Fatal(err)
 		}

@@ -35,7 +35,7 @@ func sendNATS(ctx context.Context, t *testing.T, p *place, n int) {
 		now := left[:min(len(left), 1000)]
 		var failed []int
 		for _, i := range now {
-			m := events.Message{Body: p.body(i), Server: "sim", Headers: map[string]string{jetstream.HeaderMessageID: strconv.Itoa(i)}}
+			m := events.Message{Body: p.body(i), Server: "sim", ID: strconv.Itoa(i)}
 			m.Settle = func(err error) {
 				if err != nil {
 					mu.Lock()

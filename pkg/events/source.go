@@ -8,6 +8,7 @@ import (
 // Message is what a source delivered, before decoding: the bytes and what the
 // transport said of them.
 type Message struct {
+	ID          string // by which a bus recognises the message when it comes again; may be empty
 	Body        []byte
 	ContentType string            // application/json, application/protobuf, application/zip, or empty
 	Exchange    string            // api.events, api.rawsensordata, or empty

@@ -1,8 +1,8 @@
 package http
 
 import (
+	"maps"
 	"net/http"
-	"strings"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
@@ -27,11 +27,7 @@ func cloudMessages(r *http.Request, contentType string, body []byte) ([]events.M
 	if contentType != cloudEvent && contentType != cloudEvents {
 		out := jsonMessages(r, id, [][]byte{body})
 		out[0].ContentType = contentType
-		for _, k := range []string{"Ce-Id", "Ce-Source", "Ce-Type"} {
-			if v := r.Header.Get(k); v != "" {
-				out[0].Headers[strings.ToLower(k)] = v
-			}
-		}
+		describe(&out[0], r.Header.Get("Ce-Id"), r.Header.Get("Ce-Source"), r.Header.Get("Ce-Type"))
 		typed(&out[0], r.Header.Get("Ce-Type"))
 		return out, id, nil
 	}
@@ -59,9 +55,21 @@ func cloudData(m *events.Message) bool {
 	if t := e.DataMediaType(); t != "" {
 		m.ContentType = t
 	}
-	m.Headers["ce-id"], m.Headers["ce-source"], m.Headers["ce-type"] = e.ID(), e.Source(), e.Type()
+	describe(m, e.ID(), e.Source(), e.Type())
 	typed(m, e.Type())
 	return true
+}
+
+// describe adds a CloudEvent's attributes to headers of the message's own.
+func describe(m *events.Message, id, source, name string) {
+	headers := make(map[string]string, len(m.Headers)+3)
+	maps.Copy(headers, m.Headers)
+	for k, v := range map[string]string{"ce-id": id, "ce-source": source, "ce-type": name} {
+		if v != "" {
+			headers[k] = v
+		}
+	}
+	m.Headers = headers
 }
 
 // typed takes a CloudEvent's type for the event's where it is one: the event itself

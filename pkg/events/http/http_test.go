@@ -271,7 +271,7 @@ func TestOtherMethodsAndQuestions(t *testing.T) {
 func TestTheSamePostComesAgain(t *testing.T) {
 	in := start(t, nil)
 	var ids []string
-	in.settle = func(m events.Message) error { ids = append(ids, m.Headers["Nats-Msg-Id"]); return nil }
+	in.settle = func(m events.Message) error { ids = append(ids, m.ID); return nil }
 	body := envelope("/spool/1", `{"a":1}`, `{"a":1}`)
 	for i, want := range []int{2, 0, 0} {
 		status, answer, _ := in.post(t, request{body: body})
@@ -292,7 +292,7 @@ func TestAPostThatFailedIsTakenAgainWithTheSameIDs(t *testing.T) {
 	fail := true
 	seen := map[string]int{}
 	in.settle = func(m events.Message) error {
-		seen[m.Headers["Nats-Msg-Id"]]++
+		seen[m.ID]++
 		if fail && bytes.Contains(m.Body, []byte("2")) {
 			return errors.New("disk full")
 		}

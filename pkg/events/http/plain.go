@@ -77,23 +77,14 @@ func jsonMessages(r *http.Request, id postID, pieces [][]byte) []events.Message 
 	for i, piece := range pieces {
 		m := routing
 		m.Body, m.ContentType = piece, "application/json"
-		m.Headers = messageHeaders(routing.Headers, id, i)
+		m.ID = id.message(i)
 		out[i] = m
 	}
 	return out
 }
 
-// headerMessageID is what a bus recognises a repeated message by.
-const headerMessageID = "Nats-Msg-Id"
-
-func messageHeaders(from map[string]string, id postID, i int) map[string]string {
-	h := make(map[string]string, len(from)+1)
-	for k, v := range from {
-		h[k] = v
-	}
-	h[headerMessageID] = id.String() + "/" + strconv.Itoa(i)
-	return h
-}
+// message is the identity of the post's message with that number.
+func (id postID) message(i int) string { return id.String() + "/" + strconv.Itoa(i) }
 
 // busMessage is one message of the EDR server's bus, as it is.
 func busMessage(r *http.Request, contentType string, body []byte) ([]events.Message, postID, error) {
@@ -103,7 +94,7 @@ func busMessage(r *http.Request, contentType string, body []byte) ([]events.Mess
 	}
 	m := busHeaders(r)
 	m.Body, m.ContentType = body, contentType
-	m.Headers = messageHeaders(m.Headers, id, 0)
+	m.ID = id.message(0)
 	return []events.Message{m}, id, nil
 }
 

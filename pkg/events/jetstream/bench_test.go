@@ -17,8 +17,8 @@ import (
 // benchmarkEvent is as long as the mean of a forwarder's events.
 func benchmarkEvent(i int) events.Message {
 	return events.Message{Server: "edr01", RoutingKey: "ingress.event.netconn", ContentType: "application/json",
-		Body:    fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, i, strings.Repeat("x", 640)),
-		Headers: map[string]string{jetstream.HeaderMessageID: fmt.Sprint(i)}}
+		Body: fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, i, strings.Repeat("x", 640)),
+		ID:   fmt.Sprint(i)}
 }
 
 // BenchmarkRead reads a stream that is full: without acknowledging, with a bare

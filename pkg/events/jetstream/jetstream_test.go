@@ -114,10 +114,10 @@ func whatIsPublishedIsRead(t *testing.T, source makeSource) {
 	publish(t, b, want...)
 	got := read(t, source(b, nil), len(want), keep)
 	for i := range got {
-		if got[i].Transport != "nats" || got[i].Received.IsZero() || got[i].Headers[jetstream.HeaderMessageID] == "" {
+		if got[i].Transport != "nats" || got[i].Received.IsZero() || got[i].ID == "" {
 			t.Errorf("message %d: transport %q, received %v, headers %v", i, got[i].Transport, got[i].Received, got[i].Headers)
 		}
-		delete(got[i].Headers, jetstream.HeaderMessageID)
+		got[i].ID = ""
 		if len(got[i].Headers) == 0 {
 			got[i].Headers = nil
 		}
@@ -397,7 +397,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 	for i := range 2 { // two parts of one message, which share its id
 		part := event(10 + i)
-		part.Headers = map[string]string{jetstream.HeaderMessageID: "whole"}
+		part.ID = "whole"
 		if err := dead.Write(t.Context(), "bad_time", part, nil); err != nil {
 			t.Fatal(err)
 		}

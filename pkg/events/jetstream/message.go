@@ -55,6 +55,7 @@ func Encode(prefix string, m events.Message) *nats.Msg {
 	if m.Server != token(m.Server) || m.Server == token("") {
 		set(HeaderServer, m.Server)
 	}
+	set(HeaderMessageID, m.ID)
 	if out.Header[HeaderMessageID] == nil {
 		set(HeaderMessageID, MessageID(m))
 	}
@@ -125,6 +126,8 @@ func Decode(prefix, subject string, header nats.Header, body []byte) events.Mess
 // propertyOf is where a header's value belongs; nil: among the message's headers.
 func propertyOf(m *events.Message, header string) *string {
 	switch textproto.CanonicalMIMEHeaderKey(header) {
+	case HeaderMessageID:
+		return &m.ID
 	case HeaderContentType:
 		return &m.ContentType
 	case HeaderExchange:
@@ -139,9 +142,6 @@ func propertyOf(m *events.Message, header string) *string {
 
 // spelling is how decoders look for a header.
 func spelling(header string) string {
-	if header == HeaderMessageID { // on nearly every message
-		return header
-	}
 	if known, ok := sensorHeaders[strings.ToLower(header)]; ok {
 		return known
 	}

@@ -37,18 +37,13 @@ func Shrink(m events.Message, max int) (parts, tooLarge []events.Message) {
 	default:
 		bodies = bundles(m.Body, max)
 	}
-	id := m.Headers[HeaderMessageID]
+	id := m.ID
 	if id == "" {
 		id = MessageID(m)
 	}
 	for i, body := range bodies {
 		part := m
-		part.Body, part.ContentType = body, contentType
-		part.Headers = make(map[string]string, len(m.Headers)+1)
-		for k, v := range m.Headers {
-			part.Headers[k] = v
-		}
-		part.Headers[HeaderMessageID] = id + "/" + strconv.Itoa(i)
+		part.Body, part.ContentType, part.ID = body, contentType, id+"/"+strconv.Itoa(i)
 		if len(body) > max {
 			tooLarge = append(tooLarge, part)
 			continue
