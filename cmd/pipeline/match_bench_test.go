@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -147,28 +146,20 @@ func readAll(b *testing.B, conn *bus.Bus, durable string, handle func(*events.Me
 	var began time.Time
 	var spent time.Duration
 	n := 0
-	queue := make(chan events.Message, 100) // as in the service: one goroutine reads, one matches
-	var worker sync.WaitGroup
-	worker.Go(func() {
-		var msg events.Message // one for all: it escapes
-		for msg = range queue {
-			handle(&msg)
-			msg.Settle(nil)
-			if n++; n == benchMessages {
-				spent = time.Since(began)
-				stop()
-			}
-		}
-	})
+	var kept events.Message // as in the service, which matches where it reads
 	err := source.Read(ctx, func(_ context.Context, msg events.Message) error {
-		if began.IsZero() {
+		if n == 0 {
 			began = time.Now()
 		}
-		queue <- msg
+		kept = msg
+		handle(&kept)
+		msg.Settle(nil)
+		if n++; n == benchMessages {
+			spent = time.Since(began)
+			stop()
+		}
 		return nil
 	})
-	close(queue)
-	worker.Wait()
 	if err != nil || n != benchMessages {
 		b.Fatalf("read %d messages: %v", n, err)
 	}

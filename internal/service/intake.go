@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,7 +23,8 @@ import (
 const maxBatch = 100
 
 // intake turns messages into recorded jobs. A message is settled only when every
-// match in it is a stored job, or is known to make none.
+// match in it is a stored job, or is known to make none. Rules are asked where the
+// message was read, so that the many in which they find nothing go no further.
 type intake struct {
 	rules      *ruleset
 	correlator *rules.Correlator
@@ -37,8 +39,9 @@ type intake struct {
 	tracing    *telemetry.Tracing
 	log        zerolog.Logger
 
-	queue chan events.Message
-	room  *room
+	queue    chan finding
+	room     *room
+	messages sync.Pool // of *events.Message, to be matched
 }
 
 // handle gives the intake a message; it blocks while the intake has enough to do
@@ -47,8 +50,13 @@ func (in *intake) handle(ctx context.Context, m events.Message) error {
 	if err := in.room.wait(ctx); err != nil {
 		return err
 	}
+	f := in.find(m)
+	if len(f.found.Matches)+len(f.found.Failures)+len(f.found.Rejects) == 0 {
+		settle(m, nil)
+		return nil
+	}
 	select {
-	case in.queue <- m:
+	case in.queue <- f:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -58,16 +66,16 @@ func (in *intake) handle(ctx context.Context, m events.Message) error {
 // run works until the queue is closed, which its owner does once all sources
 // have ended. ctx bounds the last writes.
 func (in *intake) run(ctx context.Context) {
-	for m := range in.queue {
-		batch := []events.Message{m}
+	for f := range in.queue {
+		batch := []finding{f}
 	more:
 		for len(batch) < maxBatch {
 			select {
-			case m, open := <-in.queue:
+			case f, open := <-in.queue:
 				if !open {
 					break more
 				}
-				batch = append(batch, m)
+				batch = append(batch, f)
 			default:
 				break more
 			}
@@ -76,22 +84,23 @@ func (in *intake) run(ctx context.Context) {
 	}
 }
 
-// record matches a batch, records the jobs of all of it and settles each message.
-func (in *intake) record(ctx context.Context, batch []events.Message) {
+// record makes and records the jobs of a batch and settles each message.
+func (in *intake) record(ctx context.Context, batch []finding) {
 	in.metrics.Batches.Observe(float64(len(batch)))
 	var (
 		wanted []*jobs.Job
 		good   []events.Message
 		known  = map[string]bool{}
 	)
-	for _, m := range batch {
-		made, err := in.match(ctx, &m)
+	for i := range batch {
+		m := &batch[i].msg
+		made, err := in.made(ctx, &batch[i])
 		if err != nil {
 			in.log.Error().Err(err).Str("key", m.RoutingKey).Msg("message goes back and is tried again")
-			settle(m, err)
+			settle(*m, err)
 			continue
 		}
-		good = append(good, m)
+		good = append(good, *m)
 		for _, j := range made {
 			if !known[j.ID] {
 				known[j.ID] = true
@@ -133,35 +142,31 @@ func (in *intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
 	return nil
 }
 
-// match finds what a message asks for: the jobs that it should make. What can
-// never be used is kept as a dead letter; an error means that nothing was decided.
-func (in *intake) match(ctx context.Context, m *events.Message) ([]*jobs.Job, error) {
-	in.metrics.Messages.WithLabelValues(m.Transport).Inc()
-	matcher := in.rules.current()
-	found := matcher.Message(m)
-	in.metrics.Events.Add(float64(found.Stats.Events))
-	in.metrics.Decoded.Add(float64(found.Stats.Decoded))
-	for _, r := range found.Rejects {
+// made are the jobs that what was found in a message should make. What can never
+// be used is kept as a dead letter; an error means that nothing was decided.
+func (in *intake) made(ctx context.Context, f *finding) ([]*jobs.Job, error) {
+	m := &f.msg
+	for _, r := range f.found.Rejects {
 		if err := in.reject(ctx, m, r); err != nil {
 			return nil, err
 		}
 	}
-	matches, failures, err := in.correlate(ctx, matcher.Set(), found.Matches)
+	matches, failures, err := in.correlate(ctx, f.set, f.found.Matches)
 	if err != nil {
 		return nil, fmt.Errorf("correlate: %w", err)
 	}
-	for _, f := range append(found.Failures, failures...) {
-		if err := in.failed(ctx, m, f); err != nil {
+	for _, failure := range append(f.found.Failures, failures...) {
+		if err := in.failed(ctx, m, failure); err != nil {
 			return nil, err
 		}
 	}
 	var made []*jobs.Job
 	for i := range matches {
-		js, err := in.jobs(ctx, matcher.Set(), &matches[i])
-		var f rules.Failure
+		js, err := in.jobs(ctx, f.set, &matches[i])
+		var failure rules.Failure
 		switch {
-		case errors.As(err, &f):
-			err = in.failed(ctx, m, f)
+		case errors.As(err, &failure):
+			err = in.failed(ctx, m, failure)
 		case err == nil:
 			made = append(made, js...)
 		}

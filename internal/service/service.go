@@ -23,7 +23,6 @@ import (
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
-	"edrpipe/pkg/events"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/lr"
@@ -121,7 +120,7 @@ func (s *Service) openIntake(context.Context) (err error) {
 	s.intake = &intake{
 		rules: s.rules, correlator: &rules.Correlator{State: state}, suppressor: &rules.Suppressor{State: state},
 		guard: s.guard, audit: s.audit, scheduler: s.scheduler, sensors: &resolver{server: s.edr}, dead: newDeadLetters(s.bus),
-		notices: s.notices, metrics: s.metrics, tracing: s.tracing, log: s.log, queue: make(chan events.Message, maxBatch), room: &s.room,
+		notices: s.notices, metrics: s.metrics, tracing: s.tracing, log: s.log, queue: make(chan finding, maxBatch), room: &s.room,
 	}
 	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.intake.dead, &s.room, s.log)
 	return err

@@ -145,20 +145,20 @@ func (r *alone) open(ctx context.Context) (natsjs.Consumer, error) {
 
 // deliver hands one message over, once there is room for another unsettled one.
 func (r *alone) deliver(m natsjs.Msg) {
-	meta, err := m.Metadata()
+	at, err := positionOf(m)
 	if err != nil { // not a delivery of JetStream at all
 		r.Log.Warn().Err(err).Str("subject", m.Subject()).Msg("message without delivery data")
 		return
 	}
-	if meta.Sequence.Consumer != r.last.Load()+1 {
+	if at.consumer != r.last.Load()+1 {
 		r.breaks(fmt.Errorf("%w: a message was not delivered", errConsumerEnded))
 		return // nor is any other one taken
 	}
 	if !r.enter() {
 		return
 	}
-	r.last.Store(meta.Sequence.Consumer)
-	d := &delivery{r: r, n: r.floor.deliver(meta.Sequence.Stream), msg: r.decode(m)}
+	r.last.Store(at.consumer)
+	d := &delivery{r: r, n: r.floor.deliver(at.stream), msg: r.decode(m)}
 	d.msg.Settle = d.settle
 	d.held.Store(true)
 	r.hand.over(d)
