@@ -43,6 +43,7 @@ type alone struct {
 	marked uint64        // the durable consumer's mark; of keep and drain
 	last   atomic.Uint64 // consumer sequence of the newest delivery
 	hand   *hand
+	spare  *delivery // to be used again; of deliver, which one goroutine calls
 	room   chan struct{} // has one entry for each unsettled message
 	broken chan error
 }
@@ -158,10 +159,15 @@ func (r *alone) deliver(m natsjs.Msg) {
 		return
 	}
 	r.last.Store(at.consumer)
-	d := &delivery{r: r, n: r.floor.deliver(at.stream), msg: r.decode(m)}
-	d.msg.Settle = d.settle
-	d.held.Store(true)
+	d := r.spare
+	if r.spare = nil; d == nil {
+		d = &delivery{r: r}
+	}
+	d.begin(r.floor.deliver(at.stream), r.decode(m))
 	r.hand.over(d)
+	if d.state.Load() == settled {
+		r.spare = d
+	}
 }
 
 // enter waits until there is room for another unsettled message; false: the run
@@ -185,45 +191,6 @@ func (r *alone) breaks(err error) {
 	select {
 	case r.broken <- err:
 	default:
-	}
-}
-
-// delivery is one message on its way through the handler.
-type delivery struct {
-	r     *alone
-	n     int // in the floor
-	msg   events.Message
-	held  atomic.Bool // by the handler
-	tries int
-}
-
-// settle is the message's Settle.
-func (d *delivery) settle(err error) {
-	if !d.held.CompareAndSwap(true, false) {
-		return
-	}
-	if err == nil {
-		d.r.floor.settle(d.n)
-		<-d.r.room
-		return
-	}
-	wait := pause(d.tries, d.r.RetryMax)
-	d.tries++
-	d.r.Log.Debug().Err(err).Str("key", d.msg.RoutingKey).Dur("again_in", wait).Msg("event comes again")
-	d.r.hand.later(d, wait)
-	d.r.floor.back()
-}
-
-// retake: the handler gets it once more.
-func (d *delivery) retake() {
-	d.held.Store(true)
-	d.r.floor.again()
-}
-
-// leave: the handler has neither kept nor settled it.
-func (d *delivery) leave() {
-	if d.held.CompareAndSwap(true, false) {
-		d.r.floor.back()
 	}
 }
 
