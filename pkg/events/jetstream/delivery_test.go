@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 )
@@ -13,7 +14,7 @@ import (
 // TestSettledTooOften: who settles a message again, with whatever outcome, says
 // nothing of another.
 func TestSettledTooOften(t *testing.T) {
-	b := startBus(t)
+	b := bustest.Start(t)
 	const n, left = 60, 20
 	publish(t, b, numbered(n)...)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
