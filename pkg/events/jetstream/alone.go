@@ -43,7 +43,7 @@ type alone struct {
 	marked uint64        // the durable consumer's mark; of keep and drain
 	last   atomic.Uint64 // consumer sequence of the newest delivery
 	hand   *hand
-	spare  *delivery // to be used again; of deliver, which one goroutine calls
+	spare  *delivery     // to be used again; of deliver, which one goroutine calls
 	room   chan struct{} // has one entry for each unsettled message
 	broken chan error
 }
