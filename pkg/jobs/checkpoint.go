@@ -109,7 +109,7 @@ func (x *execution) finish(ctx context.Context, st *actions.Step, r StepRecord) 
 		return err
 	}
 	x.remember(st, r)
-	x.s.report(ctx, Report{Job: x.snapshot(), Step: &r})
+	x.s.telling.turns(x.id)[0].tell(func() { x.s.report(ctx, Report{Job: x.snapshot(), Step: &r}) })
 	return nil
 }
 

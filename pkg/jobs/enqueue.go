@@ -28,28 +28,39 @@ func (s *Scheduler) Enqueue(ctx context.Context, js ...*Job) (created []bool, er
 		last = j.Created
 	}
 	replaced := s.applyPolicies(js, now)
-	if created, err = s.cfg.Store.Create(ctx, js); err != nil {
-		return nil, fmt.Errorf("record %d jobs: %w", len(js), err)
+	turns := s.telling.turns(idsOf(js)...)
+	created, err = s.cfg.Store.Create(ctx, js)
+	if err != nil {
+		created = make([]bool, len(js))
+		err = fmt.Errorf("record %d jobs: %w", len(js), err)
 	}
 	for i, j := range js {
-		if !created[i] {
-			continue
-		}
-		s.mu.Lock()
-		s.note(j)
-		s.poke()
-		s.mu.Unlock()
-		s.report(ctx, Report{Job: j, Transition: &j.History[0]})
-		if j.State.Terminal() {
-			s.conclude(ctx, j)
-		}
-		for _, id := range replaced[j.ID] {
-			if err := s.replace(ctx, id, j); err != nil {
-				return created, err
-			}
+		if created[i] {
+			s.mu.Lock()
+			s.note(j)
+			s.poke()
+			s.mu.Unlock()
 		}
 	}
-	return created, nil
+	for i, j := range js {
+		turns[i].tell(func() {
+			if created[i] {
+				s.report(ctx, Report{Job: j, Transition: &j.History[0]})
+			}
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return created, s.settlePolicies(ctx, js, created, replaced)
+}
+
+func idsOf(js []*Job) []string {
+	ids := make([]string, len(js))
+	for i, j := range js {
+		ids[i] = j.ID
+	}
+	return ids
 }
 
 // A job's id becomes part of keys and subjects.
@@ -143,6 +154,25 @@ func (s *Scheduler) applyPolicies(js []*Job, now time.Time) (replaced map[string
 		batch[j.Group] = others[0]
 	}
 	return replaced
+}
+
+// settlePolicies ends the new jobs that were needless from the start, and those
+// that new ones replace.
+func (s *Scheduler) settlePolicies(ctx context.Context, js []*Job, created []bool, replaced map[string][]string) error {
+	for i, j := range js {
+		if !created[i] {
+			continue
+		}
+		if j.State.Terminal() {
+			s.conclude(ctx, j)
+		}
+		for _, id := range replaced[j.ID] {
+			if err := s.replace(ctx, id, j); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // ofGroup lists the live jobs of a job's group.

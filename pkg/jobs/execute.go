@@ -65,6 +65,7 @@ func (v *visit) run(e *entry) bool {
 	}
 	v.setNow(x)
 	defer v.setNow(nil)
+	defer v.telling.Wait()
 	ctx, cancel := context.WithTimeoutCause(ctx, x.timeLeft(), errChainTimeout)
 	defer cancel()
 	if crashed {
@@ -116,8 +117,10 @@ func (s *Scheduler) snooze(id string, d time.Duration) {
 // is nothing to run any more; crashed tells that somebody ran it before us.
 func (v *visit) begin(e *entry) (j *Job, crashed bool, err error) {
 	store := v.s.storeOf(e.id)
-	for {
-		j, err = store.Get(v.ctx, e.id)
+	for j = v.early; ; j = nil {
+		if j == nil {
+			j, err = store.Get(v.ctx, e.id)
+		}
 		if errors.Is(err, ErrNoJob) {
 			v.s.drop(e.id)
 			return nil, false, nil
@@ -146,10 +149,14 @@ func (v *visit) begin(e *entry) (j *Job, crashed bool, err error) {
 			crashed, j.Owner, j.Epoch = true, v.s.cfg.Owner, v.epoch
 			err = store.Update(v.ctx, j)
 		} else {
-			err = v.s.transition(v.ctx, j, move{to: Running}, func(j *Job) {
+			var tell func()
+			tell, err = v.s.change(v.ctx, j, move{to: Running}, func(j *Job) {
 				j.Owner, j.Epoch = v.s.cfg.Owner, v.epoch
 				j.Attempts++
 			})
+			if err == nil {
+				v.telling.Go(tell) // nobody waits for it before acting
+			}
 			v.s.charge(e.id)
 		}
 		if !errors.Is(err, ErrConflict) {

@@ -109,10 +109,18 @@ func (k *KV) known(ctx context.Context, js []*Job, buckets []jetstream.KeyValue)
 }
 
 // writeBatch writes messages to the live bucket's stream, all or none, and
-// returns the sequence of the last.
+// returns the sequence of the last. One alone needs no batch, for which the server
+// makes a store of its own on the disk first: several times the price.
 func (k *KV) writeBatch(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
+	if len(msgs) == 1 {
+		ack, err := k.js.PublishMsg(ctx, msgs[0])
+		if err != nil {
+			return 0, err
+		}
+		return ack.Sequence, nil
+	}
 	ack, err := jetstreamext.PublishMsgBatch(ctx, k.js, msgs, jetstreamext.BatchFlowControl{})
 	if err != nil {
 		return 0, err

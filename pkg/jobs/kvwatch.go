@@ -16,15 +16,15 @@ const barrierKey = "watch.barrier"
 // message; of a replicated stream only a write tells, since a leader that was
 // deposed does not know of it at once. A write is also what helps where the last
 // message is a marker that has expired, which no watcher will ever see.
-func (k *KV) Barrier(ctx context.Context, seen uint64) (uint64, error) {
+func (k *KV) Barrier(ctx context.Context, seen func() uint64) (uint64, error) {
 	if k.stream.CachedInfo().Config.Replicas <= 1 {
 		info, err := k.stream.Info(ctx)
 		if err != nil {
 			return 0, fmt.Errorf("ask bucket %s for its last revision: %w", k.live.Bucket(), err)
 		}
 		last := info.State.LastSeq
-		if last <= seen {
-			return seen, nil
+		if last <= seen() { // what was on its way when we asked has often come by now
+			return last, nil
 		}
 		if _, err := k.stream.GetMsg(ctx, last); err == nil {
 			return last, nil

@@ -178,7 +178,7 @@ func (m *Memory) Watch(ctx context.Context, see func(Change)) error {
 }
 
 // Barrier implements Store.
-func (m *Memory) Barrier(context.Context, uint64) (uint64, error) {
+func (m *Memory) Barrier(context.Context, func() uint64) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.revision, nil

@@ -33,16 +33,32 @@ type move struct {
 // for everybody to see. j must be as in the store; on ErrConflict it is not, and
 // the caller reads it again. edit may change more of the record.
 func (s *Scheduler) transition(ctx context.Context, j *Job, m move, edit func(j *Job)) error {
+	tell, err := s.change(ctx, j, m, edit)
+	if err != nil {
+		return err
+	}
+	tell()
+	if m.to.Terminal() {
+		s.conclude(ctx, j)
+	}
+	return nil
+}
+
+// change is transition but for what follows it: tell has to be called, and may be
+// while the job goes on.
+func (s *Scheduler) change(ctx context.Context, j *Job, m move, edit func(j *Job)) (tell func(), err error) {
 	if !j.State.Leads(m.to) {
-		return fmt.Errorf("job %s cannot go from %s to %s", j.ID, j.State, m.to)
+		return nil, fmt.Errorf("job %s cannot go from %s to %s", j.ID, j.State, m.to)
 	}
 	next := *j
 	if edit != nil {
 		edit(&next)
 	}
 	t := next.enter(m, time.Now())
+	turn := s.telling.turns(j.ID)[0]
 	if err := s.storeOf(j.ID).Update(ctx, &next); err != nil {
-		return err
+		turn.tell(func() {})
+		return nil, err
 	}
 	*j = next
 	s.mu.Lock()
@@ -51,11 +67,7 @@ func (s *Scheduler) transition(ctx context.Context, j *Job, m move, edit func(j 
 	s.mu.Unlock()
 	s.log.Debug().Str("job", j.ID).Int("sensor", j.Sensor).Str("state", string(m.to)).
 		Str("reason", string(m.reason)).Str("detail", m.detail).Msg("job")
-	s.report(ctx, Report{Job: j, Transition: &t})
-	if m.to.Terminal() {
-		s.conclude(ctx, j)
-	}
-	return nil
+	return func() { turn.tell(func() { s.report(ctx, Report{Job: &next, Transition: &t}) }) }, nil
 }
 
 // enter puts the move into the record.

@@ -19,6 +19,7 @@ type Scheduler struct {
 	sight    sight
 	pressure pressure
 	clerk    *clerk
+	telling  telling
 	volatile *Memory // records of jobs that are functions
 
 	wake     chan struct{} // something changed: look again; holds one

@@ -102,7 +102,7 @@ func (g *sight) wait(ctx context.Context, revision uint64) error {
 func (s *Scheduler) catchUp(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, sightPatience)
 	defer cancel()
-	needed, err := s.cfg.Store.Barrier(asking, s.sight.seen())
+	needed, err := s.cfg.Store.Barrier(asking, s.sight.seen)
 	if err != nil {
 		return err
 	}

@@ -52,9 +52,9 @@ type Store interface {
 	// fails. It may fall behind, and tell Synced too early, without knowing.
 	Watch(ctx context.Context, see func(Change)) error
 	// Barrier returns a revision that a watcher comes to see, and by which it has
-	// seen every change that was acknowledged to anybody before the call. Where
-	// seen, up to which the caller has seen, is enough, it is returned.
-	Barrier(ctx context.Context, seen uint64) (uint64, error)
+	// seen every change that was acknowledged to anybody before the call. It is
+	// cheap where seen, which tells up to where the caller has seen, is enough.
+	Barrier(ctx context.Context, seen func() uint64) (uint64, error)
 	// Finished returns finished jobs that ended at or after since, oldest first.
 	Finished(ctx context.Context, since time.Time) ([]*Job, error)
 }

@@ -241,14 +241,14 @@ func TestStoreWatchComesToSeeABarrier(t *testing.T) {
 		var watching sync.WaitGroup
 		watching.Go(func() { _ = s.Watch(ctx, func(c Change) { seen.advance(c.Revision); signal(moved) }) })
 		for range 3 { // the second asks of an idle store, the third of one that somebody wrote to
-			needed, err := s.Barrier(ctx, seen.seen())
+			needed, err := s.Barrier(ctx, seen.seen)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := seen.wait(ctx, needed); err != nil {
 				t.Errorf("a barrier at %d: %v", needed, err)
 			}
-			if again, err := s.Barrier(ctx, needed); err != nil || again != needed {
+			if again, err := s.Barrier(ctx, seen.seen); err != nil || again != needed {
 				t.Errorf("a barrier for who has seen %d is %d, %v; want that it is enough", needed, again, err)
 			}
 			if _, err := s.Create(ctx, []*Job{record(NewID())}); err != nil {

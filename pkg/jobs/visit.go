@@ -24,9 +24,11 @@ type visit struct {
 	leaves    bool      // the claim stays behind, because its session could not be closed
 	since     time.Time // when the turn began: with the session, waiting for it does not count
 	session   *session  // nil: none is open
+	early     *Job      // the record of the job to be begun, as read by inSight; nil: begin reads it
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	poke      chan struct{} // look whether there is work, or whether to yield
+	poke      chan struct{}  // look whether there is work, or whether to yield
+	telling   sync.WaitGroup // the report that the job has begun
 
 	mu  sync.Mutex
 	now *execution // the job that runs
@@ -73,11 +75,16 @@ func (v *visit) work() {
 
 // inSight waits until all is known that was recorded before the job is begun: it
 // may come before it. If that cannot be had the sensor is left alone for a while.
+// Meanwhile it reads the job's record, which is current if it can be changed.
 func (v *visit) inSight(e *entry) bool {
+	v.early = nil
 	if e.function != nil {
 		return true
 	}
+	var reading sync.WaitGroup
+	reading.Go(func() { v.early, _ = v.s.cfg.Store.Get(v.ctx, e.id) }) // what cannot be read now begin reads again
 	err := v.s.catchUp(v.ctx)
+	reading.Wait()
 	if err != nil && v.ctx.Err() == nil {
 		v.s.log.Warn().Err(err).Int("sensor", v.sensor).Msg("not every job of the sensor is known")
 		v.s.holdOff(v.sensor, ReasonBus, err, v.s.cfg.Beat)
