@@ -58,29 +58,6 @@ func setHash(x *reading, f *field, v *values, t token) bool {
 	return true
 }
 
-// hash is an MD5 or SHA-256 in lower-case hex, "" when s is neither or all
-// zeros: what is not a hash must not be banned or searched for as one.
-func (x *reading) hash(s string) string {
-	if len(s) != 32 && len(s) != 64 {
-		return ""
-	}
-	zeros := true
-	for i := range len(s) {
-		c := s[i]
-		if c >= 'A' {
-			c |= 0x20
-		}
-		if !isLowerHex(c) {
-			return ""
-		}
-		zeros = zeros && c == '0'
-	}
-	if zeros {
-		return ""
-	}
-	return x.pool.lower(s)
-}
-
 func setIP(x *reading, f *field, v *values, t token) bool {
 	s := x.address(v, t)
 	if s == "" {

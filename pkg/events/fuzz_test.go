@@ -100,11 +100,8 @@ func checkLexer(t *testing.T, s string) {
 	var rest any
 	wantValid := err == nil && d.Decode(&rest) == io.EOF
 	l := lexer{s: s}
-	var tok token
-	l.space()
-	gotValid := l.value(&tok)
-	l.space()
-	gotValid = gotValid && l.i == len(s)
+	end := l.value(l.space(0), new(token))
+	gotValid := end != failed && l.space(end) == len(s)
 	if deep := l.err != nil && strings.Contains(l.err.Error(), "deeper"); gotValid != wantValid && !deep {
 		t.Fatalf("valid = %v (%v), encoding/json says %v (%v)", gotValid, l.err, wantValid, err)
 	}

@@ -101,8 +101,6 @@ func splitGUID(s string) (guid string, segment int64, ok bool) {
 	return guid, segment, true
 }
 
-func isLowerHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' }
-
 // clip shortens text for an error message.
 func clip(s string, most int) string {
 	if len(s) <= most {

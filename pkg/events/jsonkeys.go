@@ -34,61 +34,65 @@ func keysOf(names ...string) []key {
 }
 
 // A dictionary finds the keys of a document that are wanted: an open-addressed
-// hash table, at most a quarter full, over the first and last eight bytes.
+// hash table, at most a quarter full, over two words of each name.
 type dictionary struct {
-	slots  []uint16 // key + 1, or 0
-	shift  uint
-	filter [4]uint64 // of lengths and first bytes: refuses most keys that nobody wants
+	slots []slot
+	shift uint
 }
 
-// newDictionary has the given keys, or all when given none.
+// A slot is a name's two words; of one longer than 15 bytes they are not all of it.
+type slot struct {
+	low, high uint64
+	key       uint16 // plus 1; 0 where the slot is free
+}
+
+// newDictionary has the given keys.
 func newDictionary(wanted []key) *dictionary {
-	size := max(16, 4*len(wanted))
-	width := bits.Len(uint(size - 1))
-	d := &dictionary{slots: make([]uint16, 1<<width), shift: uint(64 - width)}
+	width := bits.Len(uint(max(16, 4*len(wanted)) - 1))
+	d := &dictionary{slots: make([]slot, 1<<width), shift: uint(64 - width)}
 	for _, k := range wanted {
-		i := d.hash(knownKeys.names[k])
-		for d.slots[i] != 0 {
-			if key(d.slots[i]-1) == k {
-				break
-			}
-			i = (i + 1) & (len(d.slots) - 1)
+		low, high := wordsOf(knownKeys.names[k])
+		i := d.place(low, high)
+		for d.slots[i].key != 0 {
+			i = d.after(i)
 		}
-		d.slots[i] = uint16(k) + 1
-		word, bit := filterPlace(knownKeys.names[k])
-		d.filter[word] |= bit
+		d.slots[i] = slot{low, high, uint16(k) + 1}
 	}
 	return d
 }
 
-func (d *dictionary) hash(s string) int {
-	var first, last uint64
-	if n := len(s); n >= 8 {
-		first, last = load64(s), load64(s[n-8:])
-	} else {
-		for i := range n {
-			first = first<<8 | uint64(s[i])
+// wordsOf are a short name's bytes with zeros behind them, and the first and the
+// last eight bytes of any other.
+func wordsOf(name string) (low, high uint64) {
+	if n := len(name); n >= 16 {
+		return load64(name), load64(name[n-8:])
+	}
+	var padded [16]byte
+	copy(padded[:], name)
+	return load64(string(padded[:8])), load64(string(padded[8:]))
+}
+
+func (d *dictionary) place(low, high uint64) int {
+	const odd = 0x9E3779B97F4A7C15
+	return int((low ^ bits.RotateLeft64(high, 29)) * odd >> d.shift)
+}
+
+// after is the place to look at next.
+func (d *dictionary) after(i int) int { return (i + 1) & (len(d.slots) - 1) }
+
+// short finds a name of up to 15 bytes, none of them zero, by its words.
+func (d *dictionary) short(low, high uint64) (key, bool) {
+	for i := d.place(low, high); ; i = d.after(i) {
+		if s := &d.slots[i]; s.low == low && s.high == high || s.key == 0 {
+			return key(s.key) - 1, s.key != 0
 		}
 	}
-	const odd = 0x9E3779B97F4A7C15
-	return int((first ^ bits.RotateLeft64(last, 29) ^ uint64(len(s))) * odd >> d.shift)
 }
 
-// filterPlace is where a name, which is not empty, stands in the filter.
-func filterPlace(s string) (word int, bit uint64) {
-	h := uint8(len(s))*37 ^ s[0]
-	return int(h >> 6), 1 << (h & 63)
-}
-
-func (d *dictionary) find(s string) (key, bool) {
-	if s == "" {
-		return 0, false
-	}
-	if word, bit := filterPlace(s); d.filter[word]&bit == 0 {
-		return 0, false
-	}
-	for i := d.hash(s); d.slots[i] != 0; i = (i + 1) & (len(d.slots) - 1) {
-		if k := key(d.slots[i] - 1); knownKeys.names[k] == s {
+// find finds any name.
+func (d *dictionary) find(name string) (key, bool) {
+	for i := d.place(wordsOf(name)); d.slots[i].key != 0; i = d.after(i) {
+		if k := key(d.slots[i].key - 1); knownKeys.names[k] == name {
 			return k, true
 		}
 	}
@@ -115,11 +119,9 @@ func (v *values) read(s string) error { return v.readAt(s, 0) }
 // readAt walks over the object at a place in s.
 func (v *values) readAt(s string, at int) error {
 	v.begin(s)
-	l := lexer{s: s, i: at}
-	if !l.object(v) {
-		return l.err
-	}
-	return nil
+	l := lexer{s: s}
+	l.object(at, v)
+	return l.err
 }
 
 func (v *values) begin(s string) {
@@ -133,19 +135,11 @@ func (v *values) begin(s string) {
 	}
 }
 
-// place is where the value of a key goes, nil when nobody wants it.
-func (v *values) place(s string, name token) (*token, key) {
-	text := s[name.start:name.end]
-	if name.escaped {
-		text = string(unescape(nil, text))
-	}
-	k, ok := v.dict.find(text)
-	if !ok {
-		return nil, 0
-	}
+// place is where the value of a key goes.
+func (v *values) place(k key) *token {
 	t := &v.tokens[k]
 	*t = token{seen: v.round}
-	return t, k
+	return t
 }
 
 // get is the value of k, of kind absent when the object has none.

@@ -3,7 +3,7 @@ package events
 import (
 	"errors"
 	"fmt"
-	"math/bits"
+	"strings"
 )
 
 // A token is a JSON value in place: where it lies in its document, not what it
@@ -38,329 +38,256 @@ var (
 
 // A lexer walks over one JSON text, checking all of it as strictly as
 // encoding/json does, and records the values of the keys that it is asked for.
+// Its methods take the place at which something begins and give the place
+// behind it, or failed.
 type lexer struct {
 	s     string
-	i     int
 	depth int
 	err   error
 }
 
-// fail records the first error; a lexer that has failed is done.
-func (l *lexer) fail(err error) bool {
-	if l.err == nil {
-		if err == errSyntax && l.i >= len(l.s) {
-			err = errShort
-		}
-		l.err = fmt.Errorf("%w, at byte %d", err, min(l.i, len(l.s)))
+// failed is no place: l.err says what is wrong.
+const failed = -1
+
+func (l *lexer) fail(err error, at int) int {
+	if err == errSyntax && at >= len(l.s) {
+		err = errShort
 	}
-	return false
+	l.err = fmt.Errorf("%w, at byte %d", err, min(at, len(l.s)))
+	return failed
 }
 
-func (l *lexer) space() {
-	for l.i < len(l.s) {
-		switch l.s[l.i] {
-		case ' ', '\t', '\n', '\r':
-			l.i++
-		default:
-			return
-		}
+func (l *lexer) space(i int) int {
+	for i < len(l.s) && l.s[i] <= ' ' && (l.s[i] == ' ' || l.s[i] == '\n' || l.s[i] == '\t' || l.s[i] == '\r') {
+		i++
 	}
+	return i
+}
+
+// at is the byte at a place, 0 behind the end.
+func (l *lexer) at(i int) byte {
+	if i < len(l.s) {
+		return l.s[i]
+	}
+	return 0
 }
 
 // value walks over any value.
-func (l *lexer) value(t *token) bool {
-	if l.i >= len(l.s) {
-		return l.fail(errShort)
-	}
-	start := l.i
-	switch c := l.s[l.i]; {
+func (l *lexer) value(i int, t *token) int {
+	end := i
+	switch c := l.at(i); {
 	case c == '"':
-		l.i++
-		return l.text(t)
+		return l.text(i+1, t)
+	case c-'0' <= 9 || c == '-':
+		t.kind, end = numberToken, l.number(i)
 	case c == '{':
-		if !l.object(nil) {
-			return false
-		}
-		t.kind = objectToken
+		t.kind, end = objectToken, l.object(i, nil)
 	case c == '[':
-		if !l.array() {
-			return false
-		}
-		t.kind = arrayToken
-	case c == '-' || c >= '0' && c <= '9':
-		if !l.number() {
-			return false
-		}
-		t.kind = numberToken
+		t.kind, end = arrayToken, l.array(i)
 	case c == 't':
-		t.kind = trueToken
-		l.word("true")
+		t.kind, end = trueToken, l.word(i, "true")
 	case c == 'f':
-		t.kind = falseToken
-		l.word("false")
+		t.kind, end = falseToken, l.word(i, "false")
 	case c == 'n':
-		t.kind = nullToken
-		l.word("null")
+		t.kind, end = nullToken, l.word(i, "null")
 	default:
-		return l.fail(errSyntax)
+		return l.fail(errSyntax, i)
 	}
-	t.start, t.end = int32(start), int32(l.i)
-	return l.err == nil
+	t.start, t.end = int32(i), int32(end)
+	return end
 }
 
-func (l *lexer) word(w string) {
-	for j := range len(w) {
-		if l.i >= len(l.s) || l.s[l.i] != w[j] {
-			l.fail(errSyntax)
-			return
-		}
-		l.i++
+func (l *lexer) word(i int, w string) int {
+	if strings.HasPrefix(l.s[i:], w) {
+		return i + len(w)
 	}
+	for j := 0; l.at(i) == w[j]; j++ {
+		i++
+	}
+	return l.fail(errSyntax, i)
 }
 
 // object walks over an object. With values, it records those that have a
 // place there; of a repeated key the last one counts.
-func (l *lexer) object(values *values) bool {
+func (l *lexer) object(i int, values *values) int {
 	if l.depth++; l.depth > maxDepth {
-		return l.fail(errDepth)
+		return l.fail(errDepth, i)
 	}
-	l.i++
-	l.space()
-	if l.i < len(l.s) && l.s[l.i] == '}' {
-		l.i++
+	i = l.space(i + 1)
+	if l.at(i) == '}' {
 		l.depth--
-		return true
+		return i + 1
 	}
 	for {
-		if l.i >= len(l.s) || l.s[l.i] != '"' {
-			return l.fail(errSyntax)
+		if l.at(i) != '"' {
+			return l.fail(errSyntax, i)
 		}
-		l.i++
-		var key, scrap token
-		if !l.text(&key) {
-			return false
-		}
-		l.space()
-		if l.i >= len(l.s) || l.s[l.i] != ':' {
-			return l.fail(errSyntax)
-		}
-		l.i++
-		l.space()
-		slot := &scrap
-		documents := false
-		if values != nil {
-			if at, k := values.place(l.s, key); at != nil {
-				slot = at
-				documents = k == keyDocs && values.docs != nil
+		var scrap token
+		slot, documents := &scrap, false
+		if values == nil {
+			i = l.text(i+1, &scrap)
+		} else {
+			var k key
+			var wanted bool
+			if k, wanted, i = l.key(i+1, values.dict); wanted {
+				slot, documents = values.place(k), k == keyDocs && values.docs != nil
 			}
 		}
-		if documents && l.i < len(l.s) && l.s[l.i] == '[' {
-			if !l.documents(slot, values) {
-				return false
-			}
-		} else if !l.value(slot) {
-			return false
+		if i == failed {
+			return failed
 		}
-		l.space()
-		if l.i >= len(l.s) {
-			return l.fail(errShort)
+		if i = l.space(i); l.at(i) != ':' {
+			return l.fail(errSyntax, i)
 		}
-		switch l.s[l.i] {
+		if i = l.space(i + 1); documents && l.at(i) == '[' {
+			i = l.documents(i, slot, values)
+		} else {
+			i = l.value(i, slot)
+		}
+		if i == failed {
+			return failed
+		}
+		switch i = l.space(i); l.at(i) {
 		case ',':
-			l.i++
-			l.space()
+			i = l.space(i + 1)
 		case '}':
-			l.i++
 			l.depth--
-			return true
+			return i + 1
 		default:
-			return l.fail(errSyntax)
+			return l.fail(errSyntax, i)
 		}
 	}
 }
 
-func (l *lexer) array() bool {
-	if l.depth++; l.depth > maxDepth {
-		return l.fail(errDepth)
+// key walks over a key, whose opening quote is behind it, and tells which one it
+// is if somebody wants it. Almost every key is short and plain; it is looked up
+// by its bytes as they were loaded.
+func (l *lexer) key(i int, dict *dictionary) (k key, wanted bool, end int) {
+	if i+16 <= len(l.s) {
+		low, high := load64(l.s[i:]), load64(l.s[i+8:])
+		n := firstMark(special(low))
+		if n == 8 {
+			n += firstMark(special(high))
+		}
+		if n < 16 && l.s[i+n] == '"' {
+			k, wanted = dict.short(low&firstBytes(min(n, 8)), high&firstBytes(max(n-8, 0)))
+			return k, wanted, i + n + 1
+		}
 	}
-	l.i++
-	l.space()
-	if l.i < len(l.s) && l.s[l.i] == ']' {
-		l.i++
+	var name token
+	if end = l.text(i, &name); end == failed {
+		return 0, false, failed
+	}
+	text := l.s[name.start:name.end]
+	if name.escaped {
+		text = unescaped(text)
+	}
+	k, wanted = dict.find(text)
+	return k, wanted, end
+}
+
+func (l *lexer) array(i int) int {
+	if l.depth++; l.depth > maxDepth {
+		return l.fail(errDepth, i)
+	}
+	i = l.space(i + 1)
+	if l.at(i) == ']' {
 		l.depth--
-		return true
+		return i + 1
 	}
 	for {
 		var scrap token
-		if !l.value(&scrap) {
-			return false
+		if i = l.value(i, &scrap); i == failed {
+			return failed
 		}
-		l.space()
-		if l.i >= len(l.s) {
-			return l.fail(errShort)
-		}
-		switch l.s[l.i] {
+		switch i = l.space(i); l.at(i) {
 		case ',':
-			l.i++
-			l.space()
+			i = l.space(i + 1)
 		case ']':
-			l.i++
 			l.depth--
-			return true
+			return i + 1
 		default:
-			return l.fail(errSyntax)
+			return l.fail(errSyntax, i)
 		}
 	}
 }
 
 // documents walks over a hit's array of documents and notes the first one's
 // values.
-func (l *lexer) documents(t *token, values *values) bool {
-	start := l.i
+func (l *lexer) documents(i int, t *token, values *values) int {
+	start := i
 	values.docCount, values.firstDoc = 0, span{}
 	if l.depth++; l.depth > maxDepth {
-		return l.fail(errDepth)
+		return l.fail(errDepth, i)
 	}
-	l.i++
-	for l.space(); l.i >= len(l.s) || l.s[l.i] != ']'; l.space() {
+	for i = l.space(i + 1); l.at(i) != ']'; i = l.space(i) {
 		if values.docCount > 0 {
-			if l.i >= len(l.s) || l.s[l.i] != ',' {
-				return l.fail(errSyntax)
+			if l.at(i) != ',' {
+				return l.fail(errSyntax, i)
 			}
-			l.i++
-			l.space()
+			i = l.space(i + 1)
 		}
-		at := l.i
-		if values.docCount == 0 && at < len(l.s) && l.s[at] == '{' {
+		at := i
+		if values.docCount == 0 && l.at(at) == '{' {
 			values.docs.begin(l.s)
-			if !l.object(values.docs) {
-				return false
-			}
-			values.firstDoc = span{at, l.i}
-		} else if scrap := (token{}); !l.value(&scrap) {
-			return false
+			i = l.object(i, values.docs)
+			values.firstDoc = span{at, i}
+		} else {
+			i = l.value(i, new(token))
+		}
+		if i == failed {
+			return failed
 		}
 		values.docCount++
 	}
-	l.i++
 	l.depth--
-	t.kind, t.start, t.end = arrayToken, int32(start), int32(l.i)
-	return true
+	t.kind, t.start, t.end = arrayToken, int32(start), int32(i+1)
+	return i + 1
 }
 
-func (l *lexer) digits() bool {
-	start := l.i
-	for l.i < len(l.s) && l.s[l.i]-'0' <= 9 {
-		l.i++
-	}
-	return l.i > start || l.fail(errSyntax)
-}
-
-func (l *lexer) number() bool {
-	if l.s[l.i] == '-' {
-		l.i++
-	}
-	if l.i < len(l.s) && l.s[l.i] == '0' {
-		l.i++
-	} else if !l.digits() {
-		return false
-	}
-	if l.i < len(l.s) && l.s[l.i] == '.' {
-		l.i++
-		if !l.digits() {
-			return false
-		}
-	}
-	if l.i < len(l.s) && l.s[l.i]|0x20 == 'e' {
-		l.i++
-		if l.i < len(l.s) && (l.s[l.i] == '+' || l.s[l.i] == '-') {
-			l.i++
-		}
-		return l.digits()
-	}
-	return true
-}
-
-// text walks over a string whose opening quote is behind it: eight bytes at a
-// time while nothing in them needs a closer look.
-func (l *lexer) text(t *token) bool {
-	start, i, s := l.i, l.i, l.s
-	escaped, wide := false, false
-	for {
-		for i+8 <= len(s) {
-			stop := specialBytes(load64(s[i:]))
-			if stop == 0 {
-				i += 8
-				continue
-			}
-			i += bits.TrailingZeros64(stop) >> 3
+func (l *lexer) digits(i int) int {
+	start := i
+	for i+8 <= len(l.s) {
+		if marks := nonDigits(load64(l.s[i:])); marks != 0 {
+			i += firstMark(marks)
 			break
 		}
-		if i >= len(s) {
-			l.i = i
-			return l.fail(errShort)
-		}
-		switch c := s[i]; {
-		case c == '"':
-			*t = token{start: int32(start), end: int32(i), kind: stringToken, escaped: escaped, wide: wide, seen: t.seen}
-			l.i = i + 1
-			return true
-		case c == '\\':
-			escaped = true
-			n := escapeLength(s[i:])
-			if n == 0 {
-				l.i = min(len(s), i+6)
-				return l.fail(errSyntax)
-			}
-			i += n
-		case c < 0x20:
-			l.i = i
-			return l.fail(errSyntax)
-		default:
-			wide = wide || c >= 0x80
-			i++
-		}
+		i += 8
 	}
+	for l.at(i)-'0' <= 9 {
+		i++
+	}
+	if i == start {
+		return l.fail(errSyntax, i)
+	}
+	return i
 }
 
-// escapeLength is the length of the escape sequence that s begins with, or 0.
-func escapeLength(s string) int {
-	if len(s) < 2 {
-		return 0
+func (l *lexer) number(i int) int {
+	if l.s[i] == '-' {
+		i++
 	}
-	switch s[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-		if len(s) < 6 {
-			return 0
-		}
-		for i := 2; i < 6; i++ {
-			if c := s[i] | 0x20; !isLowerHex(c) || s[i] < '0' {
-				return 0
-			}
-		}
-		return 6
+	if l.at(i) == '0' {
+		i++
+	} else if i = l.digits(i); i == failed {
+		return failed
 	}
-	return 0
+	if l.at(i) == '.' {
+		if i = l.digits(i + 1); i == failed {
+			return failed
+		}
+	}
+	if l.at(i)|0x20 != 'e' {
+		return i
+	}
+	if i++; l.at(i) == '+' || l.at(i) == '-' {
+		i++
+	}
+	return l.digits(i)
 }
 
-func load64(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-// specialBytes marks, in the top bit of each byte, the quotes, backslashes,
-// control characters and non-ASCII bytes of a word. Marks above the lowest may
-// be false, so a caller looks at the lowest only.
-func specialBytes(w uint64) uint64 {
-	const (
-		ones  = 0x0101010101010101
-		tops  = 0x8080808080808080
-		quote = ones * '"'
-		slash = ones * '\\'
-	)
-	q, b := w^quote, w^slash
-	return (w | (w - ones*0x20) | (q-ones)&^q | (b-ones)&^b) & tops
+// nonDigits marks the bytes of a word that are no decimal digits, as special does.
+func nonDigits(w uint64) uint64 {
+	w ^= ones * '0' // 0 to 9 for digits
+	return (w | (w + ones*0x76)) & tops
 }

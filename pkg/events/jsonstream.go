@@ -120,25 +120,27 @@ func (p *pass) value(s string, at int, routing string, wraps int) (n int, more b
 	if s[0] == '"' {
 		l := lexer{s: s}
 		var t token
-		if !l.value(&t) {
+		end := l.value(0, &t)
+		if end == failed {
 			return p.broken(s, at, l.err)
 		}
-		return l.i, p.textual(s, t, at, routing, wraps)
+		return end, p.textual(s, t, at, routing, wraps)
 	}
 	p.recycle()
 	x := &p.reading
 	x.top.begin(s)
 	l := lexer{s: s}
-	if !l.object(&x.top) {
+	end := l.object(0, &x.top)
+	if end == failed {
 		if inner := templateList(s); inner > 0 && wraps < maxEnvelopes {
 			return p.salvage(s, inner, at, routing, wraps)
 		}
 		return p.broken(s, at, l.err)
 	}
-	if l.i > p.maxDocument() && x.top.get(keyAlerts).kind != arrayToken {
-		return l.i, p.reject(TooLarge, fmt.Errorf("a document of %d bytes, more than %d", l.i, p.maxDocument()), at, s[:l.i])
+	if end > p.maxDocument() && x.top.get(keyAlerts).kind != arrayToken {
+		return end, p.reject(TooLarge, fmt.Errorf("a document of %d bytes, more than %d", end, p.maxDocument()), at, s[:end])
 	}
-	return l.i, p.object(s[:l.i], at, routing, wraps)
+	return end, p.object(s[:end], at, routing, wraps)
 }
 
 // broken rejects a value and goes on after its line.

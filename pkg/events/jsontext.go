@@ -1,6 +1,7 @@
 package events
 
 import (
+	"encoding/binary"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -41,11 +42,15 @@ func (p *textPool) take(b []byte) string {
 // text is the text of a string token.
 func (p *textPool) text(doc string, t token) string {
 	s := doc[t.start:t.end]
+	nul := false
 	if t.escaped {
-		s = p.take(unescape(p.room(len(s)), s))
+		var n int
+		b := p.room(len(s))[:len(s)]
+		n, nul = unescape(b, s)
+		s = p.take(b[:n])
 	}
-	if !t.escaped && !t.wide {
-		return s // neither UTF-8 to check nor a NUL, which JSON can only escape
+	if !nul && !t.wide {
+		return s // JSON can only escape a NUL, and only bytes beyond ASCII can be no UTF-8
 	}
 	return p.clean(s)
 }
@@ -86,46 +91,58 @@ func (p *textPool) lower(s string) string {
 	return s
 }
 
-// unescape appends the text of a JSON string that the lexer has accepted. A
-// half of a surrogate pair becomes U+FFFD, as in encoding/json.
-func unescape(b []byte, s string) []byte {
-	for {
-		i := strings.IndexByte(s, '\\')
-		if i < 0 {
-			return append(b, s...)
-		}
-		b = append(b, s[:i]...)
-		n := 2
-		switch c := s[i+1]; c {
-		case 'b':
-			b = append(b, '\b')
-		case 'f':
-			b = append(b, '\f')
-		case 'n':
-			b = append(b, '\n')
-		case 'r':
-			b = append(b, '\r')
-		case 't':
-			b = append(b, '\t')
-		case 'u':
-			r := hexRune(s[i+2:])
-			n = 6
-			if utf16.IsSurrogate(r) {
-				pair := rune(utf8.RuneError)
-				if rest := s[i+6:]; len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' {
-					pair = utf16.DecodeRune(r, hexRune(rest[2:]))
-				}
-				if pair != utf8.RuneError {
-					n = 12
-				}
-				r = pair
+// unescape writes the text of a JSON string that the lexer has accepted to b,
+// which is as long as the string, and says how long the text is and whether it
+// has NULs. A half of a surrogate pair becomes U+FFFD, as in encoding/json.
+func unescape(b []byte, s string) (n int, nul bool) {
+	for i := 0; i < len(s); {
+		if i+8 <= len(s) { // copied before it is looked at: what is too much is written over
+			w := load64(s[i:])
+			binary.LittleEndian.PutUint64(b[n:], w)
+			marks := equal(w, '\\')
+			if marks == 0 {
+				i, n = i+8, n+8
+				continue
 			}
-			b = utf8.AppendRune(b, r)
-		default: // a quote, a slash, a backslash
-			b = append(b, c)
+			plain := firstMark(marks)
+			i, n = i+plain, n+plain
 		}
-		s = s[i+n:]
+		if s[i] != '\\' {
+			b[n] = s[i]
+			i, n = i+1, n+1
+			continue
+		}
+		if c := s[i+1]; c != 'u' {
+			b[n] = escapes[c]
+			i, n = i+2, n+1
+			continue
+		}
+		r, length := escapedRune(s[i:])
+		nul = nul || r == 0
+		i, n = i+length, n+utf8.EncodeRune(b[n:], r)
 	}
+	return n, nul
+}
+
+// unescaped is unescape into new memory.
+func unescaped(s string) string {
+	b := make([]byte, len(s))
+	n, _ := unescape(b, s)
+	return string(b[:n])
+}
+
+// escapedRune reads a \u escape, or a pair of them that is one character.
+func escapedRune(s string) (r rune, length int) {
+	r = hexRune(s[2:])
+	if !utf16.IsSurrogate(r) {
+		return r, 6
+	}
+	if rest := s[6:]; len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' {
+		if pair := utf16.DecodeRune(r, hexRune(rest[2:])); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return utf8.RuneError, 6
 }
 
 // hexRune reads four hex digits.

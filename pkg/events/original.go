@@ -131,11 +131,6 @@ func plainNumbers(v any) any {
 // validJSON reports whether s is exactly one JSON value.
 func validJSON(s string) bool {
 	l := lexer{s: s}
-	var t token
-	l.space()
-	if !l.value(&t) {
-		return false
-	}
-	l.space()
-	return l.i == len(s)
+	end := l.value(l.space(0), new(token))
+	return end != failed && l.space(end) == len(s)
 }

@@ -106,19 +106,14 @@ var derived = map[string][]string{
 // the tokens' places count from the start of the array.
 func elements(array string) iter.Seq[token] {
 	return func(yield func(token) bool) {
-		l := lexer{s: array, i: 1}
-		for {
-			l.space()
-			if l.i >= len(array) || array[l.i] == ']' {
-				return
-			}
+		l := lexer{s: array}
+		for i := l.space(1); i < len(array) && array[i] != ']'; {
 			var t token
-			if !l.value(&t) || !yield(t) {
+			if i = l.value(i, &t); i == failed || !yield(t) {
 				return
 			}
-			l.space()
-			if l.i < len(array) && array[l.i] == ',' {
-				l.i++
+			if i = l.space(i); l.at(i) == ',' {
+				i = l.space(i + 1)
 			}
 		}
 	}
