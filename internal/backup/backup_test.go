@@ -31,8 +31,8 @@ func store(t *testing.T, b *bus.Bus) *jobs.KV {
 	return s
 }
 
-func auditOf(b *bus.Bus) audit.Stream {
-	return audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
+func auditOf(b *bus.Bus) *audit.Stream {
+	return &audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
 }
 
 // filled is a bus with a bit of everything, as a service leaves it.

@@ -63,7 +63,7 @@ func Import(ctx context.Context, b *bus.Bus, r io.ReadSeeker, key []byte, progre
 	if err = errors.Join(err, w.flush()); err != nil {
 		return s, fmt.Errorf("the import stopped after %d of %d records, so the bus holds a part: empty its store before the next attempt: %w", w.done, s.Records, err)
 	}
-	_, err = audit.Verify(ctx, audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}, key)
+	_, err = audit.Verify(ctx, &audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}, key)
 	if damage := (*audit.Damage)(nil); errors.As(err, &damage) {
 		return s, fmt.Errorf("everything is imported, but the audit log was damaged before: %w", err)
 	}

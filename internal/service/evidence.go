@@ -65,8 +65,8 @@ func (s *Service) verifyAudit(ctx context.Context, noted ...audit.Head) (audit.R
 	return audit.Verify(ctx, auditStore(s.bus), s.auditKey, append(own, noted...)...)
 }
 
-func auditStore(b *bus.Bus) audit.Stream {
-	return audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
+func auditStore(b *bus.Bus) *audit.Stream {
+	return &audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
 }
 
 // recordChange writes down what people, or a breaker, did to the guards.

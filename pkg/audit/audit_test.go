@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"edrpipe/pkg/bus"
@@ -218,7 +219,7 @@ func TestFile(t *testing.T) {
 
 func TestStream(t *testing.T) {
 	b := bustest.Start(t)
-	s := Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
+	s := &Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}
 	if r, err := Verify(t.Context(), s, nil); err != nil || r.Entries != 0 {
 		t.Fatalf("empty: %+v, %v", r, err)
 	}
@@ -241,6 +242,27 @@ func TestStream(t *testing.T) {
 	}
 	if err := New(Config{Store: s}).Append(t.Context(), Entry{Kind: "x"}); err == nil {
 		t.Error("a damaged log is continued as if nothing were")
+	}
+}
+
+// TestALogOfWhichNothingIsLeftIsNotContinued, by a writer that knows it and by one
+// that does not.
+func TestALogOfWhichNothingIsLeftIsNotContinued(t *testing.T) {
+	js := bustest.Start(t).JetStream()
+	stream, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "LOST", Subjects: []string{"lost"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Stream{JetStream: js, Name: "LOST", Subject: "lost"}
+	fill(t, s, nil, 3)
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Stream{s, {JetStream: js, Name: "LOST", Subject: "lost"}} {
+		var d *Damage
+		if err := New(Config{Store: s}).Append(t.Context(), Entry{Kind: "x"}); !errors.As(err, &d) || d.Position != 3 {
+			t.Errorf("an entry is taken, %v", err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,29 +16,54 @@ type Stream struct {
 	JetStream jetstream.JetStream
 	Name      string // of the stream
 	Subject   string
+
+	mu     sync.Mutex
+	opened jetstream.Stream // guarded by mu; to open it costs a question to the bus
+}
+
+func (s *Stream) open(ctx context.Context) (jetstream.Stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened == nil {
+		stream, err := s.JetStream.Stream(ctx, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		s.opened = stream
+	}
+	return s.opened, nil
 }
 
 // Last implements Store.
-func (s Stream) Last(ctx context.Context) ([]byte, uint64, error) {
-	stream, err := s.JetStream.Stream(ctx, s.Name)
+func (s *Stream) Last(ctx context.Context) ([]byte, uint64, error) {
+	stream, err := s.open(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err := stream.GetLastMsgForSubject(ctx, s.Subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		if last := stream.CachedInfo().State.LastSeq; last > 0 {
-			return nil, 0, &Damage{Position: last, Why: "every block is gone"}
+	for ended := uint64(0); ; {
+		m, err := stream.GetLastMsgForSubject(ctx, s.Subject)
+		if err == nil {
+			return m.Data, m.Sequence, nil
 		}
-		return nil, 0, nil
+		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil, 0, err
+		}
+		if ended > 0 {
+			return nil, 0, &Damage{Position: ended, Why: "every block is gone"}
+		}
+		info, err := stream.Info(ctx)
+		if err != nil {
+			return nil, 0, err
+		}
+		if ended = info.State.LastSeq; ended == 0 {
+			return nil, 0, nil
+		}
+		// Gone, or written since we asked: ask again.
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	return m.Data, m.Sequence, nil
 }
 
 // Append implements Store.
-func (s Stream) Append(ctx context.Context, block []byte, after uint64) error {
+func (s *Stream) Append(ctx context.Context, block []byte, after uint64) error {
 	_, err := s.JetStream.Publish(ctx, s.Subject, block, jetstream.WithExpectLastSequence(after))
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
@@ -47,7 +73,7 @@ func (s Stream) Append(ctx context.Context, block []byte, after uint64) error {
 }
 
 // Read implements Store. It reads up to what is last when it begins.
-func (s Stream) Read(ctx context.Context, visit func(uint64, []byte) error) error {
+func (s *Stream) Read(ctx context.Context, visit func(uint64, []byte) error) error {
 	stream, err := s.JetStream.Stream(ctx, s.Name)
 	if err != nil {
 		return fmt.Errorf("audit stream %s: %w", s.Name, err)
@@ -65,7 +91,7 @@ func (s Stream) Read(ctx context.Context, visit func(uint64, []byte) error) erro
 	return nil
 }
 
-func (s Stream) read(ctx context.Context, stream jetstream.Stream, last uint64, visit func(uint64, []byte) error) (seen uint64, err error) {
+func (s *Stream) read(ctx context.Context, stream jetstream.Stream, last uint64, visit func(uint64, []byte) error) (seen uint64, err error) {
 	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
 	if err != nil {
 		return 0, fmt.Errorf("audit stream %s: %w", s.Name, err)

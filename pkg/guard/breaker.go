@@ -30,18 +30,6 @@ func (b Breaker) window() time.Duration {
 	return b.Per
 }
 
-// tripped puts a rule whose breaker is open into shadow mode.
-func (g *Guard) tripped(ctx context.Context, a Ask) (Verdict, error) {
-	if a.Rule == "" {
-		return Verdict{}, nil
-	}
-	f, _, err := read[fuse](ctx, g.store, fuseKey(a.Rule))
-	if err != nil || !f.open(g.now()) {
-		return Verdict{}, err
-	}
-	return Verdict{Decision: Shadow, Reason: Tripped, Guard: a.Rule, Detail: f.Open.Why}, nil
-}
-
 // Failed counts a failed job of a rule, once, and opens the rule's breaker when
 // there were too many.
 func (g *Guard) Failed(ctx context.Context, rule, job string) error {

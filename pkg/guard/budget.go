@@ -63,34 +63,42 @@ func (l ledger) frees(per time.Duration) time.Time {
 }
 
 // spend takes the step's unit from each budget that it falls under. It looks at
-// all of them first, so that a step which is held does not use others up. A step
-// that people have yet to agree to spends nothing: perhaps they never do.
+// all of them first, so that a step which is held by one does not use others up. A
+// step that people have yet to agree to spends nothing: perhaps they never do.
 func (g *Guard) spend(ctx context.Context, a Ask, p *Policy) Verdict {
-	if a.Undo {
+	var limits []Limit
+	for _, l := range p.Budgets {
+		if lists(l.Actions, a) {
+			limits = append(limits, l)
+		}
+	}
+	if a.Undo || len(limits) == 0 {
 		return Verdict{}
 	}
 	if err := g.budgets.take(ctx); err != nil {
 		return g.undecided(err)
 	}
 	defer g.budgets.give()
-	for _, dry := range []bool{true, false} {
-		if !dry && a.Pending {
-			break
+	if a.Pending || len(limits) > 1 {
+		if v := g.charge(ctx, limits, a, true); v.Decision != Allow || a.Pending {
+			return v
 		}
-		for _, l := range p.Budgets {
-			if !lists(l.Actions, a) {
-				continue
-			}
-			if v := g.charge(ctx, l, a, dry); v.Decision != Allow {
-				return v
-			}
+	}
+	return g.charge(ctx, limits, a, false)
+}
+
+// charge takes one unit from each budget, or looks whether it could, up to the
+// first that has none.
+func (g *Guard) charge(ctx context.Context, limits []Limit, a Ask, dry bool) Verdict {
+	for _, l := range limits {
+		if v := g.take(ctx, l, a, dry); v.Decision != Allow {
+			return v
 		}
 	}
 	return Verdict{}
 }
 
-// charge takes one unit from one budget, or looks whether it could.
-func (g *Guard) charge(ctx context.Context, l Limit, a Ask, dry bool) Verdict {
+func (g *Guard) take(ctx context.Context, l Limit, a Ask, dry bool) Verdict {
 	var ok bool
 	var frees time.Time
 	err := update(ctx, g.store, l.key(), func(b *ledger) bool {

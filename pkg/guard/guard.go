@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -90,7 +91,7 @@ func (g *Guard) Admit(ctx context.Context, a Ask) Verdict {
 		return g.undecided(errors.New("the sensor is not known"))
 	}
 	p := g.policy.Load()
-	c, _, err := read[control](ctx, g.store, controlKey)
+	c, breaker, err := g.state(ctx, a)
 	if err != nil {
 		return g.undecided(err)
 	}
@@ -106,27 +107,36 @@ func (g *Guard) Admit(ctx context.Context, a Ask) Verdict {
 	if v := acting(a, p, c); v.Decision != Allow {
 		return v
 	}
-	if v := g.rules(ctx, a, p); v.Decision != Allow {
+	if v := g.rules(a, p, breaker); v.Decision != Allow {
 		return v
 	}
 	return g.spend(ctx, a, p)
 }
 
+// state reads what people switched and the breaker that binds the step, both at
+// once: a command waits for the answers.
+func (g *Guard) state(ctx context.Context, a Ask) (c control, f fuse, err error) {
+	var reading sync.WaitGroup
+	var unread error
+	if a.Rule != "" && !a.Undo {
+		reading.Go(func() { f, _, unread = read[fuse](ctx, g.store, fuseKey(a.Rule)) })
+	}
+	c, _, err = read[control](ctx, g.store, controlKey)
+	reading.Wait()
+	return c, f, errors.Join(err, unread)
+}
+
 // rules are the guards that a step which takes something back is free of: it
 // brings the fleet nearer to what it was.
-func (g *Guard) rules(ctx context.Context, a Ask, p *Policy) Verdict {
+func (g *Guard) rules(a Ask, p *Policy, breaker fuse) Verdict {
 	if a.Undo {
 		return Verdict{}
 	}
 	if v := g.hours(a, p); v.Decision != Allow {
 		return v
 	}
-	tripped, err := g.tripped(ctx, a)
-	if err != nil {
-		return g.undecided(err)
-	}
-	if tripped.Decision != Allow {
-		return tripped
+	if breaker.open(g.now()) {
+		return Verdict{Decision: Shadow, Reason: Tripped, Guard: a.Rule, Detail: breaker.Open.Why}
 	}
 	return first(a, p, unapproved)
 }
