@@ -26,7 +26,7 @@ func (s *Service) openArtifacts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conf := artifacts.Config{Backend: backend, Retain: c.Keep, MaxBytes: c.Quota}
+	conf := artifacts.Config{Backend: backend, Retain: c.Keep, MaxBytes: c.Quota, Now: s.clock.Now}
 	for _, text := range c.Encrypt {
 		r, err := age.ParseX25519Recipient(text)
 		if err != nil {

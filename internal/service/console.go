@@ -37,7 +37,7 @@ func (c console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, error
 		query.States = []jobs.State{jobs.State(q.State)}
 	}
 	if query.Since.IsZero() && q.State != "live" {
-		query.Since = time.Now().Add(-lately)
+		query.Since = c.clock.Now().Add(-lately)
 	}
 	found, err := c.scheduler.List(ctx, query)
 	if err != nil {
@@ -115,7 +115,7 @@ func explain(x jobs.Explanation) string {
 
 // Submit implements web.Service.
 func (c console) Submit(ctx context.Context, by web.User, r web.Submission) (web.JobLine, error) {
-	if err := r.Check(time.Now()); err != nil {
+	if err := r.Check(c.clock.Now()); err != nil {
 		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
 	}
 	j := &jobs.Job{Submitter: by.Name, Sensor: r.Sensor, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
@@ -197,7 +197,7 @@ func (c console) Answer(ctx context.Context, by web.User, id string, a web.Answe
 	if err := c.note(ctx, by, "answer "+word, id, a.Why); err != nil {
 		return err
 	}
-	_, err := c.scheduler.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: time.Now()})
+	_, err := c.scheduler.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: c.clock.Now()})
 	return err
 }
 

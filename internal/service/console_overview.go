@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"edrpipe/internal/web"
 	"edrpipe/pkg/guard"
@@ -15,7 +14,7 @@ import (
 func (c console) Overview(ctx context.Context) (web.Overview, error) {
 	st := c.scheduler.Stats()
 	o := web.Overview{
-		Now: time.Now(), Version: c.version, Server: c.cfg.EDR.Name, Checks: c.ready(ctx), Jobs: st.Jobs,
+		Now: c.clock.Now(), Version: c.version, Server: c.cfg.EDR.Name, Checks: c.ready(ctx), Jobs: st.Jobs,
 		Ended: c.history.ended(), Rules: c.rules.live.Set().Len(), EventRate: c.history.rate(), History: c.history.last(),
 		Slots: web.Slots{Limit: st.Limit, Foreign: st.Foreign, Claims: []web.SlotClaim{}},
 	}

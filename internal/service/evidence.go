@@ -22,7 +22,7 @@ func (s *Service) openAudit() error {
 		}
 		s.auditKey = []byte(key)
 	}
-	s.audit = audit.New(audit.Config{Store: auditStore(s.bus), Key: s.auditKey})
+	s.audit = audit.New(audit.Config{Store: auditStore(s.bus), Key: s.auditKey, Now: s.clock.Now})
 	s.heads = audit.Heads(filepath.Join(s.cfg.Data, "audit.heads"))
 	return nil
 }

@@ -37,6 +37,7 @@ type intake struct {
 	notices    notices
 	metrics    *telemetry.Metrics
 	tracing    *telemetry.Tracing
+	now        func() time.Time // all replicas'
 	log        zerolog.Logger
 
 	queue    chan finding
@@ -129,7 +130,7 @@ func (in *intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
 		if _, err := in.scheduler.Enqueue(ctx, wanted[:n]...); err != nil {
 			return err
 		}
-		now, told := time.Now(), map[string]bool{}
+		now, told := in.now(), map[string]bool{}
 		for _, j := range wanted[:n] {
 			telemetry.Since(in.metrics.EventToJob, j.Event.Event.Received, now)
 			if id := j.Event.Event.ID; !told[id] {
@@ -215,7 +216,7 @@ func (in *intake) failed(ctx context.Context, m *events.Message, f rules.Failure
 // jobs makes the jobs of a match, one for each sensor, and tells of each that is
 // not made why.
 func (in *intake) jobs(ctx context.Context, set *rules.Set, m *rules.Match) ([]*jobs.Job, error) {
-	now := time.Now()
+	now := in.now()
 	in.metrics.Matches.WithLabelValues(m.Rule.ID).Inc()
 	in.rules.matched(m.Rule.ID, now)
 	telemetry.Since(in.metrics.EventToMatch, m.Event.Event.Received, now)
@@ -275,7 +276,7 @@ func (in *intake) decide(ctx context.Context, m *rules.Match, sensor int, reason
 	in.metrics.Decisions.WithLabelValues(m.Rule.ID, reason).Inc()
 	d := Decision{
 		Job: jobs.ID(m.Rule.ID, m.Event.Event.ID, sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
-		Sensor: sensor, Host: m.Event.Sensor.Hostname, Reason: reason, Detail: detail, At: time.Now(),
+		Sensor: sensor, Host: m.Event.Sensor.Hostname, Reason: reason, Detail: detail, At: in.now(),
 	}
 	err := in.audit.Append(ctx, audit.Entry{
 		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.notices.server, Sensor: sensor,

@@ -48,6 +48,7 @@ func (s *Service) openBus(ctx context.Context) error {
 		return err
 	}
 	s.closers = append(s.closers, func() error { s.bus.Close(); return nil })
+	s.clock = bus.NewClock(s.bus)
 	s.ingest = s.bus
 	if c.IngestUser != "" {
 		conf.User = c.IngestUser
@@ -62,11 +63,14 @@ func (s *Service) openBus(ctx context.Context) error {
 	return s.setUpBus(ctx)
 }
 
-// setUpBus creates the streams; on a cluster that is still electing it is tried
+// setUpBus creates the streams and learns the bus's time; on a cluster that is still electing it is tried
 // again until the start's context ends.
 func (s *Service) setUpBus(ctx context.Context) error {
 	for {
 		err := s.bus.Setup(ctx)
+		if err == nil {
+			err = s.clock.Ask(ctx)
+		}
 		if err == nil {
 			return nil
 		}
@@ -161,7 +165,7 @@ func (s *Service) openGuard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Record: s.recordChange, Log: s.log})
+	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Now: s.clock.Now, Record: s.recordChange, Log: s.log})
 	return nil
 }
 
@@ -189,7 +193,7 @@ func (s *Service) openJobs(ctx context.Context) error {
 	c := s.cfg
 	s.scheduler, err = jobs.New(jobs.Config{
 		Server: s.edr, Store: store, Table: jobs.KVTable{Bucket: control, Server: bus.Token(c.EDR.Name)}, Owner: s.owner,
-		Lists:    liveLists{s.rules},
+		Lists: liveLists{s.rules}, Now: s.clock.Now,
 		Sessions: c.EDR.Sessions - c.EDR.Reserve, Turn: c.Jobs.Turn, Linger: c.Jobs.Linger, Poll: c.EDR.SensorPoll, Wait: c.Jobs.Offline, Grace: c.Grace, Beat: c.Jobs.TakeOver / 5,
 		Prepare: s.prepare, Admit: admission{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
 	})
@@ -221,7 +225,7 @@ func (s *Service) prepare(t *actions.Task) {
 	t.Publish = func(ctx context.Context, subject string, body any) error {
 		return s.notices.bus.Publish(ctx, bus.Notice{
 			Subject: "edr.published." + subject, ID: t.Job.ID + "-" + t.Job.Step, Type: typePublished,
-			Source: "edrpipe/" + s.cfg.EDR.Name, About: "job/" + t.Job.ID, Time: time.Now(), Data: body,
+			Source: "edrpipe/" + s.cfg.EDR.Name, About: "job/" + t.Job.ID, Time: s.clock.Now(), Data: body,
 		})
 	}
 	if s.cfg.Files != "" {

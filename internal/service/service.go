@@ -38,7 +38,8 @@ type Service struct {
 
 	embedded  *natsd.Server
 	bus       *bus.Bus
-	ingest    *bus.Bus // the connection that puts events on the bus
+	clock     *bus.Clock // by which all that replicas share is stamped and judged
+	ingest    *bus.Bus   // the connection that puts events on the bus
 	edr       *lr.Client
 	rules     *ruleset
 	guard     *guard.Guard
@@ -118,11 +119,11 @@ func (s *Service) openIntake(context.Context) (err error) {
 	state := &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}
 	s.notices = notices{bus: s.bus, server: s.cfg.EDR.Name}
 	s.intake = &intake{
-		rules: s.rules, correlator: &rules.Correlator{State: state}, suppressor: &rules.Suppressor{State: state},
+		rules: s.rules, correlator: &rules.Correlator{State: state, Now: s.clock.Now}, suppressor: &rules.Suppressor{State: state, Now: s.clock.Now},
 		guard: s.guard, audit: s.audit, scheduler: s.scheduler, sensors: &resolver{server: s.edr}, dead: newDeadLetters(s.bus),
-		notices: s.notices, metrics: s.metrics, tracing: s.tracing, log: s.log, queue: make(chan finding, maxBatch), room: &s.room,
+		notices: s.notices, metrics: s.metrics, tracing: s.tracing, now: s.clock.Now, log: s.log, queue: make(chan finding, maxBatch), room: &s.room,
 	}
-	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.intake.dead, &s.room, s.log)
+	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, s.intake.dead, &s.room, s.log)
 	return err
 }
 
@@ -145,8 +146,9 @@ func (s *Service) report(ctx context.Context, r jobs.Report) error {
 
 // commanded is told of each command that has come to its end.
 func (s *Service) commanded(c jobs.Commanded) {
-	s.metrics.Command(c)
-	s.tracing.Command(c, time.Now())
+	now := s.clock.Now()
+	s.metrics.Command(c, now)
+	s.tracing.Command(c, now)
 }
 
 // Run works until ctx ends: it then stops taking events, lets running steps end
@@ -157,6 +159,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var last errgroup.Group
 	working, stop := context.WithCancel(base)
 	defer stop()
+	last.Go(func() error { s.clock.Follow(working); return nil })
 	last.Go(func() error { s.intake.run(working); return nil })
 	last.Go(func() error { return s.guard.Watch(working, s.stopped) })
 	last.Go(func() error { return s.rules.live.Watch(working) })

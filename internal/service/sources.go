@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -28,12 +29,12 @@ type sources struct {
 	log    zerolog.Logger
 }
 
-func openSources(c config.Config, b, ingest *bus.Bus, dead *jetstream.DeadLetters, r *room, log zerolog.Logger) (*sources, error) {
+func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, r *room, log zerolog.Logger) (*sources, error) {
 	s := &sources{room: r, log: log}
 	if c.Sources.NATS.Enabled {
 		s.bus = jetstream.New(jetstream.Config{
 			JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: c.Sources.NATS.Consumer, Server: c.EDR.Name,
-			Subjects: []string{c.Sources.NATS.Subject}, Alone: c.Bus.URL == "", Pull: c.Sources.NATS.Ahead, AckWait: c.Sources.NATS.AckWait, Log: log,
+			Subjects: []string{c.Sources.NATS.Subject}, Alone: c.Bus.URL == "", Pull: c.Sources.NATS.Ahead, AckWait: c.Sources.NATS.AckWait, Now: now, Log: log,
 		})
 	}
 	if c.Sources.HTTP.Enabled && c.Sources.HTTP.Token != "" {

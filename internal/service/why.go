@@ -68,7 +68,7 @@ func (c console) whyJob(ctx context.Context, id string, a *account) error {
 		a.add(s.Ended, "step "+s.ID, "%s %s %s %s", s.Uses, s.State, s.Reason, shorten(text, 300))
 	}
 	if !j.State.Terminal() {
-		a.add(time.Now(), "now", "%s: %s", j.State, explain(x))
+		a.add(c.clock.Now(), "now", "%s: %s", j.State, explain(x))
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func (c console) whySensor(ctx context.Context, text string, a *account) error {
 		online = "online"
 	}
 	a.add(s.LastCheckin, "checked in", "%s is %s, next check-in %s, isolation %s", s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
-	found, err := c.scheduler.List(ctx, jobs.Query{Sensor: id, Since: time.Now().Add(-lately)})
+	found, err := c.scheduler.List(ctx, jobs.Query{Sensor: id, Since: c.clock.Now().Add(-lately)})
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (c console) whySensor(ctx context.Context, text string, a *account) error {
 		}
 		a.add(j.Created, "job "+j.ID, "%s: %s", whose, text)
 	}
-	err = c.decisions(ctx, time.Now().Add(-lately), func(d Decision) {
+	err = c.decisions(ctx, c.clock.Now().Add(-lately), func(d Decision) {
 		if d.Sensor == id {
 			a.add(d.At, "no job", "rule %s on event %s: %s: %s", d.Rule, d.Event, d.Reason, d.Detail)
 		}

@@ -129,9 +129,9 @@ func (m *Metrics) Report(r jobs.Report) {
 }
 
 // Command counts a command that has come to its end.
-func (m *Metrics) Command(c jobs.Commanded) {
+func (m *Metrics) Command(c jobs.Commanded, now time.Time) {
 	if c.First {
-		m.JobToCommand.Observe(time.Since(c.Job.Created).Seconds())
+		m.JobToCommand.Observe(now.Sub(c.Job.Created).Seconds())
 	}
 }
 

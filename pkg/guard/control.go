@@ -181,7 +181,7 @@ func (g *Guard) Status(ctx context.Context) (Status, error) {
 // observed is what Watch saw last.
 type observed struct {
 	stop *Switch
-	at   time.Time
+	at   time.Time // by our own clock: it is asked how long ago that was
 }
 
 // Times of watching: a stop is seen by every replica within a second, and a
@@ -205,7 +205,7 @@ func (g *Guard) Watch(ctx context.Context, told func(stopped error)) error {
 		c, _, err := read[control](look, g.store, controlKey)
 		cancel()
 		if err == nil {
-			g.seen.Store(&observed{c.Stop, g.now()})
+			g.seen.Store(&observed{c.Stop, time.Now()})
 		} else if ctx.Err() == nil {
 			g.log.Warn().Err(err).Msg("stop switch cannot be read")
 		}
@@ -225,7 +225,7 @@ func (g *Guard) Watch(ctx context.Context, told func(stopped error)) error {
 // Stop, and when Watch has not seen the switch for five seconds.
 func (g *Guard) Stopped() error {
 	o := g.seen.Load()
-	if o == nil || g.now().Sub(o.at) > watchStale {
+	if o == nil || time.Since(o.at) > watchStale {
 		return fmt.Errorf("stop switch was not read lately: %w", ErrStopped)
 	}
 	if o.stop != nil {

@@ -14,9 +14,9 @@ import (
 
 // Config is what a Guard is made of.
 type Config struct {
-	Store  Store   // nil: Memory, which serves one process
-	Policy *Policy // nil: no guards but the switches of people
-	Now    func() time.Time
+	Store  Store            // nil: Memory, which serves one process
+	Policy *Policy          // nil: no guards but the switches of people
+	Now    func() time.Time // all replicas', for they count together; nil: time.Now
 	// Record is told of what changes the guard itself: switches, silences, opened
 	// breakers. It goes to the audit log. Nil: nobody is told.
 	Record func(ctx context.Context, c Change)

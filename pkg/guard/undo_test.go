@@ -174,7 +174,7 @@ func undoAll(t *testing.T, seed uint64) {
 		}
 	}
 	t.Logf("%d isolated, %d rejoined, told of %v", count(isolated), len(undone), told)
-	if len(undone) < size*3/4 || told[7] == "" && isolated[7] {
+	if len(undone) < count(isolated)*3/4 || told[7] == "" && isolated[7] {
 		t.Errorf("undone %v, told %v", undone, told)
 	}
 }

@@ -29,7 +29,7 @@ func (x *execution) approval(st *actions.Step, item int, ask *actions.Approval) 
 func (x *execution) askPeople(ctx context.Context, st *actions.Step, item int, ask *actions.Approval) *halt {
 	a := Approval{Step: st.ID, Item: item, From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
 	if ask.Within > 0 {
-		a.Until = time.Now().Add(ask.Within)
+		a.Until = x.s.cfg.Now().Add(ask.Within)
 	}
 	if err := x.save(ctx, func(j *Job) { j.Approvals = append(slices.Clone(j.Approvals), a) }); err != nil {
 		return &halt{keep: true, text: err.Error()}
@@ -123,7 +123,7 @@ func (s *Scheduler) Approve(ctx context.Context, id string, ans Answer) (*Job, e
 	if ans.By == "" {
 		return nil, fmt.Errorf("approve job %s: an answer needs a name", id)
 	}
-	ans.At = time.Now()
+	ans.At = s.cfg.Now()
 	return s.amend(ctx, id, func(j *Job) (bool, error) {
 		if j.State != Held {
 			return false, refuse("job %s is %s: it waits for nobody's approval", id, j.State)

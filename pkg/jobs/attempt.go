@@ -51,12 +51,12 @@ type attempt struct {
 
 // wait lets the back-off of the latest try pass, in place or parked.
 func (a *attempt) wait(ctx context.Context) *halt {
-	d := time.Until(a.rec.Until)
+	d := a.rec.Until.Sub(a.x.s.cfg.Now())
 	if d <= 0 {
 		return nil
 	}
 	if d > waitInPlace {
-		return park(ReasonRetry, a.rec.Error, d)
+		return a.x.park(ReasonRetry, a.rec.Error, d)
 	}
 	if sleep(ctx, d) != nil {
 		return a.x.interrupted(ctx)
@@ -69,7 +69,7 @@ func (a *attempt) call(ctx context.Context) (out any, err error) {
 	a.noOpen = nil
 	a.rec.Attempts++
 	if a.rec.Started.IsZero() {
-		a.rec.Started = time.Now()
+		a.rec.Started = a.x.s.cfg.Now()
 	}
 	limit := cmp.Or(max(a.st.Timeout, 0), a.spec.Timeout, a.x.s.cfg.Step)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, edr.ErrTimeout)
@@ -122,7 +122,7 @@ func (a *attempt) trace() *edr.Trace {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			sent = time.Now()
+			sent = a.x.s.cfg.Now()
 			begun := a.rec.State != StepPending && a.rec.Session == session
 			check := a.allowed
 			if begun && a.spec.Class == actions.Once {
@@ -180,7 +180,7 @@ func (a *attempt) task() *actions.Task {
 			}
 			return session, err
 		},
-		Now:      time.Now,
+		Now:      x.s.cfg.Now,
 		Log:      x.s.log.With().Str("job", x.job.ID).Str("step", a.st.ID).Int("sensor", x.job.Sensor).Logger(),
 		Progress: func(text string) { x.s.progress(x.id, text) },
 	}
@@ -242,7 +242,7 @@ func (a *attempt) sleeping(ctx context.Context) *halt {
 	if err := a.record(ctx); err != nil {
 		return &halt{keep: true, text: err.Error()}
 	}
-	return park(ReasonOffline, a.rec.Error, time.Minute)
+	return a.x.park(ReasonOffline, a.rec.Error, time.Minute)
 }
 
 // conclude records an end, after making sure that what has to be undone will be.

@@ -3,6 +3,8 @@ package jobs
 import (
 	"cmp"
 	"time"
+
+	"edrpipe/pkg/edr"
 )
 
 // farCheckin is the most that an expected check-in is away for choosing.
@@ -34,6 +36,12 @@ func (sn *sensor) nextCheckin(now time.Time) (due time.Time, known bool) {
 	}
 	// It has come in since we looked, and will again.
 	return next.Add((late/interval + 1) * interval), true
+}
+
+// untilCheckin is how long an expected check-in is waited for. None is further off
+// than the sensor's interval: then the EDR server's clock is ahead of ours.
+func untilCheckin(info edr.Sensor, now time.Time) time.Duration {
+	return max(0, min(info.NextCheckin.Sub(now), info.NextCheckin.Sub(info.LastCheckin)))
 }
 
 // checkinKey orders sensors as checkin does, and stays the same from one change

@@ -20,7 +20,7 @@ func (x *execution) save(ctx context.Context, edit func(j *Job)) error {
 	defer func() { <-x.saving }()
 	x.mu.Lock()
 	edit(x.job)
-	x.job.Updated = time.Now()
+	x.job.Updated = x.s.cfg.Now()
 	x.mu.Unlock()
 	j := x.snapshot()
 	for n := 0; ; n++ {
@@ -94,7 +94,7 @@ func (j *Job) put(r StepRecord) {
 
 // finish records the end of a step and tells about it.
 func (x *execution) finish(ctx context.Context, st *actions.Step, r StepRecord) error {
-	r.Ended = time.Now()
+	r.Ended = x.s.cfg.Now()
 	if r.Started.IsZero() {
 		r.Started = r.Ended
 	}

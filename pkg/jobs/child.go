@@ -36,7 +36,7 @@ func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecor
 	if err != nil {
 		return &halt{keep: true, text: fmt.Sprintf("step %s on sensor %d: %v", st.ID, sensor, err)}
 	}
-	return park(ReasonChild, fmt.Sprintf("job %s on sensor %d", id, sensor), childPoll)
+	return x.park(ReasonChild, fmt.Sprintf("job %s on sensor %d", id, sensor), childPoll)
 }
 
 // result is the step's record as its own job left it.

@@ -127,7 +127,7 @@ func (s *Scheduler) review(ctx context.Context, id string) error {
 		s.conclude(ctx, j)
 		return nil
 	}
-	m, edit := s.due(ctx, j, time.Now())
+	m, edit := s.due(ctx, j, s.cfg.Now())
 	if m == nil {
 		return nil
 	}

@@ -45,6 +45,10 @@ type Config struct {
 	// cannot renew stops itself after 3 beats, others take over after 5.
 	Beat time.Duration
 
+	// Now is the time by which records are stamped and judged. Replicas write and read
+	// each other's, so theirs has to be one time. Nil: time.Now.
+	Now func() time.Time
+
 	// Prepare fills in a task before it is given to an action: artifacts, publish,
 	// HTTP client, scripts, secrets. Nil: nothing is added.
 	Prepare func(t *actions.Task)
@@ -129,6 +133,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Owner == "" {
 		host, _ := os.Hostname() // only for people who read the table
 		c.Owner = host + "-" + strconv.Itoa(os.Getpid()) + "-" + NewID()[:6]
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	setDefault(&c.Sessions, 10)
 	setDefault(&c.Workers, 32)

@@ -17,7 +17,7 @@ func (s *Scheduler) dispatch(ctx, support context.Context) error {
 	s.late = late
 	for ctx.Err() == nil && support.Err() == nil {
 		next := s.startVisits(work, &visits)
-		timer := time.NewTimer(untilNext(next))
+		timer := time.NewTimer(s.untilNext(next))
 		select {
 		case <-s.wake:
 		case <-timer.C:
@@ -45,11 +45,11 @@ func (s *Scheduler) dispatch(ctx, support context.Context) error {
 func farewell(grace time.Duration) time.Duration { return min(grace/4, 2*time.Second) }
 
 // untilNext is how long the dispatcher may sleep.
-func untilNext(next time.Time) time.Duration {
+func (s *Scheduler) untilNext(next time.Time) time.Duration {
 	if next.IsZero() {
 		return time.Hour
 	}
-	return max(time.Until(next), 0)
+	return max(next.Sub(s.cfg.Now()), 0)
 }
 
 // startVisits starts every visit that can be started now and returns when to
@@ -60,7 +60,7 @@ func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) tim
 	if !s.ready {
 		return time.Time{}
 	}
-	now := time.Now()
+	now := s.cfg.Now()
 	due, next := s.queue.ring(now)
 	s.clerk.add(due...)
 	if s.halted() != "" {
@@ -91,7 +91,7 @@ func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) tim
 func (s *Scheduler) startVisit(ctx context.Context, visits *sync.WaitGroup, c candidate, slot bool) {
 	sn := c.sensor
 	sn.busy, sn.stale = true, false
-	s.queue.review(sn, time.Now())
+	s.queue.review(sn, s.cfg.Now())
 	v := &visit{s: s, sensor: sn.id, wantsSlot: slot, poke: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancelCause(ctx)
 	s.visits[sn.id] = v
@@ -111,7 +111,7 @@ func (s *Scheduler) endVisit(v *visit) {
 	defer s.mu.Unlock()
 	v.settleSlot()
 	delete(s.visits, v.sensor)
-	now := time.Now()
+	now := s.cfg.Now()
 	sn := s.queue.sensor(v.sensor)
 	sn.busy, sn.stale = false, v.leaves
 	if v.leaves { // not before a beat has passed: what failed now would fail again at once
@@ -131,7 +131,7 @@ func (s *Scheduler) endVisit(v *visit) {
 func (s *Scheduler) othersWait() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := s.cfg.Now()
 	free, until := s.freeSlots(now)
 	if free > 0 || !until.IsZero() {
 		return false

@@ -16,7 +16,7 @@ import (
 // is: created tells which are new. A job may come as Held, with a Reason and, where
 // people have to answer, Approvals; or as Parked with a WakeAt.
 func (s *Scheduler) Enqueue(ctx context.Context, js ...*Job) (created []bool, err error) {
-	now := time.Now()
+	now := s.cfg.Now()
 	var last time.Time
 	for _, j := range js {
 		if err := s.complete(j, now); err != nil {

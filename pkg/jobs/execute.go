@@ -108,7 +108,7 @@ func (s *Scheduler) snooze(id string, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.queue.jobs[id]; e != nil {
-		e.wake = time.Now().Add(d)
+		e.wake = s.cfg.Now().Add(d)
 		s.queue.setAlarm(e.sensor, e.wake)
 	}
 }
@@ -135,7 +135,7 @@ func (v *visit) begin(e *entry) (j *Job, crashed bool, err error) {
 			return nil, false, nil
 		}
 		if j.State != Running {
-			if m, edit := v.s.due(v.ctx, j, time.Now()); m != nil && m.to.Terminal() {
+			if m, edit := v.s.due(v.ctx, j, v.s.cfg.Now()); m != nil && m.to.Terminal() {
 				if err = v.s.transition(v.ctx, j, *m, edit); errors.Is(err, ErrConflict) {
 					continue
 				}
@@ -197,7 +197,7 @@ func (v *visit) exit(j *Job) {
 func (s *Scheduler) drop(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue.remove(id, time.Now())
+	s.queue.remove(id, s.cfg.Now())
 }
 
 func (s *Scheduler) charge(id string) {

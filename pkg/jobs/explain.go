@@ -45,9 +45,9 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 		x.Next = earliest(e.answer, e.deadline)
 		return x, nil
 	}
-	s.explainWaiting(&x, e, time.Now())
+	s.explainWaiting(&x, e, s.cfg.Now())
 	if x.Reason == ReasonSlot {
-		x.Ahead = s.ahead(e, time.Now())
+		x.Ahead = s.ahead(e, s.cfg.Now())
 		x.Detail += fmt.Sprintf("; %d sensors come first", x.Ahead)
 	}
 	return x, nil
@@ -56,7 +56,7 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 // Reasons tells what each job of a list waits for, without its place in line.
 func (s *Scheduler) Reasons(list []*Job) []Explanation {
 	all := make([]Explanation, len(list))
-	now := time.Now()
+	now := s.cfg.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, j := range list {

@@ -33,7 +33,7 @@ func (s *Scheduler) Lost(ctx context.Context, told []TransitionNotice) (lost []s
 		if !errors.Is(err, ErrNoJob) {
 			return lost, err
 		}
-		created, err := s.cfg.Store.Create(ctx, []*Job{n.lost(time.Now())})
+		created, err := s.cfg.Store.Create(ctx, []*Job{n.lost(s.cfg.Now())})
 		if err != nil {
 			return lost, fmt.Errorf("record that job %s is lost: %w", n.Job, err)
 		}

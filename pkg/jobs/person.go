@@ -46,7 +46,7 @@ func (s *Scheduler) Cancel(ctx context.Context, id, by, why string) (*Job, error
 		if j.State.Terminal() || j.Cancel != nil {
 			return false, nil
 		}
-		j.Cancel = &Request{By: by, Why: why, At: time.Now()}
+		j.Cancel = &Request{By: by, Why: why, At: s.cfg.Now()}
 		return true, nil
 	})
 }

@@ -24,10 +24,9 @@ const (
 )
 
 // refused notes that the server did not give a session.
-func (p *pressure) refused(why string) {
+func (p *pressure) refused(now time.Time, why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
 	if p.until.After(now) {
 		return // asked before the first refusal was known: the same news
 	}
@@ -95,7 +94,7 @@ func (s *Scheduler) count(ctx context.Context) {
 func (s *Scheduler) sessionsMatter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue.settle(time.Now())
+	s.queue.settle(s.cfg.Now())
 	return len(s.queue.ranking.sessions) > 0
 }
 

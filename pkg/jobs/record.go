@@ -54,7 +54,7 @@ func (s *Scheduler) change(ctx context.Context, j *Job, m move, edit func(j *Job
 	if edit != nil {
 		edit(&next)
 	}
-	t := next.enter(m, time.Now())
+	t := next.enter(m, s.cfg.Now())
 	turn := s.telling.turns(j.ID)[0]
 	if err := s.storeOf(j.ID).Update(ctx, &next); err != nil {
 		turn.tell(func() {})

@@ -37,7 +37,7 @@ func (a *attempt) again(ctx context.Context, sent bool) *halt {
 	if a.st.Retry != nil && a.st.Retry.Backoff > 0 {
 		backoff = a.st.Retry.Backoff
 	}
-	a.rec.Until = time.Now().Add(pause(backoff, a.rec.Attempts-1, longestBackoff))
+	a.rec.Until = a.x.s.cfg.Now().Add(pause(backoff, a.rec.Attempts-1, longestBackoff))
 	if a.spec.Class == actions.Repeatable {
 		a.rec.State = StepPending
 	}

@@ -101,7 +101,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // note takes a record into the queue; s.mu is held.
 func (s *Scheduler) note(j *Job) {
 	if j.State.Terminal() {
-		s.queue.remove(j.ID, time.Now())
+		s.queue.remove(j.ID, s.cfg.Now())
 		s.ending[j.ID] = j.Sensor
 		// Whoever ended it also reports and archives it. If that does not happen, we do.
 		s.clerk.later(j.ID, s.cfg.Beat*stopAfter)
@@ -110,7 +110,7 @@ func (s *Scheduler) note(j *Job) {
 		}
 		return
 	}
-	now := time.Now()
+	now := s.cfg.Now()
 	sn := s.queue.sensor(j.Sensor)
 	e := newEntry(j, sn, s.cfg.Ageing)
 	if h := s.functions[j.ID]; h != nil {
@@ -132,7 +132,7 @@ func (s *Scheduler) note(j *Job) {
 
 // gone forgets a job that left the live ones; s.mu is held.
 func (s *Scheduler) gone(id string) {
-	s.queue.remove(id, time.Now())
+	s.queue.remove(id, s.cfg.Now())
 	delete(s.ending, id)
 	s.clerk.forget(id)
 	for _, w := range s.waiters[id] {
@@ -190,7 +190,7 @@ func (s *Scheduler) checkClaims() {
 			v.cancel(errFenced)
 		}
 	}
-	now := time.Now()
+	now := s.cfg.Now()
 	for _, id := range left {
 		if sn := s.queue.sensor(id); !sn.busy && !sn.stale {
 			sn.stale = true

@@ -44,7 +44,7 @@ func (s *Scheduler) poll(ctx context.Context) {
 func (s *Scheduler) toRead(all bool) (ids []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := s.cfg.Now()
 	s.queue.forget(now.Add(-2 * s.cfg.Poll))
 	for id, sn := range s.queue.sensors {
 		if len(sn.jobs) > 0 && (sn.read.IsZero() || (all && !sn.busy && now.Sub(sn.read) > s.cfg.Poll/2)) {
@@ -106,7 +106,7 @@ func (s *Scheduler) reread(id int) {
 func (s *Scheduler) learn(id int, info edr.Sensor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := s.cfg.Now()
 	sn := s.queue.sensor(id)
 	returned := !sn.offline.IsZero() && info.Online
 	sn.info, sn.read, sn.missing = info, now, false
@@ -129,7 +129,7 @@ func (s *Scheduler) learnMissing(id int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sn := s.queue.sensor(id)
-	sn.read, sn.missing = time.Now(), true
+	sn.read, sn.missing = s.cfg.Now(), true
 	s.settleSensor(sn, sn.read)
 }
 

@@ -89,16 +89,16 @@ func (v *visit) refused(ctx context.Context, err error, opening int64) error {
 	err = fmt.Errorf("open a session on sensor %d: %w", v.sensor, err)
 	switch {
 	case errors.Is(err, edr.ErrSessionLimit):
-		v.s.pressure.refused("the server's session limit is reached")
+		v.s.pressure.refused(v.s.cfg.Now(), "the server's session limit is reached")
 	case errors.Is(err, edr.ErrSessionBusy):
 		v.s.rest(v.sensor, ReasonSensorBusy, pause(busyRest, 0, busyRest))
 	case errors.Is(err, edr.ErrUnknownSensor), errors.Is(err, edr.ErrOffline):
 		v.s.reread(v.sensor)
 	case errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled):
-		v.s.pressure.refused(err.Error())
+		v.s.pressure.refused(v.s.cfg.Now(), err.Error())
 	default:
 		// The request may have arrived: whatever it opened has to go.
-		v.s.pressure.refused(err.Error())
+		v.s.pressure.refused(v.s.cfg.Now(), err.Error())
 		return errors.Join(err, v.fence(Claim{Opening: opening}))
 	}
 	return errors.Join(err, v.setClaim(context.WithoutCancel(ctx), 0, 0))
@@ -108,8 +108,7 @@ func (v *visit) refused(ctx context.Context, err error, opening int64) error {
 // next check-in, because a pending session holds a slot.
 func (v *visit) await(ctx context.Context, raw edr.Session) error {
 	info, _ := v.info()
-	patience := max(time.Until(info.NextCheckin), 0) + v.s.cfg.Pending
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, untilCheckin(info, v.s.cfg.Now())+v.s.cfg.Pending)
 	defer cancel()
 	err := raw.Await(limited)
 	if err == nil {

@@ -124,7 +124,7 @@ func (x *execution) foreach(ctx context.Context, b *actions.Binder, st *actions.
 	if err != nil {
 		return x.fail(ctx, st, 0, fmt.Errorf("foreach: %w", err))
 	}
-	all := StepRecord{ID: st.ID, Uses: st.Uses, State: StepOK, Started: time.Now()}
+	all := StepRecord{ID: st.ID, Uses: st.Uses, State: StepOK, Started: x.s.cfg.Now()}
 	outputs := make([]json.RawMessage, 0, len(items))
 	for i, item := range items {
 		if h := x.one(ctx, b, st, i+1, item); h != nil {
@@ -286,7 +286,7 @@ func (x *execution) answered(ctx context.Context, st *actions.Step, item int, as
 // which nothing is known.
 func (x *execution) subject(ctx context.Context) (edr.Sensor, error) {
 	info, read := x.v.info()
-	if info.ID != 0 && time.Since(read) < time.Minute {
+	if info.ID != 0 && x.s.cfg.Now().Sub(read) < time.Minute {
 		return info, nil
 	}
 	return x.s.cfg.Server.Sensor(ctx, x.job.Sensor)
@@ -300,7 +300,7 @@ func (x *execution) waitUntil(v Verdict) *halt {
 	}
 	until := v.Until
 	if until.IsZero() {
-		until = time.Now().Add(time.Minute)
+		until = x.s.cfg.Now().Add(time.Minute)
 	}
 	reason := v.Reason
 	if reason == "" {
@@ -315,6 +315,6 @@ func stopped(err error) *halt {
 }
 
 // park has the job wait without its sensor.
-func park(reason Reason, detail string, d time.Duration) *halt {
-	return &halt{move: move{to: Parked, reason: reason, detail: detail, wake: time.Now().Add(d)}}
+func (x *execution) park(reason Reason, detail string, d time.Duration) *halt {
+	return &halt{move: move{to: Parked, reason: reason, detail: detail, wake: x.s.cfg.Now().Add(d)}}
 }

@@ -37,7 +37,7 @@ func (s *Scheduler) SubmitFunc(ctx context.Context, f Func) (*Handle, error) {
 	if f.Run == nil || f.Sensor <= 0 {
 		return nil, errors.New("jobs: a function job needs a sensor and a function")
 	}
-	now := time.Now()
+	now := s.cfg.Now()
 	if f.Deadline.IsZero() {
 		f.Deadline = now.Add(s.cfg.Wait)
 	}

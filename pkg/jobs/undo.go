@@ -39,7 +39,7 @@ func (x *execution) scheduleUndo(ctx context.Context, spec actions.Spec, st *act
 	if spec.Undo == "" {
 		return nil // rules are refused at load for this; a submitted job may still ask
 	}
-	_, err := x.s.Enqueue(ctx, undoJob(x.snapshot(), spec, r, time.Now().Add(st.UndoAfter)))
+	_, err := x.s.Enqueue(ctx, undoJob(x.snapshot(), spec, r, x.s.cfg.Now().Add(st.UndoAfter)))
 	return err
 }
 
@@ -57,7 +57,7 @@ func (s *Scheduler) Undo(ctx context.Context, id, by string) (ids []string, err 
 		if !ok || r.State != StepOK || act.Spec().Undo == "" {
 			continue
 		}
-		j := undoJob(of, act.Spec(), r, time.Now())
+		j := undoJob(of, act.Spec(), r, s.cfg.Now())
 		j.Submitter, j.State, j.Reason, j.WakeAt = by, Queued, "", time.Time{}
 		created, err := s.Enqueue(ctx, j)
 		if err != nil {

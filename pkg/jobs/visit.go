@@ -111,7 +111,7 @@ func (v *visit) next() *entry {
 	if v.s.stopping || turnOver || v.s.halted() != "" {
 		return nil
 	}
-	e := v.s.queue.head(v.s.queue.sensor(v.sensor), time.Now())
+	e := v.s.queue.head(v.s.queue.sensor(v.sensor), v.s.cfg.Now())
 	if e == nil || (e.session && !v.slot) {
 		return nil // without a slot the sensor goes back in line for one
 	}
@@ -197,7 +197,7 @@ func (s *Scheduler) rest(sensor int, why Reason, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sn := s.queue.sensor(sensor)
-	sn.rest, sn.why = time.Now().Add(d), why
+	sn.rest, sn.why = s.cfg.Now().Add(d), why
 	s.queue.setAlarm(sn, sn.rest)
 }
 
@@ -207,7 +207,7 @@ func (s *Scheduler) holdOff(sensor int, why Reason, err error, d time.Duration) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sn := s.queue.sensor(sensor)
-	sn.pause, sn.paused = time.Now().Add(d), move{reason: why, detail: err.Error()}
+	sn.pause, sn.paused = s.cfg.Now().Add(d), move{reason: why, detail: err.Error()}
 }
 
 // info is what is known of the visit's sensor.

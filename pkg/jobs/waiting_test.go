@@ -476,3 +476,29 @@ func TestAJobParkedForItsBackOffWaitsOnForItsSensor(t *testing.T) {
 		}
 	})
 }
+
+// TestRecordsAreJudgedByTheTimeTheyAreStampedWith: all replicas' time, which is not
+// that of this machine.
+func TestRecordsAreJudgedByTheTimeTheyAreStampedWith(t *testing.T) {
+	for _, off := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := newFakeServer(10)
+			srv.add(1, 30*time.Second)
+			now := func() time.Time { return time.Now().Add(off) }
+			s, stop := start(t, Config{Server: srv, Now: now})
+			defer func() { stop(); time.Sleep(time.Minute) }()
+			late, early := chain(1, step("test_read", "late")), chain(1, step("test_read", "early"))
+			late.State, late.Reason, late.WakeAt = Parked, ReasonDelayed, now().Add(time.Hour)
+			early.Deadline = now().Add(time.Minute)
+			enqueue(t, s, late, early)
+			begun := now()
+			if j := wantEnd(t, s, early.ID, Succeeded); j.Created.After(now()) || begun.Sub(j.Created) > time.Second {
+				t.Errorf("off by %v: the job was made at %v, it is %v", off, j.Created, now())
+			}
+			wantEnd(t, s, late.ID, Succeeded)
+			if waited := now().Sub(begun); waited < time.Hour || waited > 2*time.Hour {
+				t.Errorf("off by %v: the delayed job ended after %v, it was to wait for an hour", off, waited)
+			}
+		})
+	}
+}

@@ -31,6 +31,8 @@ type Config struct {
 	AckWait    time.Duration // how long after a crash its messages are delivered elsewhere; 0: 30 s
 	RetryMax   time.Duration // longest wait before a message that failed comes again; 0: 30 s
 
+	Now func() time.Time // what messages are stamped with as received; nil: time.Now
+
 	Log zerolog.Logger
 }
 
@@ -58,6 +60,9 @@ func New(c Config) *Source {
 	}
 	if c.Prefix == "" {
 		c.Prefix = Prefix
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	return &Source{c: c}
 }
@@ -147,7 +152,7 @@ func (s *Source) consumer(ctx context.Context) (natsjs.Consumer, error) {
 // decode maps a delivery to the message that it carries.
 func (c *Config) decode(m natsjs.Msg) events.Message {
 	msg := Decode(c.Prefix, m.Subject(), m.Headers(), m.Data())
-	msg.Received = time.Now()
+	msg.Received = c.Now()
 	if msg.Server == "" {
 		msg.Server = c.Server
 	}

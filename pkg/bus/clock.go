@@ -1,0 +1,94 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// Clock tells the bus's time. Replicas judge what the others have written: when a
+// budget is free again, whether a job's time is over, which job of a sensor came
+// first. By their own clocks each of them would judge differently, and anew whenever
+// one of those is set. Between questions the bus's time goes on by our monotonic
+// clock, which nobody can set.
+//
+// What the clock of the machine is set to does not matter therefore, only those of
+// the bus: of a cluster's nodes each may come to tell the time.
+type Clock struct {
+	bus  *Bus
+	last atomic.Pointer[reading]
+}
+
+// reading is what the bus's time was at some moment.
+type reading struct {
+	here  time.Time     // of that moment by our own clock: its monotonic part counts
+	there time.Time     // by the bus's, without a monotonic part
+	off   time.Duration // how far there may be off: half of what asking took
+}
+
+// at is the bus's time at another moment of our own clock.
+func (r reading) at(here time.Time) time.Time { return r.there.Add(here.Sub(r.here)) }
+
+// NewClock returns the bus's clock, which is our own until Ask has returned nil.
+func NewClock(b *Bus) *Clock { return &Clock{bus: b} }
+
+// Now is the time.
+func (c *Clock) Now() time.Time {
+	if r := c.last.Load(); r != nil {
+		return r.at(time.Now())
+	}
+	return time.Now()
+}
+
+// Times of asking: the sooner again, the less is known.
+const (
+	askEvery  = 10 * time.Second
+	askSooner = time.Second
+	goodTime  = 50 * time.Millisecond
+)
+
+// Follow asks now and then until ctx ends.
+func (c *Clock) Follow(ctx context.Context) {
+	for {
+		wait := askEvery
+		if r := c.last.Load(); r == nil || r.off > goodTime {
+			wait = askSooner
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		if err := c.Ask(ctx); err != nil && ctx.Err() == nil {
+			c.bus.log.Debug().Err(err).Msg("the time goes on without the bus")
+		}
+	}
+}
+
+// Ask asks the bus for its time, by a stream that is the same for all replicas.
+func (c *Clock) Ask(ctx context.Context) error {
+	begun := time.Now()
+	s, err := c.bus.js.Stream(ctx, "KV_"+BucketControl)
+	if err != nil {
+		return fmt.Errorf("ask the bus for its time: %w", err)
+	}
+	off := time.Since(begun) / 2
+	c.take(reading{here: time.Now(), there: s.CachedInfo().TimeStamp.Add(off), off: off})
+	return nil
+}
+
+// drift is what clocks may be apart after so long: quartz is better than this.
+func drift(after time.Duration) time.Duration { return after / 10_000 }
+
+// take keeps the better of two readings. One that contradicts what is known is news:
+// the bus's clock has been set, or another node tells the time now.
+func (c *Clock) take(next reading) {
+	if old := c.last.Load(); old != nil {
+		known := old.off + drift(next.here.Sub(old.here))
+		if apart := next.there.Sub(old.at(next.here)).Abs(); next.off > known && apart <= next.off+known {
+			return
+		}
+	}
+	c.last.Store(&next)
+}
