@@ -22,6 +22,7 @@ func (e evidence) check() (broken []string) {
 		{"every accepted event is accounted for", e.accounted},
 		{"no job comes from nowhere", e.invented},
 		{"every job ends", e.ended},
+		{"times are right", e.times},
 		{"nothing that must run once runs twice", e.once},
 		{"slots are not exceeded", e.slots},
 		{"a sensor's jobs run one after another, in order", e.order},
@@ -49,6 +50,8 @@ func (e evidence) accounted() (out []string) {
 			out = append(out, "poison is no dead letter: "+s.line)
 		case s.kind == jewel && (e.decided[s.job] != "protected" || e.records[s.job] != nil):
 			out = append(out, fmt.Sprintf("event %d on the protected sensor: decided %q, want protected and no job", s.pid, e.decided[s.job]))
+		case s.kind == noise && e.records[s.job] == nil && e.decided[s.job] != "suppressed":
+			out = append(out, fmt.Sprintf("noise event %d on sensor %d: decided %q, want suppressed or a job", s.pid, s.sensor, e.decided[s.job]))
 		case (s.kind == hit || s.kind == worm) && e.records[s.job] == nil:
 			out = append(out, fmt.Sprintf("%s event %d on sensor %d has no job %s (decided %q)", s.kind, s.pid, s.sensor, s.job, e.decided[s.job]))
 		}
@@ -78,6 +81,33 @@ func (e evidence) ended() (out []string) {
 	}
 	return out
 }
+
+// timesMargin is how far a replica may be off the bus's time, by which it stamps
+// what it records: half of what the slowest answer takes.
+const timesMargin = 3 * time.Second
+
+// times reports jobs that were not made between their event and their notice, and
+// those that a wrong clock has ended: none has an hour to wait or to run in a test.
+func (e evidence) times() (out []string) {
+	for _, s := range slices.Concat(e.log, e.doubtful) {
+		j := e.records[s.job]
+		if j == nil {
+			continue
+		}
+		if known := e.stored[j.ID]; j.Created.Before(s.at.Add(-timesMargin)) || !known.IsZero() && j.Created.After(known.Add(timesMargin)) {
+			out = append(out, fmt.Sprintf("job %s was made at %s, its event at %s, its notice at %s", j.ID,
+				j.Created.UTC().Format(time.TimeOnly), s.at.UTC().Format(time.TimeOnly), known.UTC().Format(time.TimeOnly)))
+		}
+		if e.hours() == 1 && (j.State == jobs.Expired || j.State == jobs.Failed && j.Reason == jobs.ReasonTimeout) {
+			out = append(out, fmt.Sprintf("job %s has run out of time: %s %s\n%s", j.ID, j.State, j.Detail, life(j)))
+		}
+	}
+	return out
+}
+
+// hours is how many hours the run has begun: what is allowed once an hour is allowed
+// so often.
+func (e evidence) hours() int { return 1 + int(e.lasted/time.Hour) }
 
 // ran counts the executions of the step that must run once, by what tells them apart.
 func (e evidence) ran() map[string]int64 {
@@ -214,8 +244,16 @@ func (e evidence) guards() (out []string) {
 	if slices.Contains(e.isolated, protectedSensor) {
 		out = append(out, "the protected sensor is isolated")
 	}
-	if len(e.isolated) > isolations {
-		out = append(out, fmt.Sprintf("%d sensors are isolated, the budget is %d", len(e.isolated), isolations))
+	if len(e.isolated) > isolations*e.hours() {
+		out = append(out, fmt.Sprintf("%d sensors are isolated, the budget is %d an hour", len(e.isolated), isolations))
+	}
+	hourly := map[int]int{}
+	for _, j := range e.records {
+		if j.Rule == ruleOf[noise] {
+			if hourly[j.Sensor]++; hourly[j.Sensor] > e.hours() {
+				out = append(out, fmt.Sprintf("job %s of sensor %d was to be suppressed for an hour", j.ID, j.Sensor))
+			}
+		}
 	}
 	return out
 }

@@ -16,8 +16,8 @@ import (
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // keptPromises is evidence of a run in which nothing went wrong: two hits on
-// sensor 2, an isolation of sensor 3, a hit on the protected sensor, something
-// that no rule wants, and poison.
+// sensor 2, an isolation of sensor 3, a hit on the protected sensor, noise, of which
+// the second is suppressed, something that no rule wants, and poison.
 func keptPromises() evidence {
 	hitJob := func(id string, minute, session int) *jobs.Job {
 		return &jobs.Job{
@@ -31,17 +31,19 @@ func keptPromises() evidence {
 	}
 	return evidence{
 		log: []sent{
-			{kind: hit, sensor: 2, pid: 1001, job: "first"}, {kind: hit, sensor: 2, pid: 1002, job: "second"},
+			{kind: hit, sensor: 2, pid: 1001, job: "first", at: noon}, {kind: hit, sensor: 2, pid: 1002, job: "second", at: noon.Add(time.Minute)},
+			{kind: noise, sensor: 2, pid: 1008, job: "noise", at: noon}, {kind: noise, sensor: 2, pid: 1009, job: "more noise", at: noon},
 			{kind: worm, sensor: 3, pid: 1003, job: "worm"}, {kind: jewel, sensor: protectedSensor, pid: 1004, job: "jewel"},
 			{kind: nothing, sensor: 4, pid: 1005}, {kind: poison, sensor: 4, pid: 1006, line: "{"},
 		},
 		doubtful: []sent{{kind: hit, sensor: 4, pid: 1007, job: "perhaps"}},
 		records: map[string]*jobs.Job{
 			"first": hitJob("first", 0, 7), "second": hitJob("second", 1, 8),
-			"worm": {ID: "worm", Rule: "isolate", Sensor: 3, State: jobs.Succeeded},
+			"worm":  {ID: "worm", Rule: "isolate", Sensor: 3, State: jobs.Succeeded},
+			"noise": {ID: "noise", Rule: "hourly", Sensor: 2, State: jobs.Succeeded, Created: noon},
 		},
-		results: map[string][]jobs.State{"first": {jobs.Succeeded}, "second": {jobs.Succeeded}, "worm": {jobs.Succeeded}},
-		decided: map[string]string{"jewel": "protected"},
+		results: map[string][]jobs.State{"first": {jobs.Succeeded}, "second": {jobs.Succeeded}, "worm": {jobs.Succeeded}, "noise": {jobs.Succeeded}},
+		decided: map[string]string{"jewel": "protected", "more noise": "suppressed"},
 		stored:  map[string]time.Time{"first": noon.Add(time.Second), "second": noon.Add(61 * time.Second)},
 		dead:    []string{"{"},
 		counters: edrsim.Counters{
@@ -66,6 +68,7 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		accounted = "every accepted event is accounted for"
 		invented  = "no job comes from nowhere"
 		ended     = "every job ends"
+		times     = "times are right"
 		once      = "nothing that must run once runs twice"
 		order     = "a sensor's jobs run one after another, in order"
 		guards    = "guards are not broken"
@@ -88,6 +91,16 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		}, []string{invented}},
 		{"a job is still live", func(e *evidence) { e.live = []string{"first on 2: queued"} }, []string{ended}},
 		{"a job among the finished is not terminal", func(e *evidence) { e.records["worm"].State = jobs.Running }, []string{ended, result}},
+		{"a job was made before its event", func(e *evidence) { e.records["first"].Created = noon.Add(-time.Hour) }, []string{times}},
+		{"a job was made after its notice", func(e *evidence) { e.records["noise"].Created = noon.Add(time.Hour); e.stored["noise"] = noon }, []string{times}},
+		{"a job has expired before its hour", func(e *evidence) {
+			e.records["worm"].State = jobs.Expired
+			e.results["worm"] = []jobs.State{jobs.Expired}
+		}, []string{times}},
+		{"a job has run out of its hour", func(e *evidence) {
+			e.records["worm"].State, e.records["worm"].Reason = jobs.Failed, jobs.ReasonTimeout
+			e.results["worm"] = []jobs.State{jobs.Failed}
+		}, []string{times}},
 		{"a step ran twice", func(e *evidence) { e.counters.Executions[0].Count = 2 }, []string{once}},
 		{"a step ran twice, counted apart", func(e *evidence) {
 			e.counters.Executions = append(e.counters.Executions, e.counters.Executions[0])
@@ -117,6 +130,11 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		}, []string{guards}},
 		{"the protected sensor is isolated", func(e *evidence) { e.isolated = []int{protectedSensor} }, []string{guards}},
 		{"one isolation beyond the budget", func(e *evidence) { e.isolated = []int{3, 4, 5} }, []string{guards}},
+		{"the second noise of an hour made a job", func(e *evidence) {
+			e.records["more noise"] = &jobs.Job{ID: "more noise", Rule: "hourly", Sensor: 2, State: jobs.Succeeded, Created: noon}
+			e.results["more noise"] = []jobs.State{jobs.Succeeded}
+		}, []string{guards}},
+		{"noise was lost", func(e *evidence) { delete(e.decided, "more noise") }, []string{accounted}},
 		{"the protected sensor got a job", func(e *evidence) {
 			e.records["jewel"] = &jobs.Job{ID: "jewel", Rule: "respond", Sensor: protectedSensor, State: jobs.Denied}
 			e.results["jewel"] = []jobs.State{jobs.Denied}

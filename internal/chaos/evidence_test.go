@@ -31,6 +31,7 @@ type evidence struct {
 	waiting  uint64 // messages that the service has not settled
 	counters edrsim.Counters
 	isolated []int
+	lasted   time.Duration // the run
 }
 
 // settle waits until the service has nothing left to do.
@@ -123,7 +124,7 @@ func (w *world) live(ctx context.Context) ([]string, error) {
 
 // gather reads the evidence.
 func (w *world) gather(ctx context.Context, l *ledger) (e evidence, err error) {
-	e = evidence{log: l.accepted, doubtful: l.doubtful, records: map[string]*jobs.Job{}, results: map[string][]jobs.State{}, decided: map[string]string{}, stored: map[string]time.Time{}, counters: w.sim.Counters()}
+	e = evidence{log: l.accepted, doubtful: l.doubtful, records: map[string]*jobs.Job{}, results: map[string][]jobs.State{}, decided: map[string]string{}, stored: map[string]time.Time{}, counters: w.sim.Counters(), lasted: time.Since(w.begun)}
 	for _, s := range w.sim.State().Sensors {
 		if s.Isolated {
 			e.isolated = append(e.isolated, s.ID)

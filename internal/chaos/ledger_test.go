@@ -25,6 +25,7 @@ const (
 	hit     kind = "hit"     // one job with a step that must not run twice
 	worm    kind = "worm"    // one job that isolates, within the budget
 	jewel   kind = "jewel"   // a hit on the protected sensor: no job
+	noise   kind = "noise"   // one job an hour on each sensor, the others are suppressed
 	nothing kind = "nothing" // no rule wants it
 	poison  kind = "poison"  // cannot be decoded
 )
@@ -35,7 +36,8 @@ type sent struct {
 	sensor int
 	pid    int
 	line   string
-	job    string // id of the job that it must make; "" for none
+	job    string    // id of the job that it must make; "" for none
+	at     time.Time // before it was first sent
 }
 
 // ledger is the event log: what was accepted, which the bus or a replica has
@@ -66,9 +68,9 @@ func (l *ledger) note(s sent, accepted bool, retries int) {
 	}
 }
 
-var images = map[kind]string{hit: "evil.exe", worm: "worm.exe", jewel: "evil.exe", nothing: "notepad.exe"}
+var images = map[kind]string{hit: "evil.exe", worm: "worm.exe", jewel: "evil.exe", noise: "noise.exe", nothing: "notepad.exe"}
 
-var ruleOf = map[kind]string{hit: "respond", worm: "isolate", jewel: "respond"}
+var ruleOf = map[kind]string{hit: "respond", worm: "isolate", jewel: "respond", noise: "hourly"}
 
 // drawn is the kind of the next event.
 func drawn(r *rand.Rand) kind {
@@ -79,6 +81,8 @@ func drawn(r *rand.Rand) kind {
 		return worm
 	case x < .15:
 		return jewel
+	case x < .25:
+		return noise
 	case x < .35:
 		return nothing
 	}
@@ -87,7 +91,7 @@ func drawn(r *rand.Rand) kind {
 
 // event makes the n-th event.
 func event(k kind, n, sensor int) (sent, error) {
-	s := sent{kind: k, pid: 1000 + n, sensor: sensor}
+	s := sent{kind: k, pid: 1000 + n, sensor: sensor, at: time.Now()}
 	switch k {
 	case poison:
 		s.line = fmt.Sprintf(`{"type":"ingress.event.procstart","sensor_id":%d,"pid":%d,`, s.sensor, s.pid)
@@ -95,7 +99,7 @@ func event(k kind, n, sensor int) (sent, error) {
 	case jewel:
 		s.sensor = protectedSensor
 	}
-	s.line = procstart(s.sensor, s.pid, images[s.kind], time.Now())
+	s.line = procstart(s.sensor, s.pid, images[s.kind], s.at)
 	found, rejects := new(events.Decoder).Decode(&events.Message{Body: []byte(s.line), ContentType: "application/json", Server: "sim"})
 	if len(found) != 1 || len(rejects) != 0 {
 		return s, fmt.Errorf("our own event does not decode: %s", s.line)

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := map[string]func(context.Context, string) error{"bus": runBus, "replica": runReplica}[role](ctx, text); err != nil {
+	if err := map[string]func(context.Context, string) error{"bus": runBus, "replica": runReplica, "clock": tellTime}[role](ctx, text); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -57,8 +57,14 @@ func runBus(ctx context.Context, text string) error {
 	return s.Close()
 }
 
-// runReplica is the service of a configuration file until SIGTERM.
+// runReplica is the service of a configuration file until SIGTERM, by a clock that
+// can be set where there is a file for it.
 func runReplica(ctx context.Context, file string) error {
+	if _, err := os.Stat(file + clockSuffix); err == nil {
+		if err := shiftOwnClock(file + clockSuffix); err != nil {
+			return err
+		}
+	}
 	cfg, _, err := config.Load(file, nil, nil)
 	if err != nil {
 		return err

@@ -25,12 +25,12 @@ const (
 	busPassword = "only-for-this-test"
 	ingestToken = "only-for-this-test-too"
 	slots       = 4 // what the service may hold; the simulated server would give more
-	isolations  = 2 // the budget
+	isolations  = 2 // the budget, of an hour
 	rulesFile   = `
 rules:
   - id: respond
     on: process_start
-    when: process.name == "evil.exe"
+    when: process.name == "evil.exe" and event.age < duration("30m")
     steps:
       - { uses: list_processes }
       - { id: once, uses: create_process, with: { program: whoami.exe, args: ["n${{ process.pid }}"] } }
@@ -38,12 +38,17 @@ rules:
     on: process_start
     when: process.name == "worm.exe"
     steps: [ { uses: isolate } ]
+  - id: hourly
+    on: process_start
+    when: process.name == "noise.exe"
+    suppress: { key: [sensor.id], for: 1h }
+    steps: [ { uses: list_processes } ]
 `
 	guardsFile = `
 protected:
   - { name: crown-jewels, sensors: sensor.id == 1, deny: "*" }
 budgets:
-  - { name: isolations, actions: isolate, sensors: 2, per: 1d, on_exceed: deny }
+  - { name: isolations, actions: isolate, sensors: 2, per: 1h, on_exceed: deny }
 `
 )
 
@@ -76,16 +81,18 @@ type world struct {
 	edr      string // URL of sim, or of what is before it
 	nodes    []*process
 	replicas []*process
-	taps     []*tap  // of each replica; none in a direct world
-	edrLinks []*link // of each replica to the EDR server
-	busLinks []*link // of each replica to its bus node
-	ballast  string  // file that fills the bus's disk; empty: cannot be
+	taps     []*tap      // of each replica; none in a direct world
+	clocks   []wallClock // of each replica; none in a direct world
+	edrLinks []*link     // of each replica to the EDR server
+	busLinks []*link     // of each replica to its bus node
+	ballast  string      // file that fills the bus's disk; empty: cannot be
 	bus      *bus.Bus
+	begun    time.Time
 }
 
 func newWorld(t testing.TB, s shape) *world {
 	t.Helper()
-	w := &world{t: t, shape: s, dir: t.TempDir(), ports: newPorts(t)}
+	w := &world{t: t, shape: s, dir: t.TempDir(), ports: newPorts(t), begun: time.Now()}
 	if s.sim.Fleet == nil {
 		s.sim.Fleet = []edrsim.SensorSpec{{Count: s.sensors, OS: "windows"}} // which have what our rules run
 	}
@@ -215,7 +222,11 @@ bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %
 edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: 500ms, sessions: %[7]d }
 sources: { nats: { ack_wait: 5s }, http: { token_file: %[1]s/ingest.token } }
 web: { listen: "127.0.0.1:0" }
-jobs: { linger: %[9]s, take_over: 5s }
+jobs: { linger: %[9]s, take_over: 5s, offline: 1h }
 %[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, slots, w.shape.settings, w.shape.linger))
+	if !w.shape.direct {
+		w.clocks = append(w.clocks, wallClock{filepath.Join(w.dir, r.name+".yaml"+clockSuffix)})
+		w.must(w.clocks[i].set(0))
+	}
 	w.replicas = append(w.replicas, r)
 }
