@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"edrpipe/pkg/events"
@@ -22,8 +24,8 @@ type Matcher struct {
 // NewMatcher makes a Matcher that decodes as d does, but for the kinds: those
 // that rules name.
 func NewMatcher(set *Set, d *events.Decoder) *Matcher {
-	fields := append(set.index.Fields(), "event.type", "event.kind")
-	scanner, err := d.For(set.Kinds()).Scanner(fields...)
+	asked := set.askedByKind()
+	scanner, err := d.For(set.Kinds()).ScannerByKind(func(k events.Kind) []string { return set.index.Fields(asked[k]...) })
 	if err != nil {
 		panic("rules: the index reads what cannot be scanned: " + err.Error()) // a fault of ours, found by any test
 	}
@@ -71,32 +73,38 @@ func (m *Matcher) Message(msg *events.Message) Found {
 	return f
 }
 
-// Kinds are the kinds of events that some enabled rule asks for; all of them
-// (the zero KindSet) where a rule's "on" may name types that are not known.
+// Kinds are the kinds of events that some enabled rule asks for.
 func (s *Set) Kinds() events.KindSet {
-	var kinds []events.Kind
-	for _, r := range s.asked {
-		for _, on := range r.On {
-			named := kindsOf(on)
-			if len(named) == 0 {
-				return 0
-			}
-			kinds = append(kinds, named...)
-		}
-	}
+	kinds := slices.Collect(maps.Keys(s.askedByKind()))
 	if len(kinds) == 0 { // no rules: one kind that carries next to nothing, since none would mean all
-		return events.NewKindSet(events.Other)
+		kinds = append(kinds, events.Other)
 	}
 	return events.NewKindSet(kinds...)
 }
 
-// kindsOf are the kinds of the events that an entry of "on" names; none when
-// they are not known. Of the types that a pattern names and the decoders do not
-// know, those have the kind of known ones that begin alike, or none: this holds
-// for patterns that are a beginning and *.
+// askedByKind lists the rules that may be asked of events of each kind.
+func (s *Set) askedByKind() map[events.Kind][]int {
+	asked, named := map[events.Kind][]int{}, map[string][]events.Kind{}
+	for n, r := range s.asked {
+		for _, on := range r.On {
+			if named[on] == nil {
+				named[on] = kindsOf(on)
+			}
+			for _, k := range named[on] {
+				asked[k] = append(asked[k], n)
+			}
+		}
+	}
+	return asked
+}
+
+// kindsOf are the kinds of the events that an entry of "on" names; all of them
+// where it may name types that are not known. Of the types that a pattern names
+// and the decoders do not know, those have the kind of known ones that begin
+// alike, or none: this holds for patterns that are a beginning and *.
 func kindsOf(on string) []events.Kind {
 	if i := strings.IndexByte(on, '*'); i >= 0 && (i == 0 || i < len(on)-1) {
-		return nil
+		return events.Kinds
 	}
 	var kinds []events.Kind
 	for _, k := range events.Kinds {
@@ -109,7 +117,10 @@ func kindsOf(on string) []events.Kind {
 			kinds = append(kinds, t.Kind)
 		}
 	}
-	if len(kinds) > 0 && strings.HasSuffix(on, "*") { // may name unknown types besides
+	if len(kinds) == 0 {
+		return events.Kinds
+	}
+	if strings.HasSuffix(on, "*") { // may name unknown types besides
 		kinds = append(kinds, events.Other)
 	}
 	return kinds

@@ -204,9 +204,9 @@ func TestEveryKindHasItsPlaceInASet(t *testing.T) {
 	if !KindSet(0).Has(Network) {
 		t.Error("the zero set does not hold every kind")
 	}
-	for name, s := range shapes {
-		if bit(s.kind) == 0 {
-			t.Errorf("type %s is of kind %q, which is not in Kinds", name, s.kind)
+	for name, is := range types {
+		if bit(is.shape.kind) == 0 {
+			t.Errorf("type %s is of kind %q, which is not in Kinds", name, is.shape.kind)
 		}
 	}
 }

@@ -6,12 +6,12 @@ import (
 )
 
 // documents gives an object's events: one, or one for each of a hit's docs.
-func (p *pass) documents(s string, at int, name string) bool {
-	if name == "" {
+func (p *pass) documents(s string, at int, t eventType) bool {
+	shape, typ := t.shape, t.name
+	if shape == nil {
 		return p.reject(NoType, fmt.Errorf("neither a routing key nor a type"), at, s)
 	}
-	shape, typ := shapeOf(name)
-	if !p.Kinds.Has(shape.kind) {
+	if !p.Kinds.hasAny(shape.bit) {
 		return true
 	}
 	x := &p.reading
@@ -71,7 +71,7 @@ func (p *pass) event(shape *shape, typ string, o original) bool {
 	steps := shape.steps
 	if p.scan != nil {
 		p.shape = shape
-		steps = p.scan.steps[shape]
+		steps = p.scan.steps[shape.number]
 	}
 	for i := range steps {
 		steps[i].do(x)

@@ -140,7 +140,7 @@ func TestRegistryPaths(t *testing.T) {
 		`HKLM\software`:                    `HKLM\software`,
 		"":                                 "",
 	} {
-		if got := registryPath(raw); got != want {
+		if got := new(textPool).registryPath(raw); got != want {
 			t.Errorf("registryPath(%q) = %q, want %q", raw, got, want)
 		}
 	}

@@ -218,7 +218,7 @@ func (p *pass) object(s string, at int, routing string, wraps int) bool {
 		return p.unwrap(s[alerts.start:alerts.end], at+int(alerts.start), routing, wraps)
 	case top.get(keySpecVersion).kind == stringToken:
 		if routing == "" {
-			routing = knownType(typ)
+			routing = types[canonicalType(typ)].name
 		}
 		return p.cloudEvent(s, at, data, top.get(keyDataBase64), routing, wraps)
 	case event.kind == objectToken && top.get(keySensor).kind == objectToken && typ == "":
@@ -243,29 +243,25 @@ func (p *pass) cloudEvent(s string, at int, data, b64 token, routing string, wra
 	return p.reject(BadEnvelope, fmt.Errorf("a CloudEvent without JSON data"), at, s)
 }
 
-// knownType is the canonical form of s if that is a type, else "".
-func knownType(s string) string {
-	return typeNames[canonicalType(s)]
-}
-
 // typeOf decides an object's type: the type that it gives itself, the routing
-// key that it came with, or the one that an alert repeats.
-func (p *pass) typeOf(typ, routing string) string {
+// key that it came with, or the one that an alert repeats; none when it has
+// nothing of these.
+func (p *pass) typeOf(typ, routing string) eventType {
 	x := &p.reading
-	if t := p.cloudType(typ); t != "" {
-		return t
+	if name := p.cloudType(typ); name != "" {
+		return typeNamed(name)
 	}
-	if t := knownType(typ); t != "" {
+	if t, known := types[canonicalType(typ)]; known {
 		return t
 	}
 	if routing != "" {
-		return canonicalType(routing)
+		return typeNamed(canonicalType(routing))
 	}
 	if typ != "" {
-		return canonicalType(typ)
+		return typeNamed(canonicalType(typ))
 	}
 	if alert := x.plainText(&x.top, x.top.get(keyAlertType)); alert != "" {
-		return knownType("alert." + alert)
+		return types[canonicalType("alert."+alert)]
 	}
-	return ""
+	return eventType{}
 }

@@ -21,7 +21,9 @@ func NewKindSet(kinds ...Kind) KindSet {
 }
 
 // Has reports whether k is wanted.
-func (s KindSet) Has(k Kind) bool { return s == 0 || s&bit(k) != 0 }
+func (s KindSet) Has(k Kind) bool { return s.hasAny(bit(k)) }
+
+func (s KindSet) hasAny(of KindSet) bool { return s == 0 || s&of != 0 }
 
 // bit is the kind's place in a KindSet; a kind that is not in Kinds has none.
 func bit(k Kind) KindSet {

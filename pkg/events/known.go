@@ -14,9 +14,9 @@ type TypeInfo struct {
 // Types lists every canonical event type that the decoders know, by name. Others
 // may come from the bus and get kind Other.
 func Types() []TypeInfo {
-	all := make([]TypeInfo, 0, len(shapes))
-	for name, s := range shapes {
-		all = append(all, TypeInfo{name, s.kind})
+	all := make([]TypeInfo, 0, len(types))
+	for name, t := range types {
+		all = append(all, TypeInfo{name, t.shape.kind})
 	}
 	slices.SortFunc(all, func(a, b TypeInfo) int { return cmp.Compare(a.Name, b.Name) })
 	return all
@@ -24,4 +24,4 @@ func Types() []TypeInfo {
 
 // IsType reports whether name is a type that Types lists, in whatever form it
 // comes: with the ids of feeds and watchlists, or by an older name.
-func IsType(name string) bool { return knownType(name) != "" }
+func IsType(name string) bool { return types[canonicalType(name)].shape != nil }

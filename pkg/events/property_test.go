@@ -99,7 +99,10 @@ func TestScanIsDecodeOfGeneratedJSON(t *testing.T) {
 		}
 		text := anObject(t, more...)
 		msg := &Message{Body: []byte(text)}
-		one := newScanner(t, d, rapid.SampledFrom(scannable()).Draw(t, "field"))
+		one, err := d.ScannerByKind(func(k Kind) []string { return []string{rapid.SampledFrom(scannable()).Draw(t, "field of "+k)} })
+		if err != nil {
+			t.Fatal(err)
+		}
 		compareFull(t, d, all, msg)
 		compareScan(t, d, one, msg)
 		events, rejects := d.Decode(msg)

@@ -50,7 +50,7 @@ func (x *reading) finish() {
 		e.File.Ext = extension(e.File.Name)
 	}
 	if e.Reg.RawPath != "" && e.Reg.Path == "" {
-		e.Reg.Path = registryPath(e.Reg.RawPath)
+		e.Reg.Path = x.pool.registryPath(e.Reg.RawPath)
 	}
 	x.fromGUID()
 	if len(e.Sensor.IDs) == 1 {

@@ -21,10 +21,10 @@ import (
 //	}
 type Scanner struct {
 	decoder *Decoder
-	fields  []Field
+	fields  map[Kind][]Field
 	dict    *dictionary
-	steps   map[*shape][]step
-	id      bool // event.id is asked for
+	steps   [][]step // by the number of the shape
+	id      bool     // event.id is asked for
 	passes  sync.Pool
 }
 
@@ -42,31 +42,33 @@ var notScanned = map[string]bool{"raw": true, "ioc.attrs": true, "event.flaws": 
 // no field, or one that only a full decode can give (raw, ioc.attrs,
 // event.flaws), is an error.
 func (d *Decoder) Scanner(paths ...string) (*Scanner, error) {
-	s := &Scanner{decoder: d, steps: map[*shape][]step{}}
-	wanted := map[string]bool{}
-	for _, path := range paths {
-		f, ok := FieldOf(path)
-		switch {
-		case !ok:
-			return nil, fmt.Errorf("events have no field %q", path)
-		case notScanned[path]:
-			return nil, fmt.Errorf("field %s can not be scanned, only decoded", path)
+	return d.ScannerByKind(func(Kind) []string { return paths })
+}
+
+// ScannerByKind is Scanner for fields that differ from kind to kind: what is
+// read of an event costs, even if only a little.
+func (d *Decoder) ScannerByKind(paths func(Kind) []string) (*Scanner, error) {
+	s := &Scanner{decoder: d, fields: map[Kind][]Field{}, steps: make([][]step, len(everyShape))}
+	for _, kind := range Kinds {
+		wanted := map[string]bool{}
+		for _, path := range paths(kind) {
+			f, ok := FieldOf(path)
+			switch {
+			case !ok:
+				return nil, fmt.Errorf("events have no field %q", path)
+			case notScanned[path]:
+				return nil, fmt.Errorf("field %s can not be scanned, only decoded", path)
+			}
+			s.fields[kind] = append(s.fields[kind], f)
+			s.want(path, wanted)
 		}
-		s.fields = append(s.fields, f)
-		s.want(path, wanted)
-	}
-	for shape := range everyShape {
-		if s.steps[shape] != nil {
-			continue
-		}
-		s.steps[shape] = []step{}
-		for i := range shape.steps {
-			if shape.steps[i].needs(wanted) {
-				s.steps[shape] = append(s.steps[shape], shape.steps[i])
+		for _, shape := range everyShape {
+			if shape.kind == kind {
+				s.steps[shape.number] = shape.stepsFor(wanted)
 			}
 		}
 	}
-	s.dict = newDictionary(keysOfShapes(func(st *step) bool { return st.needs(wanted) }))
+	s.dict = newDictionary(keysOfSteps(func(shape *shape) []step { return s.steps[shape.number] }))
 	return s, nil
 }
 
@@ -86,8 +88,9 @@ func (s *Scanner) want(path string, wanted map[string]bool) {
 	}
 }
 
-// Fields lists the fields in the order in which they were asked for.
-func (s *Scanner) Fields() []Field { return s.fields }
+// Fields lists the fields of events of a kind in the order in which they were
+// asked for.
+func (s *Scanner) Fields(kind Kind) []Field { return s.fields[kind] }
 
 // Events scans a message. It gives what Decoder.Events gives: an event for an
 // event, a reject for a reject.

@@ -58,7 +58,7 @@ func compareScans(t reporter, d *Decoder, s *Scanner, msg *Message, alsoFull boo
 		}
 		want := wants[n]
 		n++
-		for _, f := range s.Fields() {
+		for _, f := range s.Fields(want.Event.Kind) {
 			got, want := f.Any(scan.Event), f.Any(want)
 			if isEmptySlice(got) && isEmptySlice(want) {
 				continue

@@ -1,28 +1,29 @@
 package events
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// shapes holds every type of event that comes as JSON.
-var shapes = allShapes()
+// An eventType is a type of event and how it is read. The name is in memory that
+// outlives the message that it was read from.
+type eventType struct {
+	name  string
+	shape *shape
+}
 
-func allShapes() map[string]*shape {
-	all := serverShapes()
-	for _, more := range []map[string]*shape{forwarderShapes(), cloudShapes()} {
-		for name, s := range more {
-			all[name] = s
+// types holds every type of event that comes as JSON.
+var types = allTypes()
+
+func allTypes() map[string]eventType {
+	all := map[string]eventType{}
+	for _, shapes := range []map[string]*shape{serverShapes(), forwarderShapes(), cloudShapes()} {
+		for name, s := range shapes {
+			all[name] = eventType{name, s}
 		}
 	}
 	return all
 }
-
-// typeNames has the types' names in memory of their own.
-var typeNames = func() map[string]string {
-	names := make(map[string]string, len(shapes))
-	for name := range shapes {
-		names[name] = name
-	}
-	return names
-}()
 
 // A family reads types that are not known by name but by how they begin: what a
 // newer server sends is an event of the right kind, if not a fully read one.
@@ -41,39 +42,45 @@ var families = []family{
 	{"", newShape(Other, commonRows).ofUnknownType()},
 }
 
-// shapeOf is a type's shape, with the type's name in memory that outlives the
-// message that the name was read from.
-func shapeOf(typ string) (*shape, string) {
-	if name, known := typeNames[typ]; known {
-		return shapes[name], name
+// typeNamed is the type with a canonical name.
+func typeNamed(name string) eventType {
+	if t, known := types[name]; known {
+		return t
 	}
 	for _, f := range families {
-		if strings.HasPrefix(typ, f.prefix) {
-			return f.shape, strings.Clone(typ)
+		if strings.HasPrefix(name, f.prefix) {
+			return eventType{strings.Clone(name), f.shape}
 		}
 	}
 	panic("events: the last family takes every type")
 }
 
-// everyShape iterates over all shapes; one that several types have may come again.
-func everyShape(yield func(*shape) bool) {
-	for _, s := range shapes {
-		if !yield(s) {
-			return
+// everyShape holds all shapes by their numbers.
+var everyShape = numberedShapes()
+
+func numberedShapes() []*shape {
+	var all []*shape
+	add := func(s *shape) {
+		if !slices.Contains(all, s) {
+			s.number, s.bit = len(all), bit(s.kind)
+			all = append(all, s)
 		}
+	}
+	for _, t := range types {
+		add(t.shape)
 	}
 	for _, f := range families {
-		if !yield(f.shape) {
-			return
-		}
+		add(f.shape)
 	}
+	return all
 }
 
 // fullDictionary has every key that a table reads.
-var fullDictionary = newDictionary(keysOfShapes(func(*step) bool { return true }))
+var fullDictionary = newDictionary(keysOfSteps(func(s *shape) []step { return s.steps }))
 
-// keysOfShapes are the keys of the chosen steps, each once, and the envelopes'.
-func keysOfShapes(chosen func(*step) bool) []key {
+// keysOfSteps are the keys of some steps of each shape, each once, and the
+// envelopes'.
+func keysOfSteps(steps func(*shape) []step) []key {
 	seen := map[key]bool{}
 	var keys []key
 	add := func(more []key) {
@@ -85,11 +92,9 @@ func keysOfShapes(chosen func(*step) bool) []key {
 		}
 	}
 	add(envelopeKeys)
-	for s := range everyShape {
-		for i := range s.steps {
-			if chosen(&s.steps[i]) {
-				add(s.steps[i].keys)
-			}
+	for _, s := range everyShape {
+		for _, st := range steps(s) {
+			add(st.keys)
 		}
 	}
 	return keys

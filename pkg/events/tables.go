@@ -48,6 +48,9 @@ type shape struct {
 	docs    bool // one event for each of the message's docs
 	unknown bool // a type that we do not know
 	steps   []step
+
+	number int     // in everyShape
+	bit    KindSet // of the kind
 }
 
 // newShape joins tables into a shape; of rows for the same field an earlier one wins.
@@ -106,7 +109,13 @@ func (s shape) ofUnknownType() *shape {
 	return &s
 }
 
-// needs reports whether the step fills any of the wanted fields.
-func (s *step) needs(wanted map[string]bool) bool {
-	return slices.ContainsFunc(s.targets, func(t string) bool { return wanted[t] })
+// stepsFor are the steps that fill any of the wanted fields.
+func (s *shape) stepsFor(wanted map[string]bool) []step {
+	var steps []step
+	for _, st := range s.steps {
+		if slices.ContainsFunc(st.targets, func(t string) bool { return wanted[t] }) {
+			steps = append(steps, st)
+		}
+	}
+	return steps
 }

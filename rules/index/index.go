@@ -80,12 +80,12 @@ func New(conditions []Condition) *Index {
 // words for its author; empty when the index can look it up.
 func (x *Index) Why(n int) string { return x.why[n] }
 
-// Fields lists the paths of the event's fields that some condition's candidates
-// depend on.
-func (x *Index) Fields() []string {
+// Fields lists the paths of the event's fields that have to be read to tell
+// whether the given conditions are candidates.
+func (x *Index) Fields(conditions ...int) []string {
 	paths := map[string]bool{}
-	for _, a := range x.atoms {
-		paths[a.field.path] = true
+	for _, n := range conditions {
+		x.conds[n].each(func(a int32) { paths[x.atoms[a].field.path] = true })
 	}
 	return sortedKeys(paths)
 }
