@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"edrpipe/pkg/events"
 	"edrpipe/rules/index"
@@ -17,8 +18,9 @@ import (
 // It gives what decoding everything and Set.Match would give. It may be used by
 // several goroutines at once; a new Set needs a new Matcher.
 type Matcher struct {
-	set     *Set
-	scanner *events.Scanner
+	set      *Set
+	scanner  *events.Scanner
+	searches sync.Pool // of *search
 }
 
 // NewMatcher makes a Matcher that decodes as d does, but for the kinds: those
@@ -51,26 +53,43 @@ type Stats struct {
 
 // Message matches every event of a message.
 func (m *Matcher) Message(msg *events.Message) Found {
-	var f Found
-	buffer := candidates.Get().(*[]int)
-	defer candidates.Put(buffer)
-	for scan, err := range m.scanner.Events(msg) {
-		if err != nil {
-			f.Rejects = append(f.Rejects, err.(*events.Reject))
-			continue
-		}
-		f.Stats.Events++
-		e := scan.Event
-		*buffer = m.set.index.Class(e.Event.Type, e.Event.Kind).Candidates((*buffer)[:0], e)
-		if len(*buffer) == 0 {
-			continue
-		}
-		f.Stats.Decoded++
-		matches, failures := m.set.decide(scan.Full(), *buffer)
-		f.Matches, f.Failures = append(f.Matches, matches...), append(f.Failures, failures...)
+	s, _ := m.searches.Get().(*search)
+	if s == nil {
+		s = &search{Matcher: m}
+		s.take = s.event
 	}
-	m.set.events.Events.Add(uint64(f.Stats.Events))
-	return f
+	m.scanner.Events(msg)(s.take)
+	found := s.found
+	s.found = Found{}
+	m.searches.Put(s)
+	m.set.events.Events.Add(uint64(found.Stats.Events))
+	return found
+}
+
+// A search is the work on one message. It is used again for the next, since most
+// messages hold nothing and should leave no garbage either.
+type search struct {
+	*Matcher
+	found   Found
+	numbers []int                         // of candidates
+	take    func(events.Scan, error) bool // event, bound once
+}
+
+func (s *search) event(scan events.Scan, err error) (more bool) {
+	if err != nil {
+		s.found.Rejects = append(s.found.Rejects, err.(*events.Reject))
+		return true
+	}
+	s.found.Stats.Events++
+	e := scan.Event
+	s.numbers = s.set.index.Class(e.Event.Type, e.Event.Kind).Candidates(s.numbers[:0], e)
+	if len(s.numbers) == 0 {
+		return true
+	}
+	s.found.Stats.Decoded++
+	matches, failures := s.set.decide(scan.Full(), s.numbers)
+	s.found.Matches, s.found.Failures = append(s.found.Matches, matches...), append(s.found.Failures, failures...)
+	return true
 }
 
 // Kinds are the kinds of events that some enabled rule asks for.

@@ -27,7 +27,8 @@ const rawExchange = "api.rawsensordata"
 func formOf(m *Message) form {
 	body := m.Body
 	contentType, _, _ := strings.Cut(m.ContentType, ";")
-	switch trimmed := bytes.TrimLeft(body, " \t\r\n"); {
+	l := lexer{s: textOf(body)}
+	switch trimmed := body[l.space(0):]; {
 	case len(trimmed) == 0 && contentType != "application/protobuf" && contentType != "application/zip":
 		return emptyForm
 	case bytes.HasPrefix(body, []byte("PK\x03\x04")):
