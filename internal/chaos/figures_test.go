@@ -6,49 +6,16 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	natsjs "github.com/nats-io/nats.go/jetstream"
-
-	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edrsim"
 )
-
-// stamped is a simulated EDR server that notes when commands arrive.
-type stamped struct {
-	next     http.Handler
-	mu       sync.Mutex
-	commands []time.Time
-}
-
-func (s *stamped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/command") {
-		s.mu.Lock()
-		s.commands = append(s.commands, time.Now())
-		s.mu.Unlock()
-	}
-	s.next.ServeHTTP(w, r)
-}
-
-func (s *stamped) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.commands)
-}
-
-func (s *stamped) at(i int) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.commands[i]
-}
 
 const listOnly = `
 rules:
@@ -57,55 +24,6 @@ rules:
     when: process.name == "evil.exe"
     steps: [ { uses: list_processes } ]
 `
-
-// TestFirstCommand measures event published → first Live Response command at the
-// server, on a session that lingers, against the floor: the same message through
-// the same bus and one request to the same server.
-func TestFirstCommand(t *testing.T) {
-	n := number(t, "N", 300)
-	sim := new(stamped)
-	w := newWorld(t, shape{
-		nodes: 1, replicas: 1, sensors: 3, sync: time.Second, direct: true, rules: listOnly, linger: time.Minute,
-		sim:   edrsim.Config{CheckIn: time.Second, Fleet: []edrsim.SensorSpec{{Count: 3, Latency: edrsim.Latency{Min: time.Millisecond, Max: 2 * time.Millisecond}}}},
-		front: func(next http.Handler) http.Handler { sim.next = next; return sim },
-	})
-	var took, floor []time.Duration
-	for i := range n + 1 {
-		begun := time.Now()
-		w.must(w.send(t.Context(), sent{pid: i, line: procstart(2, 1000+i, "evil.exe", begun)}, false))
-		for sim.count() <= i {
-			time.Sleep(20 * time.Microsecond)
-		}
-		if i > 0 { // the first opens the session, which waits for a check-in
-			took = append(took, sim.at(i).Sub(begun))
-		}
-		eventually(t, 10*time.Second, func() bool { left, err := w.unsettled(t.Context()); return err == nil && left == "" })
-	}
-	w.replicas[0].kill()
-	consumer, err := w.bus.JetStream().CreateConsumer(t.Context(), bus.StreamEvents, natsjs.ConsumerConfig{AckPolicy: natsjs.AckExplicitPolicy, DeliverPolicy: natsjs.DeliverNewPolicy})
-	w.must(err)
-	messages, err := consumer.Messages()
-	w.must(err)
-	defer messages.Stop()
-	for i := range n {
-		begun := time.Now()
-		w.must(w.send(t.Context(), sent{pid: i, line: procstart(2, 100_000+i, "evil.exe", begun)}, false))
-		m, err := messages.Next()
-		w.must(err)
-		w.must(m.Ack())
-		res, err := http.Post(w.edr+"/api/v1/cblr/session/0/command", "application/json", strings.NewReader("{}"))
-		w.must(err)
-		arrived := sim.at(sim.count() - 1)
-		_ = res.Body.Close()
-		floor = append(floor, arrived.Sub(begun))
-	}
-	slices.Sort(took)
-	slices.Sort(floor)
-	for _, q := range []int{50, 99} {
-		a, b := took[len(took)*q/100], floor[len(floor)*q/100]
-		t.Logf("event → first command, p%d: %v; floor %v; ratio %.1f", q, a, b, float64(a)/float64(b))
-	}
-}
 
 // TestArtifact measures collecting a file of MIB from an endpoint into the
 // artifact store, against cp and SHA-256 of a file of that size.

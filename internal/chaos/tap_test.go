@@ -25,6 +25,7 @@ type tap struct {
 	edr    string
 
 	mu    sync.Mutex
+	look  func(out bool, m message) // sees each message of the bus; nil: nobody does
 	armed *crashPoint
 	skip  int           // matches to let pass before
 	fired chan struct{} // closed when the victim is dead
@@ -134,7 +135,7 @@ func (p *tap) listen(t testing.TB, address, node string) {
 			all.Go(func() { p.serve(client, node) })
 		}
 	})
-	t.Cleanup(func() { l.Close(); all.Wait() })
+	t.Cleanup(func() { l.Close(); p.victim.kill(); all.Wait() }) // a victim that lives keeps its connection
 	p.bus = append(p.bus, l.Addr().String())
 }
 
@@ -172,6 +173,9 @@ var errDied = errors.New("the victim died")
 func (p *tap) outgoing(m message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.look != nil {
+		p.look(true, m)
+	}
 	if !p.reached(func(c *crashPoint) bool { return c.sends != nil && c.sends(m) }) {
 		return nil
 	}
@@ -196,6 +200,9 @@ func (p *tap) passed() {
 func (p *tap) incoming(m message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.look != nil {
+		p.look(false, m)
+	}
 	answer := p.await != "" && m.subject == p.await
 	if !answer && !p.reached(func(c *crashPoint) bool { return c.receives != nil && c.receives(m) }) {
 		return nil

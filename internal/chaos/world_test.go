@@ -63,6 +63,7 @@ type shape struct {
 	disk     int           // MiB of a file system of the bus's own, which can be filled; 0: none
 	sync     time.Duration // of the bus's disk
 	direct   bool          // no links in between: for measuring
+	tapped   bool          // a direct world's replicas reach the bus through a tap all the same
 	sim      edrsim.Config // Fleet, CheckIn and so on; Sensors is set from above
 	settings string        // further lines of pipeline.yaml
 	rules    string        // empty: rulesFile
@@ -81,7 +82,7 @@ type world struct {
 	edr      string // URL of sim, or of what is before it
 	nodes    []*process
 	replicas []*process
-	taps     []*tap      // of each replica; none in a direct world
+	taps     []*tap      // of each replica; none in a direct world that is not tapped
 	clocks   []wallClock // of each replica; none in a direct world
 	edrLinks []*link     // of each replica to the EDR server
 	busLinks []*link     // of each replica to its bus node
@@ -195,10 +196,12 @@ func (w *world) addReplica(i int, nodes []string) {
 	r := newProcess(w.t, w.dir, fmt.Sprintf("replica%d", i), "")
 	edr, first := w.edr, i%len(nodes)
 	var tapped *tap
-	if !w.shape.direct {
+	if !w.shape.direct || w.shape.tapped {
 		tapped = &tap{victim: r}
-		tapped.before(w.t, w.sim)
 		w.taps = append(w.taps, tapped)
+	}
+	if !w.shape.direct {
+		tapped.before(w.t, w.sim)
 		w.edrLinks = append(w.edrLinks, newLink(w.t, fmt.Sprintf("replica %d to EDR", i), w.ports.take(w.t), tapped.edr))
 		edr = "http://" + w.edrLinks[i].address()
 	}
@@ -207,7 +210,10 @@ func (w *world) addReplica(i int, nodes []string) {
 		n := nodes[(first+k)%len(nodes)]
 		if tapped != nil {
 			tapped.listen(w.t, w.ports.take(w.t), n)
-			l := newLink(w.t, fmt.Sprintf("replica %d to bus", i), w.ports.take(w.t), tapped.bus[k])
+			n = tapped.bus[k]
+		}
+		if !w.shape.direct {
+			l := newLink(w.t, fmt.Sprintf("replica %d to bus", i), w.ports.take(w.t), n)
 			w.busLinks = append(w.busLinks, l)
 			n = l.address()
 		}

@@ -156,7 +156,7 @@ func (s site) ask(t *testing.T, method, path string, role Role, body string) (*h
 // needs is who may make each call. It is written out by hand: a new route, or one
 // whose role changes, has to be put here too.
 var needs = map[string]Role{
-	"GET /metrics": Viewer, "GET /api/openapi.json": Viewer, "GET /api/v1/artifacts/a": Approver,
+	"GET /metrics": Viewer, "GET /debug/pprof/heap": Admin, "GET /debug/pprof/profile?seconds=1": Admin, "GET /api/openapi.json": Viewer, "GET /api/v1/artifacts/a": Approver,
 	"GET /api/v1/me": Viewer, "GET /api/v1/overview": Viewer, "GET /api/v1/jobs": Viewer, "POST /api/v1/jobs": Admin, "GET /api/v1/jobs/{id}": Viewer,
 	"POST /api/v1/jobs/{id}/cancel": Admin, "POST /api/v1/jobs/{id}/retry": Admin, "POST /api/v1/jobs/{id}/resolve": Admin,
 	"POST /api/v1/jobs/{id}/undo": Admin, "POST /api/v1/jobs/{id}/answer": Approver, "GET /api/v1/rules": Viewer, "GET /api/v1/sensors": Viewer,

@@ -107,6 +107,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.auth.require(Viewer, s.cfg.Metrics))
+	mux.Handle("GET /debug/pprof/", s.auth.require(Admin, profiles()))
 	routes := api(s.cfg.Service)
 	for _, rt := range routes {
 		mux.Handle(rt.method+" "+rt.path, s.auth.require(rt.role, http.HandlerFunc(rt.serve)))
