@@ -110,7 +110,11 @@ func Decode(prefix, subject string, header nats.Header, body []byte) events.Mess
 		if len(v) == 0 {
 			continue
 		}
-		if property := propertyOf(&m, k); property != nil {
+		property := propertyOf(&m, k)
+		if property == nil { // some clients write headers in other forms
+			property = propertyOf(&m, textproto.CanonicalMIMEHeaderKey(k))
+		}
+		if property != nil {
 			*property = v[0]
 			continue
 		}
@@ -125,7 +129,7 @@ func Decode(prefix, subject string, header nats.Header, body []byte) events.Mess
 
 // propertyOf is where a header's value belongs; nil: among the message's headers.
 func propertyOf(m *events.Message, header string) *string {
-	switch textproto.CanonicalMIMEHeaderKey(header) {
+	switch header {
 	case HeaderMessageID:
 		return &m.ID
 	case HeaderContentType:

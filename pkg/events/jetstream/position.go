@@ -33,19 +33,24 @@ func parsePosition(reply string) (p position, ok bool) {
 	if !ok {
 		return p, false
 	}
-	skip := 3 // stream, consumer, deliveries
-	if n := strings.Count(rest, "."); n >= 8 {
-		skip = 5
-	} else if n != 6 {
+	var begin [10]int // of words
+	words := 1
+	for i := range len(rest) {
+		if rest[i] == '.' {
+			if words < len(begin) {
+				begin[words] = i + 1
+			}
+			words++
+		}
+	}
+	at := 3 // after stream, consumer, deliveries
+	if words >= 9 {
+		at = 5
+	} else if words != 7 {
 		return p, false
 	}
-	for range skip {
-		_, rest, _ = strings.Cut(rest, ".")
-	}
-	stream, rest, _ := strings.Cut(rest, ".")
-	consumer, _, _ := strings.Cut(rest, ".")
 	var err, err2 error
-	p.stream, err = strconv.ParseUint(stream, 10, 64)
-	p.consumer, err2 = strconv.ParseUint(consumer, 10, 64)
+	p.stream, err = strconv.ParseUint(rest[begin[at]:begin[at+1]-1], 10, 64)
+	p.consumer, err2 = strconv.ParseUint(rest[begin[at+1]:begin[at+2]-1], 10, 64)
 	return p, err == nil && err2 == nil
 }
