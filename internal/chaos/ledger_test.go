@@ -112,8 +112,8 @@ func event(k kind, n, sensor int) (sent, error) {
 
 // procstart is a process start as the event forwarder prints it.
 func procstart(sensor, pid int, image string, at time.Time) string {
-	return fmt.Sprintf(`{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\%s","process_path":"c:\\temp\\%s","process_guid":"%08x-0000-%04x-01da-ff710e784000","cb_server":"sim"}`,
-		sensor, sensor, at.Unix(), pid, image, image, sensor, pid)
+	return fmt.Sprintf(`{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\%s","process_path":"c:\\temp\\%s","process_guid":"%08x-%04x-%04x-01da-ff710e784000","cb_server":"sim"}`,
+		sensor, sensor, at.Unix(), pid, image, image, sensor, pid>>16, pid&0xffff)
 }
 
 // feed sends events, one every gap, and each again until it is accepted, until

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"edrpipe/internal/web"
 	"edrpipe/internal/workload"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edrsim"
@@ -241,21 +242,11 @@ func median(samples []sample, of func(sample) float64) float64 {
 	return all[len(all)/2]
 }
 
-// metrics are those of a replica that have no labels.
+// metrics are what a replica says of itself, by name and labels.
 func (w *world) metrics(p *process, i int) map[string]float64 {
 	w.t.Helper()
-	token, err := os.ReadFile(filepath.Join(w.dir, fmt.Sprintf("data%d", i), "admin.token"))
-	w.must(err)
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, p.address()+"/metrics", nil)
-	w.must(err)
-	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	res, err := http.DefaultClient.Do(req)
-	w.must(err)
-	defer res.Body.Close()
-	text, err := readAll(res.Body)
-	w.must(err)
 	all := map[string]float64{}
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(w.ask(p, i, "/metrics")) {
 		if name, value, found := strings.Cut(strings.TrimSpace(line), " "); found {
 			if v, err := strconv.ParseFloat(value, 64); err == nil {
 				all[name] = v
@@ -263,6 +254,33 @@ func (w *world) metrics(p *process, i int) map[string]float64 {
 		}
 	}
 	return all
+}
+
+// overview is the state of a replica as it is when asked, where metrics are up to
+// two seconds old.
+func (w *world) overview(p *process, i int) (o web.Overview) {
+	w.t.Helper()
+	w.must(json.Unmarshal([]byte(w.ask(p, i, "/api/v1/overview")), &o))
+	return o
+}
+
+// ask reads a page of the i-th replica.
+func (w *world) ask(p *process, i int, path string) string {
+	w.t.Helper()
+	token, err := os.ReadFile(filepath.Join(w.dir, fmt.Sprintf("data%d", i), "admin.token"))
+	w.must(err)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, p.address()+path, nil)
+	w.must(err)
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	res, err := http.DefaultClient.Do(req)
+	w.must(err)
+	defer res.Body.Close()
+	text, err := readAll(res.Body)
+	w.must(err)
+	if res.StatusCode != http.StatusOK {
+		w.t.Fatalf("%s: %s: %s", path, res.Status, text)
+	}
+	return text
 }
 
 // size is what a directory holds; files may go while it is read.
