@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -16,7 +15,6 @@ import (
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/artifacts"
-	"edrpipe/pkg/jobs"
 )
 
 // openArtifacts opens the store of collected files that the configuration names.
@@ -78,14 +76,7 @@ func (s *Service) sweepArtifacts(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		live, err := s.scheduler.List(ctx, jobs.Query{})
-		if err != nil {
-			s.log.Warn().Err(err).Msg("artifacts are not swept now")
-			continue
-		}
-		swept, err := s.artifacts.Sweep(ctx, func(id string) bool {
-			return slices.ContainsFunc(live, func(j *jobs.Job) bool { return j.ID == id })
-		})
+		swept, err := s.artifacts.Sweep(ctx, s.scheduler.Live)
 		if err != nil {
 			s.log.Warn().Err(err).Msg("sweeping artifacts")
 			continue

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"edrpipe/pkg/edr"
@@ -171,7 +172,7 @@ type Stats struct {
 
 // Stats counts what there is.
 func (s *Scheduler) Stats() Stats {
-	st := Stats{Jobs: map[State]int{}, Waiting: map[Reason]int{}, Limit: s.cfg.Sessions}
+	st := Stats{Limit: s.cfg.Sessions}
 	t, _ := s.claims.current()
 	st.Claims, st.Slots = t.Claims, t.Slots()
 	s.pressure.mu.Lock()
@@ -179,17 +180,8 @@ func (s *Scheduler) Stats() Stats {
 	s.pressure.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range s.queue.jobs {
-		st.Jobs[e.state]++
-		if e.reason != "" {
-			st.Waiting[e.reason]++
-		}
-	}
-	for _, sn := range s.queue.sensors {
-		if len(sn.jobs) > 0 {
-			st.Sensors++
-		}
-	}
+	of := s.queue.census
+	st.Jobs, st.Waiting, st.Sensors = maps.Clone(of.states), maps.Clone(of.reasons), of.sensors
 	st.Working, st.Paused = len(s.visits), s.halted()
 	return st
 }

@@ -179,6 +179,15 @@ func (s *Scheduler) Get(ctx context.Context, id string) (*Job, error) {
 	return s.storeOf(id).Get(ctx, id)
 }
 
+// Live tells whether a job is among the live ones, as far as is known here: it has
+// not ended, or is not archived yet.
+func (s *Scheduler) Live(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ending := s.ending[id]
+	return ending || s.queue.jobs[id] != nil
+}
+
 // Query selects jobs; the zero value selects every live job.
 type Query struct {
 	States    []State

@@ -18,12 +18,14 @@ type queue struct {
 	shares  map[flow]*share
 	virtual float64           // start of the latest share given
 	groups  map[string]*group // by concurrency key
+	census  census
 }
 
 // sensor is the queue of one sensor and what is known about it.
 type sensor struct {
 	id    int
 	jobs  []*entry // by rank
+	plain int      // of them, those that need no session
 	busy  bool     // a visit of ours is under way
 	open  bool     // and it has an active session
 	stale bool     // a dead owner's claim has to be cleared
@@ -45,7 +47,7 @@ type sensor struct {
 func newQueue(ageing time.Duration) *queue {
 	return &queue{
 		ageing: ageing, jobs: map[string]*entry{}, sensors: map[int]*sensor{},
-		ranking: newRanking(), shares: map[flow]*share{}, groups: map[string]*group{},
+		ranking: newRanking(), shares: map[flow]*share{}, groups: map[string]*group{}, census: newCensus(),
 	}
 }
 
@@ -73,6 +75,7 @@ func (q *queue) put(e *entry, now time.Time) {
 	sn := e.sensor
 	at, _ := slices.BinarySearchFunc(sn.jobs, e, byRank)
 	sn.jobs = slices.Insert(sn.jobs, at, e)
+	q.census.add(e, 1)
 	q.setAlarm(sn, e.alarm())
 	q.review(sn, now)
 }
@@ -104,6 +107,7 @@ func (q *queue) remove(id string, now time.Time) {
 func (q *queue) take(e *entry, now time.Time) {
 	delete(q.jobs, e.id)
 	q.leave(e.flow)
+	q.census.add(e, -1)
 	if at, ok := slices.BinarySearchFunc(e.sensor.jobs, e, byRank); ok {
 		e.sensor.jobs = slices.Delete(e.sensor.jobs, at, at+1)
 	}
@@ -117,6 +121,9 @@ func (q *queue) head(sn *sensor, now time.Time) *entry {
 		return nil
 	}
 	sessions := sn.sessionPossible(now)
+	if !sessions && sn.plain == 0 { // a long line before a sleeping sensor is not walked for each that joins it
+		return nil
+	}
 	for _, e := range sn.jobs {
 		if e.asleep(now) || (e.session && !sessions) || sn.missing {
 			continue

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -64,6 +65,7 @@ func (w *rankingWorld) addJob(t *rapid.T) {
 		Rule:     rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "rule"),
 		Priority: rapid.SampledFrom([]Priority{Low, Normal, High, Critical}).Draw(t, "priority"),
 		State:    rapid.SampledFrom([]State{Queued, Queued, Queued, Parked, Held, Running}).Draw(t, "state"),
+		Reason:   rapid.SampledFrom([]Reason{"", ReasonOffline}).Draw(t, "reason"),
 		Group:    rapid.SampledFrom([]string{"", "", "", "g"}).Draw(t, "group"),
 		Created:  w.now.Add(-w.duration(t, "age", 40*time.Minute) + time.Minute), Updated: w.now,
 		Steps: []actions.Step{{ID: "s", Uses: uses}},
@@ -134,6 +136,7 @@ func (w *rankingWorld) visit(t *rapid.T) {
 
 func (w *rankingWorld) check(t *rapid.T) {
 	w.q.ring(w.now)
+	w.recount(t)
 	other := rapid.IntRange(0, 12).Draw(t, "elsewhere")
 	elsewhere := func(id int) bool { return id == other }
 	for _, slot := range []bool{true, false} {
@@ -141,6 +144,43 @@ func (w *rankingWorld) check(t *rapid.T) {
 		if got.job != want.job || (got.sensor == nil) != (want.sensor == nil) || (got.job != nil && got.sensor != want.sensor) {
 			t.Fatalf("slot %t: chose %s, want %s", slot, w.describe(got), w.describe(want))
 		}
+	}
+}
+
+// recount compares what is counted along the way with what there is.
+func (w *rankingWorld) recount(t *rapid.T) {
+	want, plain := newCensus(), map[int]int{}
+	for _, e := range w.q.jobs {
+		want.states[e.state]++
+		if e.reason != "" {
+			want.reasons[e.reason]++
+		}
+		if !e.session {
+			plain[e.sensor.id]++
+		}
+	}
+	for _, sn := range w.q.sensors {
+		if len(sn.jobs) > 0 {
+			want.sensors++
+		}
+		if sn.plain != plain[sn.id] {
+			t.Fatalf("sensor %d has %d jobs without a session, %d are counted", sn.id, plain[sn.id], sn.plain)
+		}
+	}
+	if got := w.q.census; !reflect.DeepEqual(got, want) {
+		t.Fatalf("counted %+v, there are %+v", got, want)
+	}
+}
+
+// TestSleepersAreNotWalked: a job that joins the line of a sensor that sleeps does
+// not cost a look at the whole line. Entries that are looked at would panic here.
+func TestSleepersAreNotWalked(t *testing.T) {
+	now := time.Now()
+	q := fill(100, 1, false, now)
+	sn := q.sensors[1]
+	clear(sn.jobs)
+	if e := q.head(sn, now); e != nil {
+		t.Errorf("job %s is the head of a line that sleeps", e.id)
 	}
 }
 
