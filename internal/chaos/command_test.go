@@ -127,7 +127,6 @@ type stage struct {
 func stages() []stage {
 	return []stage{
 		{"event delivered", false, func(m message) bool { return strings.HasPrefix(m.reply, "$JS.ACK.EVENTS.") }},
-		{"suppression: did the rule act for the same", true, to("$JS.API.DIRECT.GET.KV_control.$KV.control.rules.suppress.*")},
 		{"suppression: claimed", true, to("$KV.control.rules.suppress.*")},
 		{"finished jobs: is the job one of them", true, to("$JS.API.DIRECT.GET.KV_jobs-finished.$KV.jobs-finished.*")},
 		{"job recorded", true, record(`"state":"queued"`)},

@@ -30,11 +30,13 @@ type Records struct {
 	values  uint64             // guarded by mu
 	warned  time.Time          // guarded by mu
 	counted time.Time          // guarded by mu; when values was asked for
+	known   map[string]bool    // guarded by mu; keys that were there lately
 	dropped atomic.Uint64
 }
 
 const (
 	defaultMaxRecords = 500_000
+	maxKnown          = 10_000
 	countEvery        = 5 * time.Second
 	warnEvery         = time.Minute
 )
@@ -64,8 +66,16 @@ func (r *Records) Update(ctx context.Context, key string, ttl time.Duration, cha
 	}
 }
 
-// try is one attempt. The error is a conflict where another was faster.
+// try is one attempt. The error is a conflict where another was faster. Most keys
+// are new: one that was not met lately is first written as if it were not there.
 func (r *Records) try(ctx context.Context, kv jetstream.KeyValue, key string, ttl time.Duration, change func([]byte) ([]byte, error)) error {
+	if r.meet(key) {
+		if data, err := change(nil); err == nil && data != nil && !r.full(ctx, kv) {
+			if err := r.replace(ctx, key, data, ttl, 0); !IsConflict(err) {
+				return err
+			}
+		}
+	}
 	entry, err := kv.Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return r.create(ctx, kv, key, ttl, change)
@@ -77,15 +87,25 @@ func (r *Records) try(ctx context.Context, kv jetstream.KeyValue, key string, tt
 	if err != nil {
 		return err
 	}
-	if data == nil {
-		err = kv.Delete(ctx, key, jetstream.LastRevision(entry.Revision()))
-	} else {
-		err = r.replace(ctx, key, data, ttl, entry.Revision())
+	if data != nil {
+		return r.replace(ctx, key, data, ttl, entry.Revision())
 	}
-	if err != nil {
+	if err := kv.Delete(ctx, key, jetstream.LastRevision(entry.Revision())); err != nil {
 		return fmt.Errorf("record %s: %w", key, err)
 	}
 	return nil
+}
+
+// meet notes a key, and tells whether it was not met lately.
+func (r *Records) meet(key string) (first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first = !r.known[key]
+	if r.known == nil || len(r.known) >= maxKnown {
+		r.known = map[string]bool{}
+	}
+	r.known[key] = true
+	return first
 }
 
 func (r *Records) create(ctx context.Context, kv jetstream.KeyValue, key string, ttl time.Duration, change func([]byte) ([]byte, error)) error {
@@ -103,14 +123,16 @@ func (r *Records) create(ctx context.Context, kv jetstream.KeyValue, key string,
 	return nil
 }
 
-// replace writes a record of a known revision. The bucket's own Update would
-// lose the time after which the record expires.
+// replace writes a record of a known revision; 0 is that of one that never was.
+// The bucket's own Update would lose the time after which the record expires.
 func (r *Records) replace(ctx context.Context, key string, data []byte, ttl time.Duration, revision uint64) error {
 	m := nats.NewMsg("$KV." + r.Bucket + "." + key)
 	m.Data = data
 	m.Header.Set(jetstream.MsgTTLHeader, lifetime(ttl).String())
-	_, err := r.Bus.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(revision))
-	return err
+	if _, err := r.Bus.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(revision)); err != nil {
+		return fmt.Errorf("record %s: %w", key, err)
+	}
+	return nil
 }
 
 // lifetime is the ttl in whole seconds, which is what the bus counts in.
