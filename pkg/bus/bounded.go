@@ -13,25 +13,30 @@ import (
 // the caller's context lasts: for a job's, hours, in which its sensor is blocked.
 const answerWithin = 5 * time.Second
 
-// bounded is JetStream where each request of ours ends in time. What reads many
-// messages has bounds of its own.
+// bounded is JetStream where each request of ours ends in time, and it is noted how
+// writes end. What reads many messages has bounds of its own.
 type bounded struct {
 	jetstream.JetStream
 	within time.Duration
+	writes *writes
 }
 
 // PublishMsg implements jetstream.Publisher.
 func (b bounded) PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.within)
 	defer cancel()
-	return b.JetStream.PublishMsg(ctx, m, opts...)
+	ack, err := b.JetStream.PublishMsg(ctx, m, opts...)
+	b.writes.published(m.Subject, err)
+	return ack, err
 }
 
 // Publish implements jetstream.Publisher.
 func (b bounded) Publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.within)
 	defer cancel()
-	return b.JetStream.Publish(ctx, subject, data, opts...)
+	ack, err := b.JetStream.Publish(ctx, subject, data, opts...)
+	b.writes.published(subject, err)
+	return ack, err
 }
 
 // Stream implements jetstream.StreamManager.
@@ -53,14 +58,17 @@ func (b bounded) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValu
 	if err != nil {
 		return nil, err
 	}
-	return boundedKV{kv, b.within}, nil
+	return boundedKV{kv, b.within, b.writes}, nil
 }
 
 // boundedKV is a bucket where each read and write of one key ends in time.
 type boundedKV struct {
 	jetstream.KeyValue
 	within time.Duration
+	writes *writes
 }
+
+func (b boundedKV) note(err error) { b.writes.note("KV_"+b.Bucket(), err) }
 
 // Get implements jetstream.KeyValue.
 func (b boundedKV) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
@@ -73,35 +81,45 @@ func (b boundedKV) Get(ctx context.Context, key string) (jetstream.KeyValueEntry
 func (b boundedKV) Put(ctx context.Context, key string, value []byte) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.within)
 	defer cancel()
-	return b.KeyValue.Put(ctx, key, value)
+	revision, err := b.KeyValue.Put(ctx, key, value)
+	b.note(err)
+	return revision, err
 }
 
 // Create implements jetstream.KeyValue.
 func (b boundedKV) Create(ctx context.Context, key string, value []byte, opts ...jetstream.KVCreateOpt) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.within)
 	defer cancel()
-	return b.KeyValue.Create(ctx, key, value, opts...)
+	revision, err := b.KeyValue.Create(ctx, key, value, opts...)
+	b.note(err)
+	return revision, err
 }
 
 // Update implements jetstream.KeyValue.
 func (b boundedKV) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.within)
 	defer cancel()
-	return b.KeyValue.Update(ctx, key, value, revision)
+	next, err := b.KeyValue.Update(ctx, key, value, revision)
+	b.note(err)
+	return next, err
 }
 
 // Delete implements jetstream.KeyValue.
 func (b boundedKV) Delete(ctx context.Context, key string, opts ...jetstream.KVDeleteOpt) error {
 	ctx, cancel := context.WithTimeout(ctx, b.within)
 	defer cancel()
-	return b.KeyValue.Delete(ctx, key, opts...)
+	err := b.KeyValue.Delete(ctx, key, opts...)
+	b.note(err)
+	return err
 }
 
 // Purge implements jetstream.KeyValue.
 func (b boundedKV) Purge(ctx context.Context, key string, opts ...jetstream.KVDeleteOpt) error {
 	ctx, cancel := context.WithTimeout(ctx, b.within)
 	defer cancel()
-	return b.KeyValue.Purge(ctx, key, opts...)
+	err := b.KeyValue.Purge(ctx, key, opts...)
+	b.note(err)
+	return err
 }
 
 // boundedStream is a stream of which each question ends in time.

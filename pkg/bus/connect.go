@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -45,6 +46,7 @@ type Bus struct {
 	js        jetstream.JetStream
 	replicas  int
 	limits    Limits
+	writes    writes
 	connected atomic.Bool
 	closed    chan struct{}
 	log       zerolog.Logger
@@ -54,6 +56,7 @@ type Bus struct {
 // ctx ends. From then on it reconnects for ever; Connected tells.
 func Connect(ctx context.Context, c Config) (*Bus, error) {
 	b := &Bus{replicas: max(c.Replicas, 1), limits: c.Limits.withDefaults(), closed: make(chan struct{}), log: c.Log}
+	b.writes = writes{streams: b.streams(), fail: map[string]*failure{}}
 	opts, err := b.options(c)
 	if err != nil {
 		return nil, err
@@ -79,10 +82,7 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 		b.Close()
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	b.js = bounded{js, answerWithin}
-	if c.Answer > 0 {
-		b.js = bounded{js, c.Answer}
-	}
+	b.js = bounded{js, cmp.Or(c.Answer, answerWithin), &b.writes}
 	return b, nil
 }
 
@@ -102,22 +102,7 @@ func (b *Bus) options(c Config) ([]nats.Option, error) {
 	if name == "" {
 		name = "edrpipe"
 	}
-	opts := []nats.Option{
-		nats.Name(name),
-		nats.MaxReconnects(-1),
-		nats.ReconnectWait(250 * time.Millisecond),
-		nats.ReconnectBufSize(-1), // no hidden buffer: a publish either reached the bus or fails
-		nats.ConnectHandler(func(*nats.Conn) { b.connected.Store(true) }),
-		nats.ReconnectHandler(func(*nats.Conn) { b.connected.Store(true); b.log.Info().Msg("bus is back") }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			b.connected.Store(false)
-			if err != nil {
-				b.log.Warn().Err(err).Msg("bus is out of reach")
-			}
-		}),
-		nats.ClosedHandler(func(*nats.Conn) { b.connected.Store(false); close(b.closed) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.log.Warn().Err(err).Msg("bus") }),
-	}
+	opts := b.handlers(name)
 	if c.InProcess != nil {
 		opts = append(opts, nats.InProcessServer(c.InProcess))
 	}
@@ -136,12 +121,43 @@ func (b *Bus) options(c Config) ([]nats.Option, error) {
 		}
 		opts = append(opts, o)
 	}
-	return b.tlsOptions(c, opts)
+	switch t, err := c.TLS(); {
+	case err != nil:
+		return nil, err
+	case t != nil:
+		opts = append(opts, nats.Secure(t))
+	}
+	return opts, nil
 }
 
-func (b *Bus) tlsOptions(c Config, opts []nats.Option) ([]nats.Option, error) {
+// handlers have the connection kept for ever, and what happens to it told.
+func (b *Bus) handlers(name string) []nats.Option {
+	return []nats.Option{
+		nats.Name(name),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectBufSize(-1), // no hidden buffer: a publish either reached the bus or fails
+		nats.ConnectHandler(func(*nats.Conn) { b.connected.Store(true) }),
+		nats.ReconnectHandler(func(*nats.Conn) {
+			b.connected.Store(true)
+			b.writes.forget()
+			b.log.Info().Msg("bus is back")
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			b.connected.Store(false)
+			if err != nil {
+				b.log.Warn().Err(err).Msg("bus is out of reach")
+			}
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { b.connected.Store(false); close(b.closed) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.log.Warn().Err(err).Msg("bus") }),
+	}
+}
+
+// TLS is how the bus's servers are met; nil: without certificates of their own.
+func (c Config) TLS() (*tls.Config, error) {
 	if c.CA == "" && c.Cert == "" {
-		return opts, nil
+		return nil, nil
 	}
 	t := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
@@ -161,7 +177,7 @@ func (b *Bus) tlsOptions(c Config, opts []nats.Option) ([]nats.Option, error) {
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}
-	return append(opts, nats.Secure(t)), nil
+	return t, nil
 }
 
 // Conn is the connection below, for services and plain subscriptions.
@@ -174,6 +190,14 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 // Connected tells whether the bus can be reached now. It never blocks, unlike
 // the client library's own question during a reconnect.
 func (b *Bus) Connected() bool { return b.connected.Load() }
+
+// Wrote is told of a write to a stream that did not go through JetStream's methods
+// which wait for their answer.
+func (b *Bus) Wrote(stream string, err error) { b.writes.note(stream, err) }
+
+// Failing lists the streams that have taken nothing for a while of what was written
+// to them here; nobody knows it of a stream that is not written to.
+func (b *Bus) Failing() []Failing { return b.writes.failing() }
 
 // Close ends the connection and waits for its handlers.
 func (b *Bus) Close() {

@@ -92,6 +92,18 @@ func (b *Bus) buckets() []jetstream.KeyValueConfig {
 	}
 }
 
+// Streams names all streams of ours, with those below buckets.
+func (b *Bus) Streams() []string {
+	all := []string{"OBJ_" + BucketArtifacts}
+	for _, s := range b.streams() {
+		all = append(all, s.Name)
+	}
+	for _, k := range b.buckets() {
+		all = append(all, "KV_"+k.Bucket)
+	}
+	return all
+}
+
 // Bucket opens one of the buckets.
 func (b *Bus) Bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
 	kv, err := b.js.KeyValue(ctx, name)

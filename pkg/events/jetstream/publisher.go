@@ -27,6 +27,10 @@ type PublisherConfig struct {
 	// split. Without it they are an error.
 	Dead *DeadLetters
 
+	// Ended is told how each message ended: nil, or why the stream has not
+	// confirmed it. nil: nobody is.
+	Ended func(error)
+
 	Log zerolog.Logger
 }
 
@@ -44,6 +48,7 @@ type Publisher struct {
 // published is a message on its way.
 type published struct {
 	ack    natsjs.PubAckFuture
+	by     time.Time // when the stream must have confirmed it
 	settle func(error)
 }
 
@@ -60,6 +65,9 @@ func NewPublisher(c PublisherConfig) *Publisher {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 20 * time.Second
+	}
+	if c.Ended == nil {
+		c.Ended = func(error) {}
 	}
 	p := &Publisher{c: c, queue: make(chan published, c.Window)}
 	p.waiter.Go(p.confirm)
@@ -128,11 +136,12 @@ func (p *Publisher) send(ctx context.Context, m *nats.Msg, settle func(error)) e
 	ack, err := p.c.JetStream.PublishMsgAsync(m)
 	if err != nil {
 		p.stats.failed.Add(1)
+		p.c.Ended(err)
 		settle(fmt.Errorf("publish on %s: %w", m.Subject, err))
 		return nil // the source delivers it again
 	}
 	select {
-	case p.queue <- published{ack, settle}:
+	case p.queue <- published{ack, time.Now().Add(p.c.Timeout), settle}:
 		return nil
 	case <-ctx.Done():
 		settle(ctx.Err())
@@ -145,20 +154,38 @@ func (p *Publisher) confirm() {
 	timer := time.NewTimer(p.c.Timeout)
 	defer timer.Stop()
 	for m := range p.queue {
-		timer.Reset(p.c.Timeout)
-		select {
-		case ack := <-m.ack.Ok():
-			p.stats.published.Add(1)
-			if ack.Duplicate {
-				p.stats.duplicates.Add(1)
-			}
-			m.settle(nil)
-		case err := <-m.ack.Err():
+		timer.Reset(time.Until(m.by))
+		err := p.confirmed(m, timer.C)
+		p.c.Ended(err)
+		if err != nil {
 			p.stats.failed.Add(1)
-			m.settle(fmt.Errorf("publish on %s: %w", m.ack.Msg().Subject, err))
-		case <-timer.C:
-			p.stats.failed.Add(1)
-			m.settle(fmt.Errorf("publish on %s: the stream did not confirm in %v", m.ack.Msg().Subject, p.c.Timeout))
+			err = fmt.Errorf("publish on %s: %w", m.ack.Msg().Subject, err)
 		}
+		m.settle(err)
 	}
+}
+
+// confirmed waits until the stream has a message, or late says that it is too late.
+func (p *Publisher) confirmed(m published, late <-chan time.Time) error {
+	select {
+	case ack := <-m.ack.Ok():
+		return p.stored(ack)
+	case err := <-m.ack.Err():
+		return err
+	case <-late:
+	}
+	select {
+	case ack := <-m.ack.Ok(): // while one before it was waited for
+		return p.stored(ack)
+	default:
+		return fmt.Errorf("the stream did not confirm in %v: %w", p.c.Timeout, nats.ErrTimeout)
+	}
+}
+
+func (p *Publisher) stored(ack *natsjs.PubAck) error {
+	p.stats.published.Add(1)
+	if ack.Duplicate {
+		p.stats.duplicates.Add(1)
+	}
+	return nil
 }
