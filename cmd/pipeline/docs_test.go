@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"edrpipe/internal/golden"
 )
 
 func TestGeneratedDocsAreCurrent(t *testing.T) {
@@ -20,13 +22,7 @@ func TestGeneratedDocsAreCurrent(t *testing.T) {
 		if status := run(context.Background(), args, nil, &out, &errs); status != exitOK {
 			t.Fatalf("status %d: %s", status, errs.String())
 		}
-		want, err := os.ReadFile(filepath.Join("..", "..", "docs", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(out.Bytes(), want) {
-			t.Errorf("docs/%s is not current: go run ./cmd/pipeline %s > docs/%[1]s", file, strings.Join(args, " "))
-		}
+		golden.Check(t, filepath.Join("..", "..", "docs", file), out.String())
 	}
 }
 

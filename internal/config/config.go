@@ -42,6 +42,7 @@ type Bus struct {
 	Cert     string        `yaml:"cert" doc:"client certificate"`
 	Key      string        `yaml:"key" doc:"key of the client certificate"`
 	Replicas int           `yaml:"replicas" min:"1" max:"5" doc:"copies of each stream on a cluster"`
+	Monitor  []string      `yaml:"monitor" doc:"external bus only: monitoring addresses of its servers (http://host:8222), which say when a stream cannot be written; empty: only what is written here shows it"`
 	Listen   string        `yaml:"listen" doc:"embedded bus only: host:port for other processes; empty: reachable only inside this one"`
 	Sync     time.Duration `yaml:"sync" doc:"embedded bus only: how often writes are flushed to disk; 0s: each one, a power cut loses nothing"`
 	Floor    int64         `yaml:"floor" min:"0" doc:"embedded bus only: bytes that stay free on its disk; below, no new event is taken and jobs under way go on; 0: none"`

@@ -67,6 +67,8 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 		"not one of the words": {file: "log:\n  level: loud\n", want: []string{"pipeline.yaml:2:10", "loud", "debug, info, warn, error"}},
 		"not a word, by flag":  {flags: map[string]string{"log.level": "loud"}, want: []string{"log.level", "--log.level", "debug, info, warn, error"}},
 		"a bus for anybody":    {file: "bus:\n  listen: 127.0.0.1:4222\n", want: []string{"bus.listen", "pipeline.yaml:2", "bus.user and bus.password_file"}},
+		"a server's port":      {flags: map[string]string{"bus.url": "nats://a", "bus.monitor": "a:8222"}, want: []string{"bus.monitor", "--bus.monitor", "http://host:8222"}},
+		"nobody to monitor":    {flags: map[string]string{"bus.monitor": "http://a:8222"}, want: []string{"bus.monitor", "bus.url"}},
 		"several at once":      {file: "x: 1\ny: 2\n", want: []string{":1:1", ":2:1"}},
 	} {
 		t.Run(name, func(t *testing.T) {

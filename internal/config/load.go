@@ -149,15 +149,7 @@ func (c Config) check(origins Origins) error {
 	if c.EDR.Pin != "" && c.EDR.Insecure {
 		bad("edr.insecure", "contradicts edr.pin: remove one of them")
 	}
-	if c.Bus.URL != "" && c.Bus.Listen != "" {
-		bad("bus.listen", "is for the embedded bus, and bus.url names an external one")
-	}
-	if c.Bus.Listen != "" && (c.Bus.User == "" || c.Bus.Password == "") {
-		bad("bus.listen", "a bus that listens needs bus.user and bus.password_file")
-	}
-	if c.Bus.Replicas < 1 || c.Bus.Replicas > 5 {
-		bad("bus.replicas", "must be from 1 to 5")
-	}
+	c.Bus.check(bad)
 	for _, k := range Keys() {
 		v := k.value(&c).String()
 		if k.Choice != nil && !slices.Contains(k.Choice, v) {
@@ -168,6 +160,26 @@ func (c Config) check(origins Origins) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (b Bus) check(bad func(path, format string, args ...any)) {
+	if b.URL != "" && b.Listen != "" {
+		bad("bus.listen", "is for the embedded bus, and bus.url names an external one")
+	}
+	for _, m := range b.Monitor {
+		if !strings.HasPrefix(m, "http://") && !strings.HasPrefix(m, "https://") {
+			bad("bus.monitor", "%q has no scheme: write http://host:8222", m)
+		}
+	}
+	if len(b.Monitor) > 0 && b.URL == "" {
+		bad("bus.monitor", "is for an external bus, and bus.url names none")
+	}
+	if b.Listen != "" && (b.User == "" || b.Password == "") {
+		bad("bus.listen", "a bus that listens needs bus.user and bus.password_file")
+	}
+	if b.Replicas < 1 || b.Replicas > 5 {
+		bad("bus.replicas", "must be from 1 to 5")
+	}
 }
 
 // secretInAddress finds a password in any of the addresses, or what NATS takes for a

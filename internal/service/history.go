@@ -116,7 +116,7 @@ func byLabel(c prometheus.Collector, label string) map[string]float64 {
 				key = l.GetValue()
 			}
 		}
-		out[key] += d.GetCounter().GetValue()
+		out[key] += d.GetCounter().GetValue() + d.GetGauge().GetValue()
 	}
 	return out
 }

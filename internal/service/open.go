@@ -49,6 +49,9 @@ func (s *Service) openBus(ctx context.Context) error {
 	}
 	s.closers = append(s.closers, func() error { s.bus.Close(); return nil })
 	s.clock = bus.NewClock(s.bus)
+	if err := s.openMonitors(conf); err != nil {
+		return err
+	}
 	s.ingest = s.bus
 	if c.IngestUser != "" {
 		conf.User = c.IngestUser

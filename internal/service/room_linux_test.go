@@ -55,14 +55,7 @@ func onSmallDisk(t *testing.T, floor int64) smallDisk {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("none", data, "tmpfs", 0, "size=48m"); err != nil {
-		t.Skip("cannot mount a small file system: ", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(data, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
+	mount(t, data, "48m")
 	cfg, _, err := config.Load(filepath.Join(p.dir, "pipeline.yaml"), nil, map[string]string{"bus.floor": fmt.Sprint(floor)})
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +63,19 @@ func onSmallDisk(t *testing.T, floor int64) smallDisk {
 	d := smallDisk{ballast: filepath.Join(data, "ballast"), log: &lockedBuffer{}}
 	d.running = p.runWith(cfg, zerolog.New(zerolog.MultiLevelWriter(d.log)))
 	return d
+}
+
+// mount makes a directory a file system of that size.
+func mount(t *testing.T, dir, size string) {
+	t.Helper()
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skip("cannot mount a small file system: ", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
 }
 
 // leave fills the disk until so many bytes are left.
@@ -89,32 +95,6 @@ func (d smallDisk) makeRoom() {
 	if err := os.Remove(d.ballast); err != nil {
 		d.t.Fatal(err)
 	}
-}
-
-// post sends an event as the forwarder does.
-func (d smallDisk) post(event string) (status int) {
-	d.t.Helper()
-	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.URL()+"/v1/ingest", strings.NewReader(event))
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+ingestToken)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	return res.StatusCode
-}
-
-// notReady is what the bus check says; empty while it is good.
-func (d smallDisk) notReady() string {
-	for _, c := range d.ready(d.t.Context()) {
-		if c.Name == "bus" && !c.OK {
-			return c.Text
-		}
-	}
-	return ""
 }
 
 // ended are the pids of the events whose jobs have ended.

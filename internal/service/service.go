@@ -55,6 +55,8 @@ type Service struct {
 	tracing   *telemetry.Tracing
 	probe     probe
 	room      room
+	stuck     stuck
+	monitors  monitors
 	http      *http.Client
 	intake    *intake
 	sources   *sources
@@ -165,6 +167,7 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { return s.rules.live.Watch(working) })
 	last.Go(func() error { s.gauges(working); return nil })
 	last.Go(func() error { s.watchDisk(working); return nil })
+	last.Go(func() error { s.watchStuck(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
 	last.Go(func() error { s.watchGuards(working); return nil })
 	last.Go(func() error { s.findLost(working); return nil })

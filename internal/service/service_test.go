@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -66,6 +67,32 @@ func (r running) publish(lines ...string) {
 			r.t.Fatal(err)
 		}
 	}
+}
+
+// post sends an event as the forwarder does.
+func (r running) post(event string) (status int) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.URL()+"/v1/ingest", strings.NewReader(event))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+ingestToken)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}
+
+// notReady is what the bus check says; empty while it is goor.
+func (r running) notReady() string {
+	for _, c := range r.ready(r.t.Context()) {
+		if c.Name == "bus" && !c.OK {
+			return c.Text
+		}
+	}
+	return ""
 }
 
 func (r running) jobs(state string) []web.JobLine {

@@ -53,7 +53,9 @@ func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead
 	}
 	s.others = append(s.others, more...)
 	if len(s.others) > 0 {
-		s.carry = jetstream.NewPublisher(jetstream.PublisherConfig{JetStream: ingest.JetStream(), Dead: dead, Log: log})
+		s.carry = jetstream.NewPublisher(jetstream.PublisherConfig{
+			JetStream: ingest.JetStream(), Dead: dead, Ended: func(err error) { ingest.Wrote(bus.StreamEvents, err) }, Log: log,
+		})
 	}
 	return s, nil
 }

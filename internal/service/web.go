@@ -72,6 +72,8 @@ func (s *Service) ready(ctx context.Context) []web.Check {
 		bus.Text = "events wait on the bus and nothing is lost; jobs cannot be recorded"
 	} else if err := s.room.err(); err != nil {
 		bus.OK, bus.Text = false, err.Error()
+	} else if text := s.stuck.text(); text != "" {
+		bus.OK, bus.Text = false, "connected, but "+text+s.whatMendsIt()
 	} else if err := s.probe.write(ctx, s.bus, s.owner); err != nil {
 		bus.OK, bus.Text = false, "connected, but it stores nothing: is its disk full? "+err.Error()
 	}

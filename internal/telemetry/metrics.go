@@ -41,7 +41,8 @@ type Metrics struct {
 	Slots, SlotLimit, Foreign prometheus.Gauge
 	BusUp                     prometheus.Gauge
 
-	DiskFree, DiskFloor, Held prometheus.Gauge // of the embedded bus
+	DiskFree, DiskFloor, Held prometheus.Gauge     // of the embedded bus
+	StreamStuck               *prometheus.GaugeVec // stream
 
 	Lag, Unacknowledged, Redelivered, DeadLetters prometheus.Gauge       // of the bus, for all replicas
 	Reloads                                       *prometheus.CounterVec // outcome
@@ -101,11 +102,12 @@ func New() *Metrics {
 	m.DiskFree = gauge("disk_free_bytes", "What the disk of the embedded bus has left.")
 	m.DiskFloor = gauge("disk_floor_bytes", "Below so many free bytes no new event is taken.")
 	m.Held = gauge("intake_held", "1 while no new event is taken because the disk has no room.")
+	m.StreamStuck = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_bus_stream_stuck", Help: "1 for a stream of the bus that takes nothing."}, []string{"stream"})
 	m.Reloads = counter("rule_reloads_total", "Loads of the rule files.", "outcome")
 	m.Rules = gauge("rules_loaded", "Rules in force.")
 	m.Live = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_jobs", Help: "Jobs that have not ended."}, []string{"state"})
 	m.StepTime = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "edrpipe_step_seconds", Help: "How long steps take.", Buckets: latency}, []string{"action"})
-	m.Registry.MustRegister(m.Live, m.StepTime, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.Registry.MustRegister(m.Live, m.StreamStuck, m.StepTime, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
