@@ -57,6 +57,15 @@ func TestOpenSession(t *testing.T) {
 				write(w, object{"id": 3, "sensor_id": 1, "status": "active"})
 			}), want: edr.ErrSessionBusy,
 		},
+		"the sensor is quicker than the answer": {
+			hook: post(func(f *fake, w http.ResponseWriter, b []byte) {
+				locked(f, func() {
+					got := f.open(b)
+					got["status"] = "active"
+					write(w, got)
+				})
+			}), id: 1,
+		},
 		"has one already": {
 			setup: func(f *fake) { f.open(nil) }, want: edr.ErrSessionBusy,
 		},

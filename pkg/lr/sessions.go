@@ -194,7 +194,7 @@ func (c *Client) create(ctx context.Context, sensorID int, before []sessionJSON)
 		switch {
 		case f == nil && got.ID == 0:
 			f = &failure{err: &Error{Where: w, Kind: edr.ErrServer, Reason: "answer names no session"}, delivery: answered, passing: true}
-		case f == nil && stale(got, sensorID, before):
+		case f == nil && stale(got, sensorID, mark, before):
 			return got, &Error{Where: edr.Where{Sensor: sensorID, Session: int64(got.ID)}, Kind: edr.ErrSessionBusy}
 		case f == nil:
 			return got, nil
@@ -218,10 +218,11 @@ func (c *Client) create(ctx context.Context, sensorID int, before []sessionJSON)
 }
 
 // stale tells whether a server has answered the request for a new session with
-// an old one.
-func stale(got sessionJSON, sensorID int, before []sessionJSON) bool {
+// an old one. A new one may be active already, where the sensor came in while the
+// answer was made.
+func stale(got sessionJSON, sensorID int, mark number, before []sessionJSON) bool {
 	known := slices.ContainsFunc(before, func(s sessionJSON) bool { return s.ID >= got.ID })
-	return known || int(got.SensorID) != sensorID || got.info().Status == edr.SessionActive
+	return known || int(got.SensorID) != sensorID || got.info().Status == edr.SessionActive && got.CheckIn != mark
 }
 
 // claim looks what came of a request for a session that got no usable answer.
