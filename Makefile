@@ -1,5 +1,5 @@
 # What people run by hand. CI runs .ci/run.
-.PHONY: compose systemd chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale load soak figures
+.PHONY: compose systemd chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale throughput load soak figures
 
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pipeline ./cmd/pipeline
@@ -38,8 +38,11 @@ chaos-short: ## 28 faults and every crash point in under a minute, as `go test .
 chaos: ## 1,000 faults; FAULTS, WORLDS at once, LIMIT of the time for faults (30m), CHAOS_SEED
 	$(proof) '^TestChaos$$'
 
-scale: ## a cluster of three, three replicas; take-over; throughput of 1, 2, 3
-	$(proof) '^(TestScaleOut|TestTakeOver|TestThroughput)$$'
+scale: ## a cluster of three, three replicas; take-over
+	$(proof) '^(TestScaleOut|TestTakeOver)$$'
+
+throughput: ## events and jobs a second of 1, 2, 3 replicas; EVENTS, RULES, JOBS, SESSIONS
+	$(proof) '^(TestThroughput|TestJobThroughput)$$'
 
 load: ## RATE events a second over SENSORS sensors for DURATION (default 10m)
 	DURATION=$(or $(DURATION),10m) RATE=$(or $(RATE),10000) $(proof) '^TestLoad$$'

@@ -17,7 +17,6 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
-	"edrpipe/internal/workload"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
@@ -108,26 +107,6 @@ func eventually(t testing.TB, within time.Duration, so func() bool) {
 		case <-tick.C:
 		case <-deadline:
 			t.Fatalf("not within %v", within)
-		}
-	}
-}
-
-// TestThroughput measures how fast one, two and three replicas settle events.
-func TestThroughput(t *testing.T) {
-	n := number(t, "EVENTS", 30_000)
-	lines := workload.JSON(n, 1)
-	for _, nodes := range []int{1, 3} {
-		for _, replicas := range []int{1, 2, 3} {
-			t.Run(fmt.Sprintf("nodes=%d/replicas=%d", nodes, replicas), func(t *testing.T) {
-				w := newWorld(t, shape{nodes: nodes, replicas: replicas, sensors: 10, sync: time.Second, direct: true, rules: string(workload.YAML(workload.Rules(100, 1)))})
-				began := time.Now()
-				w.must(w.publish(t.Context(), lines))
-				published := time.Since(began)
-				eventually(t, 2*time.Minute, func() bool { n, err := w.waiting(t.Context()); return err == nil && n == 0 })
-				took := time.Since(began)
-				t.Logf("%d bus nodes, %d replicas: %d events published in %v, all settled after %v: %.0f events/s", nodes, replicas, n,
-					published.Round(time.Millisecond), took.Round(time.Millisecond), float64(n)/took.Seconds())
-			})
 		}
 	}
 }

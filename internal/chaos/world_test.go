@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -64,10 +65,14 @@ type shape struct {
 	sync     time.Duration // of the bus's disk
 	direct   bool          // no links in between: for measuring
 	tapped   bool          // a direct world's replicas reach the bus through a tap all the same
+	events   int           // MiB of events that the bus keeps; 0: 32
+	sessions int           // of the service; 0: slots
+	poll     time.Duration // of sensors; 0: 500 ms
 	sim      edrsim.Config // Fleet, CheckIn and so on; Sensors is set from above
 	settings string        // further lines of pipeline.yaml
 	rules    string        // empty: rulesFile
 	linger   time.Duration // of idle sessions; 0: 500 ms
+	idle     bool          // the replicas are not started yet
 
 	front func(http.Handler) http.Handler // before the simulated server; nil: nothing
 }
@@ -107,9 +112,10 @@ func newWorld(t testing.TB, s shape) *world {
 		w.edr = w.sim.Start().URL
 	}
 	t.Cleanup(w.sim.Close)
-	if s.linger == 0 {
-		w.shape.linger = 500 * time.Millisecond
-	}
+	w.shape.linger = cmp.Or(s.linger, 500*time.Millisecond)
+	w.shape.poll = cmp.Or(s.poll, 500*time.Millisecond)
+	w.shape.events = cmp.Or(s.events, 32)
+	w.shape.sessions = cmp.Or(s.sessions, slots)
 	w.write("edr.token", w.sim.Token)
 	w.write("ingest.token", ingestToken)
 	w.write("bus.password", busPassword)
@@ -128,12 +134,21 @@ func newWorld(t testing.TB, s shape) *world {
 	w.connect(addresses)
 	for i := range s.replicas {
 		w.addReplica(i, addresses)
-		w.must(w.replicas[i].start())
+	}
+	if !s.idle {
+		w.startReplicas()
+	}
+	return w
+}
+
+func (w *world) startReplicas() {
+	w.t.Helper()
+	for _, r := range w.replicas {
+		w.must(r.start())
 	}
 	for _, r := range w.replicas {
 		w.must(r.up(time.Minute))
 	}
-	return w
 }
 
 func (w *world) must(err error) {
@@ -224,12 +239,12 @@ data: %[1]s/data%[2]d
 rules: [%[1]s/rules]
 guards: %[1]s/guards.yaml
 grace: 5s
-bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %[5]d, events: { bytes: 33554432 } }
-edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: 500ms, sessions: %[7]d }
+bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %[5]d, events: { bytes: %[10]d } }
+edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: %[11]s, sessions: %[7]d }
 sources: { nats: { ack_wait: 5s }, http: { token_file: %[1]s/ingest.token } }
 web: { listen: "127.0.0.1:0" }
 jobs: { linger: %[9]s, take_over: 5s, offline: 1h }
-%[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, slots, w.shape.settings, w.shape.linger))
+%[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, w.shape.sessions, w.shape.settings, w.shape.linger, w.shape.events<<20, w.shape.poll))
 	if !w.shape.direct {
 		w.clocks = append(w.clocks, wallClock{filepath.Join(w.dir, r.name+".yaml"+clockSuffix)})
 		w.must(w.clocks[i].set(0))
