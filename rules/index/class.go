@@ -1,7 +1,6 @@
 package index
 
 import (
-	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -84,9 +83,8 @@ func (c *Class) Candidates(dst []int, e *events.Event) []int {
 	s.start()
 	s.event = e
 	p := c.plan.Load()
-	v := reflect.ValueOf(e).Elem()
 	for _, fp := range p.fields {
-		s.values[fp.field.id] = fp.field.read(v)
+		s.values[fp.field.id] = fp.field.read(e)
 	}
 	return c.candidates(dst, s, p)
 }

@@ -13,8 +13,8 @@ import (
 type field struct {
 	path string // as rules write it: process.parent.name
 	typ  fieldType
-	id   int   // position in the table of fields
-	at   []int // where it is in events.Event, for reflect
+	id   int // position in the table of fields
+	in   events.Field
 }
 
 // fieldType says how the value of a field is held.
@@ -47,17 +47,16 @@ type fieldTable struct {
 
 func newFieldTable() *fieldTable {
 	t := &fieldTable{byPath: map[string]*field{}, leaves: map[string]bool{}}
-	t.walk(reflect.TypeFor[events.Event](), "", nil)
+	t.walk(reflect.TypeFor[events.Event](), "")
 	return t
 }
 
-func (t *fieldTable) walk(st reflect.Type, prefix string, at []int) {
+func (t *fieldTable) walk(st reflect.Type, prefix string) {
 	for i := range st.NumField() {
 		sf := st.Field(i)
 		path := prefix + sf.Tag.Get("expr")
-		pos := append(append([]int(nil), at...), i)
 		if sf.Type.Kind() == reflect.Struct && sf.Type != reflect.TypeFor[time.Time]() {
-			t.walk(sf.Type, path+".", pos)
+			t.walk(sf.Type, path+".")
 			continue
 		}
 		t.leaves[path] = true
@@ -65,7 +64,8 @@ func (t *fieldTable) walk(st reflect.Type, prefix string, at []int) {
 		if !ok {
 			continue
 		}
-		f := &field{path: path, typ: ft, id: len(t.byID), at: pos}
+		in, _ := events.FieldOf(path)
+		f := &field{path: path, typ: ft, id: len(t.byID), in: in}
 		t.byPath[path] = f
 		t.byID = append(t.byID, f)
 	}
@@ -88,21 +88,17 @@ func typeOf(t reflect.Type) (fieldType, bool) {
 	return 0, false
 }
 
-// read takes the field's value from the event (a reflect.Value of the struct,
-// made once per event: this is on the hot path).
-func (f *field) read(event reflect.Value) value {
-	for _, i := range f.at {
-		event = event.Field(i)
-	}
+// read takes the field's value from the event.
+func (f *field) read(e *events.Event) value {
 	switch f.typ {
 	case textType:
-		return value{text: event.String()}
+		return value{text: f.in.Text(e)}
 	case intType:
-		return value{int: event.Int()}
+		return value{int: f.in.Int(e)}
 	case floatType:
-		return value{float: event.Float()}
+		return value{float: f.in.Float(e)}
 	}
-	if event.Bool() {
+	if f.in.Bool(e) {
 		return value{int: 1}
 	}
 	return value{}

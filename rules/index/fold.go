@@ -1,6 +1,7 @@
 package index
 
 import (
+	"encoding/binary"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -71,28 +72,12 @@ func canonicalRune(r rune) rune {
 	return r
 }
 
-// lower folds the bytes below utf8.RuneSelf; the others are themselves.
-var lower = func() (t [256]byte) {
-	for i := range t {
-		t[i] = byte(i)
-		if i < utf8.RuneSelf {
-			t[i] = byte(lowerASCII(rune(i)))
-		}
-	}
-	return t
-}()
-
 // appendCanonical appends the canonical form of s to dst and says whether s is
 // ASCII. An invalid byte becomes U+FFFD, as in strings.ToLower and regexp.
 func appendCanonical(dst []byte, s string) (_ []byte, ascii bool) {
 	start := len(dst)
-	var seen byte
-	for i := range len(s) {
-		c := s[i]
-		seen |= c
-		dst = append(dst, lower[c])
-	}
-	if seen < utf8.RuneSelf {
+	dst = append(dst, s...)
+	if lowerASCIIBytes(dst[start:]) {
 		return dst, true
 	}
 	dst = dst[:start]
@@ -100,6 +85,31 @@ func appendCanonical(dst []byte, s string) (_ []byte, ascii bool) {
 		dst = utf8.AppendRune(dst, canonicalRune(r))
 	}
 	return dst, false
+}
+
+// lowerASCIIBytes makes upper-case letters lower, eight bytes at a time, up to
+// the first byte beyond ASCII, and says whether there is none.
+func lowerASCIIBytes(b []byte) bool {
+	const (
+		ones = 0x0101010101010101
+		tops = 0x8080808080808080
+	)
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		if w&tops != 0 {
+			return false
+		}
+		// Below 0x80 nothing carries: the sums have the top bit where a byte is at least the bound.
+		upper := (w + ones*(0x80-'A')) &^ (w + ones*(0x7f-'Z')) & tops
+		binary.LittleEndian.PutUint64(b, w|upper>>2)
+	}
+	for i, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+		b[i] = byte(lowerASCII(rune(c)))
+	}
+	return true
 }
 
 func canonical(s string) string {

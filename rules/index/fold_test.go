@@ -31,6 +31,21 @@ func TestCanonicalFormJoinsWhatAnyFoldJoins(t *testing.T) {
 	}
 }
 
+// Eight bytes at once are lowered as each of them is.
+func TestCanonicalFormOfEveryByte(t *testing.T) {
+	const around = "AbZ@[`{z"
+	for before := range around {
+		for after := range around {
+			for c := range utf8.RuneSelf {
+				s := around[:before] + string(rune(c)) + around[:after] + "X"
+				if got, want := canonical(s), strings.ToLower(s); got != want {
+					t.Fatalf("canonical(%q) = %q, want %q", s, got, want)
+				}
+			}
+		}
+	}
+}
+
 func FuzzFold(f *testing.F) {
 	for _, a := range hostile {
 		for _, b := range hostile {

@@ -93,11 +93,7 @@ func countGrams(rarity map[*field]map[uint32]int, f *field, text []byte) {
 		m = map[uint32]int{}
 		rarity[f] = m
 	}
-	var window uint32
-	for i, c := range text {
-		window = window<<8 | uint32(c)
-		if i >= gramSize-1 {
-			m[window]++
-		}
+	for ; len(text) >= gramSize; text = text[1:] {
+		m[gramAt(text, gramSize)]++
 	}
 }

@@ -1,99 +1,116 @@
 package index
 
-import "math/bits"
+import (
+	"cmp"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
 
 // gramSize is the number of bytes by which literals are found in a text.
 // Shorter literals have tables of their own.
 const gramSize = 4
 
-// literals finds which of many literals occur in a text: it slides a window of
-// gramSize bytes over the canonical form and looks each up in a bitmap, which
-// nearly always says no, then in a table. One gram of each literal is filed, a
-// rare one.
+// literalTable finds which of many literals occur in a text: it takes gram after
+// gram of the canonical form and looks each up in a bitmap, which nearly always
+// says no, then in the literals themselves. Of each literal a rare gram is filed.
+// Where the table takes every second gram of a text, an occurrence is met at its
+// even or at its odd places: a literal is filed under one gram of either.
 type literalTable struct {
-	size  int // bytes of a gram
-	bits  []uint64
-	shift uint
-	grams map[uint32][]placed
+	size, step int // bytes of a gram, and from one gram of a text to the next
+
+	used map[uint32]int // how often a gram was filed; nil once the table is sealed
+
+	placed []placed // in the order of their hashes
+	shift  uint32
+	bits   []uint64 // by hash
+	starts []int32  // of the literals of a bucket, which is 1<<perBucket hashes; one more than there are
 }
+
+const perBucket = 4
 
 // placed is a literal that has a gram at the given offset.
 type placed struct {
-	atom   int32
-	offset int
 	text   string // canonical
+	gram   uint32
+	offset int32
+	slot   int32
 	op     op
 }
 
-// literalTables are the tables of one field, by gram size less one.
-type literalTables [gramSize]*literalTable
+// literalTables are the tables of one field, by the length of the literals less
+// one; the last is for all that are longer than a gram.
+type literalTables [gramSize + 1]*literalTable
 
 // add files the literal of an atom. rarity says how often a gram was seen in
 // sampled events.
 func (ts *literalTables) add(n int32, a *atom, text string, rarity map[uint32]int) {
-	size := min(gramSize, len(text))
-	t := ts[size-1]
-	if t == nil {
-		t = &literalTable{size: size, grams: map[uint32][]placed{}}
-		ts[size-1] = t
+	i := min(len(text), len(ts)) - 1
+	if ts[i] == nil {
+		ts[i] = &literalTable{size: min(len(text), gramSize), step: 1 + i/gramSize, used: map[uint32]int{}}
 	}
-	best, bestCost := 0, int(^uint(0)>>1)
-	for i := 0; i+size <= len(text); i++ {
-		g := gramAt(text, i, size)
-		if cost := 8*rarity[g] + len(t.grams[g]); cost < bestCost {
-			best, bestCost = i, cost
+	t := ts[i]
+	for first := range t.step {
+		best, bestCost := 0, int(^uint(0)>>1)
+		for at := first; at+t.size <= len(text); at += t.step {
+			g := gramAt([]byte(text[at:]), t.size)
+			if cost := 8*rarity[g] + t.used[g]; cost < bestCost {
+				best, bestCost = at, cost
+			}
 		}
+		g := gramAt([]byte(text[best:]), t.size)
+		t.used[g]++
+		t.placed = append(t.placed, placed{text: text, gram: g, offset: int32(best), slot: n, op: a.op})
 	}
-	g := gramAt(text, best, size)
-	t.grams[g] = append(t.grams[g], placed{atom: n, offset: best, text: text, op: a.op})
 }
 
-// seal makes the bitmaps; nothing may be added afterwards.
+// seal makes the tables; nothing may be added afterwards.
 func (ts *literalTables) seal() {
 	for _, t := range ts {
-		if t == nil {
-			continue
+		if t != nil {
+			t.seal()
 		}
-		n := bits.Len(uint(len(t.grams)))
-		width := uint(min(max(n+5, 10), 22)) // 1 bit in 32 set, 128 B to 512 KiB
-		t.shift = 32 - width
-		t.bits = make([]uint64, 1<<width/64)
-		for g := range t.grams {
-			h := t.hash(g)
-			t.bits[h/64] |= 1 << (h % 64)
-		}
+	}
+}
+
+func (t *literalTable) seal() {
+	width := min(max(bits.Len(uint(len(t.used)))+4, 9), 22) // 1 bit in 16 to 32 set, 64 B to 512 KiB
+	t.used, t.shift = nil, uint32(32-width)
+	slices.SortFunc(t.placed, func(a, b placed) int { return cmp.Compare(t.hash(a.gram), t.hash(b.gram)) })
+	t.bits = make([]uint64, 1<<width/64)
+	t.starts = make([]int32, 1<<(width-perBucket)+1)
+	for i := range t.placed {
+		h := t.hash(t.placed[i].gram)
+		t.bits[h/64] |= 1 << (h % 64)
+		t.starts[h>>perBucket+1] = int32(i + 1)
+	}
+	for b := 1; b < len(t.starts); b++ {
+		t.starts[b] = max(t.starts[b], t.starts[b-1])
 	}
 }
 
 func (t *literalTable) hash(gram uint32) uint32 { return gram * 0x9E3779B1 >> t.shift }
 
 // scan calls found for each atom whose literal occurs where its operator wants it.
-func (ts *literalTables) scan(text []byte, found func(atom int32)) {
+func (ts *literalTables) scan(text []byte, found func(slot int32)) {
 	for _, t := range ts {
-		if t != nil && len(text) >= t.size {
+		if t != nil {
 			t.scan(text, found)
 		}
 	}
 }
 
-func (t *literalTable) scan(text []byte, found func(atom int32)) {
-	var window uint32
-	mask := uint32(1)<<(8*t.size) - 1
-	if t.size == gramSize {
-		mask = ^uint32(0)
-	}
-	for _, c := range text[:t.size-1] {
-		window = window<<8 | uint32(c)
-	}
-	for i, c := range text[t.size-1:] {
-		window = (window<<8 | uint32(c)) & mask
-		h := t.hash(window)
+func (t *literalTable) scan(text []byte, found func(slot int32)) {
+	for i := 0; i+t.size <= len(text); i += t.step {
+		g := gramAt(text[i:], t.size)
+		h := t.hash(g)
 		if t.bits[h/64]&(1<<(h%64)) == 0 {
 			continue
 		}
-		for _, p := range t.grams[window] {
-			if p.occurs(text, i-p.offset) {
-				found(p.atom)
+		bucket := t.placed[t.starts[h>>perBucket]:t.starts[h>>perBucket+1]]
+		for j := range bucket {
+			if p := &bucket[j]; p.gram == g && p.occurs(text, i-int(p.offset)) {
+				found(p.slot)
 			}
 		}
 	}
@@ -116,10 +133,14 @@ func (p *placed) occurs(text []byte, at int) bool {
 	return true
 }
 
-func gramAt(text string, at, size int) uint32 {
+// gramAt is the gram that the text begins with.
+func gramAt(text []byte, size int) uint32 {
+	if size == gramSize {
+		return binary.LittleEndian.Uint32(text)
+	}
 	var g uint32
-	for i := range size {
-		g = g<<8 | uint32(text[at+i])
+	for _, c := range text[:size] {
+		g = g<<8 | uint32(c)
 	}
 	return g
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"unicode/utf8"
@@ -24,10 +25,11 @@ type slot struct {
 // fieldPlan looks up the atoms of one field. The tables hold slot numbers.
 type fieldPlan struct {
 	field    *field
-	exact    map[string][]int32
-	folded   map[string][]int32
-	literals *literalTables
-	numbers  map[int64][]int32
+	seed     maphash.Seed // of the hashes of texts
+	exact    postings
+	folded   postings // canonical texts
+	numbers  postings
+	literals literalTables
 	atLeast  []bound // hold for values above: ascending
 	atMost   []bound // hold for values below: descending
 	networks []network
@@ -70,7 +72,7 @@ func newPlan(conds []cond, o *odds, rarity map[*field]map[uint32]int) *plan {
 		a := o.atoms[s.atom]
 		fp := fields[a.field]
 		if fp == nil {
-			fp = newFieldPlan(a.field)
+			fp = &fieldPlan{field: a.field, seed: maphash.MakeSeed()}
 			fields[a.field] = fp
 			p.fields = append(p.fields, fp)
 		}
@@ -82,26 +84,18 @@ func newPlan(conds []cond, o *odds, rarity map[*field]map[uint32]int) *plan {
 	return p
 }
 
-func newFieldPlan(f *field) *fieldPlan {
-	return &fieldPlan{
-		field:  f,
-		exact:  map[string][]int32{},
-		folded: map[string][]int32{}, numbers: map[int64][]int32{}, literals: &literalTables{},
-	}
-}
-
 // file puts an atom into the table that its operator is looked up in.
 func (fp *fieldPlan) file(n int32, a *atom, rarity map[uint32]int) {
-	texts := fp.exact
+	texts := &fp.exact
 	if a.fold {
-		texts = fp.folded
+		texts = &fp.folded
 	}
 	switch a.op {
 	case opEqual:
-		texts[a.text] = append(texts[a.text], n)
+		texts.add(fp.hash(a.text), n)
 	case opIn:
 		for t := range a.texts {
-			texts[t] = append(texts[t], n)
+			texts.add(fp.hash(t), n)
 		}
 	case opContains, opPrefix, opSuffix:
 		if !utf8.ValidString(a.text) { // canonical forms keep containment of valid text only
@@ -116,10 +110,10 @@ func (fp *fieldPlan) file(n int32, a *atom, rarity map[uint32]int) {
 			fp.each = append(fp.each, n)
 			return
 		}
-		fp.numbers[a.num] = append(fp.numbers[a.num], n)
+		fp.numbers.add(hashOfNumber(a.num), n)
 	case opIsIn:
 		for v := range a.nums {
-			fp.numbers[v] = append(fp.numbers[v], n)
+			fp.numbers.add(hashOfNumber(v), n)
 		}
 	case opMore, opMoreEq:
 		fp.atLeast = append(fp.atLeast, bound{a.limit(), n})
@@ -147,12 +141,13 @@ func (fp *fieldPlan) network(p netip.Prefix, n int32) {
 func (fp *fieldPlan) seal() {
 	slices.SortFunc(fp.atLeast, func(a, b bound) int { return cmp.Compare(a.limit, b.limit) })
 	slices.SortFunc(fp.atMost, func(a, b bound) int { return cmp.Compare(b.limit, a.limit) })
-	if *fp.literals == (literalTables{}) {
-		fp.literals = nil
-		return
+	for _, p := range []*postings{&fp.exact, &fp.folded, &fp.numbers} {
+		p.seal()
 	}
 	fp.literals.seal()
 }
+
+func (fp *fieldPlan) hash(text string) uint32 { return uint32(maphash.String(fp.seed, text)) }
 
 // lookup calls found for each slot whose atom may hold; the caller checks.
 func (fp *fieldPlan) lookup(r *record, found func(int32)) {
@@ -168,17 +163,13 @@ func (fp *fieldPlan) lookup(r *record, found func(int32)) {
 }
 
 func (fp *fieldPlan) lookupText(r *record, found func(int32)) {
-	if len(fp.exact) > 0 {
-		for _, n := range fp.exact[r.values[fp.field.id].text] {
-			found(n)
-		}
+	if len(fp.exact.entries) > 0 {
+		fp.exact.find(fp.hash(r.values[fp.field.id].text), found)
 	}
-	if len(fp.folded) > 0 {
-		for _, n := range fp.folded[string(r.canonical(fp.field))] {
-			found(n)
-		}
+	if len(fp.folded.entries) > 0 {
+		fp.folded.find(uint32(maphash.Bytes(fp.seed, r.canonical(fp.field))), found)
 	}
-	if fp.literals != nil {
+	if fp.literals != (literalTables{}) {
 		fp.literals.scan(r.canonical(fp.field), found)
 	}
 	if len(fp.networks) == 0 {
@@ -201,9 +192,7 @@ func (fp *fieldPlan) lookupNumber(v *value, found func(int32)) {
 	x := v.float
 	if fp.field.typ != floatType {
 		x = float64(v.int)
-		for _, n := range fp.numbers[v.int] {
-			found(n)
-		}
+		fp.numbers.find(hashOfNumber(v.int), found)
 	}
 	for _, b := range fp.atLeast {
 		if b.limit > x {

@@ -2,7 +2,6 @@ package index
 
 import (
 	"net/netip"
-	"reflect"
 
 	"edrpipe/pkg/events"
 )
@@ -37,9 +36,8 @@ func (r *record) begin() {
 }
 
 func (r *record) load(e *events.Event, fields []*field) {
-	v := reflect.ValueOf(e).Elem()
 	for _, f := range fields {
-		r.values[f.id] = f.read(v)
+		r.values[f.id] = f.read(e)
 	}
 }
 

@@ -1,0 +1,50 @@
+package index
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
+
+// postings finds slots by the hash of a value. What else has the same hash is
+// found, too: the caller checks. It is two arrays, so that a value that nothing
+// is filed under, as nearly all are, costs one place in memory.
+type postings struct {
+	entries []posting // in the order of their hashes
+	shift   uint32
+	starts  []int32 // of the entries of a bucket; one more than there are
+}
+
+type posting struct {
+	hash uint32
+	slot int32
+}
+
+func (p *postings) add(hash uint32, slot int32) {
+	p.entries = append(p.entries, posting{hash, slot})
+}
+
+// seal makes the buckets; nothing may be added afterwards.
+func (p *postings) seal() {
+	width := bits.Len(uint(len(p.entries))) + 2 // a bucket in four to eight has an entry
+	p.shift = uint32(32 - width)
+	slices.SortFunc(p.entries, func(a, b posting) int { return cmp.Compare(a.hash, b.hash) })
+	p.starts = make([]int32, 1<<width+1)
+	for i, e := range p.entries {
+		p.starts[e.hash>>p.shift+1] = int32(i + 1)
+	}
+	for b := 1; b < len(p.starts); b++ {
+		p.starts[b] = max(p.starts[b], p.starts[b-1])
+	}
+}
+
+func (p *postings) find(hash uint32, found func(slot int32)) {
+	b := hash >> p.shift
+	for _, e := range p.entries[p.starts[b]:p.starts[b+1]] {
+		if e.hash == hash {
+			found(e.slot)
+		}
+	}
+}
+
+func hashOfNumber(n int64) uint32 { return uint32(uint64(n) * 0x9E3779B97F4A7C15 >> 32) }
