@@ -164,7 +164,7 @@ func (a *attempt) retract(ctx context.Context) (text string, taken bool) {
 	if a.rec.State == StepPending || a.rec.Session == 0 || session == nil || session.Info().ID != a.rec.Session {
 		return "", a.rec.State == StepPending
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retractTimeout)
+	ctx, cancel := a.x.s.parting(ctx, retractTimeout)
 	defer cancel()
 	commands, err := session.Commands(ctx)
 	if err != nil {

@@ -162,18 +162,19 @@ func (v *visit) setOpen(open bool) {
 	v.s.queue.sensor(v.sensor).open = open
 }
 
-// parting is the time for giving a session back: it outlives the visit, and ends
-// with the grace of a shutdown. A server that does not answer cannot hold that up;
-// the session's claim stays, and whoever takes it over closes the session.
-func (s *Scheduler) parting(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+// parting is the time for giving back a session, or a command: it outlives what ends
+// the visit or the step, and ends with the grace of a shutdown. A server that does not
+// answer cannot hold that up; the session's claim stays, and whoever takes it over
+// closes the session.
+func (s *Scheduler) parting(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	forget := context.AfterFunc(s.late, cancel)
 	return ctx, func() { forget(); cancel() }
 }
 
 // closeID ends a session of ours and notes that in the claim.
 func (v *visit) closeID(ctx context.Context, id int64) error {
-	ctx, cancel := v.s.parting(ctx)
+	ctx, cancel := v.s.parting(ctx, closeTimeout)
 	defer cancel()
 	for {
 		err := v.s.cfg.Server.CloseSession(ctx, id)

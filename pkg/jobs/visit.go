@@ -164,7 +164,7 @@ func (v *visit) ready(e *entry) bool {
 // leave closes the session and gives the claim back. A claim whose session may
 // still be open stays, so that the server's limit is not exceeded.
 func (v *visit) leave() {
-	ctx, cancel := v.s.parting(v.ctx)
+	ctx, cancel := v.s.parting(v.ctx, closeTimeout)
 	defer cancel()
 	fenced := errors.Is(context.Cause(v.ctx), errFenced)
 	if v.session != nil {
