@@ -17,24 +17,23 @@ import (
 )
 
 // TestThroughput measures how fast one, two and three replicas settle EVENTS events
-// that the bus has already when they start, by RULES rules: neither the publisher
+// that the bus has already when they begin, by RULES rules: neither the publisher
 // nor the EDR server is the bound, as hardly an event is matched.
 func TestThroughput(t *testing.T) {
-	n := number(t, "EVENTS", 100_000)
+	n := number(t, "EVENTS", 400_000)
 	lines := workload.JSON(n, 1)
 	rules := string(workload.YAML(workload.Rules(number(t, "RULES", 1000), 1)))
 	for _, nodes := range []int{1, 3} {
 		for replicas := 1; replicas <= 3; replicas++ {
 			t.Run(fmt.Sprintf("nodes=%d/replicas=%d", nodes, replicas), func(t *testing.T) {
-				w := newWorld(t, shape{nodes: nodes, replicas: replicas, sensors: 10, sync: time.Second, direct: true, idle: true, events: 512, rules: rules})
-				w.must(w.bus.Setup(t.Context()))
-				w.must(w.publish(t.Context(), lines))
+				w := newWorld(t, shape{nodes: nodes, replicas: replicas, sensors: 10, sync: time.Second, direct: true, events: 512, rules: rules})
+				w.preload(lines)
 				t.Log(w.drained("events", n, func() int {
-					left, err := w.waiting(t.Context())
+					c, err := w.bus.JetStream().Consumer(t.Context(), bus.StreamEvents, "rules")
 					if err != nil {
 						return 0
 					}
-					return n - int(left)
+					return int(c.CachedInfo().AckFloor.Stream)
 				}))
 			})
 		}
@@ -51,17 +50,16 @@ func TestJobThroughput(t *testing.T) {
 		for replicas := 1; replicas <= 3; replicas++ {
 			t.Run(fmt.Sprintf("sessions=%d/replicas=%d", sessions, replicas), func(t *testing.T) {
 				w := newWorld(t, shape{
-					nodes: 1, replicas: replicas, sync: time.Second, direct: true, idle: true, rules: listOnly, sessions: sessions, poll: 30 * time.Second,
+					nodes: 1, replicas: replicas, sync: time.Second, direct: true, rules: listOnly, sessions: sessions, poll: 30 * time.Second,
 					sim: edrsim.Config{CheckIn: time.Second / 2, Slots: sessions, Fleet: []edrsim.SensorSpec{{
 						Count: 1 + n/2, OS: "windows", Latency: edrsim.Latency{Min: 50 * time.Millisecond, Max: 150 * time.Millisecond},
 					}}},
 				})
-				w.must(w.bus.Setup(t.Context()))
 				lines := make([][]byte, n)
 				for i := range lines {
 					lines[i] = []byte(procstart(2+i%(n/2), 1000+i, "evil.exe", time.Now()))
 				}
-				w.must(w.publish(t.Context(), lines))
+				w.preload(lines)
 				t.Log(w.drained("jobs", n, func() int {
 					results, err := w.bus.JetStream().Stream(t.Context(), bus.StreamResults)
 					if err != nil {
@@ -76,12 +74,23 @@ func TestJobThroughput(t *testing.T) {
 	}
 }
 
-// drained starts the replicas, waits until n of something are done and tells, as a
-// row of docs/proof.md, at what rate and what each has cost: between the first tenth
-// and the last, without what starting costs.
+// preload puts events on the bus while the replicas, which are up, are stopped.
+func (w *world) preload(lines [][]byte) {
+	w.t.Helper()
+	for _, r := range w.replicas {
+		r.signal(syscall.SIGSTOP)
+	}
+	w.must(w.publish(w.t.Context(), lines))
+}
+
+// drained lets the replicas go on, waits until n of something are done and tells, as
+// a row of docs/proof.md, at what rate and what each has cost: between the first tenth
+// and the last.
 func (w *world) drained(what string, n int, done func() int) string {
 	w.t.Helper()
-	w.startReplicas()
+	for _, r := range w.replicas {
+		r.signal(syscall.SIGCONT)
+	}
 	type mark struct {
 		at   time.Time
 		done int
@@ -93,6 +102,9 @@ func (w *world) drained(what string, n int, done func() int) string {
 		marks = append(marks, mark{time.Now(), done(), w.spent()})
 	}
 	from, to := marks[0], marks[1]
+	if from.done == to.done {
+		w.t.Fatalf("all %d %s are done at the first look: too few to measure", n, what)
+	}
 	each := func(a, b time.Duration) time.Duration {
 		return ((b - a) / time.Duration(to.done-from.done)).Round(100 * time.Nanosecond)
 	}

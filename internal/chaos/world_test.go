@@ -72,7 +72,6 @@ type shape struct {
 	settings string        // further lines of pipeline.yaml
 	rules    string        // empty: rulesFile
 	linger   time.Duration // of idle sessions; 0: 500 ms
-	idle     bool          // the replicas are not started yet
 
 	front func(http.Handler) http.Handler // before the simulated server; nil: nothing
 }
@@ -134,21 +133,12 @@ func newWorld(t testing.TB, s shape) *world {
 	w.connect(addresses)
 	for i := range s.replicas {
 		w.addReplica(i, addresses)
-	}
-	if !s.idle {
-		w.startReplicas()
-	}
-	return w
-}
-
-func (w *world) startReplicas() {
-	w.t.Helper()
-	for _, r := range w.replicas {
-		w.must(r.start())
+		w.must(w.replicas[i].start())
 	}
 	for _, r := range w.replicas {
 		w.must(r.up(time.Minute))
 	}
+	return w
 }
 
 func (w *world) must(err error) {
