@@ -49,16 +49,16 @@ func guess(a *atom) float64 {
 	return 0.4
 }
 
-// access is the cheapest access set of c and its cost: about how many times an
-// event the condition will be looked at.
-func (o *odds) access(c cond) (atoms []int32, cost float64, ok bool) {
-	switch c.op {
+// access is the cheapest access set of a tree and its cost: about how many times
+// an event the condition will be looked at.
+func (o *odds) access(tree []node) (atoms []int32, cost float64, ok bool) {
+	switch tree[0].op {
 	case condNever:
 		return nil, 0, true
 	case condHolds:
-		return []int32{c.atom}, o.of(c.atom), true
+		return []int32{tree[0].atom}, o.of(tree[0].atom), true
 	case condAll:
-		for _, kid := range c.kids {
+		for kid := range kids(tree) {
 			a, p, found := o.access(kid)
 			if found && (!ok || p < cost) {
 				atoms, cost, ok = a, p, true
@@ -66,7 +66,7 @@ func (o *odds) access(c cond) (atoms []int32, cost float64, ok bool) {
 		}
 		return atoms, cost, ok
 	case condAny:
-		for _, kid := range c.kids {
+		for kid := range kids(tree) {
 			a, p, found := o.access(kid)
 			if !found {
 				return nil, 0, false

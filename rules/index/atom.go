@@ -1,7 +1,6 @@
 package index
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
 	"net/netip"
@@ -41,7 +40,6 @@ type atom struct {
 	refusable bool
 
 	text  string // literal; in canonical form where fold
-	raw   []byte // text again, for package bytes
 	texts map[string]struct{}
 	net   netip.Prefix
 
@@ -77,76 +75,6 @@ func (a *atom) key() string {
 		b.WriteString("i" + strconv.FormatInt(a.num, 10))
 	}
 	return b.String()
-}
-
-// holds says whether the claim is true of the record.
-func (a *atom) holds(r *record) bool {
-	switch {
-	case a.op == opNet:
-		addr, ok := r.address(a.field)
-		return ok && a.net.Contains(addr)
-	case a.op >= opIs:
-		return a.holdsNumber(&r.values[a.field.id])
-	case a.fold:
-		return a.holdsFolded(r.canonical(a.field))
-	}
-	v := r.values[a.field.id].text
-	switch a.op {
-	case opEqual:
-		return v == a.text
-	case opIn:
-		_, ok := a.texts[v]
-		return ok
-	case opContains:
-		return strings.Contains(v, a.text)
-	case opPrefix:
-		return strings.HasPrefix(v, a.text)
-	}
-	return strings.HasSuffix(v, a.text)
-}
-
-func (a *atom) holdsFolded(v []byte) bool {
-	switch a.op {
-	case opEqual:
-		return string(v) == a.text
-	case opIn:
-		_, ok := a.texts[string(v)]
-		return ok
-	case opContains:
-		return bytes.Contains(v, a.raw)
-	case opPrefix:
-		return bytes.HasPrefix(v, a.raw)
-	}
-	return bytes.HasSuffix(v, a.raw)
-}
-
-func (a *atom) holdsNumber(v *value) bool {
-	if a.op == opIsIn {
-		_, ok := a.nums[v.int]
-		return ok
-	}
-	if a.float {
-		x := v.float
-		if a.field.typ == intType {
-			x = float64(v.int)
-		}
-		return compare(a.op, x, a.flt)
-	}
-	return compare(a.op, v.int, a.num)
-}
-
-func compare[T int64 | float64](o op, x, y T) bool {
-	switch o {
-	case opIs:
-		return x == y
-	case opLess:
-		return x < y
-	case opLessEq:
-		return x <= y
-	case opMore:
-		return x > y
-	}
-	return x >= y
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {

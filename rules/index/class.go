@@ -8,12 +8,13 @@ import (
 	"edrpipe/pkg/events"
 )
 
-// Class is the conditions that are asked of one sort of event.
+// Class is the conditions that are asked of one sort of event. It numbers
+// conditions, atoms and fields for itself, so that its tables are small.
 type Class struct {
-	index  *Index
 	ids    []int // of the conditions, as the caller numbers them
-	conds  []cond
-	atoms  []int32 // of all conds
+	conds  program
+	atoms  []*atom // of all conds
+	checks []check // the same, made ready
 	fields []*field
 
 	plan    atomic.Pointer[plan]
@@ -25,47 +26,38 @@ type Class struct {
 type scratch struct {
 	record
 	event  *events.Event // where fields that are not loaded yet come from; nil when all are
-	memo   []uint32      // per atom of the index: turn<<1 | holds
-	tried  []uint32      // per atom of the index: turn in which its conditions were looked at
-	visits []uint32      // per condition of the class: turn in which it was looked at
+	marks  []mark        // per atom
+	visits []uint32      // per condition: turn in which it was looked at
 	found  []int32
 }
 
-func newClass(x *Index, ids []int) *Class {
-	c := &Class{index: x, ids: ids}
-	used := map[int32]bool{}
-	for _, id := range ids {
-		k := x.conds[id]
-		c.conds = append(c.conds, k)
-		k.each(func(a int32) { used[a] = true })
-	}
-	c.atoms = sortedKeys(used)
-	for _, a := range c.atoms {
-		if f := x.atoms[a].field; !slices.Contains(c.fields, f) {
-			c.fields = append(c.fields, f)
-		}
-	}
-	c.plan.Store(newPlan(c.conds, &odds{atoms: x.atoms}, nil))
-	c.scratch.New = func() any {
-		return &scratch{
-			record: *newRecord(),
-			memo:   make([]uint32, len(x.atoms)),
-			tried:  make([]uint32, len(x.atoms)),
-			visits: make([]uint32, len(c.conds)),
-		}
-	}
-	c.learner.begin(len(c.atoms))
-	return c
+// mark is what is known of an atom.
+type mark struct {
+	memo  uint32 // turn<<1 | holds
+	tried uint32 // turn in which the conditions filed under it were looked at
 }
 
-// each visits the atoms of a condition.
-func (k cond) each(visit func(int32)) {
-	if k.op == condHolds || k.op == condLacks {
-		visit(k.atom)
+func newClass(x *Index, ids []int) *Class {
+	conds, numbers := x.conds.excerpt(ids)
+	c := &Class{ids: ids, conds: conds}
+	for _, n := range numbers {
+		a := x.atoms[n]
+		c.atoms = append(c.atoms, a)
+		if !slices.Contains(c.fields, a.field) {
+			c.fields = append(c.fields, a.field)
+		}
 	}
-	for _, kid := range k.kids {
-		kid.each(visit)
+	c.checks = newChecks(c.atoms, c.fields)
+	c.plan.Store(newPlan(c, &odds{atoms: c.atoms}, nil))
+	c.scratch.New = func() any {
+		return &scratch{
+			record: record{fields: make([]fieldRecord, len(c.fields))},
+			marks:  make([]mark, len(c.atoms)),
+			visits: make([]uint32, len(c.ids)),
+		}
 	}
+	c.learner.begin()
+	return c
 }
 
 // Len is how many conditions are asked of such an event.
@@ -84,7 +76,7 @@ func (c *Class) Candidates(dst []int, e *events.Event) []int {
 	s.event = e
 	p := c.plan.Load()
 	for _, fp := range p.fields {
-		s.values[fp.field.id] = fp.field.read(e)
+		s.fields[fp.at].value = fp.field.read(e)
 	}
 	return c.candidates(dst, s, p)
 }
@@ -97,15 +89,9 @@ func (c *Class) candidates(dst []int, s *scratch, p *plan) []int {
 	for _, fp := range p.fields {
 		fp.lookup(&s.record, func(n int32) {
 			sl := &p.slots[n]
-			if s.tried[sl.atom] == s.turn { // a text may have a literal a thousand times
-				return
-			}
-			s.tried[sl.atom] = s.turn
-			if !c.holds(s, sl.atom) {
-				return
-			}
-			for _, k := range sl.conds {
-				c.consider(s, k)
+			if m := &s.marks[sl.atom]; m.tried != s.turn { // a text may have a literal a thousand times
+				m.tried = s.turn
+				c.try(s, sl.atom, p.conds[sl.first:sl.end])
 			}
 		})
 	}
@@ -115,6 +101,16 @@ func (c *Class) candidates(dst []int, s *scratch, p *plan) []int {
 	}
 	c.learner.observe(c, s)
 	return dst
+}
+
+// try looks at the conditions filed under an atom if that holds.
+func (c *Class) try(s *scratch, atom int32, conds []int32) {
+	if !c.holds(s, atom) {
+		return
+	}
+	for _, n := range conds {
+		c.consider(s, n)
+	}
 }
 
 // consider checks the whole necessary condition, once per event.
@@ -127,49 +123,52 @@ func (c *Class) consider(s *scratch, n int32) {
 		s.load(s.event, c.fields)
 		s.event = nil
 	}
-	if c.check(s, &c.conds[n]) {
+	if c.fulfilled(s, c.conds.tree(int(n))) {
 		s.found = append(s.found, n)
 	}
 }
 
-func (c *Class) check(s *scratch, k *cond) bool {
-	switch k.op {
+func (c *Class) fulfilled(s *scratch, tree []node) bool {
+	switch n := tree[0]; n.op {
 	case condAlways:
 		return true
 	case condNever:
 		return false
 	case condHolds:
-		return c.holds(s, k.atom)
+		return c.holds(s, n.atom)
 	case condLacks:
-		a := c.index.atoms[k.atom]
-		return !c.holds(s, k.atom) || a.fold && !s.ascii(a.field)
+		k := &c.checks[n.atom]
+		return !c.holds(s, n.atom) || k.fold && !s.isASCII(k.field)
 	case condAny:
-		for i := range k.kids {
-			if c.check(s, &k.kids[i]) {
+		for kid := range kids(tree) {
+			if c.fulfilled(s, kid) {
 				return true
 			}
 		}
 		return false
 	}
-	for i := range k.kids {
-		if !c.check(s, &k.kids[i]) {
+	for kid := range kids(tree) {
+		if !c.fulfilled(s, kid) {
 			return false
 		}
 	}
 	return true
 }
 
-// holds is whether the atom does, computed once per event.
-func (c *Class) holds(s *scratch, n int32) bool {
-	if m := s.memo[n]; m>>1 == s.turn {
-		return m&1 == 1
+// holds is whether the atom does. Where that is dear it is computed once per event.
+func (c *Class) holds(s *scratch, atom int32) bool {
+	k := &c.checks[atom]
+	if !k.dear() {
+		return k.holds(&s.record)
 	}
-	h := c.index.atoms[n].holds(&s.record)
-	s.memo[n] = s.turn << 1
-	if h {
-		s.memo[n] |= 1
+	m := &s.marks[atom]
+	if m.memo>>1 != s.turn {
+		m.memo = s.turn << 1
+		if k.holds(&s.record) {
+			m.memo |= 1
+		}
 	}
-	return h
+	return m.memo&1 == 1
 }
 
 // maxTurn is where turns wrap around: memo keeps them in 31 bits.
@@ -178,10 +177,9 @@ const maxTurn = 1<<31 - 1
 // start forgets the last event.
 func (s *scratch) start() {
 	if s.turn == maxTurn { // stamps of two billion events ago would look fresh
-		clear(s.memo)
-		clear(s.tried)
+		clear(s.marks)
 		clear(s.visits)
-		clear(s.forms)
+		clear(s.fields)
 		s.turn = 0
 	}
 	s.begin()

@@ -123,7 +123,6 @@ func (x *extractor) text(o op, t term, lit string, truth bool) cond {
 		}
 		a.fold, a.text, a.refusable = true, canonical(lit), t.faithful(lit)
 	}
-	a.raw = []byte(a.text)
 	return x.claim(a, truth)
 }
 

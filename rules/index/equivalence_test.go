@@ -61,7 +61,7 @@ func TestEquivalentToThePlainLoop(t *testing.T) {
 				}
 				if (matched || failed) && !slices.Contains(got, i) {
 					t.Fatalf("not a candidate though matched=%v failed=%v:\n  %s\n  F: %s\n  event: %+v",
-						matched, failed, sources[i], x.describe(x.conds[i]), *e)
+						matched, failed, sources[i], x.describe(x.conds.tree(i)), *e)
 				}
 			}
 		}

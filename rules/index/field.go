@@ -13,7 +13,6 @@ import (
 type field struct {
 	path string // as rules write it: process.parent.name
 	typ  fieldType
-	id   int // position in the table of fields
 	in   events.Field
 }
 
@@ -35,13 +34,12 @@ type value struct {
 	float float64
 }
 
-// table holds every field by its path and by its id. It is computed from the
-// struct, so that a new field of the event can be indexed without further ado.
+// table holds every field by its path. It is computed from the struct, so that a
+// new field of the event can be indexed without further ado.
 var table = newFieldTable()
 
 type fieldTable struct {
 	byPath map[string]*field
-	byID   []*field
 	leaves map[string]bool // every path that can be read without failing, indexed or not
 }
 
@@ -65,9 +63,7 @@ func (t *fieldTable) walk(st reflect.Type, prefix string) {
 			continue
 		}
 		in, _ := events.FieldOf(path)
-		f := &field{path: path, typ: ft, id: len(t.byID), in: in}
-		t.byPath[path] = f
-		t.byID = append(t.byID, f)
+		t.byPath[path] = &field{path: path, typ: ft, in: in}
 	}
 }
 

@@ -20,7 +20,7 @@ type Condition struct {
 
 // Index finds candidates among conditions. The zero value has none; see New.
 type Index struct {
-	conds []cond
+	conds program
 	why   []string // per condition: why it cannot be looked up; empty when it can
 	atoms []*atom
 	on    []string // every distinct pattern
@@ -56,13 +56,13 @@ func New(conditions []Condition) *Index {
 	for i, c := range conditions {
 		k, why := always, "it has no condition"
 		if c.Tree != nil {
-			k = e.condition(c.Tree)
-			why = ""
-			if _, _, ok := (&odds{atoms: x.atoms}).access(k); !ok {
-				why = e.why()
-			}
+			k, why = e.condition(c.Tree), ""
 		}
-		x.conds, x.why = append(x.conds, k), append(x.why, why)
+		x.conds.add(k)
+		if _, _, ok := (&odds{atoms: x.atoms}).access(x.conds.tree(i)); !ok && c.Tree != nil {
+			why = e.why()
+		}
+		x.why = append(x.why, why)
 		for _, on := range c.On {
 			p, ok := pattern[on]
 			if !ok {
@@ -85,7 +85,7 @@ func (x *Index) Why(n int) string { return x.why[n] }
 func (x *Index) Fields(conditions ...int) []string {
 	paths := map[string]bool{}
 	for _, n := range conditions {
-		x.conds[n].each(func(a int32) { paths[x.atoms[a].field.path] = true })
+		each(x.conds.tree(n), func(a *int32) { paths[x.atoms[*a].field.path] = true })
 	}
 	return sortedKeys(paths)
 }

@@ -117,27 +117,27 @@ func TestCandidates(t *testing.T) {
 			e := processStart()
 			got := len(x.Class(e.Event.Type, e.Event.Kind).Candidates(nil, e)) == 1
 			if got != tt.want {
-				t.Errorf("candidate = %v, want %v; F is %s", got, tt.want, x.describe(x.conds[0]))
+				t.Errorf("candidate = %v, want %v; F is %s", got, tt.want, x.describe(x.conds.tree(0)))
 			}
 		})
 	}
 }
 
 // describe prints a necessary condition for a failing test.
-func (x *Index) describe(c cond) string {
-	switch c.op {
+func (x *Index) describe(tree []node) string {
+	switch tree[0].op {
 	case condAlways:
 		return "always"
 	case condNever:
 		return "never"
-	case condHolds:
-		return fmt.Sprintf("%s/%d/%q", x.atoms[c.atom].field.path, x.atoms[c.atom].op, x.atoms[c.atom].text)
-	case condLacks:
-		return "!" + x.describe(cond{op: condHolds, atom: c.atom})
+	case condHolds, condLacks:
+		a := x.atoms[tree[0].atom]
+		not := map[condOp]string{condLacks: "!"}[tree[0].op]
+		return fmt.Sprintf("%s%s/%d/%q", not, a.field.path, a.op, a.text)
 	}
-	s := map[condOp]string{condAll: "all", condAny: "any"}[c.op] + "("
-	for _, k := range c.kids {
-		s += x.describe(k) + " "
+	s := map[condOp]string{condAll: "all", condAny: "any"}[tree[0].op] + "("
+	for kid := range kids(tree) {
+		s += x.describe(kid) + " "
 	}
 	return s + ")"
 }

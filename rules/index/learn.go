@@ -13,10 +13,8 @@ import (
 // sample. It changes the cost of finding candidates, never which are found.
 const (
 	lessonFactor = 16
-	maxSample    = 256
-	minSample    = 64
-	maxChecks    = 1 << 20 // atoms × events of one lesson
-	maxKept      = 4096    // bytes kept of one text
+	sampleSize   = 256
+	maxKept      = 4096 // bytes kept of one text
 )
 
 // learner gathers the sample of a class.
@@ -29,8 +27,8 @@ type learner struct {
 	sample [][]value // guarded by mu; in the order of Class.fields
 }
 
-func (l *learner) begin(atoms int) {
-	l.size = max(min(maxSample, maxChecks/(atoms+1)), minSample)
+func (l *learner) begin() {
+	l.size = sampleSize
 	l.stride.Store(1)
 }
 
@@ -56,8 +54,8 @@ func (c *Class) snapshot(s *scratch) []value {
 		s.event = nil
 	}
 	kept := make([]value, len(c.fields))
-	for i, f := range c.fields {
-		kept[i] = s.values[f.id]
+	for i := range c.fields {
+		kept[i] = s.fields[i].value
 		text := kept[i].text
 		kept[i].text = strings.Clone(text[:min(len(text), maxKept)])
 	}
@@ -67,24 +65,29 @@ func (c *Class) snapshot(s *scratch) []value {
 // learn counts how often each atom holds in the sample, and each gram occurs,
 // and files the conditions anew.
 func (c *Class) learn(sample [][]value) {
-	o := &odds{atoms: c.index.atoms, seen: make([]int, len(c.index.atoms)), events: len(sample)}
+	o := &odds{atoms: c.atoms, seen: make([]int, len(c.atoms)), events: len(sample)}
 	rarity := map[*field]map[uint32]int{}
-	r := newRecord()
+	plans := c.fieldPlans(c.atoms, nil)
+	counted := make([]uint32, len(c.atoms)) // turn in which it was
+	r := &record{fields: make([]fieldRecord, len(c.fields))}
 	for _, values := range sample {
 		r.begin()
 		for i, f := range c.fields {
-			r.values[f.id] = values[i]
+			r.fields[i].value = values[i]
 			if f.typ == textType {
-				countGrams(rarity, f, r.canonical(f))
+				countGrams(rarity, f, r.canonical(int32(i)))
 			}
 		}
-		for _, a := range c.atoms {
-			if c.index.atoms[a].holds(r) {
-				o.seen[a]++
-			}
+		for _, fp := range plans {
+			fp.lookup(r, func(a int32) {
+				if counted[a] != r.turn && c.checks[a].holds(r) {
+					counted[a] = r.turn
+					o.seen[a]++
+				}
+			})
 		}
 	}
-	c.plan.Store(newPlan(c.conds, o, rarity))
+	c.plan.Store(newPlan(c, o, rarity))
 }
 
 func countGrams(rarity map[*field]map[uint32]int, f *field, text []byte) {

@@ -13,18 +13,20 @@ import (
 type plan struct {
 	fields []*fieldPlan
 	slots  []slot
+	conds  []int32 // of the slots
 	open   []int32 // conditions without an access set: always looked at
 }
 
 // slot is an atom that conditions are filed under.
 type slot struct {
-	atom  int32
-	conds []int32 // numbers within the class
+	atom       int32
+	first, end int32 // in plan.conds
 }
 
 // fieldPlan looks up the atoms of one field. The tables hold slot numbers.
 type fieldPlan struct {
 	field    *field
+	at       int32        // the field's number in the class
 	seed     maphash.Seed // of the hashes of texts
 	exact    postings
 	folded   postings // canonical texts
@@ -48,40 +50,48 @@ type network struct {
 }
 
 // newPlan files every condition of the class.
-func newPlan(conds []cond, o *odds, rarity map[*field]map[uint32]int) *plan {
+func newPlan(c *Class, o *odds, rarity map[*field]map[uint32]int) *plan {
 	p := &plan{}
-	slotOf := map[int32]int32{}
-	for i, c := range conds {
-		atoms, _, ok := o.access(c)
+	filed := make([][]int32, len(c.atoms))
+	for i := range c.ids {
+		atoms, _, ok := o.access(c.conds.tree(i))
 		if !ok {
 			p.open = append(p.open, int32(i))
-			continue
 		}
 		for _, a := range atoms {
-			n, ok := slotOf[a]
-			if !ok {
-				n = int32(len(p.slots))
-				slotOf[a] = n
-				p.slots = append(p.slots, slot{atom: a})
-			}
-			p.slots[n].conds = append(p.slots[n].conds, int32(i))
+			filed[a] = append(filed[a], int32(i))
 		}
 	}
-	fields := map[*field]*fieldPlan{}
-	for n, s := range p.slots {
-		a := o.atoms[s.atom]
-		fp := fields[a.field]
+	var atoms []*atom
+	for a, conds := range filed {
+		if len(conds) > 0 {
+			first := int32(len(p.conds))
+			p.conds = append(p.conds, conds...)
+			p.slots = append(p.slots, slot{atom: int32(a), first: first, end: int32(len(p.conds))})
+			atoms = append(atoms, c.atoms[a])
+		}
+	}
+	p.fields = c.fieldPlans(atoms, rarity)
+	return p
+}
+
+// fieldPlans files atoms under their places in the list.
+func (c *Class) fieldPlans(atoms []*atom, rarity map[*field]map[uint32]int) []*fieldPlan {
+	var plans []*fieldPlan
+	of := map[*field]*fieldPlan{}
+	for n, a := range atoms {
+		fp := of[a.field]
 		if fp == nil {
-			fp = &fieldPlan{field: a.field, seed: maphash.MakeSeed()}
-			fields[a.field] = fp
-			p.fields = append(p.fields, fp)
+			fp = &fieldPlan{field: a.field, at: int32(slices.Index(c.fields, a.field)), seed: maphash.MakeSeed()}
+			of[a.field] = fp
+			plans = append(plans, fp)
 		}
 		fp.file(int32(n), a, rarity[a.field])
 	}
-	for _, fp := range p.fields {
+	for _, fp := range plans {
 		fp.seal()
 	}
-	return p
+	return plans
 }
 
 // file puts an atom into the table that its operator is looked up in.
@@ -155,7 +165,7 @@ func (fp *fieldPlan) lookup(r *record, found func(int32)) {
 	case textType:
 		fp.lookupText(r, found)
 	default:
-		fp.lookupNumber(&r.values[fp.field.id], found)
+		fp.lookupNumber(&r.fields[fp.at].value, found)
 	}
 	for _, n := range fp.each {
 		found(n)
@@ -164,18 +174,18 @@ func (fp *fieldPlan) lookup(r *record, found func(int32)) {
 
 func (fp *fieldPlan) lookupText(r *record, found func(int32)) {
 	if len(fp.exact.entries) > 0 {
-		fp.exact.find(fp.hash(r.values[fp.field.id].text), found)
+		fp.exact.find(fp.hash(r.fields[fp.at].text), found)
 	}
 	if len(fp.folded.entries) > 0 {
-		fp.folded.find(uint32(maphash.Bytes(fp.seed, r.canonical(fp.field))), found)
+		fp.folded.find(uint32(maphash.Bytes(fp.seed, r.canonical(fp.at))), found)
 	}
 	if fp.literals != (literalTables{}) {
-		fp.literals.scan(r.canonical(fp.field), found)
+		fp.literals.scan(r.canonical(fp.at), found)
 	}
 	if len(fp.networks) == 0 {
 		return
 	}
-	addr, ok := r.address(fp.field)
+	addr, ok := r.address(fp.at)
 	for i := range fp.networks {
 		w := &fp.networks[i]
 		if !ok || addr.Is4() != w.v4 {

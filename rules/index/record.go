@@ -9,24 +9,19 @@ import (
 // record is one event as the index sees it: the values of the fields that the
 // conditions of its class read, and what was computed from them so far.
 type record struct {
-	values []value // by field id; only those of the class are of this event
-	forms  []form  // by field id
-	turn   uint32  // forms of other turns are stale
-	arena  []byte  // where the canonical forms lie
+	fields []fieldRecord // by the class's numbers
+	turn   uint32        // what was computed in other turns is stale
+	arena  []byte        // where the canonical forms lie
 }
 
-type form struct {
+type fieldRecord struct {
+	value
 	canonTurn uint32
 	addrTurn  uint32
 	ascii     bool
 	isAddr    bool
 	canon     []byte
 	addr      netip.Addr
-}
-
-func newRecord() *record {
-	n := len(table.byID)
-	return &record{values: make([]value, n), forms: make([]form, n)}
 }
 
 // begin forgets the last event.
@@ -36,36 +31,36 @@ func (r *record) begin() {
 }
 
 func (r *record) load(e *events.Event, fields []*field) {
-	for _, f := range fields {
-		r.values[f.id] = f.read(e)
+	for i, f := range fields {
+		r.fields[i].value = f.read(e)
 	}
 }
 
 // canonical is the canonical form of a text field, computed once per event.
-func (r *record) canonical(f *field) []byte {
-	m := &r.forms[f.id]
-	if m.canonTurn != r.turn {
-		m.canonTurn = r.turn
+func (r *record) canonical(field int32) []byte {
+	f := &r.fields[field]
+	if f.canonTurn != r.turn {
+		f.canonTurn = r.turn
 		start := len(r.arena)
-		r.arena, m.ascii = appendCanonical(r.arena, r.values[f.id].text)
-		m.canon = r.arena[start:]
+		r.arena, f.ascii = appendCanonical(r.arena, f.text)
+		f.canon = r.arena[start:]
 	}
-	return m.canon
+	return f.canon
 }
 
-// ascii says whether the text of f is ASCII.
-func (r *record) ascii(f *field) bool {
-	r.canonical(f)
-	return r.forms[f.id].ascii
+// isASCII says whether the text of a field is ASCII.
+func (r *record) isASCII(field int32) bool {
+	r.canonical(field)
+	return r.fields[field].ascii
 }
 
-// address is the text of f as an IP address, parsed once per event.
-func (r *record) address(f *field) (netip.Addr, bool) {
-	m := &r.forms[f.id]
-	if m.addrTurn != r.turn {
-		m.addrTurn = r.turn
-		addr, err := netip.ParseAddr(r.values[f.id].text)
-		m.addr, m.isAddr = addr.Unmap().WithZone(""), err == nil
+// address is the text of a field as an IP address, parsed once per event.
+func (r *record) address(field int32) (netip.Addr, bool) {
+	f := &r.fields[field]
+	if f.addrTurn != r.turn {
+		f.addrTurn = r.turn
+		addr, err := netip.ParseAddr(f.text)
+		f.addr, f.isAddr = addr.Unmap().WithZone(""), err == nil
 	}
-	return m.addr, m.isAddr
+	return f.addr, f.isAddr
 }
