@@ -22,30 +22,39 @@ func (s *Service) openAudit() error {
 		}
 		s.auditKey = []byte(key)
 	}
-	s.audit = audit.New(audit.Config{Store: auditStore(s.bus), Key: s.auditKey, Now: s.clock.Now})
-	s.heads = audit.Heads(filepath.Join(s.cfg.Data, "audit.heads"))
+	var err error
+	if s.heads, err = audit.OpenHeads(filepath.Join(s.cfg.Data, "audit.heads")); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.heads.Close)
+	s.audit = audit.New(audit.Config{Store: auditStore(s.bus), Key: s.auditKey, Now: s.clock.Now, Reached: s.noteHead})
 	return nil
 }
 
-// noteEvery is how often the end of the audit log is noted outside of it: what
-// is cut off sooner than that after it was written cannot be told.
-const noteEvery = 5 * time.Second
+// noteHead notes outside of the audit log how far it has come, before anybody can
+// rely on its new end. That it cannot be noted is told once.
+func (s *Service) noteHead(h audit.Head) {
+	err := s.heads.Note(h)
+	if was := s.headsFail.Swap(err != nil); err != nil && !was {
+		s.log.Error().Err(err).Msg("the end of the audit log cannot be noted")
+	}
+}
 
-// watchAudit compares the whole log with what this replica noted of it, once,
-// and goes on noting how far it has come.
+// flushEvery is how often the noted ends are flushed to the disk: what was noted
+// less than that before a power cut may be gone.
+const flushEvery = 5 * time.Second
+
+// watchAudit compares the whole log with what this replica noted of it, once, and
+// goes on flushing what is noted.
 func (s *Service) watchAudit(ctx context.Context) {
 	if _, err := s.verifyAudit(ctx); err != nil && ctx.Err() == nil {
 		s.log.Error().Err(err).Msg("the audit log is not what it was: look with pipeline audit verify")
 	}
-	tick := time.NewTicker(noteEvery)
+	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
-	for noted := (audit.Head{}); ; {
-		if head := s.audit.Head(); head != noted {
-			if err := s.heads.Note(head); err != nil {
-				s.log.Error().Err(err).Msg("the end of the audit log could not be noted")
-			} else {
-				noted = head
-			}
+	for {
+		if err := s.heads.Flush(); err != nil {
+			s.log.Error().Err(err).Msg("the noted ends of the audit log")
 		}
 		select {
 		case <-ctx.Done():

@@ -44,6 +44,9 @@ func TestAuditLogThatWasExchanged(t *testing.T) {
 		if !good.Good || good.Entries != 2 {
 			t.Errorf("a log with a key: %+v", good)
 		}
+		if heads, err := r.heads.Read(); err != nil || len(heads) == 0 || heads[len(heads)-1] != (audit.Head{Seq: 2, Hash: good.Head}) {
+			t.Errorf("noted is %v, %v; want the last entry as soon as it is written", heads, err)
+		}
 		if again := verify(t, r, audit.Head{Seq: 2, Hash: good.Head}); !again.Good {
 			t.Errorf("the entry that was noted is there, and yet: %s", again.Damage)
 		}

@@ -45,7 +45,8 @@ type Service struct {
 	guard     *guard.Guard
 	audit     *audit.Log
 	auditKey  []byte
-	heads     audit.Heads // of the audit log, noted outside of it
+	heads     *audit.Heads // of the audit log, noted outside of it
+	headsFail atomic.Bool  // the latest could not be noted
 	scheduler *jobs.Scheduler
 	artifacts *artifacts.Store
 	history   *history
@@ -185,11 +186,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	err := g.Wait()
 	stop()
-	err = errors.Join(err, last.Wait())
-	if head := s.audit.Head(); head != (audit.Head{}) {
-		err = errors.Join(err, s.heads.Note(head))
-	}
-	return err
+	return errors.Join(err, last.Wait())
 }
 
 // stopped wakes the scheduler when a stop is over: while it asks the guard it

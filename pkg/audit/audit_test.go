@@ -166,6 +166,47 @@ func TestALostAnswerDoublesNothing(t *testing.T) {
 	}
 }
 
+// TestNotesThatContradictEachOther: what was noted of one entry before the log was
+// exchanged is not hidden by what was noted of it afterwards.
+func TestNotesThatContradictEachOther(t *testing.T) {
+	before, after := &Memory{}, &Memory{}
+	fill(t, before, nil, 2)
+	fill(t, after, []byte("another key"), 3)
+	old, err := Verify(t.Context(), before, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := Head{}
+	if err := Read(t.Context(), after, []byte("another key"), func(e Entry) error {
+		if e.Seq == 3 {
+			now = Head{Seq: 2, Hash: e.Prev}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, noted := range [][]Head{{old.Head, now}, {now, old.Head}} {
+		var d *Damage
+		if _, err := Verify(t.Context(), after, []byte("another key"), noted...); !errors.As(err, &d) {
+			t.Errorf("noted %v: %v", noted, err)
+		}
+	}
+}
+
+// TestTheEndIsToldBeforeAnybodyReliesOnIt: also where the store's answer is lost.
+func TestTheEndIsToldBeforeAnybodyReliesOnIt(t *testing.T) {
+	s, end := &lossy{}, Head{}
+	l := New(Config{Store: s, Reached: func(h Head) { end = h }})
+	for n := range 4 {
+		if err := l.Append(t.Context(), Entry{Kind: "step"}); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := Verify(t.Context(), s, nil, end); err != nil || end.Seq != uint64(n+1) || r.Head != end {
+			t.Errorf("after entry %d the end is %v, told was %v; %v", n+1, r.Head, end, err)
+		}
+	}
+}
+
 func TestLargeDataIsNamedByItsDigest(t *testing.T) {
 	m := &Memory{}
 	l := New(Config{Store: m})

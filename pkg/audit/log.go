@@ -33,18 +33,22 @@ type Config struct {
 	Store Store
 	Key   []byte           // nil: unkeyed hashes
 	Now   func() time.Time // nil: time.Now
+
+	// Reached is told the last entry of each block that is in the store, before
+	// Append returns for any of its entries. nil: nobody is.
+	Reached func(Head)
 }
 
 // Log is the writing end of an audit log. It is safe for concurrent use; entries
 // that come together are written together.
 type Log struct {
-	store Store
-	key   []byte
-	now   func() time.Time
+	store   Store
+	key     []byte
+	now     func() time.Time
+	reached func(Head)
 
-	mu      sync.Mutex // guards what follows
-	waiting []*write
-	head    Head
+	mu      sync.Mutex
+	waiting []*write // guarded by mu
 
 	writing sync.Mutex // held by the writer of a block
 }
@@ -58,9 +62,12 @@ type write struct {
 
 // New returns a log on a store. What the store holds already is continued.
 func New(c Config) *Log {
-	l := &Log{store: c.Store, key: c.Key, now: c.Now}
+	l := &Log{store: c.Store, key: c.Key, now: c.Now, reached: c.Reached}
 	if l.now == nil {
 		l.now = time.Now
+	}
+	if l.reached == nil {
+		l.reached = func(Head) {}
 	}
 	return l
 }
@@ -110,6 +117,7 @@ func (l *Log) batch() []*write {
 func (l *Log) flush(ctx context.Context, batch []*write) error {
 	const attempts = 100
 	var sent []byte
+	var end Head
 	var failed error
 	for attempt := range attempts {
 		last, position, err := l.store.Last(ctx)
@@ -119,40 +127,21 @@ func (l *Log) flush(ctx context.Context, batch []*write) error {
 		// An append whose answer was lost. After a conflict it is another replica's,
 		// however alike: that one was surely not ours.
 		if sent != nil && !errors.Is(failed, ErrConflict) && bytes.Equal(last, sent) {
-			return l.reached(sent)
+			l.reached(end)
+			return nil
 		}
-		block, err := l.block(last, batch)
-		if err != nil {
+		if sent, end, err = l.block(last, batch); err != nil {
 			return err
 		}
-		sent = block
-		if failed = l.store.Append(ctx, block, position); failed == nil {
-			return l.reached(block)
+		if failed = l.store.Append(ctx, sent, position); failed == nil {
+			l.reached(end)
+			return nil
 		}
 		if err := pause(ctx, min(time.Duration(attempt)*5*time.Millisecond, 100*time.Millisecond)); err != nil {
 			return fmt.Errorf("audit log: %w (%w)", failed, err)
 		}
 	}
 	return fmt.Errorf("audit log: not written after %d attempts: %w", attempts, failed)
-}
-
-// reached remembers how far the log has come.
-func (l *Log) reached(block []byte) error {
-	h, err := headOf(l.key, block)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.head = h
-	return nil
-}
-
-// Head is the last entry that this Log has written; zero: none.
-func (l *Log) Head() Head {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.head
 }
 
 // headOf is the last entry of a block; that of an empty one is zero.
@@ -165,26 +154,23 @@ func headOf(key, block []byte) (Head, error) {
 	return Head{Seq: e.Seq, Hash: hash}, err
 }
 
-// block chains the batch's entries to the last line of the block before.
-func (l *Log) block(last []byte, batch []*write) ([]byte, error) {
-	head, err := headOf(l.key, last)
-	if err != nil {
-		return nil, fmt.Errorf("audit log cannot be continued, its end is damaged: %w", err)
+// block chains the batch's entries to the last line of the block before, and gives
+// its own last one.
+func (l *Log) block(last []byte, batch []*write) (block []byte, end Head, err error) {
+	if end, err = headOf(l.key, last); err != nil {
+		return nil, end, fmt.Errorf("audit log cannot be continued, its end is damaged: %w", err)
 	}
-	seq, prev := head.Seq, head.Hash
-	var block []byte
 	for _, w := range batch {
-		seq++
 		e := w.entry
-		e.Seq, e.Prev = seq, prev
+		e.Seq, e.Prev = end.Seq+1, end.Hash
 		line, hash, err := e.line(l.key)
 		if err != nil {
-			return nil, err
+			return nil, end, err
 		}
-		prev = hash
+		end = Head{Seq: e.Seq, Hash: hash}
 		block = append(append(block, line...), '\n')
 	}
-	return block, nil
+	return block, end, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

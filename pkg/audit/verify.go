@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Head names an entry: how far a log had come. Noted elsewhere it shows later
@@ -34,15 +35,15 @@ func (d *Damage) Error() string {
 // when something was changed, put in or taken out. Noted are heads that the log
 // must contain.
 func Verify(ctx context.Context, s Reader, key []byte, noted ...Head) (Report, error) {
-	want := map[uint64]string{}
+	want := map[uint64][]string{} // of one entry more than one, where the log was another one in between
 	for _, h := range noted {
-		want[h.Seq] = h.Hash
+		want[h.Seq] = append(want[h.Seq], h.Hash)
 	}
 	var r Report
 	v := verifier{key: key}
 	err := s.Read(ctx, func(position uint64, block []byte) error {
 		return v.block(position, block, func(e Entry, hash string) error {
-			if h, ok := want[e.Seq]; ok && h != hash {
+			if slices.ContainsFunc(want[e.Seq], func(noted string) bool { return noted != hash }) {
 				return v.damage(fmt.Sprintf("entry %d is another one than was noted", e.Seq))
 			}
 			delete(want, e.Seq)
