@@ -1,10 +1,8 @@
 package index
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math/bits"
-	"slices"
 )
 
 // gramSize is the number of bytes by which literals are found in a text.
@@ -21,7 +19,7 @@ type literalTable struct {
 
 	used map[uint32]int // how often a gram was filed; nil once the table is sealed
 
-	placed []placed // in the order of their hashes
+	placed []placed // in the order of their buckets
 	shift  uint32
 	bits   []uint64 // by hash
 	starts []int32  // of the literals of a bucket, which is 1<<perBucket hashes; one more than there are
@@ -76,17 +74,12 @@ func (ts *literalTables) seal() {
 func (t *literalTable) seal() {
 	width := min(max(bits.Len(uint(len(t.used)))+4, 9), 22) // 1 bit in 16 to 32 set, 64 B to 512 KiB
 	t.used, t.shift = nil, uint32(32-width)
-	slices.SortFunc(t.placed, func(a, b placed) int { return cmp.Compare(t.hash(a.gram), t.hash(b.gram)) })
 	t.bits = make([]uint64, 1<<width/64)
-	t.starts = make([]int32, 1<<(width-perBucket)+1)
 	for i := range t.placed {
 		h := t.hash(t.placed[i].gram)
 		t.bits[h/64] |= 1 << (h % 64)
-		t.starts[h>>perBucket+1] = int32(i + 1)
 	}
-	for b := 1; b < len(t.starts); b++ {
-		t.starts[b] = max(t.starts[b], t.starts[b-1])
-	}
+	t.placed, t.starts = inBuckets(t.placed, 1<<(width-perBucket), func(p placed) uint32 { return t.hash(p.gram) >> perBucket })
 }
 
 func (t *literalTable) hash(gram uint32) uint32 { return gram * 0x9E3779B1 >> t.shift }

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"cmp"
 	"math/bits"
 	"slices"
 )
@@ -10,7 +9,7 @@ import (
 // found, too: the caller checks. It is two arrays, so that a value that nothing
 // is filed under, as nearly all are, costs one place in memory.
 type postings struct {
-	entries []posting // in the order of their hashes
+	entries []posting // in the order of their buckets
 	shift   uint32
 	starts  []int32 // of the entries of a bucket; one more than there are
 }
@@ -28,14 +27,27 @@ func (p *postings) add(hash uint32, slot int32) {
 func (p *postings) seal() {
 	width := bits.Len(uint(len(p.entries))) + 2 // a bucket in four to eight has an entry
 	p.shift = uint32(32 - width)
-	slices.SortFunc(p.entries, func(a, b posting) int { return cmp.Compare(a.hash, b.hash) })
-	p.starts = make([]int32, 1<<width+1)
-	for i, e := range p.entries {
-		p.starts[e.hash>>p.shift+1] = int32(i + 1)
+	p.entries, p.starts = inBuckets(p.entries, 1<<width, func(e posting) uint32 { return e.hash >> p.shift })
+}
+
+// inBuckets puts entries into the order of their buckets and tells where each
+// begins, and the last ends.
+func inBuckets[T any](entries []T, buckets int, bucket func(T) uint32) (ordered []T, starts []int32) {
+	starts = make([]int32, buckets+1)
+	for _, e := range entries {
+		starts[bucket(e)+1]++
 	}
-	for b := 1; b < len(p.starts); b++ {
-		p.starts[b] = max(p.starts[b], p.starts[b-1])
+	for b := range buckets {
+		starts[b+1] += starts[b]
 	}
+	ordered = make([]T, len(entries))
+	next := slices.Clone(starts)
+	for _, e := range entries {
+		b := bucket(e)
+		ordered[next[b]] = e
+		next[b]++
+	}
+	return ordered, starts
 }
 
 func (p *postings) find(hash uint32, found func(slot int32)) {
