@@ -3,14 +3,7 @@
 package chaos
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,60 +18,6 @@ rules:
     when: process.name == "evil.exe"
     steps: [ { uses: list_processes } ]
 `
-
-// TestArtifact measures collecting a file of MIB from an endpoint into the
-// artifact store, against cp and SHA-256 of a file of that size.
-func TestArtifact(t *testing.T) {
-	size := int64(number(t, "MIB", 256)) << 20
-	w := newWorld(t, shape{
-		nodes: 1, replicas: 1, sync: time.Second, direct: true,
-		rules: strings.Replace(listOnly, "{ uses: list_processes }", `{ uses: get_file, with: { path: 'c:\big.bin' } }`, 1),
-		sim: edrsim.Config{CheckIn: 50 * time.Millisecond, Fleet: []edrsim.SensorSpec{{
-			Count: 2, Files: []edrsim.FileSpec{{Path: `c:\big.bin`, Size: size}}, Latency: edrsim.Latency{Min: time.Millisecond, Max: 2 * time.Millisecond},
-		}}},
-	})
-	begun := time.Now()
-	w.must(w.send(t.Context(), sent{line: procstart(2, 1, "evil.exe", begun)}, false))
-	var l ledger
-	eventually(t, 3*time.Minute, func() bool {
-		left, err := w.unsettled(t.Context())
-		e, gatherErr := w.gather(t.Context(), &l)
-		return err == nil && gatherErr == nil && left == "" && len(e.results) == 1
-	})
-	took := time.Since(begun)
-	e, err := w.gather(t.Context(), &l)
-	w.must(err)
-	for _, j := range e.records {
-		took = j.Ended.Sub(j.Started)
-		t.Logf("job %s in %v", j.State, took.Round(time.Millisecond))
-	}
-	from := filepath.Join(w.dir, "big")
-	f, err := os.Create(from)
-	w.must(err)
-	for range size >> 20 {
-		_, err := f.Write(make([]byte, 1<<20))
-		w.must(err)
-	}
-	w.must(f.Close())
-	begun = time.Now()
-	w.must(copyAndSum(from, from+".copy"))
-	floor := time.Since(begun)
-	mib := float64(size >> 20)
-	t.Logf("artifact of %d MiB: %.0f MiB/s; cp and SHA-256: %.0f MiB/s; ratio %.1f", size>>20, mib/took.Seconds(), mib/floor.Seconds(), took.Seconds()/floor.Seconds())
-}
-
-func copyAndSum(from, to string) error {
-	if out, err := exec.Command("cp", from, to).CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
-	}
-	f, err := os.Open(to)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(sha256.New(), f)
-	return err
-}
 
 // TestQueuedJobs measures what QUEUED waiting jobs cost in memory, and how long
 // a killed replica takes to know them all again.

@@ -90,8 +90,16 @@ type JobRef struct {
 
 // ArtifactStore keeps collected files.
 type ArtifactStore interface {
-	// Put streams r into the store. The returned Artifact has size and digest.
+	// Put streams r into the store. The returned Artifact has size and digest. A
+	// Hashed r is not hashed on its way, what was stored of it is all the same.
 	Put(ctx context.Context, a Artifact, r io.Reader) (Artifact, error)
+}
+
+// Hashed is a stream that knows the SHA-256 of itself, once it has been read to its
+// end, in lower-case hex.
+type Hashed interface {
+	io.Reader
+	SHA256() string
 }
 
 // Artifact is a collected file.

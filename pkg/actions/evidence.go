@@ -20,6 +20,11 @@ const (
 // keep streams what fill writes into the artifact store. The sensor's bytes
 // never lie in memory whole, and a slow store slows the download.
 func (t *Task) keep(ctx context.Context, a Artifact, fill func(io.Writer) error) (Artifact, error) {
+	return t.store(ctx, a, fill, func(r *io.PipeReader) io.Reader { return r })
+}
+
+// store is keep of a stream that is more than its bytes.
+func (t *Task) store(ctx context.Context, a Artifact, fill func(io.Writer) error, as func(*io.PipeReader) io.Reader) (Artifact, error) {
 	if t.Artifacts == nil {
 		return Artifact{}, errors.New("there is no artifact store")
 	}
@@ -35,7 +40,7 @@ func (t *Task) keep(ctx context.Context, a Artifact, fill func(io.Writer) error)
 		filled = fill(w)
 		w.CloseWithError(filled)
 	}()
-	stored, err := t.Artifacts.Put(ctx, a, r)
+	stored, err := t.Artifacts.Put(ctx, a, as(r))
 	r.CloseWithError(errors.New("the artifact store stopped reading"))
 	<-done
 	if filled != nil && (err == nil || errors.Is(err, filled)) {
@@ -48,10 +53,10 @@ func (t *Task) keep(ctx context.Context, a Artifact, fill func(io.Writer) error)
 // store kept is what the sensor sent.
 func (t *Task) collectFile(ctx context.Context, s edr.Session, path string, part edr.Range) (Artifact, error) {
 	var info edr.FileInfo
-	stored, err := t.keep(ctx, Artifact{Path: path}, func(w io.Writer) (err error) {
+	stored, err := t.store(ctx, Artifact{Path: path}, func(w io.Writer) (err error) {
 		info, err = s.GetFile(ctx, path, part, w)
 		return err
-	})
+	}, func(r *io.PipeReader) io.Reader { return received{r, &info} })
 	if err != nil {
 		return Artifact{}, fmt.Errorf("collect %q from sensor %d: %w", path, t.Sensor.ID, err)
 	}
@@ -61,6 +66,15 @@ func (t *Task) collectFile(ctx context.Context, s edr.Session, path string, part
 	}
 	return stored, nil
 }
+
+// received is a file as it comes from a sensor, hashed where it comes in.
+type received struct {
+	*io.PipeReader
+	info *edr.FileInfo // final before the end can be read
+}
+
+// SHA256 implements Hashed.
+func (r received) SHA256() string { return r.info.SHA256 }
 
 // baseName is the last part of a path of any platform.
 func baseName(path string) string {

@@ -1,35 +1,69 @@
 package artifacts
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
+
+	"edrpipe/pkg/actions"
 )
 
-// sentDigest is what went into a backend.
-type sentDigest struct {
-	hash.Hash
-	size int64
+// stream is bytes on their way, counted, limited and hashed. To hash costs more
+// than all else about a file: one whose origin does it is not hashed again.
+type stream struct {
+	io.Reader
+	hash  hash.Hash // nil: the Reader is actions.Hashed
+	size  int64
+	limit int64 // 0: none
+	over  error
 }
 
-func newDigest() *sentDigest { return &sentDigest{Hash: sha256.New()} }
-
-func (d *sentDigest) Write(p []byte) (int, error) {
-	d.size += int64(len(p))
-	return d.Hash.Write(p)
+func newStream(r io.Reader) *stream {
+	if _, ok := r.(actions.Hashed); ok {
+		return &stream{Reader: r}
+	}
+	return &stream{Reader: r, hash: sha256.New()}
 }
 
-// compare reads what the backend kept.
-func (d *sentDigest) compare(kept io.Reader) error {
-	h := sha256.New()
-	n, err := io.Copy(h, kept)
-	if err != nil {
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if s.hash != nil {
+		s.hash.Write(p[:n])
+	}
+	s.size += int64(n)
+	if s.limit > 0 && s.size > s.limit {
+		return n, fmt.Errorf("%w: more than %d bytes", s.over, s.limit)
+	}
+	return n, err
+}
+
+// SHA256 implements actions.Hashed.
+func (s *stream) SHA256() string {
+	if origin, ok := s.Reader.(actions.Hashed); ok && s.hash == nil {
+		return origin.SHA256()
+	}
+	return hex.EncodeToString(s.hash.Sum(nil))
+}
+
+// compare reads what a backend kept of s.
+func (s *stream) compare(kept io.Reader) error {
+	back := newStream(kept)
+	if _, err := copyAll(io.Discard, back); err != nil {
 		return fmt.Errorf("read back what was stored: %w", err)
 	}
-	if n != d.size || !bytes.Equal(h.Sum(nil), d.Sum(nil)) {
-		return fmt.Errorf("%w: %d bytes came back of %d", ErrDamaged, n, d.size)
+	if back.size != s.size || back.SHA256() != s.SHA256() {
+		return fmt.Errorf("%w: %d bytes with SHA-256 %s came back, of %d with %s", ErrDamaged, back.size, back.SHA256(), s.size, s.SHA256())
 	}
 	return nil
+}
+
+// pieceSize is what is copied at once, bytes: few enough to stay in a processor's
+// cache, and so many that handing them over costs little.
+const pieceSize = 256 << 10
+
+// copyAll is io.Copy in pieces of that size, whatever ways of their own the two have.
+func copyAll(w io.Writer, r io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, pieceSize))
 }

@@ -42,8 +42,8 @@ func writeFile(name string, r io.Reader) error {
 		return err
 	}
 	defer f.Close() // the error that matters is Sync's
-	sent := newDigest()
-	if _, err := io.Copy(f, io.TeeReader(r, sent)); err != nil {
+	sent := newStream(r)
+	if _, err := copyAll(f, sent); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

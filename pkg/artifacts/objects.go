@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,12 +45,13 @@ func (o Objects) Put(ctx context.Context, name string, r io.Reader) error {
 		Bucket:     status.Bucket(),
 		NUID:       rand.Text(),
 	}
-	sent, err := o.send(ctx, &info, r)
+	sent := newStream(r)
+	err = o.send(ctx, &info, sent)
 	if err == nil {
-		err = o.describe(ctx, info)
+		err = o.describe(ctx, &info, sent)
 	}
 	if err == nil {
-		err = o.compare(ctx, name, sent)
+		err = o.compare(ctx, info)
 	}
 	if err != nil {
 		return errors.Join(err, o.purge(context.WithoutCancel(ctx), info)) // not to be left behind, also at shutdown
@@ -62,37 +64,42 @@ func chunks(info jetstream.ObjectInfo) string {
 	return "$O." + info.Bucket + ".C." + info.NUID
 }
 
-// send publishes the chunks, a few at a time.
-func (o Objects) send(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) (*sentDigest, error) {
-	sent := newDigest()
-	var pending []jetstream.PubAckFuture
-	for {
-		chunk := make([]byte, chunkSize) // its own: the client may have to send it again
+// underWay is a chunk that is being stored.
+type underWay struct {
+	chunk []byte
+	ack   jetstream.PubAckFuture
+}
+
+// send publishes the chunks, a few at a time. Until the store has a chunk its
+// memory is not used again: the client may have to send it once more.
+func (o Objects) send(ctx context.Context, info *jetstream.ObjectInfo, r *stream) error {
+	var pending []underWay
+	for chunk := make([]byte, chunkSize); ; {
 		n, err := io.ReadFull(r, chunk)
 		if n > 0 {
-			chunk = chunk[:n]
-			_, _ = sent.Write(chunk) // a hash takes everything
-			ack, err := o.JetStream.PublishMsgAsync(&nats.Msg{Subject: chunks(*info), Data: chunk})
+			ack, err := o.JetStream.PublishMsgAsync(&nats.Msg{Subject: chunks(*info), Data: chunk[:n]})
 			if err != nil {
-				return nil, err
+				return err
 			}
-			pending = append(pending, ack)
+			pending = append(pending, underWay{chunk, ack})
 			info.Chunks++
 		}
 		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !last {
-			return nil, err
+			return err
 		}
+		chunk = nil
 		for len(pending) > window || last && len(pending) > 0 {
-			if err := taken(ctx, pending[0]); err != nil {
-				return nil, err
+			if err := taken(ctx, pending[0].ack); err != nil {
+				return err
 			}
-			pending = pending[1:]
+			chunk, pending = pending[0].chunk, pending[1:]
 		}
 		if last {
-			info.Size = uint64(sent.size)
-			info.Digest = "SHA-256=" + base64.URLEncoding.EncodeToString(sent.Sum(nil))
-			return sent, nil
+			return nil
+		}
+		if chunk == nil {
+			chunk = make([]byte, chunkSize)
 		}
 	}
 }
@@ -114,7 +121,12 @@ func taken(ctx context.Context, ack jetstream.PubAckFuture) error {
 }
 
 // describe publishes what makes the chunks an object.
-func (o Objects) describe(ctx context.Context, info jetstream.ObjectInfo) error {
+func (o Objects) describe(ctx context.Context, info *jetstream.ObjectInfo, sent *stream) error {
+	sum, err := hex.DecodeString(sent.SHA256())
+	if err != nil {
+		return err
+	}
+	info.Size, info.Digest = uint64(sent.size), "SHA-256="+base64.URLEncoding.EncodeToString(sum)
 	text, err := json.Marshal(info)
 	if err != nil {
 		return err
@@ -126,12 +138,24 @@ func (o Objects) describe(ctx context.Context, info jetstream.ObjectInfo) error 
 	return err
 }
 
-func (o Objects) compare(ctx context.Context, name string, sent *sentDigest) error {
-	kept, err := o.Open(ctx, name)
+// compare reads the object back. The client library hashes it and compares that
+// with the digest in the object's description, which has to be the one that we wrote.
+func (o Objects) compare(ctx context.Context, info jetstream.ObjectInfo) error {
+	kept, err := o.Store.Get(ctx, info.Name)
 	if err != nil {
 		return err
 	}
-	return errors.Join(sent.compare(kept), kept.Close())
+	n, err := copyAll(io.Discard, kept)
+	found, described := kept.Info()
+	switch err := errors.Join(err, described, kept.Close()); {
+	case errors.Is(err, jetstream.ErrDigestMismatch):
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case err != nil:
+		return fmt.Errorf("read back what was stored: %w", err)
+	case uint64(n) != info.Size || found.Digest != info.Digest:
+		return fmt.Errorf("%w: %d bytes with %s came back, of %d with %s", ErrDamaged, n, found.Digest, info.Size, info.Digest)
+	}
+	return nil
 }
 
 // purge takes back what was sent.

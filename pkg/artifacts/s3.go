@@ -25,8 +25,8 @@ const partSize = 16 << 20
 // Put implements Backend. Each part carries a checksum that the server compares,
 // and the whole is read back.
 func (s S3) Put(ctx context.Context, name string, r io.Reader) error {
-	sent := newDigest()
-	_, err := s.Client.PutObject(ctx, s.Bucket, s.Prefix+name, io.TeeReader(r, sent), -1, minio.PutObjectOptions{
+	sent := newStream(r)
+	_, err := s.Client.PutObject(ctx, s.Bucket, s.Prefix+name, sent, -1, minio.PutObjectOptions{
 		PartSize: partSize, ContentType: "application/octet-stream", SendContentMd5: true, DisableContentSha256: false,
 	})
 	if err == nil {
@@ -38,7 +38,7 @@ func (s S3) Put(ctx context.Context, name string, r io.Reader) error {
 	return nil
 }
 
-func (s S3) compare(ctx context.Context, name string, sent *sentDigest) error {
+func (s S3) compare(ctx context.Context, name string, sent *stream) error {
 	kept, err := s.Open(ctx, name)
 	if err != nil {
 		return err

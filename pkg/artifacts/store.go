@@ -3,12 +3,9 @@ package artifacts
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"slices"
@@ -137,9 +134,11 @@ func (s *Store) Put(ctx context.Context, a actions.Artifact, r io.Reader) (actio
 
 // data streams the file through hash, limits and encryption into the backend.
 func (s *Store) data(ctx context.Context, a actions.Artifact, r io.Reader) (Record, error) {
-	plain := &meter{r: r, hash: sha256.New(), limit: s.MaxFile, over: ErrTooLarge}
+	plain := newStream(r)
+	plain.limit, plain.over = s.MaxFile, ErrTooLarge
 	source, wait := s.encrypt(plain)
-	stored := &meter{r: source, hash: sha256.New(), over: ErrFull}
+	stored := newStream(source)
+	stored.over = ErrFull
 	if s.MaxBytes > 0 {
 		stored.limit = s.MaxBytes - s.used.Load()
 	}
@@ -148,8 +147,8 @@ func (s *Store) data(ctx context.Context, a actions.Artifact, r io.Reader) (Reco
 	if err != nil {
 		return Record{}, err
 	}
-	a.Size, a.SHA256 = plain.size, plain.sum()
-	return Record{Artifact: a, Encrypted: len(s.Recipients) > 0, StoredSize: stored.size, StoredSHA256: stored.sum()}, nil
+	a.Size, a.SHA256 = plain.size, plain.SHA256()
+	return Record{Artifact: a, Encrypted: len(s.Recipients) > 0, StoredSize: stored.size, StoredSHA256: stored.SHA256()}, nil
 }
 
 // encrypt returns r encrypted to the recipients, and what must be called when
@@ -164,7 +163,7 @@ func (s *Store) encrypt(r io.Reader) (io.Reader, func(error)) {
 		defer close(done)
 		w, err := age.Encrypt(in, s.Recipients...)
 		if err == nil {
-			if _, err = io.Copy(w, r); err == nil {
+			if _, err = copyAll(w, r); err == nil {
 				err = w.Close()
 			}
 		}
@@ -175,27 +174,6 @@ func (s *Store) encrypt(r io.Reader) (io.Reader, func(error)) {
 		<-done
 	}
 }
-
-// meter counts and hashes what is read, up to a limit.
-type meter struct {
-	r     io.Reader
-	hash  hash.Hash
-	size  int64
-	limit int64 // 0: none
-	over  error
-}
-
-func (m *meter) Read(p []byte) (int, error) {
-	n, err := m.r.Read(p)
-	m.hash.Write(p[:n])
-	m.size += int64(n)
-	if m.limit > 0 && m.size > m.limit {
-		return n, fmt.Errorf("%w: more than %d bytes", m.over, m.limit)
-	}
-	return n, err
-}
-
-func (m *meter) sum() string { return hex.EncodeToString(m.hash.Sum(nil)) }
 
 // Get returns the record of an artifact, or fs.ErrNotExist.
 func (s *Store) Get(ctx context.Context, id string) (Record, error) {
@@ -238,7 +216,7 @@ func (s *Store) Open(ctx context.Context, id string, identities ...age.Identity)
 			return nil, rec, errors.Join(fmt.Errorf("artifact %s: %w", id, err), blob.Close())
 		}
 	}
-	return &proven{meter: meter{r: r, hash: sha256.New()}, Closer: blob, rec: rec}, rec, nil
+	return &proven{stream: newStream(r), Closer: blob, rec: rec}, rec, nil
 }
 
 // OpenStored streams an artifact as it is stored, encrypted or not.
@@ -256,15 +234,15 @@ func (s *Store) OpenStored(ctx context.Context, id string) (io.ReadCloser, Recor
 
 // proven compares size and digest at the end of an artifact.
 type proven struct {
-	meter
+	*stream
 	io.Closer
 	rec Record
 }
 
 func (p *proven) Read(b []byte) (int, error) {
-	n, err := p.meter.Read(b)
-	if errors.Is(err, io.EOF) && (p.size != p.rec.Size || p.sum() != p.rec.SHA256) {
-		return n, fmt.Errorf("artifact %s: %w: %d bytes with SHA-256 %s, want %d with %s", p.rec.ID, ErrDamaged, p.size, p.sum(), p.rec.Size, p.rec.SHA256)
+	n, err := p.stream.Read(b)
+	if errors.Is(err, io.EOF) && (p.size != p.rec.Size || p.SHA256() != p.rec.SHA256) {
+		return n, fmt.Errorf("artifact %s: %w: %d bytes with SHA-256 %s, want %d with %s", p.rec.ID, ErrDamaged, p.size, p.SHA256(), p.rec.Size, p.rec.SHA256)
 	}
 	return n, err
 }

@@ -220,9 +220,50 @@ func (f forgetful) Put(ctx context.Context, name string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	sent := newDigest()
-	_, _ = sent.Write(text)
+	sent := newStream(bytes.NewReader(text))
+	if _, err := io.Copy(io.Discard, sent); err != nil {
+		return err
+	}
 	return sent.compare(bytes.NewReader(text[:len(text)-1]))
+}
+
+// claimed is a stream that says what its own digest is.
+type claimed struct {
+	io.Reader
+	sum string
+}
+
+func (c claimed) SHA256() string { return c.sum }
+
+// TestADigestThatIsBroughtAlongIsHeldTo: what comes back has to be what the origin
+// says that it gave, on every backend, and nothing is left of what is not.
+func TestADigestThatIsBroughtAlongIsHeldTo(t *testing.T) {
+	digest := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(sum[:])
+	}
+	for name, backend := range map[string]func(*testing.T) Backend{
+		"directory": func(t *testing.T) Backend { return Directory(t.TempDir()) },
+		"objects":   objects,
+		"s3":        fakeS3,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, Config{Backend: backend(t)})
+			large := strings.Repeat("0123456789abcdef", 400_000)
+			a, err := s.Put(t.Context(), actions.Artifact{Path: "a"}, claimed{strings.NewReader(large), digest(large)})
+			if err != nil || a.SHA256 != digest(large) || a.Size != int64(len(large)) || get(t, s, a.ID) != large {
+				t.Errorf("a true digest: %+v, %v", a, err)
+			}
+			for _, wrong := range []string{digest("good"), ""} {
+				if _, err := s.Put(t.Context(), actions.Artifact{Path: "a"}, claimed{strings.NewReader(large), wrong}); !errors.Is(err, ErrDamaged) {
+					t.Errorf("the digest %q: %v, want ErrDamaged", wrong, err)
+				}
+			}
+			if all, err := s.List(t.Context(), Filter{}); err != nil || len(all) != 1 {
+				t.Errorf("%d artifacts are kept, %v; want one", len(all), err)
+			}
+		})
+	}
 }
 
 func TestWhatIsNotStoredIsNotKept(t *testing.T) {

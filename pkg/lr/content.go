@@ -89,11 +89,14 @@ func (c *Client) contentOnce(ctx context.Context, file string, w edr.Where, d *d
 			return broken(err)
 		}
 	}
-	if _, err := io.Copy(d, body); err != nil {
+	if _, err := io.CopyBuffer(d, body, make([]byte, pieceSize)); err != nil {
 		return broken(err)
 	}
 	return c.checkSize(ctx, file, w, d.n-from)
 }
+
+// pieceSize is what is passed on at once, bytes: whoever takes it is woken for each.
+const pieceSize = 256 << 10
 
 // bodyOf undoes an encoding that was not asked for.
 func bodyOf(resp *http.Response) (io.Reader, error) {
