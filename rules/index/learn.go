@@ -20,7 +20,7 @@ const (
 // learner gathers the sample of a class.
 type learner struct {
 	size   int           // events of a sample
-	stride atomic.Uint64 // one event in so many is kept
+	stride atomic.Uint64 // one event in so many is kept; a power of two
 	seen   atomic.Uint64
 
 	mu     sync.Mutex
@@ -34,7 +34,7 @@ func (l *learner) begin() {
 
 // observe takes note of the event in s.
 func (l *learner) observe(c *Class, s *scratch) {
-	if l.seen.Add(1)%l.stride.Load() != 0 || !l.mu.TryLock() { // locked: another event is being noted
+	if l.seen.Add(1)&(l.stride.Load()-1) != 0 || !l.mu.TryLock() { // locked: another event is being noted
 		return
 	}
 	defer l.mu.Unlock()
