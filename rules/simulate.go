@@ -91,7 +91,7 @@ func (s *Simulation) decide(ctx context.Context, m *Match) ([]Decision, error) {
 	var all []Decision
 	for _, sensor := range m.Sensors {
 		d.Sensor = sensor
-		answer, err := s.suppressor.Claim(ctx, s.set, m, sensor, fmt.Sprintf("%s %s %d", m.Rule.ID, m.Event.Event.ID, sensor))
+		answer, err := s.suppressor.Claim(ctx, Ask{s.set, m, sensor, fmt.Sprintf("%s %s %d", m.Rule.ID, m.Event.Event.ID, sensor)})
 		var failed Failure
 		switch f, ok := err.(Failure); {
 		case ok:

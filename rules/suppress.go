@@ -3,8 +3,11 @@ package rules
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
@@ -32,54 +35,131 @@ type claim struct {
 	At  time.Time `json:"at"`
 }
 
-// Claim asks to act on a sensor for a match, as the job with the given id. An
-// error means that nothing was decided: ask again. A Failure means that the
-// rule's key could not be evaluated.
-func (s *Suppressor) Claim(ctx context.Context, set *Set, m *Match, sensor int, job string) (Suppression, error) {
-	r, ok := set.Rule(m.Rule.ID)
+// Ask asks to act on a sensor for a match, as the job with the given id.
+type Ask struct {
+	Set    *Set
+	Match  *Match
+	Sensor int
+	Job    string
+}
+
+// Answer is the answer to an Ask. An error means that nothing was decided: ask
+// again; a Failure, that the rule's key could not be evaluated.
+type Answer struct {
+	Suppression
+	Err error
+}
+
+// Claim answers one question.
+func (s *Suppressor) Claim(ctx context.Context, a Ask) (Suppression, error) {
+	answer := s.ClaimAll(ctx, []Ask{a})[0]
+	return answer.Suppression, answer.Err
+}
+
+// atOnce is how many keys are asked about at the same time.
+const atOnce = 128
+
+// ClaimAll answers questions that come together. Those about one key are decided in
+// their order, by one change of its record; each key is asked about by itself, all at
+// the same time, so that a storm costs the state's answers once and not for each.
+func (s *Suppressor) ClaimAll(ctx context.Context, asks []Ask) []Answer {
+	answers := make([]Answer, len(asks))
+	keys := map[string]*keyed{}
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i, a := range asks {
+		k, err := a.keyed()
+		if err != nil || k == nil {
+			answers[i].Err = err
+			continue
+		}
+		if keys[k.key] == nil {
+			keys[k.key] = k
+		}
+		keys[k.key].asks = append(keys[k.key].asks, i)
+	}
+	for _, k := range keys {
+		g.Go(func() error { s.decide(ctx, k, asks, answers); return nil })
+	}
+	_ = g.Wait() // each answer has its own error
+	return answers
+}
+
+// keyed is the questions about one key: indexes of a list.
+type keyed struct {
+	key   string
+	lasts time.Duration
+	count int
+	asks  []int
+}
+
+// keyed is the key that the question is about; nil: the rule suppresses nothing.
+func (a *Ask) keyed() (*keyed, error) {
+	r, ok := a.Set.Rule(a.Match.Rule.ID)
 	if !ok {
-		return Suppression{}, fmt.Errorf("rule %s is not in the set", m.Rule.ID)
+		return nil, fmt.Errorf("rule %s is not in the set", a.Match.Rule.ID)
 	}
-	lasts, count := DefaultSuppression, 1
+	k := &keyed{lasts: DefaultSuppression, count: 1}
 	if sup := r.Suppress; sup != nil {
-		lasts, count = sup.For, max(1, sup.Count)
+		k.lasts, k.count = sup.For, max(1, sup.Count)
 	}
-	if lasts <= 0 {
-		return Suppression{}, nil
+	if k.lasts <= 0 {
+		return nil, nil
 	}
-	key, err := r.suppressionKey(m, sensor)
-	if err != nil {
-		return Suppression{}, failure(r, m.Event, err)
+	var err error
+	if k.key, err = r.suppressionKey(a.Match, a.Sensor); err != nil {
+		return nil, failure(r, a.Match.Event, err)
 	}
-	var answer Suppression
-	err = s.State.Update(ctx, key, lasts, func(data []byte) ([]byte, error) {
+	return k, nil
+}
+
+// errNothingNew leaves a record as it is.
+var errNothingNew = errors.New("nothing new")
+
+// decide answers the questions about one key. That somebody is suppressed is not
+// written down.
+func (s *Suppressor) decide(ctx context.Context, k *keyed, asks []Ask, answers []Answer) {
+	err := s.State.Update(ctx, k.key, k.lasts, func(data []byte) ([]byte, error) {
 		var claims []claim
 		if data != nil {
 			if err := json.Unmarshal(data, &claims); err != nil {
-				return nil, fmt.Errorf("record of suppression %s: %w", key, err)
+				return nil, fmt.Errorf("record of suppression %s: %w", k.key, err)
 			}
 		}
-		claims, answer = decideClaim(claims, job, s.now(), lasts, count)
+		more := false
+		for _, i := range k.asks {
+			var added bool
+			claims, answers[i].Suppression, added = decideClaim(claims, asks[i].Job, s.now(), k.lasts, k.count)
+			more = more || added
+		}
+		if !more {
+			return nil, errNothingNew
+		}
 		return json.Marshal(claims)
 	})
-	return answer, err
+	if errors.Is(err, errNothingNew) {
+		err = nil
+	}
+	for _, i := range k.asks {
+		answers[i].Err = err
+	}
 }
 
 // decideClaim adds a job to the claims of a key unless there are enough.
-func decideClaim(claims []claim, job string, now time.Time, lasts time.Duration, count int) ([]claim, Suppression) {
+func decideClaim(claims []claim, job string, now time.Time, lasts time.Duration, count int) (_ []claim, _ Suppression, added bool) {
 	var live []claim
 	for _, c := range claims {
 		if c.Job == job {
-			return claims, Suppression{}
+			return claims, Suppression{}, false
 		}
 		if now.Before(c.At.Add(lasts)) {
 			live = append(live, c)
 		}
 	}
 	if len(live) < count {
-		return append(live, claim{job, now}), Suppression{}
+		return append(live, claim{job, now}), Suppression{}, true
 	}
-	return live, Suppression{Suppressed: true, Until: live[0].At.Add(lasts), By: live[len(live)-1].Job}
+	return live, Suppression{Suppressed: true, Until: live[0].At.Add(lasts), By: live[len(live)-1].Job}, false
 }
 
 func (s *Suppressor) now() time.Time {

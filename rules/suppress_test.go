@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func TestTwinsDoNotActTwice(t *testing.T) {
 			c := &clock{epoch}
 			s := &Suppressor{State: &MemoryState{Now: c.Now}, Now: c.Now}
 			for i, e := range []*events.Event{tt.first, tt.too} {
-				got, err := s.Claim(context.Background(), set, matchOf(t, set, "default", e), 42, fmt.Sprint("job", i))
+				got, err := s.Claim(context.Background(), Ask{set, matchOf(t, set, "default", e), 42, fmt.Sprint("job", i)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -97,7 +98,7 @@ func TestSuppression(t *testing.T) {
 	claim := func(rule, user, job string) Suppression {
 		t.Helper()
 		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User = user })
-		got, err := s.Claim(context.Background(), set, matchOf(t, set, rule, e), 42, job)
+		got, err := s.Claim(context.Background(), Ask{set, matchOf(t, set, rule, e), 42, job})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,5 +150,59 @@ func TestMemoryStateIsBounded(t *testing.T) {
 	put("e", time.Hour)
 	if m.Evicted() != 1 {
 		t.Errorf("evicted %d, want 1: what has expired makes room", m.Evicted())
+	}
+}
+
+// meeting is a State that answers nobody before so many keys are asked about, and
+// counts.
+type meeting struct {
+	MemoryState
+	keys           int
+	mu             sync.Mutex
+	asked, written int
+	met            chan struct{}
+}
+
+func (m *meeting) Update(ctx context.Context, key string, ttl time.Duration, change func([]byte) ([]byte, error)) error {
+	m.mu.Lock()
+	if m.asked++; m.asked == m.keys {
+		close(m.met)
+	}
+	m.mu.Unlock()
+	<-m.met
+	err := m.MemoryState.Update(ctx, key, ttl, change)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil {
+		m.written++
+	}
+	return err
+}
+
+func TestKeysAreAskedAboutAtOnceAndEachOnce(t *testing.T) {
+	const users, each = 20, 10
+	set := loadText(t, suppressing)
+	state := &meeting{keys: users, met: make(chan struct{})}
+	s := &Suppressor{State: state}
+	var asks []Ask
+	for i := range users * each {
+		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User = fmt.Sprint("user", i%users) })
+		asks = append(asks, Ask{set, matchOf(t, set, "twice-per-user", e), 42, fmt.Sprint(i)})
+	}
+	for i, got := range s.ClaimAll(t.Context(), asks) {
+		if want := i >= 2*users; got.Err != nil || got.Suppressed != want {
+			t.Errorf("question %d: %+v, want suppressed %t: the first two of a user act", i, got, want)
+		}
+	}
+	if state.asked != users || state.written != users {
+		t.Errorf("the state was asked %d times and written %d times for %d keys", state.asked, state.written, users)
+	}
+	for i, got := range s.ClaimAll(t.Context(), asks) { // as they are redelivered
+		if want := i >= 2*users; got.Err != nil || got.Suppressed != want {
+			t.Errorf("question %d again: %+v, want suppressed %t", i, got, want)
+		}
+	}
+	if state.written != users {
+		t.Errorf("%d writes when there was nothing new", state.written-users)
 	}
 }

@@ -88,33 +88,34 @@ func (in *intake) run(ctx context.Context) {
 // record makes and records the jobs of a batch and settles each message.
 func (in *intake) record(ctx context.Context, batch []finding) {
 	in.metrics.Batches.Observe(float64(len(batch)))
+	var asked []*asking
+	back := make([]error, len(batch)) // why a message is tried again
+	for i := range batch {
+		of, err := in.asked(ctx, &batch[i], i)
+		asked, back[i] = append(asked, of...), err
+	}
+	in.decide(ctx, batch, asked, back)
 	var (
 		wanted []*jobs.Job
-		good   []events.Message
 		known  = map[string]bool{}
 	)
-	for i := range batch {
-		m := &batch[i].msg
-		made, err := in.made(ctx, &batch[i])
-		if err != nil {
-			in.log.Error().Err(err).Str("key", m.RoutingKey).Msg("message goes back and is tried again")
-			settle(*m, err)
-			continue
-		}
-		good = append(good, *m)
-		for _, j := range made {
-			if !known[j.ID] {
-				known[j.ID] = true
-				wanted = append(wanted, j)
-			}
+	for _, a := range asked {
+		if back[a.message] == nil && a.makes() && !known[a.job.ID] {
+			known[a.job.ID] = true
+			wanted = append(wanted, a.job)
 		}
 	}
 	err := in.enqueue(ctx, wanted)
 	if err != nil {
 		in.log.Error().Err(err).Int("jobs", len(wanted)).Msg("jobs could not be recorded; their messages are tried again")
 	}
-	for _, m := range good {
-		settle(m, err)
+	for i, f := range batch {
+		if back[i] != nil {
+			in.log.Error().Err(back[i]).Str("key", f.msg.RoutingKey).Msg("message goes back and is tried again")
+			settle(f.msg, back[i])
+			continue
+		}
+		settle(f.msg, err)
 	}
 }
 
@@ -143,9 +144,9 @@ func (in *intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
 	return nil
 }
 
-// made are the jobs that what was found in a message should make. What can never
-// be used is kept as a dead letter; an error means that nothing was decided.
-func (in *intake) made(ctx context.Context, f *finding) ([]*jobs.Job, error) {
+// asked is what a message asks for by what was found in it. What can never be used
+// is kept as a dead letter; an error means that nothing was decided.
+func (in *intake) asked(ctx context.Context, f *finding, message int) ([]*asking, error) {
 	m := &f.msg
 	for _, r := range f.found.Rejects {
 		if err := in.reject(ctx, m, r); err != nil {
@@ -161,21 +162,22 @@ func (in *intake) made(ctx context.Context, f *finding) ([]*jobs.Job, error) {
 			return nil, err
 		}
 	}
-	var made []*jobs.Job
+	var asked []*asking
 	for i := range matches {
-		js, err := in.jobs(ctx, f.set, &matches[i])
+		of, err := in.asking(ctx, f.set, &matches[i])
 		var failure rules.Failure
-		switch {
-		case errors.As(err, &failure):
+		if errors.As(err, &failure) {
 			err = in.failed(ctx, m, failure)
-		case err == nil:
-			made = append(made, js...)
 		}
 		if err != nil {
 			return nil, err
 		}
+		for _, a := range of {
+			a.message = message
+		}
+		asked = append(asked, of...)
 	}
-	return made, nil
+	return asked, nil
 }
 
 // correlate gives the matches to act on, event by event.
@@ -211,79 +213,4 @@ func (in *intake) failed(ctx context.Context, m *events.Message, f rules.Failure
 	in.metrics.Errors.WithLabelValues(f.Rule.ID).Inc()
 	in.log.Error().Str("rule", f.Rule.ID).Str("event", f.Event).Err(f.Err).Msg("rule could not be evaluated")
 	return in.dead.Write(ctx, "rule_failed", *m, f)
-}
-
-// jobs makes the jobs of a match, one for each sensor, and tells of each that is
-// not made why.
-func (in *intake) jobs(ctx context.Context, set *rules.Set, m *rules.Match) ([]*jobs.Job, error) {
-	now := in.now()
-	in.metrics.Matches.WithLabelValues(m.Rule.ID).Inc()
-	in.rules.matched(m.Rule.ID, now)
-	telemetry.Since(in.metrics.EventToMatch, m.Event.Event.Received, now)
-	in.tracing.Matched(m.Event, m.Rule.ID, now)
-	if m.Refused == rules.NoSensor {
-		if err := in.sensors.find(ctx, m); err != nil {
-			return nil, err
-		}
-	}
-	if m.Refused != "" {
-		return nil, in.decide(ctx, m, 0, m.Refused, "")
-	}
-	var made []*jobs.Job
-	for _, sensor := range m.Sensors {
-		j, err := in.job(ctx, set, m, sensor, now)
-		if err != nil {
-			return nil, err
-		}
-		if j == nil {
-			continue
-		}
-		if err := in.guard.Took(ctx, m.Rule.ID); err != nil {
-			return nil, fmt.Errorf("breaker of rule %s: %w", m.Rule.ID, err)
-		}
-		made = append(made, j)
-	}
-	return made, nil
-}
-
-// job makes the job of a match on a sensor; nil when something speaks against it.
-func (in *intake) job(ctx context.Context, set *rules.Set, m *rules.Match, sensor int, now time.Time) (*jobs.Job, error) {
-	j, err := bind(set, m, sensor, in.notices.server, now)
-	if err != nil {
-		return nil, err
-	}
-	if v := in.forbidden(j, m.Rule); v.Decision == guard.Deny {
-		return nil, in.decide(ctx, m, sensor, string(v.Reason), v.Guard+": "+v.Detail)
-	}
-	j.Trace = in.tracing.Parent(m.Event)
-	claim, err := in.suppressor.Claim(ctx, set, m, sensor, j.ID)
-	if err != nil {
-		return nil, err
-	}
-	if claim.Suppressed {
-		detail := fmt.Sprintf("job %s acted for the same; again from %s", claim.By, claim.Until.UTC().Format(time.RFC3339))
-		return nil, in.decide(ctx, m, sensor, "suppressed", detail)
-	}
-	drop, err := in.limit(ctx, m.Rule, j)
-	if err != nil || drop == "" {
-		return j, err
-	}
-	return nil, in.decide(ctx, m, sensor, "limit", drop)
-}
-
-// decide tells the bus and the audit log that a match made no job, and why.
-func (in *intake) decide(ctx context.Context, m *rules.Match, sensor int, reason, detail string) error {
-	in.metrics.Decisions.WithLabelValues(m.Rule.ID, reason).Inc()
-	d := Decision{
-		Job: jobs.ID(m.Rule.ID, m.Event.Event.ID, sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
-		Sensor: sensor, Host: m.Event.Sensor.Hostname, Reason: reason, Detail: detail, At: in.now(),
-	}
-	err := in.audit.Append(ctx, audit.Entry{
-		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.notices.server, Sensor: sensor,
-		What: "no job", Reason: reason, Text: detail,
-	})
-	if err != nil {
-		return err
-	}
-	return in.notices.decision(ctx, d)
 }

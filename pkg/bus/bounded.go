@@ -39,6 +39,9 @@ func (b bounded) Publish(ctx context.Context, subject string, data []byte, opts 
 	return ack, err
 }
 
+// Wrote notes how a batch of messages has ended, by the subject of one.
+func (b bounded) Wrote(subject string, err error) { b.writes.published(subject, err) }
+
 // Stream implements jetstream.StreamManager.
 func (b bounded) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.within)

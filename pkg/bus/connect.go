@@ -17,6 +17,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
+
+	"edrpipe/pkg/bus/grouped"
 )
 
 // Config says where the bus is.
@@ -47,6 +49,8 @@ type Bus struct {
 	replicas  int
 	limits    Limits
 	writes    writes
+	life      *grouped.Writer // to StreamJobs
+	results   *grouped.Writer // to StreamResults
 	connected atomic.Bool
 	closed    chan struct{}
 	log       zerolog.Logger
@@ -83,6 +87,7 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 		return nil, fmt.Errorf("bus: %w", err)
 	}
 	b.js = bounded{js, cmp.Or(c.Answer, answerWithin), &b.writes}
+	b.life, b.results = grouped.New(b.js), grouped.New(b.js)
 	return b, nil
 }
 

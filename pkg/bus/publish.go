@@ -27,7 +27,7 @@ type Notice struct {
 // Publish puts a notice on the bus and returns when the stream has it. Repeating
 // it with the same ID within the duplicate window adds nothing.
 func (b *Bus) Publish(ctx context.Context, n Notice) error {
-	return b.publish(ctx, n, jetstream.WithMsgID(n.ID))
+	return b.publish(ctx, n, jetstream.MsgIDHeader, n.ID)
 }
 
 // PublishOnce puts a notice on the bus unless its subject holds one already,
@@ -35,7 +35,7 @@ func (b *Bus) Publish(ctx context.Context, n Notice) error {
 // see what comes of that.
 func (b *Bus) PublishOnce(ctx context.Context, n Notice) error {
 	for {
-		err := b.publish(ctx, n, jetstream.WithExpectLastSequencePerSubject(0))
+		err := b.publish(ctx, n, jetstream.ExpectedLastSubjSeqHeader, "0")
 		switch {
 		case err == nil || IsConflict(err) && !isUnderWay(err):
 			return nil
@@ -50,7 +50,8 @@ func (b *Bus) PublishOnce(ctx context.Context, n Notice) error {
 	}
 }
 
-func (b *Bus) publish(ctx context.Context, n Notice, opt jetstream.PublishOpt) error {
+// publish writes a notice with a header; those that come at once are written together.
+func (b *Bus) publish(ctx context.Context, n Notice, header, value string) error {
 	body, err := n.encode()
 	if err != nil {
 		return fmt.Errorf("notice for %s: %w", n.Subject, err)
@@ -58,7 +59,12 @@ func (b *Bus) publish(ctx context.Context, n Notice, opt jetstream.PublishOpt) e
 	msg := nats.NewMsg(n.Subject)
 	msg.Data = body
 	msg.Header.Set("Content-Type", "application/cloudevents+json")
-	if _, err := b.js.PublishMsg(ctx, msg, opt); err != nil {
+	msg.Header.Set(header, value)
+	w := b.results
+	if strings.HasPrefix(n.Subject, "edr.jobs.") {
+		w = b.life
+	}
+	if _, err := w.Write(ctx, msg); err != nil {
 		return fmt.Errorf("publish on %s: %w", n.Subject, err)
 	}
 	return nil

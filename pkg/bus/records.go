@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/bus/grouped"
 )
 
 // Records are small records in a bucket that all replicas share and that expire
@@ -27,6 +30,7 @@ type Records struct {
 
 	mu      sync.Mutex
 	kv      jetstream.KeyValue // guarded by mu; opened at first use
+	writer  *grouped.Writer    // made with kv
 	values  uint64             // guarded by mu
 	warned  time.Time          // guarded by mu
 	counted time.Time          // guarded by mu; when values was asked for
@@ -129,7 +133,8 @@ func (r *Records) replace(ctx context.Context, key string, data []byte, ttl time
 	m := nats.NewMsg("$KV." + r.Bucket + "." + key)
 	m.Data = data
 	m.Header.Set(jetstream.MsgTTLHeader, lifetime(ttl).String())
-	if _, err := r.Bus.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(revision)); err != nil {
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(revision, 10))
+	if _, err := r.writer.Write(ctx, m); err != nil {
 		return fmt.Errorf("record %s: %w", key, err)
 	}
 	return nil
@@ -148,7 +153,7 @@ func (r *Records) open(ctx context.Context) (jetstream.KeyValue, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.kv = kv
+		r.kv, r.writer = kv, grouped.New(r.Bus.js)
 	}
 	return r.kv, nil
 }

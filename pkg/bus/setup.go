@@ -21,7 +21,8 @@ func (b *Bus) Setup(ctx context.Context) error {
 	}
 	for _, c := range b.buckets() {
 		create := func(ctx context.Context) error { _, err := b.js.CreateKeyValue(ctx, c); return err }
-		if err := b.ensure(ctx, jetstream.StreamConfig{Name: "KV_" + c.Bucket, MaxAge: c.TTL, Replicas: c.Replicas}, create); err != nil {
+		want := jetstream.StreamConfig{Name: "KV_" + c.Bucket, MaxAge: c.TTL, Replicas: c.Replicas, AllowAtomicPublish: true}
+		if err := b.ensure(ctx, want, create); err != nil {
 			return fmt.Errorf("bucket %s: %w", c.Bucket, err)
 		}
 	}
@@ -52,6 +53,9 @@ func (b *Bus) ensure(ctx context.Context, want jetstream.StreamConfig, create fu
 			return b.adjust(ctx, stream.CachedInfo().Config, want)
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			_, err = within(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, create(ctx) })
+			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) || errors.Is(err, jetstream.ErrBucketExists) {
+				err = nil // another replica was quicker, and has changed it already
+			}
 		}
 		if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
 			return err
@@ -69,12 +73,12 @@ func within[T any](ctx context.Context, ask func(context.Context) (T, error)) (T
 func (b *Bus) adjust(ctx context.Context, is, want jetstream.StreamConfig) error {
 	next := is
 	next.MaxAge, next.Replicas = want.MaxAge, want.Replicas
+	next.AllowAtomicPublish = is.AllowAtomicPublish || want.AllowAtomicPublish
 	if want.MaxBytes != 0 {
 		next.MaxBytes = want.MaxBytes
 	}
 	if want.Subjects != nil {
 		next.Subjects, next.Duplicates = want.Subjects, want.Duplicates
-		next.AllowAtomicPublish = is.AllowAtomicPublish || want.AllowAtomicPublish
 	}
 	if sameLimits(is, next) {
 		return nil

@@ -22,7 +22,7 @@ type clerk struct {
 }
 
 // clerks is how many records are worked on at once.
-const clerks = 4
+const clerks = 100
 
 func newClerk(s *Scheduler) *clerk {
 	return &clerk{s: s, wake: make(chan struct{}, clerks), waiting: map[string]bool{}, delayed: map[string]time.Time{}}

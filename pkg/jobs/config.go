@@ -105,7 +105,7 @@ const (
 
 // Report is one thing that happened to a job.
 type Report struct {
-	Job        *Job        // a copy
+	Job        *Job        // a copy; what its fields refer to is read only
 	Transition *Transition // nil for a step
 	Step       *StepRecord // a step that ended
 	Final      bool        // the result: last, and told until it is taken

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"edrpipe/pkg/actions"
 )
 
@@ -42,13 +44,19 @@ func (s *Scheduler) Enqueue(ctx context.Context, js ...*Job) (created []bool, er
 			s.mu.Unlock()
 		}
 	}
+	var reports errgroup.Group
+	reports.SetLimit(maxBatch)
 	for i, j := range js {
-		turns[i].tell(func() {
-			if created[i] {
-				s.report(ctx, Report{Job: j, Transition: &j.History[0]})
-			}
+		reports.Go(func() error {
+			turns[i].tell(func() {
+				if created[i] {
+					s.report(ctx, Report{Job: j, Transition: &j.History[0]})
+				}
+			})
+			return nil
 		})
 	}
+	_ = reports.Wait()
 	if err != nil {
 		return nil, err
 	}

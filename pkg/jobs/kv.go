@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/bus/grouped"
 )
 
 // KV is a Store in two JetStream buckets. A record is created only where its key
@@ -20,6 +24,7 @@ type KV struct {
 	live     jetstream.KeyValue
 	finished jetstream.KeyValue
 	stream   jetstream.Stream // of the live ones
+	writer   *grouped.Writer  // to it
 }
 
 // markerTTL is how long the key of an archived job stays taken in the live
@@ -30,7 +35,7 @@ const markerTTL = 10 * time.Minute
 // one's stream: batches that are written whole or not at all, and markers that
 // expire. It takes a NATS server of version 2.12 or later.
 func OpenKV(ctx context.Context, js jetstream.JetStream, live, finished string) (*KV, error) {
-	k := &KV{js: js}
+	k := &KV{js: js, writer: grouped.New(js)}
 	var err error
 	if k.live, err = js.KeyValue(ctx, live); err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", live, err)
@@ -89,7 +94,7 @@ func (k *KV) Update(ctx context.Context, j *Job) error {
 	if err != nil {
 		return err
 	}
-	revision, err := k.live.Update(ctx, j.ID, data, j.Revision)
+	revision, err := k.writer.Write(ctx, k.message(j.ID, data, j.Revision))
 	if isConflict(err) {
 		return fmt.Errorf("job %s at revision %d: %w", j.ID, j.Revision, ErrConflict)
 	}
@@ -98,6 +103,15 @@ func (k *KV) Update(ctx context.Context, j *Job) error {
 	}
 	j.Revision = revision
 	return nil
+}
+
+// message puts a record over the one of a revision of the key; 0: where there never
+// was one.
+func (k *KV) message(id string, data []byte, revision uint64) *nats.Msg {
+	m := nats.NewMsg("$KV." + k.live.Bucket() + "." + id)
+	m.Data = data
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(revision, 10))
+	return m
 }
 
 // Archive implements Store. Between its two writes the job is in both buckets;

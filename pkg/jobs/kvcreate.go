@@ -74,10 +74,7 @@ func (k *KV) newRecords(js []*Job, known []bool) (msgs []*nats.Msg, fresh []int,
 		if err != nil {
 			return nil, nil, err
 		}
-		m := nats.NewMsg("$KV." + k.live.Bucket() + "." + j.ID)
-		m.Data = data
-		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0")
-		msgs, fresh = append(msgs, m), append(fresh, i)
+		msgs, fresh = append(msgs, k.message(j.ID, data, 0)), append(fresh, i)
 	}
 	return msgs, fresh, nil
 }

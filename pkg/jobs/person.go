@@ -110,21 +110,17 @@ func (s *Scheduler) again(ctx context.Context, old *Job, by string, keep func(St
 	if len(old.Steps) == 0 {
 		return nil, refuse("job %s: its record was lost, and with it its steps; look at the sensor, and submit what is still to be done", old.ID)
 	}
-	j, err := old.copy()
-	if err != nil {
-		return nil, err
-	}
 	var done []StepRecord
-	for _, r := range j.Done {
+	for _, r := range old.Done {
 		if r, ok := keep(r); ok {
 			done = append(done, r)
 		}
 	}
-	*j = Job{
-		ID: successor(old.ID), Of: old.ID, Rule: j.Rule, Digest: j.Digest, About: j.About, Submitter: by, Server: j.Server,
-		Sensor: j.Sensor, Host: j.Host, Priority: j.Priority, Mode: j.Mode, Steps: j.Steps, OnFailure: j.OnFailure,
-		Timeout: j.Timeout, Group: j.Group, Policy: j.Policy, Literal: j.Literal,
-		Event: j.Event, Trace: j.Trace, Vars: j.Vars, Correlated: j.Correlated, Done: done,
+	j := &Job{
+		ID: successor(old.ID), Of: old.ID, Rule: old.Rule, Digest: old.Digest, About: old.About, Submitter: by, Server: old.Server,
+		Sensor: old.Sensor, Host: old.Host, Priority: old.Priority, Mode: old.Mode, Steps: old.Steps, OnFailure: old.OnFailure,
+		Timeout: old.Timeout, Group: old.Group, Policy: old.Policy, Literal: old.Literal,
+		Event: old.Event, Trace: old.Trace, Vars: old.Vars, Correlated: old.Correlated, Done: done,
 	}
 	if _, err := s.Enqueue(ctx, j); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -111,11 +110,10 @@ func (s *Scheduler) tell(ctx context.Context, r Report) error {
 	if s.cfg.Report == nil || s.isFunction(r.Job.ID) {
 		return nil
 	}
-	copied, err := r.Job.copy()
-	if err != nil {
-		return err
-	}
-	r.Job = copied
+	// A copy of the fields is enough: whoever changes a job puts something new in the
+	// place of what they refer to.
+	j := *r.Job
+	r.Job = &j
 	return s.cfg.Report(ctx, r)
 }
 
@@ -123,20 +121,6 @@ func (s *Scheduler) isFunction(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.functions[id] != nil
-}
-
-// copy is a Job that shares nothing that anybody may change.
-func (j *Job) copy() (*Job, error) {
-	data, err := json.Marshal(j)
-	if err != nil {
-		return nil, fmt.Errorf("copy job %s: %w", j.ID, err)
-	}
-	c := new(Job)
-	if err := json.Unmarshal(data, c); err != nil {
-		return nil, fmt.Errorf("copy job %s: %w", j.ID, err)
-	}
-	c.Revision = j.Revision
-	return c, nil
 }
 
 // conclude publishes the result of a job in a terminal state, then archives it.

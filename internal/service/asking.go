@@ -1,0 +1,150 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"edrpipe/internal/telemetry"
+	"edrpipe/pkg/audit"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+	"edrpipe/rules"
+)
+
+// asking is a match that asks for a job on a sensor. Those of a batch are decided
+// together: what many of them need of the bus is asked for at once.
+type asking struct {
+	message int // of the batch
+	set     *rules.Set
+	match   *rules.Match
+	sensor  int // 0: the match names none
+	job     *jobs.Job
+
+	// What speaks against the job; "": nothing does.
+	reason, detail string
+}
+
+// refuse notes what speaks against the job; the first thing counts.
+func (a *asking) refuse(reason, format string, args ...any) {
+	a.reason, a.detail = reason, fmt.Sprintf(format, args...)
+}
+
+// makes tells whether the job is to be made.
+func (a *asking) makes() bool { return a.job != nil && a.reason == "" }
+
+// asking is what a match asks for, once for each sensor.
+func (in *intake) asking(ctx context.Context, set *rules.Set, m *rules.Match) ([]*asking, error) {
+	now := in.now()
+	in.metrics.Matches.WithLabelValues(m.Rule.ID).Inc()
+	in.rules.matched(m.Rule.ID, now)
+	telemetry.Since(in.metrics.EventToMatch, m.Event.Event.Received, now)
+	in.tracing.Matched(m.Event, m.Rule.ID, now)
+	if m.Refused == rules.NoSensor {
+		if err := in.sensors.find(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	if m.Refused != "" {
+		return []*asking{{match: m, reason: m.Refused}}, nil
+	}
+	var all []*asking
+	for _, sensor := range m.Sensors {
+		j, err := bind(set, m, sensor, in.notices.server, now)
+		if err != nil {
+			return nil, err
+		}
+		j.Trace = in.tracing.Parent(m.Event)
+		a := &asking{set: set, match: m, sensor: sensor, job: j}
+		if v := in.forbidden(j, m.Rule); v.Decision == guard.Deny {
+			a.refuse(string(v.Reason), "%s: %s", v.Guard, v.Detail)
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// decide finds out which jobs may be made, and tells of the others why not. back is
+// why a message has to be tried again.
+func (in *intake) decide(ctx context.Context, batch []finding, asked []*asking, back []error) {
+	var asks []rules.Ask
+	var of []*asking
+	for _, a := range asked {
+		if a.reason == "" {
+			asks, of = append(asks, rules.Ask{Set: a.set, Match: a.match, Sensor: a.sensor, Job: a.job.ID}), append(of, a)
+		}
+	}
+	told := map[*rules.Match]bool{}
+	for i, answer := range in.suppressor.ClaimAll(ctx, asks) {
+		a, err := of[i], answer.Err
+		var failure rules.Failure
+		switch {
+		case errors.As(err, &failure):
+			a.job, err = nil, nil
+			if !told[a.match] { // it is the same for each sensor
+				told[a.match], err = true, in.failed(ctx, &batch[a.message].msg, failure)
+			}
+		case err != nil:
+		case answer.Suppressed:
+			a.refuse("suppressed", "job %s acted for the same; again from %s", answer.By, answer.Until.UTC().Format(time.RFC3339))
+		default:
+			err = in.count(ctx, a)
+		}
+		back[a.message] = errors.Join(back[a.message], err)
+	}
+	in.tellRefused(ctx, asked, back)
+}
+
+// count counts a job that may act for the limits of its rule.
+func (in *intake) count(ctx context.Context, a *asking) error {
+	drop, err := in.limit(ctx, a.match.Rule, a.job)
+	if err != nil {
+		return err
+	}
+	if drop != "" {
+		a.refuse("limit", "%s", drop)
+		return nil
+	}
+	if err := in.guard.Took(ctx, a.match.Rule.ID); err != nil {
+		return fmt.Errorf("breaker of rule %s: %w", a.match.Rule.ID, err)
+	}
+	return nil
+}
+
+// tellRefused tells of all at once: the bus and the audit log write together what
+// comes together.
+func (in *intake) tellRefused(ctx context.Context, asked []*asking, back []error) {
+	errs := make([]error, len(asked))
+	var g errgroup.Group
+	g.SetLimit(maxBatch)
+	for i, a := range asked {
+		if a.reason != "" {
+			g.Go(func() error { errs[i] = in.refused(ctx, a); return nil })
+		}
+	}
+	_ = g.Wait() // each has its own error
+	for i, a := range asked {
+		back[a.message] = errors.Join(back[a.message], errs[i])
+	}
+}
+
+// refused tells the bus and the audit log that a match makes no job, and why.
+func (in *intake) refused(ctx context.Context, a *asking) error {
+	m := a.match
+	in.metrics.Decisions.WithLabelValues(m.Rule.ID, a.reason).Inc()
+	d := Decision{
+		Job: jobs.ID(m.Rule.ID, m.Event.Event.ID, a.sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
+		Sensor: a.sensor, Host: m.Event.Sensor.Hostname, Reason: a.reason, Detail: a.detail, At: in.now(),
+	}
+	err := in.audit.Append(ctx, audit.Entry{
+		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.notices.server, Sensor: a.sensor,
+		What: "no job", Reason: d.Reason, Text: d.Detail,
+	})
+	if err != nil {
+		return err
+	}
+	return in.notices.decision(ctx, d)
+}

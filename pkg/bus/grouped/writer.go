@@ -1,0 +1,162 @@
+// Package grouped writes messages to a stream, those that come together as one
+// atomic batch.
+//
+// A stream that is flushed to its disk at each write, as jobs and control are where
+// nothing may be lost, takes a thousand messages a second one by one, and many times
+// that in batches. Each message keeps its own answer and its own conditions: nobody
+// sees that others wrote at the same moment.
+package grouped
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+)
+
+const (
+	most   = 500     // messages of a batch; the server takes 1,000
+	bytes  = 4 << 20 // of a batch, unless one message alone is larger
+	within = 10 * time.Second
+)
+
+// Writer writes to one stream, which has to allow atomic batches. It is safe for
+// concurrent use.
+type Writer struct {
+	js   jetstream.JetStream
+	turn chan struct{} // holds one: who writes for all that wait
+
+	costs costs // of who has the turn
+
+	mu   sync.Mutex
+	line []*write
+}
+
+// write is a message on its way. All but done is the business of who has the turn.
+type write struct {
+	ctx  context.Context
+	msg  *nats.Msg
+	seq  uint64
+	err  error
+	done chan struct{} // closed when seq and err are known
+}
+
+// A noter is a JetStream that is told how batches end, as it sees for itself of
+// messages.
+type noter interface {
+	Wrote(subject string, err error)
+}
+
+// New returns a writer; the stream is the one that has the messages' subjects.
+func New(js jetstream.JetStream) *Writer { return &Writer{js: js, turn: make(chan struct{}, 1)} }
+
+// Write returns a message's sequence when the stream has it. What its headers ask
+// for holds as if it were written alone. An error that is none of JetStream's leaves
+// open whether it was written.
+func (w *Writer) Write(ctx context.Context, m *nats.Msg) (uint64, error) {
+	x := &write{ctx: ctx, msg: m, done: make(chan struct{})}
+	w.mu.Lock()
+	w.line = append(w.line, x)
+	w.mu.Unlock()
+	for {
+		select {
+		case <-x.done:
+			return x.seq, x.err
+		case <-ctx.Done():
+			return 0, fmt.Errorf("write %s: %w", m.Subject, context.Cause(ctx))
+		case w.turn <- struct{}{}:
+			w.flush(w.next())
+			<-w.turn
+		}
+	}
+}
+
+// next takes the first of the line, in their order. Those that nobody waits for any
+// more are left out: their senders were told that they are not known to be written.
+func (w *Writer) next() (batch []*write) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	size, n := 0, 0
+	for ; n < len(w.line) && len(batch) < most; n++ {
+		x := w.line[n]
+		if x.ctx.Err() != nil {
+			continue
+		}
+		if size += x.msg.Size(); size > bytes && len(batch) > 0 {
+			break
+		}
+		batch = append(batch, x)
+	}
+	w.line = w.line[n:]
+	return batch
+}
+
+// flush writes what was taken and answers everybody. A batch that the server refuses
+// is written one by one, for each to have the answer that is its own.
+func (w *Writer) flush(batch []*write) {
+	if w.costs.together(len(batch)) {
+		begun := time.Now()
+		err := w.together(batch)
+		var refused *jetstream.APIError
+		if !errors.As(err, &refused) {
+			w.costs.batch.took(time.Since(begun))
+			if js, ok := w.js.(noter); ok {
+				js.Wrote(batch[0].msg.Subject, err)
+			}
+			for _, x := range batch {
+				x.err = err
+				close(x.done)
+			}
+			return
+		}
+	}
+	begun := time.Now()
+	var each sync.WaitGroup
+	for _, x := range batch {
+		each.Go(func() {
+			defer close(x.done)
+			ack, err := w.js.PublishMsg(x.ctx, x.msg)
+			if x.err = err; err == nil {
+				x.seq = ack.Sequence
+			}
+		})
+	}
+	each.Wait()
+	if len(batch) > 1 {
+		w.costs.single.took(time.Since(begun) / time.Duration(len(batch)))
+	}
+}
+
+// together writes one atomic batch. It is not for one of those who wait to end it.
+func (w *Writer) together(batch []*write) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(batch[0].ctx), within)
+	defer cancel()
+	msgs := make([]*nats.Msg, len(batch))
+	for i, x := range batch {
+		m := *x.msg
+		m.Header = header(x.msg)
+		msgs[i] = &m
+	}
+	ack, err := jetstreamext.PublishMsgBatch(ctx, w.js, msgs, jetstreamext.BatchFlowControl{})
+	if err != nil {
+		return err
+	}
+	for i, x := range batch {
+		x.seq = ack.Sequence - uint64(len(batch)-1-i)
+	}
+	return nil
+}
+
+// header is a copy, which is told its place in the batch.
+func header(m *nats.Msg) nats.Header {
+	h := make(nats.Header, len(m.Header)+3)
+	for k, v := range m.Header {
+		h[k] = v
+	}
+	return h
+}
