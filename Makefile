@@ -1,5 +1,5 @@
 # What people run by hand. CI runs .ci/run.
-.PHONY: compose systemd chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale throughput load soak figures
+.PHONY: compose compose-scale systemd chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale throughput load soak figures
 
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pipeline ./cmd/pipeline
@@ -24,6 +24,9 @@ prove-jobs: ## every crash point of the scheduler and many random worlds
 
 compose: ## every profile of the compose file, for real, with the image that deploy/Dockerfile builds
 	DOCKERFILE=1 scripts/compose-demo.sh single rabbitmq observability cluster
+
+compose-scale: ## three nodes and three replicas as containers, struck one after another; FAULTS, RATE, SEED
+	FAULTS=$(or $(FAULTS),30) scripts/compose-demo.sh scale
 
 systemd: ## the unit under a systemd of its own, in a container
 	scripts/systemd-check.sh

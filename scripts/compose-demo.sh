@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs docker-compose.yml for real and asserts that what it promises happens: the
 # demo's jobs succeed and their results are on the bus; with TLS, in a cluster of
-# three NATS nodes and two replicas, one replica is killed while jobs run and
-# the other does the rest; what the EDR's RabbitMQ says is bridged and acted on;
-# Prometheus scrapes and has the alerts. Makes stand-ins for the images
+# three NATS nodes and three replicas, one replica is killed while jobs run and
+# the others do the rest; what the EDR's RabbitMQ says is bridged and acted on;
+# Prometheus scrapes and has the alerts; scale is in compose-scale.sh. Makes stand-ins for the images
 # (scripts/standin-images.sh), as there may be no registry; parts whose Debian
 # package is missing are skipped. Grafana is not run: Debian has no package. With
 # DOCKERFILE=1 the service's image is built by deploy/Dockerfile, which takes minutes.
-# usage: compose-demo.sh [single] [cluster] [rabbitmq] [observability]    (the first two unless named)
+# usage: compose-demo.sh [single] [cluster] [scale] [rabbitmq] [observability]    (the first two unless named)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 parts=${*:-single cluster}
@@ -27,8 +27,8 @@ fi
 # A name and ports of its own, beside whatever runs here.
 project=edrpipe-proof-$$
 free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
-export NATS_PORT WEB_PORT WEB_PORT_2 RABBITMQ_PORT PROMETHEUS_PORT GRAFANA_PORT
-NATS_PORT=$(free_port) WEB_PORT=$(free_port) WEB_PORT_2=$(free_port) RABBITMQ_PORT=$(free_port) PROMETHEUS_PORT=$(free_port) GRAFANA_PORT=$(free_port)
+export NATS_PORT WEB_PORT WEB_PORT_2 WEB_PORT_3 RABBITMQ_PORT PROMETHEUS_PORT GRAFANA_PORT
+NATS_PORT=$(free_port) WEB_PORT=$(free_port) WEB_PORT_2=$(free_port) WEB_PORT_3=$(free_port) RABBITMQ_PORT=$(free_port) PROMETHEUS_PORT=$(free_port) GRAFANA_PORT=$(free_port)
 env_file=.env
 dc() { "${compose[@]}" -p "$project" --env-file "$env_file" "$@"; }
 container() { dc ps -q "$1"; }
@@ -100,7 +100,7 @@ single() {
 }
 
 cluster() {
-	echo "cluster: three NATS nodes, two replicas, TLS; one replica is killed"
+	echo "cluster: three NATS nodes, three replicas, TLS; one replica is killed"
 	export TLS=on scheme=https
 	env_file=deploy/compose/cluster.env
 	up
@@ -189,7 +189,11 @@ for part in $parts; do
 		;;
 	single) single ;;
 	cluster) cluster ;;
-	*) echo "unknown part $part: single, cluster, rabbitmq, observability"; exit 2 ;;
+	scale)
+		. scripts/compose-scale.sh
+		scale
+		;;
+	*) echo "unknown part $part: single, cluster, scale, rabbitmq, observability"; exit 2 ;;
 	esac
 done
 echo "compose: good, in $SECONDS s"

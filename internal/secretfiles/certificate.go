@@ -25,7 +25,7 @@ const (
 )
 
 // hosts are the names that the compose file gives its services.
-var hosts = []string{"localhost", "nats", "nats-1", "nats-2", "nats-3", "pipeline", "pipeline-2", "simulator", "rabbitmq"}
+var hosts = []string{"localhost", "nats", "nats-1", "nats-2", "nats-3", "pipeline", "pipeline-2", "pipeline-3", "simulator", "rabbitmq"}
 
 // certificate makes certificate and key, unless both are there. A certificate is
 // good for ten years: nobody renews what nobody sees.
