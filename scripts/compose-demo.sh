@@ -189,10 +189,10 @@ for part in $parts; do
 		;;
 	single) single ;;
 	cluster) cluster ;;
-	scale)
-		. scripts/compose-scale.sh
+	scale) (
+		. scripts/compose-scale.sh # what it sets is its own
 		scale
-		;;
+	) ;;
 	*) echo "unknown part $part: single, cluster, scale, rabbitmq, observability"; exit 2 ;;
 	esac
 done

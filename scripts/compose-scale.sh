@@ -107,7 +107,7 @@ scale_check() {
 		    "jobs that are neither done nor unknown": set(states) - {"succeeded", "unknown"},
 		    "too many sessions": counters["sessions"]["peak"] > 10,
 		}.items() if bad]
-		print(f"  {events} events, {len(jobs)} jobs: {dict(states)}, {len(ran)} processes started, each once; at most {counters['sessions']['peak']} sessions at once")
+		print(f"  {events} events, {len(jobs)} jobs: {dict(states)}, {len(ran)} processes started, none more than {max(ran.values(), default=0)} times; at most {counters['sessions']['peak']} sessions at once")
 		sys.exit("; ".join(broken) or 0)
 	END
 }
