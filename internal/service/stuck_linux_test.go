@@ -79,17 +79,11 @@ func TestAStuckStreamOfAnExternalBusIsTold(t *testing.T) {
 	if err := os.WriteFile(o.ballast, make([]byte, 24<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	large := []byte(strings.Repeat(" ", 64<<10) + strings.ReplaceAll(start(1, 2), "evil.exe", "good.exe")) // which no rule wants
-	for {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		_, err := r.bus.JetStream().Publish(ctx, "edr.events.sim.large", large)
-		cancel()
-		if err != nil {
-			t.Logf("the full disk: %v", err)
-			break
-		}
-	}
-	await(t, 20*time.Second, "not ready", func() bool {
+	large := []byte(strings.Repeat(" ", 256<<10) + strings.ReplaceAll(start(1, 2), "evil.exe", "good.exe")) // which no rule wants
+	await(t, time.Minute, "not ready", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _ = r.bus.JetStream().Publish(ctx, "edr.events.sim.large", large) // until none is taken any more
 		why := r.notReady()
 		return strings.Contains(why, "EVENTS takes nothing") && strings.Contains(why, "no space left") && strings.Contains(why, "restart NATS")
 	})
