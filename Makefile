@@ -53,5 +53,5 @@ load: ## RATE events a second over SENSORS sensors for DURATION (default 10m)
 soak: ## half of that for DURATION (default 60m); with FIRST=10m the whole before it
 	DURATION=$(or $(DURATION),60m) RATE=$(or $(RATE),5000) $(proof) '^TestLoad$$'
 
-figures: ## latency, artifacts, queued jobs, each against its floor
-	$(proof) '^(TestFirstCommand|TestArtifact|TestQueuedJobs)$$'
+figures: ## latency and where it goes, artifacts, queued jobs, each against its floor; N, SYNC, MIB, ROUNDS, QUEUED
+	$(proof) '^(TestFirstCommand|TestFirstCommandPath|TestArtifact|TestQueuedJobs)$$'
