@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -118,8 +117,7 @@ func TestArtifact(t *testing.T) {
 			from := filepath.Join(c.dir, "fetched")
 			copied = append(copied, c.timed(func() error { return copyAndSum(from, from+".copy") }))
 		}
-		service, peak := c.replicas[0].usage(t)
-		served, _ := c.nodes[0].usage(t)
+		service, served, peak := c.replicas[0].cpu(t), c.nodes[0].cpu(t), c.replicas[0].peak(t)
 		rate := func(d []time.Duration) float64 { return float64(mib) / percentile(d, 50).Seconds() }
 		t.Logf("| %d MiB into %s | %.0f MiB/s | %.0f MiB/s: plain client, SHA-256, flush | %.0f MiB/s: cp and SHA-256 |", mib, store, rate(took), rate(plain), rate(copied))
 		gib := float64(mib*len(took)) / 1024
@@ -134,34 +132,4 @@ func (c *collecting) timed(f func() error) time.Duration {
 	begun := time.Now()
 	c.must(f())
 	return time.Since(begun)
-}
-
-// usage is what the process has used of the processor since its start, and how
-// much memory it had at most, in bytes.
-func (p *process) usage(t *testing.T) (cpu time.Duration, peak int64) {
-	t.Helper()
-	p.mu.Lock()
-	dir := fmt.Sprintf("/proc/%d/", p.cmd.Process.Pid)
-	p.mu.Unlock()
-	stat, err := os.ReadFile(dir + "stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	for _, ticks := range fields[11:13] { // utime and stime, a hundred a second on every Linux
-		n, err := strconv.ParseInt(ticks, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cpu += time.Duration(n) * 10 * time.Millisecond
-	}
-	status, err := os.ReadFile(dir + "status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(status), "VmHWM:")
-	if _, err := fmt.Sscan(after, &peak); err != nil {
-		t.Fatal(err)
-	}
-	return cpu, peak << 10
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -156,25 +155,3 @@ func (p *process) end(s syscall.Signal) {
 }
 
 func (p *process) kill() { p.end(syscall.SIGKILL) }
-
-// cpu is the processor time that it has used so far.
-func (p *process) cpu(t testing.TB) time.Duration {
-	t.Helper()
-	p.mu.Lock()
-	pid := p.cmd.Process.Pid
-	p.mu.Unlock()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ") // after the name, which may be anything
-	fields := strings.Fields(rest)
-	var ticks, n int
-	for _, field := range fields[11:13] { // user and system
-		if n, err = strconv.Atoi(field); err != nil {
-			t.Fatal(err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond // Linux counts hundredths of a second for everybody
-}
