@@ -107,6 +107,10 @@ func (w *writes) failing() []Failing {
 
 // streamOf is the stream that keeps a subject; empty: none of ours.
 func (w *writes) streamOf(subject string) string {
+	if key, ok := strings.CutPrefix(subject, "$KV."); ok { // a record that was written with others
+		bucket, _, _ := strings.Cut(key, ".")
+		return "KV_" + bucket
+	}
 	for _, s := range w.streams {
 		for _, pattern := range s.Subjects {
 			if prefix, open := strings.CutSuffix(pattern, ">"); subject == pattern || open && strings.HasPrefix(subject, prefix) {

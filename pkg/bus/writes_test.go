@@ -64,7 +64,7 @@ func TestStreamOf(t *testing.T) {
 	b := &Bus{replicas: 1}
 	w := writes{streams: b.streams()}
 	for subject, want := range map[string]string{
-		"edr.events.a.b": StreamEvents, "edr.published.x": StreamResults, "edr.audit": StreamAudit, "edr.audit.x": "", "other": "", "edr.eventsx": "",
+		"edr.events.a.b": StreamEvents, "edr.published.x": StreamResults, "edr.audit": StreamAudit, "edr.audit.x": "", "$KV.jobs-finished.0a1b": "KV_jobs-finished", "other": "", "edr.eventsx": "",
 	} {
 		if got := w.streamOf(subject); got != want {
 			t.Errorf("%s is in %q, want %q", subject, got, want)
