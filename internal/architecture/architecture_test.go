@@ -20,7 +20,7 @@ var level = map[string]int{
 	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
 	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
 	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3,
-	"pkg/expression": 2, "pkg/lr": 2, "pkg/bus": 2, "pkg/bus/bustest": 3, "pkg/audit": 2, "pkg/edrsim": 2,
+	"pkg/expression": 2, "pkg/lr": 2, "pkg/bus/grouped": 1, "pkg/bus": 2, "pkg/bus/bustest": 3, "pkg/audit": 2, "pkg/edrsim": 2,
 	"pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
 	"rules/index": 3, "rules": 4, "rules/sigma": 5, "pkg/jobs": 4,
 	"internal/backup": 3, "internal/apiclient": 6, "internal/lrshell": 4, "internal/telemetry": 5, "internal/web": 5, "internal/demo": 5, "internal/workload": 5,
@@ -32,10 +32,10 @@ var level = map[string]int{
 var only = map[string][]string{
 	"github.com/nats-io/nats-server/v2/server": {"internal/natsd"},
 	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/service", "internal/lrshell"},
-	"edrpipe/internal/golden":        {},                                                      // for tests
-	"edrpipe/internal/victim":        {},                                                      // for tests
-	"edrpipe/pkg/bus/bustest":        {},                                                      // for tests
-	"edrpipe/internal/natsd":         {"internal/service", "pkg/bus/bustest", "cmd/pipeline"}, // the last for backups of a bus whose service is stopped
+	"edrpipe/internal/golden":        {},                                                                         // for tests
+	"edrpipe/internal/victim":        {},                                                                         // for tests
+	"edrpipe/pkg/bus/bustest":        {},                                                                         // for tests
+	"edrpipe/internal/natsd":         {"internal/service", "pkg/bus/bustest", "internal/victim", "cmd/pipeline"}, // the last for backups of a bus whose service is stopped
 	"github.com/rabbitmq/amqp091-go": {"pkg/events/amqp", "internal/rabbittest", "internal/rabbittest/publish"},
 }
 

@@ -117,13 +117,14 @@ func TestArtifact(t *testing.T) {
 			from := filepath.Join(c.dir, "fetched")
 			copied = append(copied, c.timed(func() error { return copyAndSum(from, from+".copy") }))
 		}
-		service, served, peak := c.replicas[0].cpu(t), c.nodes[0].cpu(t), c.replicas[0].peak(t)
+		service, peak := c.replicas[0].Spent(), c.replicas[0].Peak()
+		served := c.nodes[0].Spent()
 		rate := func(d []time.Duration) float64 { return float64(mib) / percentile(d, 50).Seconds() }
 		t.Logf("| %d MiB into %s | %.0f MiB/s | %.0f MiB/s: plain client, SHA-256, flush | %.0f MiB/s: cp and SHA-256 |", mib, store, rate(took), rate(plain), rate(copied))
 		gib := float64(mib*len(took)) / 1024
 		t.Logf("processor time for each GiB: service %.1f s, bus %.1f s; the service's greatest size %d MiB", service.Seconds()/gib, served.Seconds()/gib, peak>>20)
-		c.replicas[0].kill()
-		c.nodes[0].kill()
+		c.replicas[0].Kill()
+		c.nodes[0].Kill()
 	}
 }
 

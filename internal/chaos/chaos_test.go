@@ -106,7 +106,7 @@ func (c *chaos) autopsy() {
 		c.t.Logf("slot table: %+v", table)
 	}
 	for _, r := range c.replicas {
-		r.end(syscall.SIGQUIT)
+		r.End(syscall.SIGQUIT)
 	}
 }
 

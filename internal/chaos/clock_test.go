@@ -8,10 +8,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"edrpipe/internal/victim"
 )
 
 // clockSuffix makes the name of a replica's clock of that of its configuration.
@@ -60,8 +61,8 @@ func TestClockOfAnotherProcess(t *testing.T) {
 		if err := clock.set(0); err != nil {
 			t.Fatal(err)
 		}
-		child := exec.CommandContext(t.Context(), os.Args[0])
-		child.Env, child.Stderr = append(os.Environ(), roleVariable+"=clock "+clock.file), os.Stderr
+		child := victim.Command(clockRole, clock.file)
+		child.Stderr = os.Stderr
 		out, err := child.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

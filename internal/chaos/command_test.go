@@ -80,7 +80,7 @@ func TestFirstCommand(t *testing.T) {
 		begun, arrived := c.event()
 		took = append(took, arrived.Sub(begun))
 	}
-	c.replicas[0].kill()
+	c.replicas[0].Kill()
 	floor := c.floor(n)
 	for _, q := range []int{50, 99} {
 		a, b := percentile(took, q), percentile(floor, q)

@@ -127,12 +127,12 @@ func (c *chaos) supervise(ctx context.Context) error {
 func (c *chaos) revive(p *process) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.busy[p] || p.alive() {
+	if c.busy[p] || p.Alive() {
 		return nil
 	}
 	c.gaveUp++
-	c.t.Logf("%s ended by itself: %s", p.name, p.tail(300))
-	return p.start()
+	c.t.Logf("%s ended by itself: %s", p.name, p.Tail(300))
+	return p.Start()
 }
 
 func (c *chaos) claim(f fault) bool {

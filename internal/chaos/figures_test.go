@@ -43,15 +43,15 @@ func TestQueuedJobs(t *testing.T) {
 	eventually(t, 5*time.Minute, func() bool { return live()[jobs.Parked] == n }) // their sensors sleep
 	parked, full := time.Since(begun), resident()
 	t.Logf("%d events → as many recorded jobs in %v: %.0f jobs/s; all parked after %v; %v of the replica's CPU and %v of the bus's each", n, recorded.Round(time.Millisecond),
-		float64(n)/recorded.Seconds(), parked.Round(time.Millisecond), w.replicas[0].cpu(t)/time.Duration(n), w.nodes[0].cpu(t)/time.Duration(n))
+		float64(n)/recorded.Seconds(), parked.Round(time.Millisecond), w.replicas[0].Spent()/time.Duration(n), w.nodes[0].Spent()/time.Duration(n))
 	t.Logf("resident %.0f MiB before, %.0f MiB after: %.1f KiB a job", empty/1024, full/1024, (full-empty)/float64(n))
-	w.replicas[0].kill()
-	bus := w.nodes[0].cpu(t)
+	w.replicas[0].Kill()
+	bus := w.nodes[0].Spent()
 	begun = time.Now()
-	w.must(w.replicas[0].start())
-	w.must(w.replicas[0].up(time.Minute))
+	w.must(w.replicas[0].Start())
+	w.must(w.replicas[0].Up(time.Minute))
 	up := time.Since(begun)
 	eventually(t, time.Minute, func() bool { of := live(); return of[jobs.Queued]+of[jobs.Parked] == n })
 	t.Logf("after kill -9: listening after %v, all %d jobs known after %v, for %v of the replica's CPU and %v of the bus's; resident %.0f MiB", up.Round(time.Millisecond), n,
-		time.Since(begun).Round(10*time.Millisecond), w.replicas[0].cpu(t), w.nodes[0].cpu(t)-bus, resident()/1024)
+		time.Since(begun).Round(10*time.Millisecond), w.replicas[0].Spent(), w.nodes[0].Spent()-bus, resident()/1024)
 }

@@ -60,11 +60,11 @@ func (c *chaos) anything() fault {
 func killed(p *process, lasts time.Duration) fault {
 	return fault{
 		name: "kill -9 of a " + kindOf(p) + ": " + p.name, lasts: lasts, victim: p,
-		begin: func() error { p.kill(); return nil },
+		begin: func() error { p.Kill(); return nil },
 		end: func() error {
 			// A replica may be killed again before it is up, and may give up while the
 			// bus is away: both are what a supervisor sees, and it starts it again.
-			return p.start()
+			return p.Start()
 		},
 	}
 }
@@ -93,8 +93,8 @@ func (c *chaos) crash(replica int, lasts time.Duration) fault {
 func stopped(p *process, lasts time.Duration) fault {
 	return fault{
 		name: "SIGSTOP of a " + kindOf(p) + ": " + p.name, lasts: lasts, victim: p,
-		begin: func() error { p.signal(syscall.SIGSTOP); return nil },
-		end:   func() error { p.signal(syscall.SIGCONT); return nil },
+		begin: func() error { p.Signal(syscall.SIGSTOP); return nil },
+		end:   func() error { p.Signal(syscall.SIGCONT); return nil },
 	}
 }
 
@@ -161,8 +161,8 @@ func (c *chaos) fullDisk(node *process, lasts time.Duration) fault {
 			if err := os.Remove(c.ballast); err != nil {
 				return err
 			}
-			node.kill()
-			return node.start()
+			node.Kill()
+			return node.Start()
 		},
 	}
 }

@@ -158,7 +158,7 @@ func (w *world) send(ctx context.Context, s sent, byHTTP bool) error {
 		_, err := w.bus.JetStream().PublishMsg(ctx, m)
 		return pause(ctx, err)
 	}
-	url := w.replicas[rand.IntN(len(w.replicas))].address() // as a balancer does
+	url := w.replicas[rand.IntN(len(w.replicas))].URL() // as a balancer does
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/ingest", strings.NewReader(s.line))
 	if err != nil {
 		return pause(ctx, err)

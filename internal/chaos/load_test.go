@@ -269,7 +269,7 @@ func (w *world) ask(p *process, i int, path string) string {
 	w.t.Helper()
 	token, err := os.ReadFile(filepath.Join(w.dir, fmt.Sprintf("data%d", i), "admin.token"))
 	w.must(err)
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, p.address()+path, nil)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, p.URL()+path, nil)
 	w.must(err)
 	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	res, err := http.DefaultClient.Do(req)

@@ -136,8 +136,8 @@ func (c *chaos) dieAt(p *crashPoint, l *ledger, n int) bool {
 	}
 	for i, tap := range c.taps {
 		if i == victim || !tap.disarm() {
-			c.must(c.replicas[i].start())
-			c.must(c.replicas[i].up(time.Minute))
+			c.must(c.replicas[i].Start())
+			c.must(c.replicas[i].Up(time.Minute))
 		}
 	}
 	return victim >= 0

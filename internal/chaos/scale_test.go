@@ -84,7 +84,7 @@ func TestTakeOver(t *testing.T) {
 	for range number(t, "KILLS", 3) {
 		victim := 0
 		eventually(t, time.Minute, func() bool { victim = (victim + 1) % len(owners); return claims(victim) > 0 })
-		w.replicas[victim].kill()
+		w.replicas[victim].Kill()
 		killed, held := time.Now(), claims(victim)
 		eventually(t, time.Minute, func() bool { return claims(victim) == 0 })
 		took := time.Since(killed)
@@ -92,8 +92,8 @@ func TestTakeOver(t *testing.T) {
 		if took > 15*time.Second {
 			t.Errorf("taken over after %v, want 15s at most", took)
 		}
-		w.must(w.replicas[victim].start())
-		w.must(w.replicas[victim].up(time.Minute))
+		w.must(w.replicas[victim].Start())
+		w.must(w.replicas[victim].Up(time.Minute))
 	}
 }
 

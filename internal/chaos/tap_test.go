@@ -63,7 +63,7 @@ func (p *tap) reached(matches func(*crashPoint) bool) bool {
 // kill ends the victim; what it was sending or about to receive is lost. p.mu is held.
 func (p *tap) kill() {
 	p.armed, p.await, p.last = nil, "", false
-	p.victim.kill()
+	p.victim.Kill()
 	close(p.fired)
 }
 
@@ -135,7 +135,7 @@ func (p *tap) listen(t testing.TB, address, node string) {
 			all.Go(func() { p.serve(client, node) })
 		}
 	})
-	t.Cleanup(func() { l.Close(); p.victim.kill(); all.Wait() }) // a victim that lives keeps its connection
+	t.Cleanup(func() { l.Close(); p.victim.Kill(); all.Wait() }) // a victim that lives keeps its connection
 	p.bus = append(p.bus, l.Addr().String())
 }
 

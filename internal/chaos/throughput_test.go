@@ -4,9 +4,6 @@ package chaos
 
 import (
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -78,7 +75,7 @@ func TestJobThroughput(t *testing.T) {
 func (w *world) preload(lines [][]byte) {
 	w.t.Helper()
 	for _, r := range w.replicas {
-		r.signal(syscall.SIGSTOP)
+		r.Signal(syscall.SIGSTOP)
 	}
 	w.must(w.publish(w.t.Context(), lines))
 }
@@ -89,7 +86,7 @@ func (w *world) preload(lines [][]byte) {
 func (w *world) drained(what string, n int, done func() int) string {
 	w.t.Helper()
 	for _, r := range w.replicas {
-		r.signal(syscall.SIGCONT)
+		r.Signal(syscall.SIGCONT)
 	}
 	type mark struct {
 		at   time.Time
@@ -119,37 +116,13 @@ type spent struct{ replicas, nodes, own time.Duration }
 func (w *world) spent() (s spent) {
 	w.t.Helper()
 	for _, r := range w.replicas {
-		s.replicas += r.spent(w.t)
+		s.replicas += r.Spent()
 	}
 	for _, n := range w.nodes {
-		s.nodes += n.spent(w.t)
+		s.nodes += n.Spent()
 	}
 	var own syscall.Rusage
 	w.must(syscall.Getrusage(syscall.RUSAGE_SELF, &own))
 	s.own = time.Duration(own.Utime.Nano() + own.Stime.Nano())
 	return s
-}
-
-// spent is the processor time of a process; none of one that was never started.
-func (p *process) spent(t testing.TB) time.Duration {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cmd == nil {
-		return 0
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // from the third on
-	ticks := 0
-	for _, f := range fields[11:13] { // user and system time, in hundredths of a second
-		n, err := strconv.Atoi(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
 }

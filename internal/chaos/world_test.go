@@ -4,7 +4,6 @@ package chaos
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/natsd"
+	"edrpipe/internal/victim"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edrsim"
 )
@@ -125,18 +125,18 @@ func newWorld(t testing.TB, s shape) *world {
 	w.write("rules/rules.yaml", s.rules)
 	addresses := w.addNodes()
 	for _, n := range w.nodes {
-		w.must(n.start())
+		w.must(n.Start())
 	}
 	for _, n := range w.nodes {
-		w.must(n.up(30 * time.Second))
+		w.must(n.Up(30 * time.Second))
 	}
 	w.connect(addresses)
 	for i := range s.replicas {
 		w.addReplica(i, addresses)
-		w.must(w.replicas[i].start())
+		w.must(w.replicas[i].Start())
 	}
 	for _, r := range w.replicas {
-		w.must(r.up(time.Minute))
+		w.must(r.Up(time.Minute))
 	}
 	return w
 }
@@ -172,13 +172,8 @@ func (w *world) addNodes() (clients []string) {
 		if w.shape.nodes > 1 {
 			c.Cluster = &natsd.Cluster{Node: fmt.Sprintf("n%d", i), Listen: routes[i], Routes: routes}
 		}
-		role, err := json.Marshal(struct {
-			Dir, Listen, User, Pass string
-			Sync                    time.Duration
-			Cluster                 *natsd.Cluster
-		}{c.Dir, c.Listen, c.User, c.Pass, c.Sync, c.Cluster})
-		w.must(err)
-		w.nodes = append(w.nodes, newProcess(w.t, w.dir, fmt.Sprintf("bus%d", i), "bus "+string(role)))
+		name := fmt.Sprintf("bus%d", i)
+		w.nodes = append(w.nodes, named(w.t, name, victim.Bus(w.t, c, filepath.Join(w.dir, name+".log"))))
 	}
 	return clients
 }
@@ -198,7 +193,9 @@ func (w *world) connect(addresses []string) {
 // addReplica makes the i-th replica, with links and a tap of its own.
 func (w *world) addReplica(i int, nodes []string) {
 	w.t.Helper()
-	r := newProcess(w.t, w.dir, fmt.Sprintf("replica%d", i), "")
+	name := fmt.Sprintf("replica%d", i)
+	file := filepath.Join(w.dir, name+".yaml")
+	r := named(w.t, name, victim.New(w.t, replicaRole, file, filepath.Join(w.dir, name+".log")))
 	edr, first := w.edr, i%len(nodes)
 	var tapped *tap
 	if !w.shape.direct || w.shape.tapped {
@@ -224,7 +221,7 @@ func (w *world) addReplica(i int, nodes []string) {
 		}
 		buses = append(buses, "nats://"+n)
 	}
-	r.role = "replica " + w.write(fmt.Sprintf("replica%d.yaml", i), fmt.Sprintf(`
+	w.write(name+".yaml", fmt.Sprintf(`
 data: %[1]s/data%[2]d
 rules: [%[1]s/rules]
 guards: %[1]s/guards.yaml
@@ -236,7 +233,7 @@ web: { listen: "127.0.0.1:0" }
 jobs: { linger: %[9]s, take_over: 5s, offline: 1h }
 %[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, w.shape.sessions, w.shape.settings, w.shape.linger, w.shape.events<<20, w.shape.poll))
 	if !w.shape.direct {
-		w.clocks = append(w.clocks, wallClock{filepath.Join(w.dir, r.name+".yaml"+clockSuffix)})
+		w.clocks = append(w.clocks, wallClock{file + clockSuffix})
 		w.must(w.clocks[i].set(0))
 	}
 	w.replicas = append(w.replicas, r)

@@ -9,6 +9,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	victim.Main()
+	victim.Main(nil)
 	goleak.VerifyTestMain(m)
 }

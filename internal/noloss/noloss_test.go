@@ -65,7 +65,7 @@ func TestKilledServiceLosesAndRepeatsNothing(t *testing.T) {
 			spent := time.Since(began).Round(10 * time.Millisecond)
 			f := p.find(t, r.outside)
 			t.Logf("%d events, %d kills, %v: %d matched; jobs %v, want %d; %d commands at the endpoints; peak memory of the service %d MiB",
-				n, kills, spent, len(f.matched), f.states, p.wanted(n), p.sim.Counters().Commands, peak>>10)
+				n, kills, spent, len(f.matched), f.states, p.wanted(n), p.sim.Counters().Commands, peak>>20)
 			p.check(t, f, n)
 			if f.states[jobs.Unknown] > kills*sensors {
 				t.Errorf("%d jobs are unknown, and %d kills can have hit %d at most", f.states[jobs.Unknown], kills, kills*sensors)
@@ -105,8 +105,8 @@ func startBroker(t *testing.T) (url string) {
 }
 
 // burst sends n events, kills the service meanwhile, and ends when the last job
-// has. It returns the most memory that a service had, in KiB.
-func (p *place) burst(t *testing.T, r route, n, kills int) (peak int) {
+// has. It returns the most memory that a service had, in bytes.
+func (p *place) burst(t *testing.T, r route, n, kills int) (peak int64) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var sending sync.WaitGroup

@@ -2,22 +2,24 @@ package victim
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"edrpipe/internal/natsd"
 )
 
-// Process is a service, in one process after another. Its log goes to a file,
-// whose end is shown when the test fails.
+// Process is one victim, in one process after another. Its log goes to a file, whose
+// end is shown when the test fails.
 type Process struct {
-	role string // value of roleVariable
-	log  string
+	role, text string
+	log        string
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -30,11 +32,27 @@ type Process struct {
 // runs of it when the test ends is killed.
 func Service(t testing.TB, config string) *Process {
 	t.Helper()
-	return newProcess(t, "service "+config, config+".log")
+	return New(t, serviceRole, config, config+".log")
 }
 
-func newProcess(t testing.TB, role, log string) *Process {
-	p := &Process{role: role, log: log}
+// Bus is a node of the bus.
+func Bus(t testing.TB, c natsd.Config, log string) *Process {
+	t.Helper()
+	text, err := json.Marshal(struct {
+		Dir, Listen, User, Pass string
+		Sync                    time.Duration
+		Cluster                 *natsd.Cluster
+	}{c.Dir, c.Listen, c.User, c.Pass, c.Sync, c.Cluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(t, busRole, string(text), log)
+}
+
+// New is a process in a role of the test's own.
+func New(t testing.TB, role, text, log string) *Process {
+	t.Helper()
+	p := &Process{role: role, text: text, log: log}
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
@@ -62,8 +80,7 @@ func (p *Process) Start() error {
 		return err
 	}
 	defer log.Close() // the child has its own
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"="+p.role)
+	cmd := Command(p.role, p.text)
 	cmd.Stderr = log
 	cmd.SysProcAttr = attributes()
 	out, err := cmd.StdoutPipe()
@@ -159,18 +176,3 @@ func (p *Process) End(s syscall.Signal) *os.ProcessState {
 
 // Kill is kill -9.
 func (p *Process) Kill() *os.ProcessState { return p.End(syscall.SIGKILL) }
-
-// Peak is the most resident memory of the process that runs, in KiB; 0: this
-// system does not tell.
-func (p *Process) Peak() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)) // not on every system
-	for line := range strings.Lines(string(status)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
-			kib, _ := strconv.Atoi(f[1])
-			return kib
-		}
-	}
-	return 0
-}

@@ -1,12 +1,14 @@
-// Package victim runs the service in a process of its own that a test may kill.
-// The process is the test's own program, started again: its TestMain begins with
-// Main.
+// Package victim runs the service, a node of the bus, or whatever else a test needs,
+// in a process of its own that the test may kill. The process is the test's own
+// program, started again: its TestMain begins with Main.
 package victim
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -14,23 +16,30 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/config"
+	"edrpipe/internal/natsd"
 	"edrpipe/internal/service"
 )
 
 // roleVariable tells a process what it is to be: a role and its text.
 const roleVariable = "EDRPIPE_VICTIM"
 
-var roles = map[string]func(ctx context.Context, text string) error{"service": runService}
+// A Role is what a process does with its text until ctx ends, with SIGTERM.
+type Role func(ctx context.Context, text string) error
 
 // Main is a victim from its first to its last moment, where the process is to be
-// one; else it does nothing.
-func Main() {
-	role, text, found := strings.Cut(os.Getenv(roleVariable), " ")
+// one; else it does nothing. A victim may have more roles than those of this
+// package, or others in their place.
+func Main(more map[string]Role) {
+	name, text, found := strings.Cut(os.Getenv(roleVariable), " ")
 	if !found {
 		return
 	}
+	role := more[name]
+	if role == nil {
+		role = map[string]Role{serviceRole: Serve, busRole: runBus}[name]
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := roles[role](ctx, text)
+	err := role(ctx, text)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -39,8 +48,22 @@ func Main() {
 	os.Exit(0)
 }
 
-// runService is what `pipeline run` does with a configuration file, until SIGTERM.
-func runService(ctx context.Context, file string) error {
+// Command is the test's own program, to be started in a role.
+func Command(role, text string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleVariable+"="+role+" "+text)
+	return cmd
+}
+
+// The roles of this package.
+const (
+	serviceRole = "service" // its text is a configuration file
+	busRole     = "bus"     // its text is a natsd.Config as JSON
+)
+
+// Serve is what `pipeline run` does with a configuration file; it prints where the
+// service answers.
+func Serve(ctx context.Context, file string) error {
 	cfg, _, err := config.Load(file, nil, nil)
 	if err != nil {
 		return err
@@ -53,5 +76,19 @@ func runService(ctx context.Context, file string) error {
 	if err := s.Run(ctx); err != nil {
 		return err
 	}
+	return s.Close()
+}
+
+func runBus(ctx context.Context, text string) error {
+	c := natsd.Config{Log: zerolog.New(os.Stderr).Level(zerolog.ErrorLevel)}
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return err
+	}
+	s, err := natsd.Start(c)
+	if err != nil {
+		return err
+	}
+	fmt.Println(s.URL())
+	<-ctx.Done()
 	return s.Close()
 }
