@@ -56,27 +56,52 @@ func clock(s string) (time.Duration, error) {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
 }
 
-// open tells whether now is inside, and if not when the next stretch begins.
+// open reports whether now is inside the window, and if not, when it opens next
+// (zero: never). Windows are read off the wall clock of their zone: a time that a
+// day's clocks skip lies in no window of that day, one that they show twice is
+// inside both times, and a day without a midnight has its windows like any other.
 func (s span) open(now time.Time) (open bool, next time.Time) {
-	local := now.In(s.zone)
-	for day := -1; day <= 8; day++ {
-		midnight := time.Date(local.Year(), local.Month(), local.Day()+day, 0, 0, 0, 0, s.zone)
-		if !s.days[midnight.Weekday()] {
-			continue
-		}
-		begin, end := onClock(midnight, s.from), onClock(midnight, s.to)
-		if now.Before(begin) {
-			return false, begin
-		}
-		if now.Before(end) {
-			return true, time.Time{}
+	if s.contains(now) {
+		return true, time.Time{}
+	}
+	for day := 0; day <= 9; day++ { // more than a week: a zone may have skipped the only day
+		for _, t := range s.openings(now, day) {
+			if t.After(now) && s.contains(t) && (next.IsZero() || t.Before(next)) {
+				next = t
+			}
 		}
 	}
-	return false, time.Time{}
+	return false, next
 }
 
-// onClock is the time of day on the day of midnight, also when clocks change on
-// that day.
-func onClock(midnight time.Time, since time.Duration) time.Time {
-	return time.Date(midnight.Year(), midnight.Month(), midnight.Day(), int(since/time.Hour), int(since%time.Hour/time.Minute), 0, 0, midnight.Location())
+// contains reports whether the wall clock at t shows a time of the window.
+func (s span) contains(t time.Time) bool {
+	local := t.In(s.zone)
+	clock := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute + time.Duration(local.Second())*time.Second
+	today := local.Weekday()
+	yesterday := (today + 6) % 7
+	return s.days[today] && s.from <= clock && clock < s.to || s.days[yesterday] && clock+24*time.Hour < s.to
+}
+
+// openings are the instants at which the window may open around the calendar day
+// that is days after the day of now: where the clock shows the window's beginning,
+// and where it jumps.
+func (s span) openings(now time.Time, days int) (all []time.Time) {
+	y, m, d := now.In(s.zone).Date()
+	wall := time.Date(y, m, d+days, 0, 0, 0, 0, time.UTC).Add(s.from)
+	last := wall.Add(26 * time.Hour) // no zone is further from UTC
+	for t := wall.Add(-26 * time.Hour); t.Before(last); {
+		local := t.In(s.zone)
+		_, offset := local.Zone()
+		begins, ends := local.ZoneBounds()
+		at := wall.Add(-time.Duration(offset) * time.Second)
+		if !at.Before(begins) && (ends.IsZero() || at.Before(ends)) {
+			all = append(all, at)
+		}
+		if ends.IsZero() || ends.After(last) {
+			break
+		}
+		all, t = append(all, ends), ends
+	}
+	return all
 }
