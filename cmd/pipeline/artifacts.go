@@ -41,7 +41,7 @@ func newArtifactsListCommand(f *serverFlags) *cobra.Command {
 			}
 			w := cmd.OutOrStdout()
 			return f.print(w, found, func() {
-				t := newTable(w, "artifact", "sensor", "from", "bytes", "sha256", "collected", "job")
+				t := newTable(w, "artifact", "sensor", "~from", "bytes", "~sha256", "collected", "~job")
 				for _, a := range found {
 					t.AppendRow(table.Row{a.ID, a.Sensor, printable(a.Path), a.Size, a.SHA256, clock(a.Time), a.Job})
 				}

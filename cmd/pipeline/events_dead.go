@@ -64,11 +64,11 @@ func newDeadListCommand() *cobra.Command {
 }
 
 func listDead(ctx context.Context, d *jetstream.DeadLetters, reason string, out io.Writer) error {
-	t := newTable(out, "SEQ", "TIME", "REASON", "ORIGIN", "ROUTING KEY", "BYTES", "ERROR")
+	t := newTable(out, "SEQ", "TIME", "REASON", "~ORIGIN", "~ROUTING KEY", "BYTES", "=ERROR")
 	n := 0
 	err := d.List(ctx, reason, func(l jetstream.Dead) error {
 		n++
-		t.AppendRow(table.Row{l.Sequence, l.Time.UTC().Format(time.DateTime), printable(l.Reason), printable(l.Origin), printable(l.Message.RoutingKey), l.Size, shorten(printable(l.Error), 80)})
+		t.AppendRow(table.Row{l.Sequence, l.Time.UTC().Format(time.DateTime), printable(l.Reason), printable(l.Origin), printable(l.Message.RoutingKey), l.Size, printable(l.Error)})
 		return nil
 	})
 	if err != nil {

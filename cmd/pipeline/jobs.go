@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -54,8 +55,19 @@ func newJobsListCommand(f *serverFlags) *cobra.Command {
 				return err
 			}
 			w := cmd.OutOrStdout()
+			note, err := "", error(nil)
+			if len(found) == 0 && f.output == "table" {
+				note, err = whyNoJobs(cmd.Context(), c, state, rule, sensor, since)
+			}
+			if err != nil {
+				return err
+			}
 			return f.print(w, found, func() {
-				t := newTable(w, "job", "state", "rule", "sensor", "steps", "created", "why")
+				if note != "" {
+					fmt.Fprintln(w, note)
+					return
+				}
+				t := newTable(w, "job", "state", "~rule", "~sensor", "steps", "created", "=why")
 				for _, j := range found {
 					t.AppendRow(table.Row{j.ID, colored(w, j.State), firstOf(j.Rule, "by "+j.By), sensorName(j), fmt.Sprintf("%d/%d", j.Done, j.Steps), clock(j.Created), why(j)})
 				}
@@ -72,6 +84,26 @@ func newJobsListCommand(f *serverFlags) *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states, cobra.ShellCompDirectiveNoFileComp)) // these two fail only
 	_ = cmd.RegisterFlagCompletionFunc("rule", f.completeRules)                                                     // for flags that are not there
 	return cmd
+}
+
+// whyNoJobs says why a list of jobs is empty: nothing fits the filter, nothing has
+// arrived yet, or no rule matched.
+func whyNoJobs(ctx context.Context, c *apiclient.Client, state, rule string, sensor int, since time.Duration) (string, error) {
+	if state != "" || rule != "" || sensor != 0 || since > 0 {
+		return "no job fits the filter; `pipeline jobs list` lists all of the last day", nil
+	}
+	var o web.Overview
+	if err := c.Get(ctx, "overview", nil, &o); err != nil {
+		return "", err
+	}
+	arrived := 0.0
+	for _, n := range o.History.Events {
+		arrived += n
+	}
+	if arrived == 0 && o.EventRate == 0 {
+		return "no jobs yet: no event has arrived since the service started. An event that was just sent takes a second; `pipeline health` shows what does not work", nil
+	}
+	return "no jobs yet: events have arrived, and no rule has matched one. `pipeline why HOST` shows what became of a host's events", nil
 }
 
 func newJobsShowCommand(f *serverFlags) *cobra.Command {
@@ -96,13 +128,13 @@ func showJob(w io.Writer, p web.JobPage) {
 	if p.Why != "" {
 		fmt.Fprintln(w, printable(p.Why))
 	}
-	t := newTable(w, "step", "uses", "state", "took", "what")
+	t := newTable(w, "~step", "uses", "state", "took", "=what")
 	for _, s := range p.Job.Done {
 		took := ""
 		if !s.Ended.IsZero() {
 			took = s.Ended.Sub(s.Started).Round(time.Millisecond).String()
 		}
-		t.AppendRow(table.Row{s.ID, s.Uses, colored(w, s.State), took, text.Trim(printable(whatOf(s)), 90)})
+		t.AppendRow(table.Row{s.ID, s.Uses, colored(w, s.State), took, shorten(printable(whatOf(s)), 400)})
 	}
 	t.Render()
 	for _, a := range p.Artifacts {
@@ -128,7 +160,7 @@ func sensorName(j web.JobLine) string {
 }
 
 func why(j web.JobLine) string {
-	return text.Trim(printable(strings.TrimPrefix(strings.TrimSuffix(string(j.Reason)+": "+j.Detail, ": "), ": ")), 70)
+	return printable(strings.TrimPrefix(strings.TrimSuffix(string(j.Reason)+": "+j.Detail, ": "), ": "))
 }
 
 // colors of states, on terminals whose owner has not set NO_COLOR.

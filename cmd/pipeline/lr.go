@@ -153,6 +153,6 @@ func historyFile() string {
 
 // isTerminal tells whether a stream is a person's terminal.
 func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
+	f, ok := stream.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }

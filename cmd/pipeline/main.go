@@ -26,7 +26,11 @@ const (
 func main() {
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00" // whole seconds do not tell what came first
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	out := &checkedOutput{file: os.Stdout}
+	status := run(ctx, os.Args[1:], os.Stdin, out, os.Stderr)
+	if out.err != nil && status == exitOK {
+		status = report(ctx, os.Stderr, out.err)
+	}
 	stop()
 	os.Exit(status)
 }

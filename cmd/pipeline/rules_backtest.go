@@ -110,7 +110,7 @@ simulated, each step that needs a session taking --session-time. Nothing acts.`,
 }
 
 func printBacktest(w io.Writer, r rules.BacktestReport, slots int) {
-	t := newTable(w, "Rule", "Matches", "Jobs", "Suppressed", "Refused", "Failed", "Would run", "Guards stop")
+	t := newTable(w, "~Rule", "Matches", "Jobs", "Suppressed", "Refused", "Failed", "Would run", "Guards stop")
 	for _, rule := range r.Rules {
 		name := rule.Rule
 		if rule.Mode == rules.Shadow {

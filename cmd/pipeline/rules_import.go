@@ -71,7 +71,7 @@ The exit status is 1 when a path cannot be read or no rule could be converted.`,
 			if err != nil {
 				return err
 			}
-			t := newTable(table, "rule", "title", "result")
+			t := newTable(table, "~rule", "=title", "=result")
 			for _, r := range results {
 				t.AppendRow([]any{r.id(), r.Title, r.verdict()})
 			}

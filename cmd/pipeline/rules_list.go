@@ -35,7 +35,7 @@ func newRulesListCommand() *cobra.Command {
 }
 
 func tabulateRules(w io.Writer, listed []listedRule) {
-	t := newTable(w, "Rule", "Severity", "Mode", "On", "Steps", "Tests", "Title")
+	t := newTable(w, "~Rule", "Severity", "Mode", "~On", "~Steps", "Tests", "=Title")
 	for _, r := range listed {
 		mode := r.Mode
 		if !r.Enabled {

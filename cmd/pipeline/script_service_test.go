@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,8 @@ const scriptRule = `rules:
 `
 
 // startService is the script command "service": a service on a simulated EDR
-// server of two sensors, whose address and admin token are in the environment.
+// server of two sensors, whose address and admin token are in the environment, and in
+// service/pipeline.yaml and service/admin.token.
 // VIEWER_TOKEN is a token that may only look.
 func startService(ts *testscript.TestScript, _ bool, _ []string) {
 	dir := ts.MkAbs("service")
@@ -65,7 +67,10 @@ func startService(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 		ts.Check(s.Close())
 	})
-	ts.Setenv("EDRPIPE_SERVER", s.URL())
+	file := fmt.Sprintf("data: %s\nweb: { listen: %q, users_file: %s }\n", cfg.Data, strings.TrimPrefix(s.URL(), "http://"), cfg.Web.Users)
+	ts.Check(os.WriteFile(filepath.Join(dir, "pipeline.yaml"), []byte(file), 0o600))
+	ts.Check(os.WriteFile(filepath.Join(dir, "admin.token"), []byte(admin+"\n"), 0o600))
+	ts.Setenv("EDRPIPE_URL", s.URL())
 	ts.Setenv("EDRPIPE_TOKEN", admin)
 	ts.Setenv("VIEWER_TOKEN", viewer)
 }
@@ -83,7 +88,7 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 // waitState is the script command "waitstate JOB STATE": it returns when the job
 // of the service in the environment is in the state.
 func waitState(ts *testscript.TestScript, _ bool, args []string) {
-	c := &apiclient.Client{Server: ts.Getenv("EDRPIPE_SERVER"), Token: ts.Getenv("EDRPIPE_TOKEN")}
+	c := &apiclient.Client{Server: ts.Getenv("EDRPIPE_URL"), Token: ts.Getenv("EDRPIPE_TOKEN")}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for {

@@ -32,7 +32,7 @@ func newSensorsCommand() *cobra.Command {
 			}
 			w := cmd.OutOrStdout()
 			return f.print(w, page, func() {
-				t := newTable(w, "sensor", "host", "state", "isolation", "system", "checked in", "waiting", "running")
+				t := newTable(w, "sensor", "~host", "state", "isolation", "~system", "checked in", "waiting", "~running")
 				for _, s := range page.Sensors {
 					t.AppendRow(table.Row{s.ID, printable(s.Hostname), s.Status, s.Isolation, printable(s.OSVersion), clock(s.LastCheckin), s.Queue, s.Running})
 				}

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,46 +9,30 @@ import (
 	"edrpipe/internal/apiclient"
 )
 
-const (
-	defaultServer = "http://127.0.0.1:7480"
-	defaultToken  = "edrpipe-data/admin.token"
-)
-
 // serverFlags lets a command call a running service, and print in the form that
 // was asked for.
 type serverFlags struct {
-	server, tokenFile string
+	config, url, tokenFile string
 	outputFlag
 }
 
 // register adds the flags to a command and those below it.
 func (f *serverFlags) register(cmd *cobra.Command) *cobra.Command {
 	p := cmd.PersistentFlags()
-	p.StringVar(&f.server, "server", "", "address of the service (also $EDRPIPE_SERVER; else "+defaultServer+")")
-	p.StringVar(&f.tokenFile, "token-file", "", "file with your token (the token itself also as $EDRPIPE_TOKEN; else "+defaultToken+", when it can be read)")
+	p.StringVarP(&f.config, "config", "c", os.Getenv("EDRPIPE_CONFIG"), "configuration file that says where the service is (default pipeline.yaml, if there is one)")
+	p.StringVar(&f.url, "url", "", "address of the service (also $EDRPIPE_URL; default: as the configuration says)")
+	p.StringVar(&f.tokenFile, "token-file", "", "file with your token (the token itself also as $EDRPIPE_TOKEN; default: admin.token of the service's directory, if it can be read)")
 	f.outputFlag.register(cmd)
 	return cmd
 }
 
-// client makes the client that the flags and the environment ask for.
+// client returns a client of the service that flags, environment and configuration
+// name.
 func (f *serverFlags) client() (*apiclient.Client, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	c := &apiclient.Client{Server: firstOf(f.server, os.Getenv("EDRPIPE_SERVER"), defaultServer), Token: os.Getenv("EDRPIPE_TOKEN")}
-	switch {
-	case f.tokenFile != "":
-		b, err := os.ReadFile(f.tokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("--token-file: %w", err)
-		}
-		c.Token = strings.TrimSpace(string(b))
-	case c.Token == "":
-		if b, err := os.ReadFile(filepath.FromSlash(defaultToken)); err == nil {
-			c.Token = strings.TrimSpace(string(b))
-		}
-	}
-	return c, nil
+	return apiclient.Search{URL: f.url, TokenFile: f.tokenFile, ConfigFile: f.config, Environ: os.Environ()}.Find()
 }
 
 // run makes a command's body that needs the client.

@@ -69,7 +69,7 @@ func newSilenceListCommand(f *serverFlags) *cobra.Command {
 			}
 			w := cmd.OutOrStdout()
 			return f.print(w, page.Silences, func() {
-				t := newTable(w, "silence", "rule", "sensor", "action", "until", "by", "comment")
+				t := newTable(w, "silence", "~rule", "sensor", "action", "until", "~by", "=comment")
 				for _, s := range page.Silences {
 					sensor := ""
 					if s.Sensor != 0 {

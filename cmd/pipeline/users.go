@@ -120,7 +120,7 @@ func newUsersListCommand(file *string) *cobra.Command {
 				return err
 			}
 			listed := make([]listedUser, 0, len(u.List))
-			t := newTable(cmd.OutOrStdout(), "user", "role", "groups", "email")
+			t := newTable(cmd.OutOrStdout(), "~user", "role", "=groups", "~email")
 			for _, user := range u.List {
 				listed = append(listed, listedUser{Name: user.Name, Role: user.Role, Groups: user.Groups, Email: user.Email})
 				t.AppendRow(table.Row{user.Name, user.Role, strings.Join(user.Groups, ", "), user.Email})

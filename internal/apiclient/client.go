@@ -113,7 +113,7 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (*http.Res
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("no service answers: %w\nstart one with `pipeline run`, or name another with --server or $EDRPIPE_SERVER", err)
+		return nil, fmt.Errorf("no service answers: %w\nstart one with `pipeline run`, or name another with --url, $EDRPIPE_URL or a configuration (-c)", err)
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil

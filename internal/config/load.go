@@ -66,7 +66,7 @@ func loadFile(name string, c *Config, origins Origins) error {
 }
 
 // envReserved are EDRPIPE_ variables of other commands than the service.
-var envReserved = []string{"EDRPIPE_SIM_", "EDRPIPE_TEST_", "EDRPIPE_EDR_TOKEN=", "EDRPIPE_TOKEN=", "EDRPIPE_SERVER=", "EDRPIPE_CONFIG=", "EDRPIPE_SECRET_"}
+var envReserved = []string{"EDRPIPE_SIM_", "EDRPIPE_TEST_", "EDRPIPE_EDR_TOKEN=", "EDRPIPE_TOKEN=", "EDRPIPE_URL=", "EDRPIPE_CONFIG=", "EDRPIPE_SECRET_"}
 
 func loadEnvironment(environ []string, c *Config, origins Origins) error {
 	byEnv := map[string]Key{}
