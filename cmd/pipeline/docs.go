@@ -7,11 +7,11 @@ import (
 	"os"
 	"strings"
 
+	"edrpipe/internal/notices"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 	"gopkg.in/yaml.v3"
-
-	"edrpipe/internal/service"
 )
 
 func newDocsCommand() *cobra.Command {
@@ -47,7 +47,7 @@ func newDocsCommand() *cobra.Command {
 			fmt.Fprintln(cmd.OutOrStdout(), "# Made by `pipeline docs asyncapi`; a test holds it current.")
 			e := yaml.NewEncoder(cmd.OutOrStdout())
 			e.SetIndent(2)
-			return e.Encode(service.BusContract())
+			return e.Encode(notices.Contract())
 		},
 	})
 	return cmd

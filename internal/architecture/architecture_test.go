@@ -24,7 +24,8 @@ var level = map[string]int{
 	"pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
 	"rules/index": 3, "rules": 4, "rules/sigma": 5, "pkg/jobs": 4,
 	"internal/backup": 3, "internal/apiclient": 6, "internal/lrshell": 4, "internal/telemetry": 5, "internal/web": 5, "internal/demo": 5, "internal/workload": 5,
-	"internal/service": 6, "internal/victim": 7, "cmd/pipeline": 7,
+	"internal/notices": 6, "internal/buswatch": 6, "internal/intake": 7, "internal/console": 8,
+	"internal/service": 9, "internal/victim": 10, "cmd/pipeline": 10,
 }
 
 // only lists imports that few may have: everybody else knows an interface, or the
@@ -32,19 +33,25 @@ var level = map[string]int{
 var only = map[string][]string{
 	"github.com/nats-io/nats-server/v2/server": {"internal/natsd"},
 	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/service", "internal/lrshell"},
-	"edrpipe/internal/golden":        {},                                                                         // for tests
-	"edrpipe/internal/victim":        {},                                                                         // for tests
-	"edrpipe/pkg/bus/bustest":        {},                                                                         // for tests
-	"edrpipe/internal/natsd":         {"internal/service", "pkg/bus/bustest", "internal/victim", "cmd/pipeline"}, // the last for backups of a bus whose service is stopped
+	"edrpipe/internal/golden":        {},                                                                                              // for tests
+	"edrpipe/internal/victim":        {},                                                                                              // for tests
+	"edrpipe/pkg/bus/bustest":        {},                                                                                              // for tests
+	"edrpipe/internal/natsd":         {"internal/service", "internal/buswatch", "pkg/bus/bustest", "internal/victim", "cmd/pipeline"}, // the last for backups of a bus whose service is stopped
 	"github.com/rabbitmq/amqp091-go": {"pkg/events/amqp", "internal/rabbittest", "internal/rabbittest/publish"},
 }
 
 // never lists what must not know of what, however far down it is.
 var never = map[string][]string{
-	"rules":      {"edrpipe/pkg/jobs", "edrpipe/pkg/guard", "edrpipe/pkg/bus", "github.com/nats-io/nats.go"},
-	"pkg/jobs":   {"edrpipe/rules", "edrpipe/pkg/guard", "edrpipe/pkg/lr"},
-	"pkg/guard":  {"edrpipe/rules", "edrpipe/pkg/jobs"},
-	"pkg/edrsim": {"edrpipe/pkg/lr", "edrpipe/pkg/edr", "edrpipe/pkg/jobs"},
+	"rules":     {"edrpipe/pkg/jobs", "edrpipe/pkg/guard", "edrpipe/pkg/bus", "github.com/nats-io/nats.go"},
+	"pkg/jobs":  {"edrpipe/rules", "edrpipe/pkg/guard", "edrpipe/pkg/lr"},
+	"pkg/guard": {"edrpipe/rules", "edrpipe/pkg/jobs"},
+	// The rooms of the service know one another only downwards: a notice knows of no
+	// matching, the watch over the bus of no events, the intake of no pages.
+	"internal/notices":  {"edrpipe/pkg/lr", "edrpipe/rules", "edrpipe/pkg/guard", "edrpipe/internal/buswatch"},
+	"internal/buswatch": {"edrpipe/pkg/lr", "edrpipe/rules", "edrpipe/pkg/guard", "edrpipe/internal/web", "edrpipe/internal/notices"},
+	"internal/intake":   {"edrpipe/pkg/lr", "edrpipe/internal/web", "edrpipe/internal/buswatch", "edrpipe/internal/natsd"},
+	"internal/console":  {"edrpipe/pkg/lr", "edrpipe/internal/buswatch", "edrpipe/internal/natsd"},
+	"pkg/edrsim":        {"edrpipe/pkg/lr", "edrpipe/pkg/edr", "edrpipe/pkg/jobs"},
 }
 
 type pkg struct {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 
+	"edrpipe/internal/intake"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/guard"
@@ -13,7 +14,7 @@ import (
 // step and the endpoint.
 type admission struct {
 	guard *guard.Guard
-	rules *ruleset
+	rules *intake.Ruleset
 	audit *audit.Log
 }
 
@@ -28,7 +29,7 @@ func (a admission) admit(ctx context.Context, q jobs.Asked) jobs.Verdict {
 
 func (a admission) ask(q jobs.Asked) guard.Ask {
 	ask := guard.Ask{
-		Job: q.Job.ID, Step: q.Step.ID, Item: q.Item, Rule: q.Job.Rule, RulePath: a.rules.path(q.Job.Rule),
+		Job: q.Job.ID, Step: q.Step.ID, Item: q.Item, Rule: q.Job.Rule, RulePath: a.rules.Path(q.Job.Rule),
 		Submitter: q.Job.Submitter, Shadow: q.Job.Mode == string(guard.Shadow),
 		Action: q.Spec.Name, Destructive: q.Spec.Destructive, Undo: q.Job.Undoes(), Pending: q.Pending,
 		Args: q.Args, Sensor: q.Sensor, Event: q.Job.Event,

@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,8 +11,6 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
-	"edrpipe/internal/web"
-	"edrpipe/pkg/actions"
 	"edrpipe/pkg/artifacts"
 )
 
@@ -83,39 +80,4 @@ func (s *Service) sweepArtifacts(ctx context.Context) {
 		}
 		s.log.Info().Interface("swept", swept).Msg("artifacts swept")
 	}
-}
-
-// Artifacts implements web.Service.
-func (c console) Artifacts(ctx context.Context, q web.ArtifactQuery) ([]actions.Artifact, error) {
-	return c.files(ctx, artifacts.Filter{Job: q.Job, Last: q.Limit})
-}
-
-// files lists collected files, newest first.
-func (c console) files(ctx context.Context, f artifacts.Filter) ([]actions.Artifact, error) {
-	records, err := c.artifacts.List(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]actions.Artifact, len(records))
-	for i, r := range records {
-		list[len(records)-1-i] = r.Artifact
-	}
-	return list, nil
-}
-
-// Artifact implements web.Service. An encrypted file is given as it is stored:
-// the service cannot read it, only whoever has the key.
-func (c console) Artifact(ctx context.Context, id string) (actions.Artifact, io.ReadCloser, error) {
-	rec, err := c.artifacts.Get(ctx, id)
-	if err != nil {
-		return actions.Artifact{}, nil, err
-	}
-	if rec.Encrypted {
-		body, rec, err := c.artifacts.OpenStored(ctx, id)
-		a := rec.Artifact
-		a.Name, a.Size, a.SHA256 = a.Name+".age", rec.StoredSize, rec.StoredSHA256
-		return a, body, err
-	}
-	body, rec, err := c.artifacts.Open(ctx, id)
-	return rec.Artifact, body, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"edrpipe/internal/console"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/jobs"
@@ -46,7 +47,7 @@ func TestApprovalOverTheBus(t *testing.T) {
 	id := r.jobs("held")[0].ID
 
 	call := func(subject, token, body string) (status string, reply string) {
-		m := nats.NewMsg(callsPrefix + subject)
+		m := nats.NewMsg(console.CallsPrefix + subject)
 		m.Data = []byte(body)
 		m.Header.Set("Authorization", "Bearer "+token)
 		answer, err := r.bus.Conn().RequestMsg(m, 20*time.Second)

@@ -46,7 +46,7 @@ func TestListsOfManyAreShort(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	c := console{s}
+	c := s.console
 	if err := c.Stop(ctx, web.User{Name: "ada"}, "to let them queue"); err != nil {
 		t.Fatal(err)
 	}

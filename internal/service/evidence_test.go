@@ -23,7 +23,7 @@ func TestAuditLogThatWasExchanged(t *testing.T) {
 	p.write("pipeline.yaml", p.read("pipeline.yaml")+"audit_key_file: "+filepath.Join(p.dir, "audit.key")+"\n")
 	ada := web.User{Name: "ada"}
 	work := func(t *testing.T, r running) {
-		c := console{r.Service}
+		c := r.Service.console
 		for _, err := range []error{c.Stop(t.Context(), ada, "to have entries"), c.Resume(t.Context(), ada, "")} {
 			if err != nil {
 				t.Fatal(err)
@@ -31,7 +31,7 @@ func TestAuditLogThatWasExchanged(t *testing.T) {
 		}
 	}
 	verify := func(t *testing.T, r running, noted ...audit.Head) web.AuditReport {
-		report, err := console{r.Service}.VerifyAudit(t.Context(), noted)
+		report, err := r.Service.console.VerifyAudit(t.Context(), noted)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestWhyNothingWasDone(t *testing.T) {
 	p.write("pipeline.yaml", p.read("pipeline.yaml")+"guards: "+filepath.Join(p.dir, "guards.yaml")+"\n")
 	r := p.run()
 	r.publish(start(2, 8))
-	c := console{r.Service}
+	c := r.Service.console
 	lines := func() string {
 		why, err := c.Why(t.Context(), "sensor:2")
 		if err != nil {

@@ -124,7 +124,7 @@ func (r running) allow(j web.JobLine) {
 		if a.Given > 0 {
 			continue
 		}
-		err := console{r.Service}.Answer(r.t.Context(), web.User{Name: "lea", Groups: []string{"soc-leads"}}, j.ID, web.Answer{Step: a.Step, Allow: true})
+		err := r.Service.console.Answer(r.t.Context(), web.User{Name: "lea", Groups: []string{"soc-leads"}}, j.ID, web.Answer{Step: a.Step, Allow: true})
 		if err != nil && !errors.Is(err, jobs.ErrRefused) {
 			r.t.Fatal(err)
 		}

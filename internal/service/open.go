@@ -15,7 +15,10 @@ import (
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/buswatch"
+	"edrpipe/internal/intake"
 	"edrpipe/internal/natsd"
+	"edrpipe/internal/notices"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events/jetstream"
@@ -49,9 +52,6 @@ func (s *Service) openBus(ctx context.Context) error {
 	}
 	s.closers = append(s.closers, func() error { s.bus.Close(); return nil })
 	s.clock = bus.NewClock(s.bus)
-	if err := s.openMonitors(conf); err != nil {
-		return err
-	}
 	s.ingest = s.bus
 	if c.IngestUser != "" {
 		conf.User = c.IngestUser
@@ -63,7 +63,23 @@ func (s *Service) openBus(ctx context.Context) error {
 		}
 		s.closers = append(s.closers, func() error { s.ingest.Close(); return nil })
 	}
+	s.notices = notices.Publisher{Bus: s.bus, Server: s.cfg.EDR.Name}
+	if err := s.openWatch(conf); err != nil {
+		return err
+	}
 	return s.setUpBus(ctx)
+}
+
+func (s *Service) openWatch(conf bus.Config) error {
+	t, err := conf.TLS()
+	if err != nil {
+		return err
+	}
+	s.watch = buswatch.New(buswatch.Config{
+		Bus: s.bus, Ingest: s.ingest, Embedded: s.embedded, Owner: s.owner, Data: s.cfg.Data, Floor: s.cfg.Bus.Floor,
+		Monitors: s.cfg.Bus.Monitor, Replicas: s.cfg.Bus.Replicas, TLS: t, Metrics: s.metrics, Log: s.log,
+	})
+	return nil
 }
 
 // setUpBus creates the streams and learns the bus's time; on a cluster that is still electing it is tried
@@ -177,7 +193,7 @@ func (s *Service) openRules() error {
 	if err != nil {
 		return err
 	}
-	s.rules = newRuleset(live, s.cfg.Rules)
+	s.rules = intake.NewRuleset(live, s.cfg.Rules)
 	s.metrics.Rules.Set(float64(live.Set().Len()))
 	s.log.Info().Int("rules", live.Set().Len()).Str("digest", live.State().Digest).Msg("rules are in force")
 	return nil
@@ -204,17 +220,17 @@ func (s *Service) openJobs(ctx context.Context) error {
 }
 
 // liveLists looks into the lists of the rules in force.
-type liveLists struct{ rules *ruleset }
+type liveLists struct{ rules *intake.Ruleset }
 
 // Has implements expression.Lists.
 func (l liveLists) Has(list, value string) bool {
-	lists := l.rules.live.Set().Source().Lists
+	lists := l.rules.Live.Set().Source().Lists
 	return lists != nil && lists.Has(list, value)
 }
 
 // Names implements expression.Lists.
 func (l liveLists) Names() []string {
-	if lists := l.rules.live.Set().Source().Lists; lists != nil {
+	if lists := l.rules.Live.Set().Source().Lists; lists != nil {
 		return lists.Names()
 	}
 	return nil
@@ -226,8 +242,8 @@ func (s *Service) prepare(t *actions.Task) {
 	t.HTTP = s.http
 	t.Secret = namedSecret
 	t.Publish = func(ctx context.Context, subject string, body any) error {
-		return s.notices.bus.Publish(ctx, bus.Notice{
-			Subject: "edr.published." + subject, ID: t.Job.ID + "-" + t.Job.Step, Type: typePublished,
+		return s.bus.Publish(ctx, bus.Notice{
+			Subject: "edr.published." + subject, ID: t.Job.ID + "-" + t.Job.Step, Type: notices.TypePublished,
 			Source: "edrpipe/" + s.cfg.EDR.Name, About: "job/" + t.Job.ID, Time: s.clock.Now(), Data: body,
 		})
 	}

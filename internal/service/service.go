@@ -16,8 +16,12 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"edrpipe/internal/buswatch"
 	"edrpipe/internal/config"
+	"edrpipe/internal/console"
+	"edrpipe/internal/intake"
 	"edrpipe/internal/natsd"
+	"edrpipe/internal/notices"
 	"edrpipe/internal/telemetry"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/artifacts"
@@ -41,7 +45,7 @@ type Service struct {
 	clock     *bus.Clock // by which all that replicas share is stamped and judged
 	ingest    *bus.Bus   // the connection that puts events on the bus
 	edr       *lr.Client
-	rules     *ruleset
+	rules     *intake.Ruleset
 	guard     *guard.Guard
 	audit     *audit.Log
 	auditKey  []byte
@@ -49,18 +53,14 @@ type Service struct {
 	headsFail atomic.Bool  // the latest could not be noted
 	scheduler *jobs.Scheduler
 	artifacts *artifacts.Store
-	history   *history
-	sensors   *sensorList // for the dashboard
-	notices   notices
 	metrics   *telemetry.Metrics
 	tracing   *telemetry.Tracing
-	probe     probe
-	room      room
-	stuck     stuck
-	monitors  monitors
+	notices   notices.Publisher
+	watch     *buswatch.Watch
 	http      *http.Client
-	intake    *intake
+	intake    *intake.Intake
 	sources   *sources
+	console   *console.Console
 	web       *web.Server
 
 	guardsChanged time.Time             // when the guards file in force was written
@@ -72,11 +72,10 @@ type Service struct {
 // Open puts a service together from its configuration. On an error nothing stays
 // open.
 func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Logger) (*Service, error) {
-	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), history: &history{}, sensors: &sensorList{}, http: &http.Client{Timeout: time.Minute}}
-	s.history.metrics = s.metrics
+	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: &http.Client{Timeout: time.Minute}}
 	for _, open := range []func(context.Context) error{
 		s.openData, s.openTracing, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
-		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openWeb,
+		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openConsole, s.openWeb,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -119,14 +118,12 @@ func (s *Service) openData(context.Context) error {
 }
 
 func (s *Service) openIntake(context.Context) (err error) {
-	state := &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}
-	s.notices = notices{bus: s.bus, server: s.cfg.EDR.Name}
-	s.intake = &intake{
-		rules: s.rules, correlator: &rules.Correlator{State: state, Now: s.clock.Now}, suppressor: &rules.Suppressor{State: state, Now: s.clock.Now},
-		guard: s.guard, audit: s.audit, scheduler: s.scheduler, sensors: &resolver{server: s.edr}, dead: newDeadLetters(s.bus),
-		notices: s.notices, metrics: s.metrics, tracing: s.tracing, now: s.clock.Now, log: s.log, queue: make(chan finding, maxBatch), room: &s.room,
-	}
-	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, s.intake.dead, &s.room, s.log)
+	dead := newDeadLetters(s.bus)
+	s.intake = intake.New(intake.Config{
+		Rules: s.rules, State: &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}, Guard: s.guard, Audit: s.audit, Scheduler: s.scheduler,
+		Server: s.edr, Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Gate: s.watch.Disk.Wait, Now: s.clock.Now, Log: s.log,
+	})
+	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, dead, &s.watch.Disk, s.log)
 	return err
 }
 
@@ -135,12 +132,12 @@ func (s *Service) report(ctx context.Context, r jobs.Report) error {
 	if err := auditReport(ctx, s.audit, r); err != nil {
 		return err
 	}
-	if err := s.notices.report(ctx, r); err != nil {
+	if err := s.notices.Report(ctx, r); err != nil {
 		return err
 	}
 	s.metrics.Report(r)
 	s.tracing.Report(r)
-	logReport(s.log, r)
+	notices.LogReport(s.log, r)
 	if r.Final && r.Job.State == jobs.Failed {
 		return s.guard.Failed(ctx, r.Job.Rule, r.Job.ID)
 	}
@@ -163,26 +160,26 @@ func (s *Service) Run(ctx context.Context) error {
 	working, stop := context.WithCancel(base)
 	defer stop()
 	last.Go(func() error { s.clock.Follow(working); return nil })
-	last.Go(func() error { s.intake.run(working); return nil })
+	last.Go(func() error { s.intake.Run(working); return nil })
 	last.Go(func() error { return s.guard.Watch(working, s.stopped) })
-	last.Go(func() error { return s.rules.live.Watch(working) })
+	last.Go(func() error { return s.rules.Live.Watch(working) })
 	last.Go(func() error { s.gauges(working); return nil })
-	last.Go(func() error { s.watchDisk(working); return nil })
-	last.Go(func() error { s.watchStuck(working); return nil })
+	last.Go(func() error { s.watch.Run(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
 	last.Go(func() error { s.watchGuards(working); return nil })
-	last.Go(func() error { s.findLost(working); return nil })
+	last.Go(func() error { buswatch.FindLost(working, s.bus, s.scheduler, s.log); return nil })
 	last.Go(func() error { s.watchAudit(working); return nil })
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.scheduler.Run(ctx) })
 	g.Go(func() error {
-		defer close(s.intake.queue)
-		return s.sources.read(ctx, s.intake.handle)
+		defer s.intake.Close()
+		return s.sources.read(ctx, s.intake.Handle)
 	})
 	if s.web != nil {
+		calls := console.Calls{Conn: s.bus.Conn(), Web: s.web, Log: s.log}
 		g.Go(func() error { return s.web.Serve(ctx) })
-		g.Go(func() error { return s.serveCalls(ctx) })
+		g.Go(func() error { return calls.Serve(ctx) })
 	}
 	err := g.Wait()
 	stop()
@@ -210,7 +207,7 @@ func (s *Service) Close() error {
 // Reload reads rules and guards again: on SIGHUP, and when files change. What has
 // mistakes leaves what was in force.
 func (s *Service) Reload() error {
-	return errors.Join(s.reloadGuards(), s.rules.live.Reload())
+	return errors.Join(s.reloadGuards(), s.rules.Live.Reload())
 }
 
 func (s *Service) rulesChanged(st rules.LiveState) {
@@ -222,51 +219,4 @@ func (s *Service) rulesChanged(st rules.LiveState) {
 	s.metrics.Reloads.WithLabelValues("taken").Inc()
 	s.metrics.Rules.Set(float64(st.Rules))
 	s.log.Info().Int("rules", st.Rules).Str("digest", st.Digest).Msg("rules are in force")
-}
-
-// gaugesEvery is how often they are looked up.
-const gaugesEvery = 2 * time.Second
-
-// gauges keeps the numbers current that are looked up rather than counted.
-func (s *Service) gauges(ctx context.Context) {
-	tick := time.NewTicker(gaugesEvery)
-	defer tick.Stop()
-	for n := 1; ; n++ {
-		s.history.sample(time.Now(), n%int(historyStep/gaugesEvery) == 0)
-		st := s.scheduler.Stats()
-		s.metrics.Live.Reset()
-		for state, n := range st.Jobs {
-			s.metrics.Live.WithLabelValues(string(state)).Set(float64(n))
-		}
-		s.metrics.Slots.Set(float64(st.Slots))
-		s.metrics.SlotLimit.Set(float64(st.Limit))
-		s.metrics.Foreign.Set(float64(st.Foreign))
-		s.metrics.BusUp.Set(0)
-		if s.bus.Connected() {
-			s.metrics.BusUp.Set(1)
-			s.backlog(ctx)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// backlog asks the bus what waits on it. A question without an answer leaves the
-// numbers as they are.
-func (s *Service) backlog(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, gaugesEvery)
-	defer cancel()
-	if c, err := s.bus.JetStream().Consumer(ctx, bus.StreamEvents, s.cfg.Sources.NATS.Consumer); err == nil {
-		info := c.CachedInfo()
-		read, unsettled := s.sources.above()
-		s.metrics.Lag.Set(max(0, float64(info.NumPending)-float64(read)))
-		s.metrics.Unacknowledged.Set(float64(info.NumAckPending + unsettled))
-		s.metrics.Redelivered.Set(float64(info.NumRedelivered))
-	}
-	if dead, err := s.bus.JetStream().Stream(ctx, bus.StreamDead); err == nil {
-		s.metrics.DeadLetters.Set(float64(dead.CachedInfo().State.Msgs))
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/config"
+	"edrpipe/internal/console"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/events"
@@ -97,7 +98,7 @@ func (r running) notReady() string {
 
 func (r running) jobs(state string) []web.JobLine {
 	r.t.Helper()
-	list, err := console{r.Service}.Jobs(r.t.Context(), web.JobQuery{State: state})
+	list, err := r.Service.console.Jobs(r.t.Context(), web.JobQuery{State: state})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func (r running) jobs(state string) []web.JobLine {
 
 func (r running) dead() (all []jetstream.Dead) {
 	r.t.Helper()
-	err := r.intake.dead.List(r.t.Context(), "", func(d jetstream.Dead) error { all = append(all, d); return nil })
+	err := r.intake.Dead.List(r.t.Context(), "", func(d jetstream.Dead) error { all = append(all, d); return nil })
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -143,10 +144,10 @@ func TestWhatArrivesIsAccountedFor(t *testing.T) {
 	if len(dead) != 1 || dead[0].Reason != string(events.BadJSON) {
 		t.Errorf("dead letters = %+v, want the broken one", dead)
 	}
-	if got := byLabel(r.metrics.Decisions, "reason")["no_sensor"]; got != 1 {
+	if got := console.ByLabel(r.metrics.Decisions, "reason")["no_sensor"]; got != 1 {
 		t.Errorf("events without a sensor = %v, want 1", got)
 	}
-	why, err := console{r.Service}.Why(t.Context(), findID(t, nobody))
+	why, err := r.Service.console.Why(t.Context(), findID(t, nobody))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +237,7 @@ func TestStopKeepsTheLine(t *testing.T) {
 	sim := edrsim.New(edrsim.Config{Sensors: 1, CheckIn: 20 * time.Millisecond}).Start()
 	t.Cleanup(sim.Close)
 	r := newPlace(t, sim, listProcesses, "").run()
-	c, ada := console{r.Service}, web.User{Name: "ada"}
+	c, ada := r.Service.console, web.User{Name: "ada"}
 	if err := c.Stop(t.Context(), ada, "somebody is looking"); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"edrpipe/internal/buswatch"
 	"edrpipe/internal/config"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events"
@@ -25,12 +26,13 @@ type sources struct {
 	others []events.Source   // carried onto the bus
 	http   *eventshttp.Source
 	carry  *jetstream.Publisher
-	room   *room
+	dead   *jetstream.DeadLetters
+	disk   *buswatch.Disk
 	log    zerolog.Logger
 }
 
-func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, r *room, log zerolog.Logger) (*sources, error) {
-	s := &sources{room: r, log: log}
+func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, disk *buswatch.Disk, log zerolog.Logger) (*sources, error) {
+	s := &sources{disk: disk, dead: dead, log: log}
 	if c.Sources.NATS.Enabled {
 		s.bus = jetstream.New(jetstream.Config{
 			JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: c.Sources.NATS.Consumer, Server: c.EDR.Name,
@@ -91,16 +93,16 @@ func (s *sources) read(ctx context.Context, handle func(context.Context, events.
 	return err
 }
 
-// carryTo puts a source's messages on the bus. While there is no room for them,
-// who posts by HTTP is told so at once; others have no answer and are made to wait.
+// carryTo puts a source's messages on the bus. While the disk is full,
+// a client that posts by HTTP gets that as its answer; other sources wait.
 func (s *sources) carryTo(source events.Source) func(context.Context, events.Message) error {
 	return func(ctx context.Context, m events.Message) error {
 		if source == events.Source(s.http) {
-			if err := s.room.err(); err != nil {
-				settle(m, err)
+			if err := s.disk.Err(); err != nil {
+				m.Settle(err)
 				return nil
 			}
-		} else if err := s.room.wait(ctx); err != nil {
+		} else if err := s.disk.Wait(ctx); err != nil {
 			return err
 		}
 		return s.carry.Carry(ctx, m)

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 
+	"edrpipe/internal/console"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/events"
@@ -17,7 +18,7 @@ func (s *Service) Publish(ctx context.Context, m events.Message) error {
 
 // Notices calls see with what the bus says of jobs and results, until ctx ends.
 func (s *Service) Notices(ctx context.Context, see func(string, []byte)) error {
-	return console{s}.Notices(ctx, see)
+	return s.console.Notices(ctx, see)
 }
 
 // Tally is what the service has done since it was opened.
@@ -28,14 +29,14 @@ type Tally struct {
 
 // Tally counts.
 func (s *Service) Tally(ctx context.Context) (Tally, error) {
-	files, err := console{s}.files(ctx, artifacts.Filter{})
+	files, err := s.console.Files(ctx, artifacts.Filter{})
 	if err != nil {
 		return Tally{}, err
 	}
 	dead := 0
-	err = s.intake.dead.List(ctx, "", func(jetstream.Dead) error { dead++; return nil })
+	err = s.sources.dead.List(ctx, "", func(jetstream.Dead) error { dead++; return nil })
 	return Tally{
-		Messages: int(total(s.metrics.Messages)), Events: int(total(s.metrics.Events)), Matches: int(total(s.metrics.Matches)),
+		Messages: int(console.Total(s.metrics.Messages)), Events: int(console.Total(s.metrics.Events)), Matches: int(console.Total(s.metrics.Matches)),
 		Dead: dead, Artifacts: files,
 	}, err
 }

@@ -7,8 +7,18 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"edrpipe/internal/console"
 	"edrpipe/internal/web"
 )
+
+func (s *Service) openConsole(context.Context) error {
+	s.console = console.New(console.Config{
+		Bus: s.bus, EDR: s.edr, Server: s.cfg.EDR.Name, Scheduler: s.scheduler, Guard: s.guard, GuardsFile: s.cfg.Guards, Rules: s.rules,
+		Artifacts: s.artifacts, Metrics: s.metrics, Checks: s.ready, Version: s.version, Now: s.clock.Now,
+		Audit: s.audit, AuditStream: auditStore(s.bus), AuditKey: s.auditKey, VerifyAudit: s.verifyAudit,
+	})
+	return nil
+}
 
 // openWeb opens the listener of dashboard, API, metrics and ingest.
 func (s *Service) openWeb(context.Context) error {
@@ -21,7 +31,7 @@ func (s *Service) openWeb(context.Context) error {
 		return err
 	}
 	conf := web.Config{
-		Listen: c.Listen, Cert: c.Cert, Key: c.Key, Users: users, Service: console{s}, Ready: s.ready,
+		Listen: c.Listen, Cert: c.Cert, Key: c.Key, Users: users, Service: s.console, Ready: s.ready,
 		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), Log: s.log,
 	}
 	if s.sources.http != nil {
@@ -65,20 +75,12 @@ func (s *Service) URL() string {
 	return s.web.URL()
 }
 
-// ready tells what works of that which a job needs.
+// ready checks what a job needs.
 func (s *Service) ready(ctx context.Context) []web.Check {
-	bus := web.Check{Name: "bus", OK: s.bus.Connected()}
-	if !bus.OK {
-		bus.Text = "events wait on the bus and nothing is lost; jobs cannot be recorded"
-	} else if err := s.room.err(); err != nil {
-		bus.OK, bus.Text = false, err.Error()
-	} else if text := s.stuck.text(); text != "" {
-		bus.OK, bus.Text = false, "connected, but "+text+s.whatMendsIt()
-	} else if err := s.probe.write(ctx, s.bus, s.owner); err != nil {
-		bus.OK, bus.Text = false, "connected, but it stores nothing: is its disk full? "+err.Error()
-	}
+	bus := web.Check{Name: "bus"}
+	bus.OK, bus.Text = s.watch.Check(ctx)
 	rules := web.Check{Name: "rules", OK: true}
-	if st := s.rules.live.State(); st.Rejected != nil {
+	if st := s.rules.Live.State(); st.Rejected != nil {
 		rules.Text = "the newest files have mistakes; the rules from before are in force"
 	}
 	edr := web.Check{Name: "edr", OK: true}

@@ -1,4 +1,4 @@
-package service
+package intake
 
 import (
 	"path/filepath"
@@ -11,10 +11,10 @@ import (
 	"edrpipe/rules"
 )
 
-// ruleset is the rules in force with the matcher made for them, and when each
-// matched last.
-type ruleset struct {
-	live    *rules.Live
+// Ruleset is the rules in force with the matcher made for them, and the time of each
+// rule's last match.
+type Ruleset struct {
+	Live    *rules.Live
 	roots   []string // of the rule files, to tell a rule's path from where it lies
 	decoder *events.Decoder
 	matcher atomic.Pointer[rules.Matcher]
@@ -23,14 +23,15 @@ type ruleset struct {
 	last map[string]time.Time
 }
 
-func newRuleset(live *rules.Live, roots []string) *ruleset {
-	return &ruleset{live: live, roots: roots, decoder: &events.Decoder{LazyRaw: true}, last: map[string]time.Time{}}
+// NewRuleset makes a ruleset whose rule files lie below roots.
+func NewRuleset(live *rules.Live, roots []string) *Ruleset {
+	return &Ruleset{Live: live, roots: roots, decoder: &events.Decoder{LazyRaw: true}, last: map[string]time.Time{}}
 }
 
 // current is the matcher of the set in force; a new set gets its matcher at the
 // next message.
-func (r *ruleset) current() *rules.Matcher {
-	set := r.live.Set()
+func (r *Ruleset) current() *rules.Matcher {
+	set := r.Live.Set()
 	m := r.matcher.Load()
 	if m == nil || m.Set() != set {
 		m = rules.NewMatcher(set, r.decoder)
@@ -39,23 +40,24 @@ func (r *ruleset) current() *rules.Matcher {
 	return m
 }
 
-// matched remembers that a rule matched.
-func (r *ruleset) matched(id string, at time.Time) {
+// matched records the time of a match.
+func (r *Ruleset) matched(id string, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last[id] = at
 }
 
-func (r *ruleset) lastMatch(id string) time.Time {
+// LastMatch is the time of a rule's last match in this process; zero: none.
+func (r *Ruleset) LastMatch(id string) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last[id]
 }
 
-// path is the file of a rule as guards name it: relative to the rules' directory.
+// Path is the file of a rule as guards name it: relative to the rules' directory.
 // A rule that is no longer loaded has none.
-func (r *ruleset) path(id string) string {
-	rule, ok := r.live.Set().Rule(id)
+func (r *Ruleset) Path(id string) string {
+	rule, ok := r.Live.Set().Rule(id)
 	if !ok {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package service
+package intake
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"edrpipe/internal/notices"
 	"edrpipe/internal/telemetry"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/guard"
@@ -15,50 +16,49 @@ import (
 	"edrpipe/rules"
 )
 
-// asking is a match that asks for a job on a sensor. Those of a batch are decided
-// together: what many of them need of the bus is asked for at once.
-type asking struct {
+// candidate is a job that a match may make on a sensor. Those of a batch are decided
+// together: what many of them need of the bus is read at once.
+type candidate struct {
 	message int // of the batch
 	set     *rules.Set
 	match   *rules.Match
 	sensor  int // 0: the match names none
 	job     *jobs.Job
 
-	// What speaks against the job; "": nothing does.
-	reason, detail string
+	reason, detail string // why the job is not made; "": it is
 }
 
-// refuse notes what speaks against the job; the first thing counts.
-func (a *asking) refuse(reason, format string, args ...any) {
+// refuse records why the job is not made.
+func (a *candidate) refuse(reason, format string, args ...any) {
 	a.reason, a.detail = reason, fmt.Sprintf(format, args...)
 }
 
-// makes tells whether the job is to be made.
-func (a *asking) makes() bool { return a.job != nil && a.reason == "" }
+// makes reports whether the job is made.
+func (a *candidate) makes() bool { return a.job != nil && a.reason == "" }
 
-// asking is what a match asks for, once for each sensor.
-func (in *intake) asking(ctx context.Context, set *rules.Set, m *rules.Match) ([]*asking, error) {
-	now := in.now()
-	in.metrics.Matches.WithLabelValues(m.Rule.ID).Inc()
-	in.rules.matched(m.Rule.ID, now)
-	telemetry.Since(in.metrics.EventToMatch, m.Event.Event.Received, now)
-	in.tracing.Matched(m.Event, m.Rule.ID, now)
+// candidates are the jobs of a match, one for each sensor.
+func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match) ([]*candidate, error) {
+	now := in.Now()
+	in.Metrics.Matches.WithLabelValues(m.Rule.ID).Inc()
+	in.Rules.matched(m.Rule.ID, now)
+	telemetry.Since(in.Metrics.EventToMatch, m.Event.Event.Received, now)
+	in.Tracing.Matched(m.Event, m.Rule.ID, now)
 	if m.Refused == rules.NoSensor {
 		if err := in.sensors.find(ctx, m); err != nil {
 			return nil, err
 		}
 	}
 	if m.Refused != "" {
-		return []*asking{{match: m, reason: m.Refused}}, nil
+		return []*candidate{{match: m, reason: m.Refused}}, nil
 	}
-	var all []*asking
+	var all []*candidate
 	for _, sensor := range m.Sensors {
-		j, err := bind(set, m, sensor, in.notices.server, now)
+		j, err := bind(set, m, sensor, in.Notices.Server, now)
 		if err != nil {
 			return nil, err
 		}
-		j.Trace = in.tracing.Parent(m.Event)
-		a := &asking{set: set, match: m, sensor: sensor, job: j}
+		j.Trace = in.Tracing.Parent(m.Event)
+		a := &candidate{set: set, match: m, sensor: sensor, job: j}
 		if v := in.forbidden(j, m.Rule); v.Decision == guard.Deny {
 			a.refuse(string(v.Reason), "%s: %s", v.Guard, v.Detail)
 		}
@@ -67,11 +67,11 @@ func (in *intake) asking(ctx context.Context, set *rules.Set, m *rules.Match) ([
 	return all, nil
 }
 
-// decide finds out which jobs may be made, and tells of the others why not. back is
+// decide decides which jobs are made, and publishes of the others why not. back is
 // why a message has to be tried again.
-func (in *intake) decide(ctx context.Context, batch []finding, asked []*asking, back []error) {
+func (in *Intake) decide(ctx context.Context, batch []finding, asked []*candidate, back []error) {
 	var asks []rules.Ask
-	var of []*asking
+	var of []*candidate
 	for _, a := range asked {
 		if a.reason == "" {
 			asks, of = append(asks, rules.Ask{Set: a.set, Match: a.match, Sensor: a.sensor, Job: a.job.ID}), append(of, a)
@@ -95,11 +95,11 @@ func (in *intake) decide(ctx context.Context, batch []finding, asked []*asking, 
 		}
 		back[a.message] = errors.Join(back[a.message], err)
 	}
-	in.tellRefused(ctx, asked, back)
+	in.publishRefused(ctx, asked, back)
 }
 
 // count counts a job that may act for the limits of its rule.
-func (in *intake) count(ctx context.Context, a *asking) error {
+func (in *Intake) count(ctx context.Context, a *candidate) error {
 	drop, err := in.limit(ctx, a.match.Rule, a.job)
 	if err != nil {
 		return err
@@ -108,15 +108,15 @@ func (in *intake) count(ctx context.Context, a *asking) error {
 		a.refuse("limit", "%s", drop)
 		return nil
 	}
-	if err := in.guard.Took(ctx, a.match.Rule.ID); err != nil {
+	if err := in.Guard.Took(ctx, a.match.Rule.ID); err != nil {
 		return fmt.Errorf("breaker of rule %s: %w", a.match.Rule.ID, err)
 	}
 	return nil
 }
 
-// tellRefused tells of all at once: the bus and the audit log write together what
+// publishRefused publishes all at once: the bus and the audit log write together what
 // comes together.
-func (in *intake) tellRefused(ctx context.Context, asked []*asking, back []error) {
+func (in *Intake) publishRefused(ctx context.Context, asked []*candidate, back []error) {
 	errs := make([]error, len(asked))
 	var g errgroup.Group
 	g.SetLimit(maxBatch)
@@ -131,20 +131,20 @@ func (in *intake) tellRefused(ctx context.Context, asked []*asking, back []error
 	}
 }
 
-// refused tells the bus and the audit log that a match makes no job, and why.
-func (in *intake) refused(ctx context.Context, a *asking) error {
+// refused publishes and audits that a match makes no job, and why.
+func (in *Intake) refused(ctx context.Context, a *candidate) error {
 	m := a.match
-	in.metrics.Decisions.WithLabelValues(m.Rule.ID, a.reason).Inc()
-	d := Decision{
+	in.Metrics.Decisions.WithLabelValues(m.Rule.ID, a.reason).Inc()
+	d := notices.Decision{
 		Job: jobs.ID(m.Rule.ID, m.Event.Event.ID, a.sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
-		Sensor: a.sensor, Host: m.Event.Sensor.Hostname, Reason: a.reason, Detail: a.detail, At: in.now(),
+		Sensor: a.sensor, Host: m.Event.Sensor.Hostname, Reason: a.reason, Detail: a.detail, At: in.Now(),
 	}
-	err := in.audit.Append(ctx, audit.Entry{
-		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.notices.server, Sensor: a.sensor,
+	err := in.Audit.Append(ctx, audit.Entry{
+		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.Notices.Server, Sensor: a.sensor,
 		What: "no job", Reason: d.Reason, Text: d.Detail,
 	})
 	if err != nil {
 		return err
 	}
-	return in.notices.decision(ctx, d)
+	return in.Notices.Decision(ctx, d)
 }

@@ -1,4 +1,4 @@
-package service
+package console
 
 import (
 	"cmp"
@@ -11,15 +11,15 @@ import (
 )
 
 // Overview implements web.Service.
-func (c console) Overview(ctx context.Context) (web.Overview, error) {
-	st := c.scheduler.Stats()
+func (c *Console) Overview(ctx context.Context) (web.Overview, error) {
+	st := c.Scheduler.Stats()
 	o := web.Overview{
-		Now: c.clock.Now(), Version: c.version, Server: c.cfg.EDR.Name, Checks: c.ready(ctx), Jobs: st.Jobs,
-		Ended: c.history.ended(), Rules: c.rules.live.Set().Len(), EventRate: c.history.rate(), History: c.history.last(),
+		Now: c.Now(), Version: c.Version, Server: c.Server, Checks: c.Checks(ctx), Jobs: st.Jobs,
+		Ended: c.history.ended(), Rules: c.Config.Rules.Live.Set().Len(), EventRate: c.history.rate(), History: c.history.last(),
 		Slots: web.Slots{Limit: st.Limit, Foreign: st.Foreign, Claims: []web.SlotClaim{}},
 	}
-	o.TopRules = topRules(byLabel(c.metrics.Matches, "rule"))
-	if r := c.rules.live.State().Rejected; r != nil {
+	o.TopRules = topRules(ByLabel(c.Metrics.Matches, "rule"))
+	if r := c.Config.Rules.Live.State().Rejected; r != nil {
 		o.RulesError = r.Problems.Error()
 	}
 	for sensor, claim := range st.Claims {
@@ -27,13 +27,13 @@ func (c console) Overview(ctx context.Context) (web.Overview, error) {
 			continue
 		}
 		line := web.SlotClaim{Sensor: sensor, Session: claim.Session, Job: claim.Job, Owner: claim.Owner}
-		if info, _, ok := c.scheduler.Sensor(sensor); ok {
+		if info, _, ok := c.Scheduler.Sensor(sensor); ok {
 			line.Host = info.Hostname
 		}
 		o.Slots.Claims = append(o.Slots.Claims, line)
 	}
 	if st.Waiting[jobs.ReasonApproval] > 0 {
-		held, err := c.scheduler.List(ctx, jobs.Query{States: []jobs.State{jobs.Held}, Limit: web.MaxList})
+		held, err := c.Scheduler.List(ctx, jobs.Query{States: []jobs.State{jobs.Held}, Limit: web.MaxList})
 		if err != nil {
 			return o, err
 		}
@@ -41,7 +41,7 @@ func (c console) Overview(ctx context.Context) (web.Overview, error) {
 			o.Approvals += len(line(j).Asks)
 		}
 	}
-	s, err := c.guard.Status(ctx)
+	s, err := c.Guard.Status(ctx)
 	if err != nil {
 		return o, err
 	}
@@ -69,9 +69,9 @@ func stopped(s *guard.Switch) *web.Stopped {
 }
 
 // Rules implements web.Service.
-func (c console) Rules(ctx context.Context) (web.RulesPage, error) {
-	st := c.rules.live.State()
-	set := c.rules.live.Set()
+func (c *Console) Rules(ctx context.Context) (web.RulesPage, error) {
+	st := c.Config.Rules.Live.State()
+	set := c.Config.Rules.Live.Set()
 	page := web.RulesPage{Loaded: st.Loaded, Digest: st.Digest, Rules: []web.RuleLine{}}
 	if st.Rejected != nil {
 		page.Error = st.Rejected.Problems.Error()
@@ -80,16 +80,16 @@ func (c console) Rules(ctx context.Context) (web.RulesPage, error) {
 	for _, u := range set.Unindexed() {
 		always[u.Rule.ID] = u.Why
 	}
-	matches, failures := byLabel(c.metrics.Matches, "rule"), byLabel(c.metrics.Errors, "rule")
+	matches, failures := ByLabel(c.Metrics.Matches, "rule"), ByLabel(c.Metrics.Errors, "rule")
 	for _, r := range set.Rules() {
 		l := web.RuleLine{
 			ID: r.ID, Title: r.Title, Severity: r.Severity, Mode: string(r.Mode), Enabled: r.Enabled, On: r.On, When: r.When, Tags: r.Tags,
-			File: r.File, Line: r.Line, Matches: matches[r.ID], Errors: failures[r.ID], LastMatch: c.rules.lastMatch(r.ID), Everybody: always[r.ID],
+			File: r.File, Line: r.Line, Matches: matches[r.ID], Errors: failures[r.ID], LastMatch: c.Config.Rules.LastMatch(r.ID), Everybody: always[r.ID],
 		}
 		for _, s := range r.Steps {
 			l.Steps = append(l.Steps, s.Uses)
 		}
-		open, _, err := c.guard.Open(ctx, r.ID)
+		open, _, err := c.Guard.Open(ctx, r.ID)
 		if err != nil {
 			return page, err
 		}
@@ -102,13 +102,13 @@ func (c console) Rules(ctx context.Context) (web.RulesPage, error) {
 }
 
 // Guards implements web.Service.
-func (c console) Guards(ctx context.Context) (web.GuardsPage, error) {
-	s, err := c.guard.Status(ctx)
+func (c *Console) Guards(ctx context.Context) (web.GuardsPage, error) {
+	s, err := c.Guard.Status(ctx)
 	if err != nil {
 		return web.GuardsPage{}, err
 	}
 	page := web.GuardsPage{
-		Stopped: stopped(s.Stopped), DryRun: s.DryRun != nil, File: c.cfg.Guards, Guards: append([]string{}, c.guard.Policy().Words()...),
+		Stopped: stopped(s.Stopped), DryRun: s.DryRun != nil, File: c.GuardsFile, Guards: append([]string{}, c.Guard.Policy().Words()...),
 		Budgets: []web.Budget{}, Silences: []web.Silence{},
 	}
 	for _, b := range s.Budgets {
@@ -121,23 +121,23 @@ func (c console) Guards(ctx context.Context) (web.GuardsPage, error) {
 }
 
 // Stop implements web.Service.
-func (c console) Stop(ctx context.Context, by web.User, why string) error {
-	return c.guard.Stop(ctx, by.Name, why)
+func (c *Console) Stop(ctx context.Context, by web.User, why string) error {
+	return c.Guard.Stop(ctx, by.Name, why)
 }
 
 // Resume implements web.Service.
-func (c console) Resume(ctx context.Context, by web.User, why string) error {
-	return c.guard.Resume(ctx, by.Name, why)
+func (c *Console) Resume(ctx context.Context, by web.User, why string) error {
+	return c.Guard.Resume(ctx, by.Name, why)
 }
 
 // Silence implements web.Service.
-func (c console) Silence(ctx context.Context, by web.User, s web.Silence) (web.Silence, error) {
+func (c *Console) Silence(ctx context.Context, by web.User, s web.Silence) (web.Silence, error) {
 	s.ID, s.Author = jobs.NewID()[:8], by.Name
-	err := c.guard.AddSilence(ctx, guard.Silence{ID: s.ID, Rule: s.Rule, Sensor: s.Sensor, Action: s.Action, Author: by.Name, Comment: s.Comment, Expires: s.Until})
+	err := c.Guard.AddSilence(ctx, guard.Silence{ID: s.ID, Rule: s.Rule, Sensor: s.Sensor, Action: s.Action, Author: by.Name, Comment: s.Comment, Expires: s.Until})
 	return s, err
 }
 
 // Unsilence implements web.Service.
-func (c console) Unsilence(ctx context.Context, by web.User, id string) error {
-	return c.guard.RemoveSilence(ctx, id, by.Name)
+func (c *Console) Unsilence(ctx context.Context, by web.User, id string) error {
+	return c.Guard.RemoveSilence(ctx, id, by.Name)
 }

@@ -1,4 +1,4 @@
-package service
+package intake
 
 import (
 	"time"
@@ -58,9 +58,9 @@ func priority(r *rules.Rule) jobs.Priority {
 	return jobs.Normal
 }
 
-// forbidden asks the guard about every step of a job, so that what can never run
-// does not wait first.
-func (in *intake) forbidden(j *jobs.Job, r *rules.Rule) guard.Verdict {
+// forbidden is the first verdict of the guard against a step of the job, so that what
+// can never run does not wait first.
+func (in *Intake) forbidden(j *jobs.Job, r *rules.Rule) guard.Verdict {
 	for _, s := range j.Steps {
 		a, ok := actions.Lookup(s.Uses)
 		if !ok {
@@ -68,14 +68,14 @@ func (in *intake) forbidden(j *jobs.Job, r *rules.Rule) guard.Verdict {
 		}
 		spec := a.Spec()
 		ask := guard.Ask{
-			Job: j.ID, Step: s.ID, Rule: r.ID, RulePath: in.rules.path(r.ID), Submitter: byRule, Shadow: r.Mode == rules.Shadow,
+			Job: j.ID, Step: s.ID, Rule: r.ID, RulePath: in.Rules.Path(r.ID), Submitter: byRule, Shadow: r.Mode == rules.Shadow,
 			Action: spec.Name, Destructive: spec.Destructive, Event: j.Event,
 		}
 		ask.Sensor.ID, ask.Sensor.Hostname = j.Sensor, j.Host
 		if s.If != "" || s.Sensor != "" {
 			continue // may not run at all, or elsewhere: decided when it acts
 		}
-		if v := in.guard.Enqueue(ask); v.Decision != guard.Allow {
+		if v := in.Guard.Enqueue(ask); v.Decision != guard.Allow {
 			return v
 		}
 	}

@@ -1,4 +1,4 @@
-package service
+package buswatch
 
 import (
 	"context"
@@ -21,7 +21,8 @@ const (
 	probeWithin = 2 * time.Second
 )
 
-// write tells whether the bus stored a record within the last seconds.
+// write returns why the bus did not store a record within the last seconds; nil: it
+// did.
 func (p *probe) write(ctx context.Context, b *bus.Bus, owner string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

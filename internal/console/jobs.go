@@ -1,31 +1,21 @@
-package service
+package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"edrpipe/internal/web"
 	"edrpipe/pkg/artifacts"
-	"edrpipe/pkg/audit"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 )
 
-// console is the service as people see and steer it: web.Service.
-type console struct{ *Service }
-
-// lately is how far back lists of ended jobs go unless they are asked for more.
-const lately = 24 * time.Hour
-
 // Jobs implements web.Service.
-func (c console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, error) {
+func (c *Console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, error) {
 	query := jobs.Query{Sensor: q.Sensor, Rule: q.Rule, Limit: q.Limit, Since: q.Since}
 	switch q.State {
 	case "":
@@ -37,15 +27,15 @@ func (c console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, error
 		query.States = []jobs.State{jobs.State(q.State)}
 	}
 	if query.Since.IsZero() && q.State != "live" {
-		query.Since = c.clock.Now().Add(-lately)
+		query.Since = c.Now().Add(-lately)
 	}
-	found, err := c.scheduler.List(ctx, query)
+	found, err := c.Scheduler.List(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	slices.Reverse(found)
 	lines := make([]web.JobLine, len(found))
-	for i, x := range c.scheduler.Reasons(found) {
+	for i, x := range c.Scheduler.Reasons(found) {
 		lines[i] = line(x.Job)
 		lines[i].Reason, lines[i].Detail = x.Reason, x.Detail
 	}
@@ -86,12 +76,12 @@ func line(j *jobs.Job) web.JobLine {
 }
 
 // Job implements web.Service.
-func (c console) Job(ctx context.Context, id string) (web.JobPage, error) {
-	x, err := c.scheduler.Explain(ctx, id)
+func (c *Console) Job(ctx context.Context, id string) (web.JobPage, error) {
+	x, err := c.Scheduler.Explain(ctx, id)
 	if err != nil {
 		return web.JobPage{}, err
 	}
-	files, err := c.files(ctx, artifacts.Filter{Job: id, Since: x.Job.Created.Add(-time.Minute)})
+	files, err := c.Files(ctx, artifacts.Filter{Job: id, Since: x.Job.Created.Add(-time.Minute)})
 	if err != nil {
 		return web.JobPage{}, err
 	}
@@ -114,34 +104,29 @@ func explain(x jobs.Explanation) string {
 }
 
 // Submit implements web.Service.
-func (c console) Submit(ctx context.Context, by web.User, r web.Submission) (web.JobLine, error) {
-	if err := r.Check(c.clock.Now()); err != nil {
+func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (web.JobLine, error) {
+	if err := r.Check(c.Now()); err != nil {
 		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
 	}
 	j := &jobs.Job{Submitter: by.Name, Sensor: r.Sensor, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
 	if r.DryRun {
 		j.Mode = string(guard.Shadow)
 	}
-	if s, err := c.edr.Sensor(ctx, r.Sensor); err == nil {
+	if s, err := c.EDR.Sensor(ctx, r.Sensor); err == nil {
 		j.Host = s.Hostname
 	} else if errors.Is(err, edr.ErrUnknownSensor) {
 		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
 	}
-	if _, err := c.scheduler.Enqueue(ctx, j); err != nil {
+	if _, err := c.Scheduler.Enqueue(ctx, j); err != nil {
 		return web.JobLine{}, err
 	}
 	return line(j), c.note(ctx, by, "submit", j.ID, "")
 }
 
-// note writes down what a person did.
-func (c console) note(ctx context.Context, by web.User, what, job, why string) error {
-	return c.audit.Append(ctx, audit.Entry{Kind: "person", By: by.Name, What: what, Job: job, Text: why})
-}
-
 // Cancel implements web.Service. That a job has ended, the person must hear: it
 // may have done what was to be kept from happening.
-func (c console) Cancel(ctx context.Context, by web.User, id, why string) error {
-	j, err := c.scheduler.Get(ctx, id)
+func (c *Console) Cancel(ctx context.Context, by web.User, id, why string) error {
+	j, err := c.Scheduler.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -151,16 +136,16 @@ func (c console) Cancel(ctx context.Context, by web.User, id, why string) error 
 	if err := c.note(ctx, by, "cancel", id, why); err != nil {
 		return err
 	}
-	_, err = c.scheduler.Cancel(ctx, id, by.Name, why)
+	_, err = c.Scheduler.Cancel(ctx, id, by.Name, why)
 	return err
 }
 
 // Retry implements web.Service.
-func (c console) Retry(ctx context.Context, by web.User, id, why string) (web.JobLine, error) {
+func (c *Console) Retry(ctx context.Context, by web.User, id, why string) (web.JobLine, error) {
 	if err := c.note(ctx, by, "retry", id, why); err != nil {
 		return web.JobLine{}, err
 	}
-	return lineOf(c.scheduler.Retry(ctx, id, by.Name))
+	return lineOf(c.Scheduler.Retry(ctx, id, by.Name))
 }
 
 // lineOf is the answer of calls that give a job; a call that gives none but did
@@ -173,23 +158,23 @@ func lineOf(j *jobs.Job, err error) (web.JobLine, error) {
 }
 
 // Resolve implements web.Service.
-func (c console) Resolve(ctx context.Context, by web.User, id string, r web.Resolution) (web.JobLine, error) {
+func (c *Console) Resolve(ctx context.Context, by web.User, id string, r web.Resolution) (web.JobLine, error) {
 	if err := c.note(ctx, by, "resolve "+r.Outcome, id, r.Why); err != nil {
 		return web.JobLine{}, err
 	}
-	return lineOf(c.scheduler.Resolve(ctx, id, jobs.Outcome(r.Outcome), by.Name))
+	return lineOf(c.Scheduler.Resolve(ctx, id, jobs.Outcome(r.Outcome), by.Name))
 }
 
 // Undo implements web.Service.
-func (c console) Undo(ctx context.Context, by web.User, id, why string) ([]string, error) {
+func (c *Console) Undo(ctx context.Context, by web.User, id, why string) ([]string, error) {
 	if err := c.note(ctx, by, "undo", id, why); err != nil {
 		return nil, err
 	}
-	return c.scheduler.Undo(ctx, id, by.Name)
+	return c.Scheduler.Undo(ctx, id, by.Name)
 }
 
 // Answer implements web.Service.
-func (c console) Answer(ctx context.Context, by web.User, id string, a web.Answer) error {
+func (c *Console) Answer(ctx context.Context, by web.User, id string, a web.Answer) error {
 	word := "deny"
 	if a.Allow {
 		word = "allow"
@@ -197,50 +182,6 @@ func (c console) Answer(ctx context.Context, by web.User, id string, a web.Answe
 	if err := c.note(ctx, by, "answer "+word, id, a.Why); err != nil {
 		return err
 	}
-	_, err := c.scheduler.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: c.clock.Now()})
+	_, err := c.Scheduler.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: c.Now()})
 	return err
-}
-
-// Audit implements web.Service.
-func (c console) Audit(ctx context.Context, last int) ([]json.RawMessage, error) {
-	var tail []json.RawMessage
-	err := audit.Read(ctx, auditStore(c.bus), c.auditKey, func(e audit.Entry) error {
-		b, err := json.Marshal(e)
-		tail = append(tail, b)
-		if len(tail) > 2*last+100 {
-			tail = slices.Clone(tail[len(tail)-last:])
-		}
-		return err
-	})
-	return tail[max(0, len(tail)-last):], err
-}
-
-// VerifyAudit implements web.Service.
-func (c console) VerifyAudit(ctx context.Context, noted []audit.Head) (web.AuditReport, error) {
-	r, err := c.verifyAudit(ctx, noted...)
-	report := web.AuditReport{Good: err == nil, Entries: r.Entries, Head: r.Head.Hash}
-	var damage *audit.Damage
-	if errors.As(err, &damage) {
-		report.Damage, err = damage.Error(), nil
-	}
-	return report, err
-}
-
-// Notices implements web.Service.
-func (c console) Notices(ctx context.Context, see func(string, []byte)) error {
-	var subs []*nats.Subscription
-	defer func() {
-		for _, s := range subs {
-			_ = s.Unsubscribe() // fails only with the connection, which ends it too
-		}
-	}()
-	for _, subject := range []string{"edr.jobs.>", "edr.results.>"} {
-		sub, err := c.bus.Conn().Subscribe(subject, func(m *nats.Msg) { see(m.Subject, m.Data) })
-		if err != nil {
-			return err
-		}
-		subs = append(subs, sub)
-	}
-	<-ctx.Done()
-	return nil
 }

@@ -1,4 +1,4 @@
-package service
+package intake
 
 import (
 	"edrpipe/pkg/events"
@@ -12,10 +12,10 @@ type finding struct {
 	found rules.Found
 }
 
-// find asks the rules in force.
-func (in *intake) find(m events.Message) finding {
-	in.metrics.Messages.WithLabelValues(m.Transport).Inc()
-	matcher := in.rules.current()
+// find matches a message with the rules in force.
+func (in *Intake) find(m events.Message) finding {
+	in.Metrics.Messages.WithLabelValues(m.Transport).Inc()
+	matcher := in.Rules.current()
 	kept, _ := in.messages.Get().(*events.Message)
 	if kept == nil {
 		kept = new(events.Message)
@@ -24,7 +24,14 @@ func (in *intake) find(m events.Message) finding {
 	f := finding{msg: m, set: matcher.Set(), found: matcher.Message(kept)}
 	*kept = events.Message{}
 	in.messages.Put(kept)
-	in.metrics.Events.Add(float64(f.found.Stats.Events))
-	in.metrics.Decoded.Add(float64(f.found.Stats.Decoded))
+	in.Metrics.Events.Add(float64(f.found.Stats.Events))
+	in.Metrics.Decoded.Add(float64(f.found.Stats.Decoded))
 	return f
+}
+
+// settle ends the responsibility for a message.
+func settle(m events.Message, err error) {
+	if m.Settle != nil {
+		m.Settle(err)
+	}
 }

@@ -1,4 +1,4 @@
-package service
+package buswatch
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/rs/zerolog"
-
-	"edrpipe/pkg/bus"
 )
 
 // monitors are the monitoring addresses of the bus's servers: a server knows of each
@@ -22,16 +20,6 @@ type monitors struct {
 	ours      []string
 	client    *http.Client
 	log       zerolog.Logger
-}
-
-func (s *Service) openMonitors(conf bus.Config) error {
-	t, err := conf.TLS()
-	if err != nil {
-		return err
-	}
-	client := &http.Client{Timeout: stuckEvery, Transport: &http.Transport{TLSClientConfig: t}}
-	s.monitors = monitors{addresses: s.cfg.Bus.Monitor, copies: s.cfg.Bus.Replicas, ours: s.bus.Streams(), client: client, log: s.log}
-	return nil
 }
 
 // stuck says of which of our streams too few copies can be written, and why not.

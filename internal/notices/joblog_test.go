@@ -1,4 +1,4 @@
-package service
+package notices
 
 import (
 	"bytes"
@@ -53,7 +53,7 @@ func TestTheLogTellsOfJobs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var b bytes.Buffer
-			logReport(zerolog.New(&b).Level(zerolog.InfoLevel), tc.report)
+			LogReport(zerolog.New(&b).Level(zerolog.InfoLevel), tc.report)
 			if got := strings.Count(b.String(), "\n"); got != min(len(tc.want), 1) {
 				t.Errorf("%d lines:\n%s", got, b.String())
 			}

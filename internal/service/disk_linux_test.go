@@ -101,7 +101,7 @@ func (d smallDisk) makeRoom() {
 func (d smallDisk) ended() map[int]bool {
 	all := map[int]bool{}
 	for _, j := range d.jobs("ended") {
-		page, err := console{d.Service}.Job(d.t.Context(), j.ID)
+		page, err := d.Service.console.Job(d.t.Context(), j.ID)
 		if err != nil {
 			d.t.Fatal(err)
 		}

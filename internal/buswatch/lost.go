@@ -1,4 +1,4 @@
-package service
+package buswatch
 
 import (
 	"context"
@@ -11,24 +11,25 @@ import (
 	"time"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/jobs"
 )
 
-// findLost compares, once after a start, the job records with what the bus tells of
-// jobs: a job that was told of and has no record any more is ended as unknown.
-func (s *Service) findLost(ctx context.Context) {
-	told, err := openJobs(ctx, s.bus)
+// FindLost compares, once after a start, the job records with the transitions on the
+// bus: a job that has transitions and no record is ended as unknown.
+func FindLost(ctx context.Context, b *bus.Bus, scheduler *jobs.Scheduler, log zerolog.Logger) {
+	told, err := openJobs(ctx, b)
 	if err == nil {
 		var lost []string
-		lost, err = s.scheduler.Lost(ctx, told)
+		lost, err = scheduler.Lost(ctx, told)
 		for _, id := range lost {
-			s.log.Error().Str("job", id).Msg("the job's record is gone from the bus: it is ended as unknown, and somebody has to look at its sensor")
+			log.Error().Str("job", id).Msg("the job's record is gone from the bus: it is ended as unknown; check its endpoint")
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		s.log.Warn().Err(err).Msg("comparing the job records with what was told of jobs")
+		log.Warn().Err(err).Msg("comparing the job records with the transitions on the bus")
 	}
 }
 

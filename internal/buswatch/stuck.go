@@ -1,4 +1,4 @@
-package service
+package buswatch
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// stuck knows which streams of the bus take nothing. A stream that has met a full
+// stuck is the set of streams that refuse writes. A stream that has met a full
 // disk stays as it is until its server is restarted, while that server is connected
 // and answers for all the others.
 type stuck struct {
@@ -18,7 +18,7 @@ type stuck struct {
 	why map[string]string // by stream
 }
 
-// text says which streams take nothing, and why; empty: all do.
+// text names the streams that refuse writes, and why; empty: none does.
 func (s *stuck) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +29,7 @@ func (s *stuck) text() string {
 	return strings.Join(all, "; ")
 }
 
-// set tells whether other streams are stuck than before.
+// set reports whether other streams are stuck than before.
 func (s *stuck) set(why map[string]string) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,9 +38,9 @@ func (s *stuck) set(why map[string]string) (changed bool) {
 	return changed
 }
 
-// whatMendsIt is what a stuck stream needs.
-func (s *Service) whatMendsIt() string {
-	if s.embedded != nil {
+// cure is the remedy for a stuck stream.
+func (w *Watch) cure() string {
+	if w.cfg.Embedded != nil {
 		return ""
 	}
 	return ". Make room on its disk and restart NATS: a stream that met a full disk takes nothing before that"
@@ -52,19 +52,19 @@ const stuckEvery = 5 * time.Second
 // watchStuck looks for streams that take nothing: by what became of our own writes,
 // and by what the servers say about their disks where they can be asked. The stream
 // of events is written to by others.
-func (s *Service) watchStuck(ctx context.Context) {
-	defer s.monitors.client.CloseIdleConnections()
+func (w *Watch) watchStuck(ctx context.Context) {
+	defer w.monitors.client.CloseIdleConnections()
 	tick := time.NewTicker(stuckEvery)
 	defer tick.Stop()
 	for {
-		why := s.monitors.stuck(ctx)
-		for _, f := range slices.Concat(s.bus.Failing(), s.ingest.Failing()) {
+		why := w.monitors.stuck(ctx)
+		for _, f := range slices.Concat(w.cfg.Bus.Failing(), w.cfg.Ingest.Failing()) {
 			if why[f.Stream] == "" {
 				why[f.Stream] = fmt.Sprintf("since %s: %v", f.Since.UTC().Format(time.TimeOnly), f.Err)
 			}
 		}
-		if ctx.Err() == nil && s.stuck.set(why) {
-			s.tellStuck(why)
+		if ctx.Err() == nil && w.stuck.set(why) {
+			w.reportStuck(why)
 		}
 		select {
 		case <-ctx.Done():
@@ -74,14 +74,14 @@ func (s *Service) watchStuck(ctx context.Context) {
 	}
 }
 
-func (s *Service) tellStuck(why map[string]string) {
-	s.metrics.StreamStuck.Reset()
+func (w *Watch) reportStuck(why map[string]string) {
+	w.cfg.Metrics.StreamStuck.Reset()
 	for stream := range why {
-		s.metrics.StreamStuck.WithLabelValues(stream).Set(1)
+		w.cfg.Metrics.StreamStuck.WithLabelValues(stream).Set(1)
 	}
 	if len(why) == 0 {
-		s.log.Info().Msg("all streams of the bus take what is written")
+		w.log.Info().Msg("all streams of the bus take what is written")
 		return
 	}
-	s.log.Error().Str("streams", s.stuck.text()).Msg("the bus does not store everything")
+	w.log.Error().Str("streams", w.stuck.text()).Msg("the bus does not store everything")
 }

@@ -1,4 +1,4 @@
-package service
+package intake
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 
 // limit applies a rule's own limit over all sensors and replicas. Beyond it the
 // job is changed as the rule says, or dropped: then the answer says why.
-func (in *intake) limit(ctx context.Context, r *rules.Rule, j *jobs.Job) (dropped string, err error) {
+func (in *Intake) limit(ctx context.Context, r *rules.Rule, j *jobs.Job) (dropped string, err error) {
 	if r.Limits == nil {
 		return "", nil
 	}
-	ok, until, err := in.guard.Quota(ctx, r.ID, j.ID, r.Limits.Jobs, r.Limits.Per)
+	ok, until, err := in.Guard.Quota(ctx, r.ID, j.ID, r.Limits.Jobs, r.Limits.Per)
 	if err != nil || ok {
 		return "", err
 	}

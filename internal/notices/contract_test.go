@@ -1,4 +1,4 @@
-package service
+package notices
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 // references lead somewhere.
 func compileContract(t *testing.T) *jsonschema.Compiler {
 	t.Helper()
-	b, err := json.Marshal(BusContract())
+	b, err := json.Marshal(Contract())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,15 +42,15 @@ func TestWhatIsSentIsAsTheContractSays(t *testing.T) {
 	c := compileContract(t)
 	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	j := &jobs.Job{ID: "j", Rule: "r", Server: "s", Sensor: 7, Submitter: "rule", State: jobs.Succeeded, Created: at, Ended: at, Done: []jobs.StepRecord{{ID: "a", Uses: "list_processes", State: jobs.StepOK, Output: json.RawMessage(`{"x":1}`)}}}
-	n := notices{server: "s"}
+	n := Publisher{Server: "s"}
 	for name, tc := range map[string]struct {
 		typ  string
 		data any
 	}{
-		"result":     {typeResult, j.Result()},
-		"transition": {typeTransition, jobs.Transition{At: at, State: jobs.Parked}.Notice(j)},
-		"step":       {typeStep, j.Done[0].Notice()},
-		"decision":   {typeDecision, Decision{Job: "j", At: at}},
+		"result":     {TypeResult, j.Result()},
+		"transition": {TypeTransition, jobs.Transition{At: at, State: jobs.Parked}.Notice(j)},
+		"step":       {TypeStep, j.Done[0].Notice()},
+		"decision":   {TypeDecision, Decision{Job: "j", At: at}},
 	} {
 		s, err := c.Compile("asyncapi.json#/components/messages/" + name + "/payload")
 		if err != nil {
@@ -79,7 +79,7 @@ func TestTheContractNamesEverySubject(t *testing.T) {
 	}
 	all := strings.Join(named, " ")
 	j := &jobs.Job{ID: "j", Rule: "r"}
-	for _, subject := range []string{resultSubject(j), jobSubject(j.ID, "running"), "edr.events.x", "edr.dead.x", "edr.published.x", "edr.audit"} {
+	for _, subject := range []string{resultSubject(j), JobSubject(j.ID, "running"), "edr.events.x", "edr.dead.x", "edr.published.x", "edr.audit"} {
 		family := strings.Join(strings.Split(subject, ".")[:2], ".")
 		if !strings.Contains(all, family) {
 			t.Errorf("%s is not in the contract", subject)

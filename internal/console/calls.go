@@ -1,4 +1,4 @@
-package service
+package console
 
 import (
 	"context"
@@ -9,30 +9,38 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"edrpipe/internal/web"
 )
 
-// Calls of the API over the bus: edrpipe.api.<method>.<path with dots>.
+// CallsPrefix begins the subjects of calls: edrpipe.api.<method>.<path with dots>.
 const (
-	callsPrefix  = "edrpipe.api."
+	CallsPrefix  = "edrpipe.api."
 	callsVersion = "1.0.0"
 	callsAtOnce  = 8
 )
 
-// serveCalls answers calls of the API that come as NATS requests until ctx ends,
-// so that an approval can be answered by whoever reaches the bus and has a
-// token. One replica answers each.
-func (s *Service) serveCalls(ctx context.Context) error {
+// Calls answers calls of the API that come as NATS requests, so that an approval can
+// be answered by a person or program that reaches the bus and has a token. One
+// replica answers each.
+type Calls struct {
+	Conn *nats.Conn
+	Web  *web.Server
+	Log  zerolog.Logger
+}
+
+// Serve answers until ctx ends.
+func (s Calls) Serve(ctx context.Context) error {
 	var answering errgroup.Group
 	answering.SetLimit(callsAtOnce)
-	service, err := micro.AddService(s.bus.Conn(), micro.Config{
+	service, err := micro.AddService(s.Conn, micro.Config{
 		Name: "edrpipe", Version: callsVersion, Description: "The API of edrpipe", QueueGroup: "edrpipe",
 		Endpoint: &micro.EndpointConfig{
-			Subject: callsPrefix + ">",
+			Subject: CallsPrefix + ">",
 			Handler: micro.HandlerFunc(func(r micro.Request) {
-				answering.Go(func() error { s.answerCall(ctx, r); return nil })
+				answering.Go(func() error { s.answer(ctx, r); return nil })
 			}),
 		},
 	})
@@ -44,18 +52,18 @@ func (s *Service) serveCalls(ctx context.Context) error {
 	return answering.Wait()
 }
 
-func (s *Service) answerCall(ctx context.Context, r micro.Request) {
-	method, path, _ := strings.Cut(strings.TrimPrefix(r.Subject(), callsPrefix), ".")
+func (s Calls) answer(ctx context.Context, r micro.Request) {
+	method, path, _ := strings.Cut(strings.TrimPrefix(r.Subject(), CallsPrefix), ".")
 	token := strings.TrimPrefix(r.Headers().Get("Authorization"), "Bearer ")
-	status, reply := s.web.Call(ctx, web.Call{
+	status, reply := s.Web.Call(ctx, web.Call{
 		Method: strings.ToUpper(method), Path: strings.ReplaceAll(path, ".", "/"),
 		Query: r.Headers().Get("Query"), Token: token, Body: r.Data(),
 	})
-	if most := s.bus.Conn().MaxPayload(); int64(len(reply)) > most {
+	if most := s.Conn.MaxPayload(); int64(len(reply)) > most {
 		status, reply = http.StatusRequestEntityTooLarge, fmt.Appendf(nil, `{"error":"the answer has %d bytes, a message may have %d: ask for less, or over HTTP"}`, len(reply), most)
 	}
 	header := nats.Header{"Status": {strconv.Itoa(status)}, "Content-Type": {"application/json"}}
 	if err := r.Respond(reply, micro.WithHeaders(micro.Headers(header))); err != nil {
-		s.log.Warn().Err(err).Str("subject", r.Subject()).Msg("a call over the bus could not be answered")
+		s.Log.Warn().Err(err).Str("subject", r.Subject()).Msg("a call over the bus could not be answered")
 	}
 }

@@ -1,4 +1,4 @@
-package service
+package console
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/notices"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events"
@@ -29,7 +30,7 @@ func (a *account) add(at time.Time, what, format string, args ...any) {
 
 // Why implements web.Service: what became of an event, a job or a sensor
 // (sensor:42), through the whole pipe.
-func (c console) Why(ctx context.Context, about string) (web.Why, error) {
+func (c *Console) Why(ctx context.Context, about string) (web.Why, error) {
 	a := &account{web.Why{About: about, Lines: []web.WhyLine{}}}
 	var err error
 	switch id, isSensor := strings.CutPrefix(about, "sensor:"); {
@@ -45,8 +46,8 @@ func (c console) Why(ctx context.Context, about string) (web.Why, error) {
 	return a.Why, err
 }
 
-func (c console) whyJob(ctx context.Context, id string, a *account) error {
-	x, err := c.scheduler.Explain(ctx, id)
+func (c *Console) whyJob(ctx context.Context, id string, a *account) error {
+	x, err := c.Scheduler.Explain(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -68,17 +69,17 @@ func (c console) whyJob(ctx context.Context, id string, a *account) error {
 		a.add(s.Ended, "step "+s.ID, "%s %s %s %s", s.Uses, s.State, s.Reason, shorten(text, 300))
 	}
 	if !j.State.Terminal() {
-		a.add(c.clock.Now(), "now", "%s: %s", j.State, explain(x))
+		a.add(c.Now(), "now", "%s: %s", j.State, explain(x))
 	}
 	return nil
 }
 
-func (c console) whySensor(ctx context.Context, text string, a *account) error {
+func (c *Console) whySensor(ctx context.Context, text string, a *account) error {
 	id, err := strconv.Atoi(text)
 	if err != nil {
 		return errors.Join(web.ErrBadRequest, fmt.Errorf("sensor %q is not a number", text))
 	}
-	s, err := c.edr.Sensor(ctx, id)
+	s, err := c.EDR.Sensor(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -87,14 +88,14 @@ func (c console) whySensor(ctx context.Context, text string, a *account) error {
 		online = "online"
 	}
 	a.add(s.LastCheckin, "checked in", "%s is %s, next check-in %s, isolation %s", s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
-	found, err := c.scheduler.List(ctx, jobs.Query{Sensor: id, Since: c.clock.Now().Add(-lately)})
+	found, err := c.Scheduler.List(ctx, jobs.Query{Sensor: id, Since: c.Now().Add(-lately)})
 	if err != nil {
 		return err
 	}
 	for _, j := range found {
 		text := fmt.Sprintf("%s %s %s", j.State, j.Reason, j.Detail)
 		if !j.State.Terminal() {
-			if x, err := c.scheduler.Explain(ctx, j.ID); err == nil {
+			if x, err := c.Scheduler.Explain(ctx, j.ID); err == nil {
 				text = fmt.Sprintf("%s, %s", j.State, explain(x))
 			}
 		}
@@ -104,7 +105,7 @@ func (c console) whySensor(ctx context.Context, text string, a *account) error {
 		}
 		a.add(j.Created, "job "+j.ID, "%s: %s", whose, text)
 	}
-	err = c.decisions(ctx, c.clock.Now().Add(-lately), func(d Decision) {
+	err = c.decisions(ctx, c.Now().Add(-lately), func(d notices.Decision) {
 		if d.Sensor == id {
 			a.add(d.At, "no job", "rule %s on event %s: %s: %s", d.Rule, d.Event, d.Reason, d.Detail)
 		}
@@ -115,18 +116,18 @@ func (c console) whySensor(ctx context.Context, text string, a *account) error {
 
 // decisions visits those that were made in the place of jobs since a time, as
 // long as the bus keeps them.
-func (c console) decisions(ctx context.Context, since time.Time, visit func(Decision)) error {
+func (c *Console) decisions(ctx context.Context, since time.Time, visit func(notices.Decision)) error {
 	ctx, cancel := context.WithTimeout(ctx, searchFor)
 	defer cancel()
-	consumer, err := c.bus.JetStream().OrderedConsumer(ctx, bus.StreamJobs, natsjs.OrderedConsumerConfig{
-		FilterSubjects: []string{jobSubjects("decision")}, DeliverPolicy: natsjs.DeliverByStartTimePolicy, OptStartTime: &since,
+	consumer, err := c.Bus.JetStream().OrderedConsumer(ctx, bus.StreamJobs, natsjs.OrderedConsumerConfig{
+		FilterSubjects: []string{notices.JobSubjects("decision")}, DeliverPolicy: natsjs.DeliverByStartTimePolicy, OptStartTime: &since,
 		InactiveThreshold: 10 * time.Second,
 	})
 	if err != nil {
 		return err
 	}
 	return eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
-		var n struct{ Data Decision }
+		var n struct{ Data notices.Decision }
 		if json.Unmarshal(m.Data(), &n) == nil {
 			visit(n.Data)
 		}
@@ -156,7 +157,7 @@ func eachMessage(ctx context.Context, consumer natsjs.Consumer, visit func(natsj
 }
 
 // whyEvent finds the event among those still on the bus and asks the rules again.
-func (c console) whyEvent(ctx context.Context, id string, a *account) error {
+func (c *Console) whyEvent(ctx context.Context, id string, a *account) error {
 	e, err := c.findEvent(ctx, id)
 	if errors.Is(err, web.ErrNotFound) {
 		return c.whyDecidedOn(ctx, id, a, err)
@@ -165,7 +166,7 @@ func (c console) whyEvent(ctx context.Context, id string, a *account) error {
 		return err
 	}
 	a.add(e.Event.Received, "arrived", "%s (%s) by %s, of %s, sensors %v", e.Event.Type, e.Event.Kind, e.Event.Transport, e.Event.Time.UTC().Format(time.RFC3339), e.Sensor.IDs)
-	set := c.rules.live.Set()
+	set := c.Config.Rules.Live.Set()
 	matches, failures := set.Match(e)
 	for _, f := range failures {
 		a.add(time.Time{}, "rule failed", "%s", f.Error())
@@ -189,8 +190,8 @@ func (c console) whyEvent(ctx context.Context, id string, a *account) error {
 
 // whyDecidedOn tells the decisions on an event that the bus no longer has;
 // notFound is the error if there are none either.
-func (c console) whyDecidedOn(ctx context.Context, id string, a *account, notFound error) error {
-	err := c.decisions(ctx, time.Time{}, func(d Decision) {
+func (c *Console) whyDecidedOn(ctx context.Context, id string, a *account, notFound error) error {
+	err := c.decisions(ctx, time.Time{}, func(d notices.Decision) {
 		if d.Event == id {
 			a.add(d.At, "no job", "rule %s, %s, sensor %d: %s: %s", d.Rule, d.Type, d.Sensor, d.Reason, d.Detail)
 		}
@@ -203,7 +204,7 @@ func (c console) whyDecidedOn(ctx context.Context, id string, a *account, notFou
 
 // whyMatch tells what became of a match: a job, or the decision that spoke
 // against it.
-func (c console) whyMatch(ctx context.Context, m rules.Match, a *account) error {
+func (c *Console) whyMatch(ctx context.Context, m rules.Match, a *account) error {
 	a.add(time.Time{}, "matches", "rule %s", m.Rule.ID)
 	for _, sensor := range append([]int{0}, m.Event.Sensor.IDs...) {
 		id := jobs.ID(m.Rule.ID, m.Event.Event.ID, sensor)
@@ -219,19 +220,19 @@ func (c console) whyMatch(ctx context.Context, m rules.Match, a *account) error 
 }
 
 // whyDecided tells the decision that was published in a job's place, if any.
-func (c console) whyDecided(ctx context.Context, job string, a *account) error {
-	stream, err := c.bus.JetStream().Stream(ctx, bus.StreamJobs)
+func (c *Console) whyDecided(ctx context.Context, job string, a *account) error {
+	stream, err := c.Bus.JetStream().Stream(ctx, bus.StreamJobs)
 	if err != nil {
 		return err
 	}
-	m, err := stream.GetLastMsgForSubject(ctx, jobSubject(job, "decision"))
+	m, err := stream.GetLastMsgForSubject(ctx, notices.JobSubject(job, "decision"))
 	if errors.Is(err, natsjs.ErrMsgNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	var n struct{ Data Decision }
+	var n struct{ Data notices.Decision }
 	if err := json.Unmarshal(m.Data, &n); err != nil {
 		return err
 	}
@@ -247,10 +248,10 @@ const (
 
 // findEvent goes back through what is on the bus. Events are not indexed by id:
 // most are wanted by no rule, and such an event shall cost nothing.
-func (c console) findEvent(ctx context.Context, id string) (*events.Event, error) {
+func (c *Console) findEvent(ctx context.Context, id string) (*events.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchFor)
 	defer cancel()
-	consumer, err := c.bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
+	consumer, err := c.Bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +260,7 @@ func (c console) findEvent(ctx context.Context, id string) (*events.Event, error
 	err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
 		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
 		if msg.Server == "" {
-			msg.Server = c.cfg.EDR.Name
+			msg.Server = c.Server
 		}
 		for e := range decoder.Events(&msg) {
 			if e != nil && e.Event.ID == id {

@@ -1,4 +1,4 @@
-package service
+package console
 
 import (
 	"sync"
@@ -38,10 +38,18 @@ const (
 	historySteps = 180
 )
 
-// sample is called every two seconds; step tells that a step of the charts is over.
+// SampleEvery is how often Sample is called.
+const SampleEvery = 2 * time.Second
+
+// Sample records the counters for the charts; n counts the calls, from 1.
+func (c *Console) Sample(now time.Time, n int) {
+	c.history.sample(now, n%int(historyStep/SampleEvery) == 0)
+}
+
+// sample records the counters; step ends a step of the charts.
 func (h *history) sample(now time.Time, step bool) {
-	c := counts{events: total(h.metrics.Events), matches: total(h.metrics.Matches), jobs: total(h.metrics.Ended)}
-	for state, n := range byLabel(h.metrics.Ended, "state") {
+	c := counts{events: Total(h.metrics.Events), matches: Total(h.metrics.Matches), jobs: Total(h.metrics.Ended)}
+	for state, n := range ByLabel(h.metrics.Ended, "state") {
 		if state == string(jobs.Failed) || state == string(jobs.Unknown) {
 			c.failed += n
 		}
@@ -85,23 +93,23 @@ func (h *history) last() web.History {
 
 func (h *history) ended() map[jobs.State]float64 {
 	out := map[jobs.State]float64{}
-	for state, n := range byLabel(h.metrics.Ended, "state") {
+	for state, n := range ByLabel(h.metrics.Ended, "state") {
 		out[jobs.State(state)] = n
 	}
 	return out
 }
 
-// total adds up a counter over all its labels.
-func total(c prometheus.Collector) float64 {
+// Total adds up a counter over all its labels.
+func Total(c prometheus.Collector) float64 {
 	sum := 0.0
-	for _, n := range byLabel(c, "") {
+	for _, n := range ByLabel(c, "") {
 		sum += n
 	}
 	return sum
 }
 
-// byLabel adds up a counter for each value of a label.
-func byLabel(c prometheus.Collector, label string) map[string]float64 {
+// ByLabel adds up a counter for each value of a label.
+func ByLabel(c prometheus.Collector, label string) map[string]float64 {
 	ch := make(chan prometheus.Metric, 1024)
 	go func() { c.Collect(ch); close(ch) }()
 	out := map[string]float64{}

@@ -1,4 +1,4 @@
-package service
+package notices
 
 import (
 	"encoding/json"
@@ -32,20 +32,20 @@ func channels() []channel {
 		{"events", "edr.events.{server}.{type}", "EDR events as they arrived: JSON of the event forwarder, or the server's own protobuf.", "receive", []message{{"event", "One message of the EDR; see docs/events.md.", "", nil}}},
 		{"dead", "edr.dead.{reason}", "Input that could not be used, as it arrived; the headers tell why and where from.", "send", []message{{"deadLetter", "The bytes as they arrived.", "", nil}}},
 		{"jobs", "edr.jobs.{job}.{transition}", "The life of each job.", "send", []message{
-			{"transition", "A job changed its state.", typeTransition, reflect.TypeFor[jobs.TransitionNotice]()},
-			{"step", "A step has ended; the subject ends in step.", typeStep, reflect.TypeFor[jobs.StepNotice]()},
-			{"decision", "A match made no job; the subject ends in decision.", typeDecision, reflect.TypeFor[Decision]()},
+			{"transition", "A job changed its state.", TypeTransition, reflect.TypeFor[jobs.TransitionNotice]()},
+			{"step", "A step has ended; the subject ends in step.", TypeStep, reflect.TypeFor[jobs.StepNotice]()},
+			{"decision", "A match made no job; the subject ends in decision.", TypeDecision, reflect.TypeFor[Decision]()},
 		}},
-		{"results", "edr.results.{rule}.{job}", "What came of each job, once; rule is manual for jobs of people.", "send", []message{{"result", "A job has ended.", typeResult, reflect.TypeFor[jobs.ResultNotice]()}}},
-		{"published", "edr.published.{subject}", "What the action publish says; its body is the rule author's.", "send", []message{{"published", "What a rule published.", typePublished, nil}}},
+		{"results", "edr.results.{rule}.{job}", "What came of each job, once; rule is manual for jobs of people.", "send", []message{{"result", "A job has ended.", TypeResult, reflect.TypeFor[jobs.ResultNotice]()}}},
+		{"published", "edr.published.{subject}", "What the action publish says; its body is the rule author's.", "send", []message{{"published", "What a rule published.", TypePublished, nil}}},
 		{"audit", "edr.audit", "The hash-linked log: blocks of lines, each a hash, a blank and an entry as JSON. Read it with pipeline audit.", "send", []message{{"auditEntry", "One entry, as in each line.", "", reflect.TypeFor[audit.Entry]()}}},
 		{"calls", "edrpipe.api.{method}.{path}", "Calls of the HTTP API as NATS requests: the path below /api/v1/ with dots for slashes, the body as over HTTP, a header Authorization with Bearer and a user's token, and a header Query where the call has one. The reply's header Status is the HTTP status. An approval is answered at edrpipe.api.post.jobs.{job}.answer.", "receive", []message{{"answer", "An answer to an approval.", "", reflect.TypeFor[web.Answer]()}}},
 	}
 }
 
-// BusContract describes the bus as an AsyncAPI document. It is made from the
-// types that are sent.
-func BusContract() map[string]any {
+// Contract describes the bus as an AsyncAPI document, generated from the types that
+// are sent.
+func Contract() map[string]any {
 	schemas, messages := map[string]any{}, map[string]any{}
 	all, operations := map[string]any{}, map[string]any{}
 	for _, c := range channels() {

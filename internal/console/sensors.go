@@ -1,4 +1,4 @@
-package service
+package console
 
 import (
 	"cmp"
@@ -39,12 +39,12 @@ func (l *sensorList) get(ctx context.Context, server edr.Server) ([]edr.Sensor, 
 }
 
 // Sensors implements web.Service.
-func (c console) Sensors(ctx context.Context, q web.SensorQuery) (web.SensorsPage, error) {
-	all, err := c.sensors.get(ctx, c.edr)
+func (c *Console) Sensors(ctx context.Context, q web.SensorQuery) (web.SensorsPage, error) {
+	all, err := c.sensors.get(ctx, c.EDR)
 	if err != nil {
 		return web.SensorsPage{}, err
 	}
-	waiting, claims := c.scheduler.Waiting(), c.scheduler.Stats().Claims
+	waiting, claims := c.Scheduler.Waiting(), c.Scheduler.Stats().Claims
 	page := web.SensorsPage{Sensors: []web.SensorLine{}}
 	want := strings.ToLower(q.Text)
 	for _, s := range all {

@@ -1,4 +1,4 @@
-package service
+package notices
 
 import (
 	"github.com/rs/zerolog"
@@ -6,16 +6,16 @@ import (
 	"edrpipe/pkg/jobs"
 )
 
-// logReport tells the log what happened to a job: its end, and that it waits for
-// people; with level debug everything else too. What an undoing job could not do is
-// an error: an endpoint stays isolated, or a hash banned, against the rule's word.
-func logReport(log zerolog.Logger, r jobs.Report) {
+// LogReport logs what happened to a job: at level info its end, and that it waits
+// for people; at level debug everything else. An undo that did not succeed is an
+// error: an endpoint stays isolated, or a hash banned, though it should not be.
+func LogReport(log zerolog.Logger, r jobs.Report) {
 	switch {
 	case r.Step != nil:
 		e := aboutJob(log.Debug(), r.Job).Str("step", r.Step.ID).Str("uses", r.Step.Uses)
 		withReason(e, string(r.Step.State), r.Step.Reason, r.Step.Error).Msg("step ended")
 	case r.Final && r.Job.Undoes() && r.Job.State != jobs.Succeeded:
-		ended(log.Error(), r.Job).Str("of", r.Job.Of).Msg("what was to be undone is not: somebody has to look")
+		ended(log.Error(), r.Job).Str("of", r.Job.Of).Msg("undo failed: what the job did is still in force on its endpoint; undo it by hand")
 	case r.Final && (r.Job.State == jobs.Failed || r.Job.State == jobs.Unknown):
 		ended(log.Warn(), r.Job).Msg("job ended")
 	case r.Final:

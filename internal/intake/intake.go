@@ -1,0 +1,232 @@
+// Package intake turns messages into recorded jobs: it finds the rules that match, the
+// sensors that are meant, and whether suppression, limits and guards let a job be made.
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/notices"
+	"edrpipe/internal/telemetry"
+	"edrpipe/pkg/audit"
+	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
+	"edrpipe/rules"
+)
+
+// maxBatch is how many messages are recorded together: one atomic write for all
+// their jobs, and one wait for the disk.
+const maxBatch = 100
+
+// Config of an intake. All fields are needed.
+type Config struct {
+	Rules     *Ruleset
+	State     rules.State // of correlation and suppression
+	Guard     *guard.Guard
+	Audit     *audit.Log
+	Scheduler *jobs.Scheduler
+	Server    edr.Server // finds sensors by host name
+	Dead      *jetstream.DeadLetters
+	Notices   notices.Publisher
+	Metrics   *telemetry.Metrics
+	Tracing   *telemetry.Tracing
+	Gate      func(context.Context) error // blocks while no new event may be taken
+	Now       func() time.Time            // the clock that all replicas share
+	Log       zerolog.Logger
+}
+
+// Intake turns messages into recorded jobs. A message is settled only when every
+// match in it is a stored job, or is known to make none. Rules are matched where the
+// message was read, so that the many that match none go no further.
+type Intake struct {
+	Config
+	correlator *rules.Correlator
+	suppressor *rules.Suppressor
+	sensors    *resolver
+	queue      chan finding
+	messages   sync.Pool // of *events.Message, to be matched
+}
+
+// New makes an intake. Its owner calls Run, gives messages to Handle, and calls Close
+// when all calls of Handle have returned.
+func New(c Config) *Intake {
+	return &Intake{
+		Config:     c,
+		correlator: &rules.Correlator{State: c.State, Now: c.Now}, suppressor: &rules.Suppressor{State: c.State, Now: c.Now},
+		sensors: &resolver{server: c.Server}, queue: make(chan finding, maxBatch),
+	}
+}
+
+// Handle gives the intake a message; it blocks while the intake is busy or the gate
+// is closed.
+func (in *Intake) Handle(ctx context.Context, m events.Message) error {
+	if err := in.Gate(ctx); err != nil {
+		return err
+	}
+	f := in.find(m)
+	if len(f.found.Matches)+len(f.found.Failures)+len(f.found.Rejects) == 0 {
+		settle(m, nil)
+		return nil
+	}
+	select {
+	case in.queue <- f:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Close ends Run once everything that Handle took is recorded.
+func (in *Intake) Close() { close(in.queue) }
+
+// Run works until Close. ctx bounds the last writes.
+func (in *Intake) Run(ctx context.Context) {
+	for f := range in.queue {
+		batch := []finding{f}
+	more:
+		for len(batch) < maxBatch {
+			select {
+			case f, open := <-in.queue:
+				if !open {
+					break more
+				}
+				batch = append(batch, f)
+			default:
+				break more
+			}
+		}
+		in.record(ctx, batch)
+	}
+}
+
+// record makes and records the jobs of a batch and settles each message.
+func (in *Intake) record(ctx context.Context, batch []finding) {
+	in.Metrics.Batches.Observe(float64(len(batch)))
+	var asked []*candidate
+	back := make([]error, len(batch)) // why a message is tried again
+	for i := range batch {
+		of, err := in.candidatesOf(ctx, &batch[i], i)
+		asked, back[i] = append(asked, of...), err
+	}
+	in.decide(ctx, batch, asked, back)
+	var (
+		wanted []*jobs.Job
+		known  = map[string]bool{}
+	)
+	for _, a := range asked {
+		if back[a.message] == nil && a.makes() && !known[a.job.ID] {
+			known[a.job.ID] = true
+			wanted = append(wanted, a.job)
+		}
+	}
+	err := in.enqueue(ctx, wanted)
+	if err != nil {
+		in.Log.Error().Err(err).Int("jobs", len(wanted)).Msg("jobs could not be recorded; their messages are tried again")
+	}
+	for i, f := range batch {
+		if back[i] != nil {
+			in.Log.Error().Err(back[i]).Str("key", f.msg.RoutingKey).Msg("message goes back and is tried again")
+			settle(f.msg, back[i])
+			continue
+		}
+		settle(f.msg, err)
+	}
+}
+
+func (in *Intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
+	for len(wanted) > 0 {
+		n := min(len(wanted), maxBatch)
+		if _, err := in.Scheduler.Enqueue(ctx, wanted[:n]...); err != nil {
+			return err
+		}
+		now, told := in.Now(), map[string]bool{}
+		for _, j := range wanted[:n] {
+			telemetry.Since(in.Metrics.EventToJob, j.Event.Event.Received, now)
+			if id := j.Event.Event.ID; !told[id] {
+				told[id] = true
+				in.Tracing.Recorded(j.Event, now)
+			}
+		}
+		wanted = wanted[n:]
+	}
+	return nil
+}
+
+// candidatesOf are the jobs that the matches of a message may make. Input that can never
+// be used is kept as a dead letter; an error means that nothing was decided.
+func (in *Intake) candidatesOf(ctx context.Context, f *finding, message int) ([]*candidate, error) {
+	m := &f.msg
+	for _, r := range f.found.Rejects {
+		if err := in.reject(ctx, m, r); err != nil {
+			return nil, err
+		}
+	}
+	matches, failures, err := in.correlate(ctx, f.set, f.found.Matches)
+	if err != nil {
+		return nil, fmt.Errorf("correlate: %w", err)
+	}
+	for _, failure := range append(f.found.Failures, failures...) {
+		if err := in.failed(ctx, m, failure); err != nil {
+			return nil, err
+		}
+	}
+	var asked []*candidate
+	for i := range matches {
+		of, err := in.candidates(ctx, f.set, &matches[i])
+		var failure rules.Failure
+		if errors.As(err, &failure) {
+			err = in.failed(ctx, m, failure)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range of {
+			a.message = message
+		}
+		asked = append(asked, of...)
+	}
+	return asked, nil
+}
+
+// correlate gives the matches to act on, event by event.
+func (in *Intake) correlate(ctx context.Context, set *rules.Set, all []rules.Match) (matches []rules.Match, failures []rules.Failure, err error) {
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].Event == all[0].Event {
+			n++
+		}
+		m, f, err := in.correlator.Correlate(ctx, set, all[:n])
+		if err != nil {
+			return nil, nil, err
+		}
+		matches, failures, all = append(matches, m...), append(failures, f...), all[n:]
+	}
+	return matches, failures, nil
+}
+
+// reject keeps a part that gave no event.
+func (in *Intake) reject(ctx context.Context, m *events.Message, r *events.Reject) error {
+	in.Metrics.Rejects.WithLabelValues(string(r.Reason)).Inc()
+	if r.Harmless() {
+		return nil
+	}
+	in.Log.Warn().Str("reason", string(r.Reason)).Err(r).Str("transport", m.Transport).Msg("input that cannot be used is kept as a dead letter")
+	part := *m
+	part.Body = r.Data
+	return in.Dead.Write(ctx, string(r.Reason), part, r)
+}
+
+// failed keeps the message of an evaluation that failed: its author has to see it.
+func (in *Intake) failed(ctx context.Context, m *events.Message, f rules.Failure) error {
+	in.Metrics.Errors.WithLabelValues(f.Rule.ID).Inc()
+	in.Log.Error().Str("rule", f.Rule.ID).Str("event", f.Event).Err(f.Err).Msg("rule could not be evaluated")
+	return in.Dead.Write(ctx, "rule_failed", *m, f)
+}

@@ -1,0 +1,90 @@
+// Package notices publishes what happens to jobs: CloudEvents on the bus, described
+// by an AsyncAPI document, and lines in the log.
+package notices
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/jobs"
+)
+
+// Types of the CloudEvents on the bus, a contract with consumers.
+const (
+	TypeResult     = "edrpipe.job.result.v1"
+	TypeTransition = "edrpipe.job.transition.v1"
+	TypeStep       = "edrpipe.job.step.v1"
+	TypeDecision   = "edrpipe.decision.v1"
+	TypePublished  = "edrpipe.published.v1" // what the action publish says
+)
+
+// Publisher publishes what happens to jobs.
+type Publisher struct {
+	Bus    *bus.Bus
+	Server string // name of the EDR server
+}
+
+// Report publishes a report of the scheduler. The id of each notice is derived from
+// its content, so that a repeated one is recognised.
+func (n Publisher) Report(ctx context.Context, r jobs.Report) error {
+	switch {
+	case r.Final:
+		return n.Bus.PublishOnce(ctx, n.notice(r.Job, TypeResult, resultSubject(r.Job), "result", r.Job.Ended, r.Job.Result()))
+	case r.Step != nil:
+		s := r.Step.Notice()
+		s.Job = r.Job.ID
+		what := fmt.Sprintf("step-%s-%d-%d", s.ID, s.Item, r.Step.Attempts)
+		return n.Bus.Publish(ctx, n.notice(r.Job, TypeStep, JobSubject(r.Job.ID, "step"), what, s.Ended, s))
+	case r.Transition != nil:
+		t := *r.Transition
+		what := fmt.Sprintf("%s-%d", t.State, t.At.UnixNano())
+		return n.Bus.Publish(ctx, n.notice(r.Job, TypeTransition, JobSubject(r.Job.ID, string(t.State)), what, t.At, t.Notice(r.Job)))
+	}
+	return nil
+}
+
+func (n Publisher) notice(j *jobs.Job, typ, subject, what string, at time.Time, data any) bus.Notice {
+	return bus.Notice{Subject: subject, ID: j.ID + "-" + what, Type: typ, Source: "edrpipe/" + n.Server, About: "job/" + j.ID, Time: at, Data: data}
+}
+
+// resultSubject is edr.results.<rule>.<job>; jobs of people have the rule "manual".
+func resultSubject(j *jobs.Job) string {
+	rule := j.Rule
+	if rule == "" {
+		rule = "manual"
+	}
+	return "edr.results." + bus.Token(rule) + "." + bus.Token(j.ID)
+}
+
+// JobSubject is edr.jobs.<job>.<transition>.
+func JobSubject(id, what string) string {
+	return "edr.jobs." + bus.Token(id) + "." + what
+}
+
+// JobSubjects is the subject of a transition of all jobs.
+func JobSubjects(what string) string { return "edr.jobs.*." + what }
+
+// Decision records that a match made no job, and why. Job is the id that the job
+// would have had.
+type Decision struct {
+	Job    string    `json:"job"`
+	Rule   string    `json:"rule"`
+	Event  string    `json:"event"`
+	Type   string    `json:"event_type"`
+	Sensor int       `json:"sensor,omitempty"`
+	Host   string    `json:"host,omitempty"`
+	Reason string    `json:"reason"`
+	Detail string    `json:"detail,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// Decision publishes a decision on the subject that the transitions of its job
+// would have had.
+func (n Publisher) Decision(ctx context.Context, d Decision) error {
+	return n.Bus.Publish(ctx, bus.Notice{
+		Subject: JobSubject(d.Job, "decision"), ID: d.Job + "-" + d.Reason, Type: TypeDecision,
+		Source: "edrpipe/" + n.Server, About: "event/" + d.Event, Time: d.At, Data: d,
+	})
+}

@@ -1,0 +1,53 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"edrpipe/internal/console"
+	"edrpipe/pkg/bus"
+)
+
+// gauges keeps the metrics current that are read rather than counted.
+func (s *Service) gauges(ctx context.Context) {
+	tick := time.NewTicker(console.SampleEvery)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		s.console.Sample(time.Now(), n)
+		st := s.scheduler.Stats()
+		s.metrics.Live.Reset()
+		for state, n := range st.Jobs {
+			s.metrics.Live.WithLabelValues(string(state)).Set(float64(n))
+		}
+		s.metrics.Slots.Set(float64(st.Slots))
+		s.metrics.SlotLimit.Set(float64(st.Limit))
+		s.metrics.Foreign.Set(float64(st.Foreign))
+		s.metrics.BusUp.Set(0)
+		if s.bus.Connected() {
+			s.metrics.BusUp.Set(1)
+			s.backlog(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// backlog asks the bus what waits on it. A question without an answer leaves the
+// numbers as they are.
+func (s *Service) backlog(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, console.SampleEvery)
+	defer cancel()
+	if c, err := s.bus.JetStream().Consumer(ctx, bus.StreamEvents, s.cfg.Sources.NATS.Consumer); err == nil {
+		info := c.CachedInfo()
+		read, unsettled := s.sources.above()
+		s.metrics.Lag.Set(max(0, float64(info.NumPending)-float64(read)))
+		s.metrics.Unacknowledged.Set(float64(info.NumAckPending + unsettled))
+		s.metrics.Redelivered.Set(float64(info.NumRedelivered))
+	}
+	if dead, err := s.bus.JetStream().Stream(ctx, bus.StreamDead); err == nil {
+		s.metrics.DeadLetters.Set(float64(dead.CachedInfo().State.Msgs))
+	}
+}
