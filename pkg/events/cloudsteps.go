@@ -3,6 +3,7 @@ package events
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // This file holds the steps of Carbon Black Cloud's tables that are more than a
@@ -80,6 +81,18 @@ func cloudGUID(s string) (device, pid int, ok bool) {
 	}
 	n, err := strconv.ParseUint(parts[1], 16, 32)
 	return int(d), int(n), err == nil
+}
+
+// cloudStartTime is the start of the process, the last part of its GUID.
+func cloudStartTime(guid string) time.Time {
+	if _, _, ok := cloudGUID(guid); !ok {
+		return time.Time{}
+	}
+	ft, err := strconv.ParseUint(guid[strings.LastIndexByte(guid, '-')+1:], 16, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return filetime(ft)
 }
 
 func cloudHostname(x *reading) {

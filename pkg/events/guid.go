@@ -64,6 +64,12 @@ func ParseGUID(s string) (GUID, error) {
 	}, nil
 }
 
+// isGUID reports whether s is a GUID of Carbon Black EDR.
+func isGUID(s string) bool {
+	_, _, ok := splitGUID(s)
+	return ok
+}
+
 // splitGUID parts a GUID from its segment (0 when there is none) and checks
 // its form. A GUID of neither process nor time, which the forwarder writes when
 // it knows neither, is none.

@@ -2,6 +2,7 @@ package events
 
 import (
 	"iter"
+	"math"
 	"slices"
 	"time"
 )
@@ -67,23 +68,52 @@ func (x *reading) finish() {
 	}
 }
 
-// fromGUID takes from the process GUID what else nobody said: it holds the
-// process id and the start time.
+// fromGUID takes from a process's GUID what the event does not say itself: the
+// process id, and of the acting process the start time.
 func (x *reading) fromGUID() {
-	p := &x.event.Process
-	if p.GUID == "" || p.PID != 0 && !p.Start.IsZero() {
-		return
+	e := x.event
+	for _, p := range []struct {
+		guid string
+		pid  *int
+	}{
+		{e.Process.GUID, &e.Process.PID}, {e.Process.Parent.GUID, &e.Process.Parent.PID},
+		{e.Child.GUID, &e.Child.PID}, {e.Target.GUID, &e.Target.PID},
+	} {
+		if p.guid != "" && *p.pid == 0 {
+			*p.pid = pidOfGUID(p.guid)
+		}
 	}
-	g, err := ParseGUID(p.GUID)
-	if err != nil {
-		return // a Carbon Black Cloud GUID, which names them as fields
+	if p := &e.Process; p.GUID != "" && p.Start.IsZero() {
+		if start := startOfGUID(p.GUID); believable(start, x.now) {
+			p.Start = start
+		}
 	}
-	if p.PID == 0 {
-		p.PID = g.PID
+}
+
+// pidOfGUID is the process id in a GUID of either product; 0 for other text, and
+// where the sensor did not know it.
+func pidOfGUID(guid string) int {
+	pid := 0
+	if isGUID(guid) {
+		g, _ := ParseGUID(guid) // its form has been checked
+		pid = g.PID
+	} else if _, n, ok := cloudGUID(guid); ok {
+		pid = n
 	}
-	if p.Start.IsZero() && believable(g.Start, x.now) {
-		p.Start = g.Start
+	if pid == math.MaxUint32 {
+		return 0
 	}
+	return pid
+}
+
+// startOfGUID is the start of the process in a GUID of either product; the zero
+// time where it has none.
+func startOfGUID(guid string) time.Time {
+	if isGUID(guid) {
+		g, _ := ParseGUID(guid) // its form has been checked
+		return g.Start
+	}
+	return cloudStartTime(guid)
 }
 
 // derived lists, for each field that finish fills, the fields that it reads.
@@ -97,6 +127,9 @@ var derived = map[string][]string{
 	"file.ext":            {"file.path", "file.name"},
 	"reg.path":            {"reg.raw_path"},
 	"process.pid":         {"process.guid"},
+	"process.parent.pid":  {"process.parent.guid"},
+	"child.pid":           {"child.guid"},
+	"target.pid":          {"target.guid"},
 	"process.start":       {"process.guid"},
 	"sensor.id":           {"sensor.ids"},
 	"event.age":           {"event.time", "event.received"},

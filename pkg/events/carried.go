@@ -1,0 +1,125 @@
+package events
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Which event type carries which field. The answer is computed from the decoding
+// tables, so that it cannot differ from what the decoders do: a rule that reads a
+// field which its events never carry could never fire.
+
+// Carries reports whether events of a type may carry a field, by its path
+// (process.name), or any field of a part (process). Unknown types carry what their
+// family is read for. Every type carries event, raw and sensor: the facts of an
+// endpoint come from elsewhere than its events.
+func Carries(typ, path string) bool {
+	carried, known := carriedFields()[typ]
+	if !known {
+		carried = carriedFields()[familyOf(typ)]
+	}
+	return carried[path]
+}
+
+// Carriers lists the event types that carry a field, by name.
+func Carriers(path string) []string {
+	var names []string
+	for typ, carried := range carriedFields() {
+		if carried[path] {
+			names = append(names, typ)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// CarriedFields lists the fields that events of a type carry, by path.
+func CarriedFields(typ string) []string {
+	var paths []string
+	for path := range carriedFields()[typ] {
+		if fields[path] != nil {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// FamilyTypes lists, beside those of Types, how types are read that the decoders
+// do not know by name: a prefix and a star.
+func FamilyTypes() []TypeInfo {
+	var all []TypeInfo
+	for _, f := range families {
+		all = append(all, TypeInfo{f.prefix + "*", f.shape.kind})
+	}
+	return all
+}
+
+func familyOf(typ string) string {
+	for _, f := range families {
+		if strings.HasPrefix(typ, f.prefix) {
+			return f.prefix + "*"
+		}
+	}
+	return "*"
+}
+
+// carriedFields holds, by type, the paths of fields and of parts with any.
+var carriedFields = sync.OnceValue(func() map[string]map[string]bool {
+	all := map[string]map[string]bool{}
+	for name, t := range types {
+		all[name] = t.shape.carried()
+	}
+	for _, f := range families {
+		all[f.prefix+"*"] = f.shape.carried()
+	}
+	for typ, paths := range sensorFields() {
+		for _, path := range paths {
+			all[typ][path] = true
+		}
+	}
+	for _, carried := range all {
+		addDerived(carried)
+		addParts(carried)
+	}
+	return all
+})
+
+// carried are the fields that a shape's steps fill, and those that every event has.
+func (s *shape) carried() map[string]bool {
+	carried := map[string]bool{"raw": true}
+	for path := range fields {
+		if strings.HasPrefix(path, "event.") || strings.HasPrefix(path, "sensor.") {
+			carried[path] = true
+		}
+	}
+	for _, st := range s.steps {
+		for _, path := range st.targets {
+			carried[path] = true
+		}
+	}
+	return carried
+}
+
+// addDerived adds what follows from fields that are carried.
+func addDerived(carried map[string]bool) {
+	for changed := true; changed; {
+		changed = false
+		for path, sources := range derived {
+			if !carried[path] && slices.ContainsFunc(sources, func(s string) bool { return carried[s] }) {
+				carried[path], changed = true, true
+			}
+		}
+	}
+}
+
+// addParts adds the parts that have a field: process.parent for process.parent.pid.
+func addParts(carried map[string]bool) {
+	for _, path := range slices.Collect(maps.Keys(carried)) {
+		for i := strings.LastIndexByte(path, '.'); i > 0; i = strings.LastIndexByte(path[:i], '.') {
+			carried[path[:i]] = true
+		}
+	}
+}
