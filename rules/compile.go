@@ -20,13 +20,16 @@ import (
 // compiler checks rules and compiles their expressions. It is for one
 // goroutine.
 type compiler struct {
-	event *expression.Scope // of conditions
+	all   *expression.Scope // of conditions on events of every type
+	event *expression.Scope // of conditions of the rule under work
+	types *eventTypes       // that the rule under work names
 	p     *parsedRule       // under work
+	known map[string]*eventTypes
 }
 
 // newCompiler makes one of several compilers that share what they remember.
 func newCompiler(lists *Lists, m *expression.Memo) *compiler {
-	return &compiler{event: expression.EventScope().WithLists(lists).Remembering(m)}
+	return &compiler{all: expression.EventScope().WithLists(lists).Remembering(m), known: map[string]*eventTypes{}}
 }
 
 func (c *compiler) rule(p *parsedRule) {
@@ -35,6 +38,8 @@ func (c *compiler) rule(p *parsedRule) {
 	p.compiled = r
 	c.id(p.rule)
 	c.on(p.rule)
+	c.types = c.typesOf(p.rule.On)
+	c.event = c.all.On(c.types)
 	c.when(r)
 	vars := c.vars(r)
 	c.suppress(r, vars)
@@ -119,6 +124,15 @@ func (c *compiler) on(r *Rule) {
 	}
 }
 
+// typesOf finds the types that "on" names, once for rules that name the same.
+func (c *compiler) typesOf(on []string) *eventTypes {
+	key := strings.Join(on, " ")
+	if c.known[key] == nil {
+		c.known[key] = newEventTypes(on)
+	}
+	return c.known[key]
+}
+
 func namesKnown(on string) bool {
 	return slices.Contains(events.Kinds, on) || slices.ContainsFunc(events.Types(), func(t events.TypeInfo) bool {
 		return index.Names(on, t.Name, t.Kind)
@@ -159,6 +173,16 @@ func (c *compiler) when(r *Compiled) {
 	r.When = program
 	if program != nil && strings.TrimSpace(r.Rule.When) != "true" {
 		c.decided(path, program)
+		c.partial(path, program)
+	}
+}
+
+// partial warns of fields that some of the rule's events do not carry.
+func (c *compiler) partial(path strictyaml.Path, program *expression.Program) {
+	for _, e := range c.types.partial(program) {
+		problem := c.p.doc.Within(path, e.Offset, e.Length, e.Message)
+		problem.Warning = true
+		c.report(problem, e.Hint)
 	}
 }
 

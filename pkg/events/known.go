@@ -3,6 +3,8 @@ package events
 import (
 	"cmp"
 	"slices"
+	"strings"
+	"sync"
 )
 
 // TypeInfo is a canonical event type and what sort of thing it tells of.
@@ -25,3 +27,11 @@ func Types() []TypeInfo {
 // IsType reports whether name is a type that Types lists, in whatever form it
 // comes: with the ids of feeds and watchlists, or by an older name.
 func IsType(name string) bool { return types[canonicalType(name)].shape != nil }
+
+// IsCloud reports whether a canonical type is one of Carbon Black Cloud's.
+func IsCloud(name string) bool {
+	_, cloud := cloudTypes()[name]
+	return cloud || strings.HasPrefix(name, "endpoint.event.") || strings.HasPrefix(name, cloudAlertPrefix)
+}
+
+var cloudTypes = sync.OnceValue(cloudShapes)

@@ -59,7 +59,7 @@ func (p *Program) takeApart() (*Clause, error) {
 	defer s.language.mu.Unlock()
 	config := s.settings()
 	config.Expect, config.ExpectAny = reflect.Bool, true
-	tree, found := s.check(p.Source, BoolType, config)
+	tree, _, found := s.check(p.Source, BoolType, config)
 	if len(found) > 0 {
 		return nil, found
 	}

@@ -32,6 +32,7 @@ type Program struct {
 	Source string
 	scope  *Scope
 	typ    *Type
+	fields []FieldRead
 	code   *vm.Program
 	pool   sync.Pool // of *vm.VM
 
@@ -61,7 +62,7 @@ func (s *Scope) compile(source string, want *Type) (*Program, error) {
 	if err := admitSource(source); err != nil {
 		return nil, Errors{err}
 	}
-	if p := s.memo.recall(s, source, want); p != nil {
+	if p := s.memo.recall(s, source, want); p != nil && len(s.lacking(p.fields)) == 0 {
 		return p, nil
 	}
 	s.language.mu.Lock()
@@ -72,7 +73,7 @@ func (s *Scope) compile(source string, want *Type) (*Program, error) {
 		config.Expect = reflect.Bool
 	}
 	config.ExpectAny = true
-	tree, found := s.check(source, want, config)
+	tree, fields, found := s.check(source, want, config)
 	if len(found) > 0 {
 		return nil, found
 	}
@@ -82,23 +83,25 @@ func (s *Scope) compile(source string, want *Type) (*Program, error) {
 	if err != nil {
 		return nil, Errors{translate(source, err)}
 	}
-	p := &Program{Source: source, scope: s, typ: result, code: code}
+	p := &Program{Source: source, scope: s, typ: result, fields: fields, code: code}
 	s.memo.keep(p, want, names)
 	return p, nil
 }
 
-// check parses the source and reports everything wrong with it.
-func (s *Scope) check(source string, want *Type, config *conf.Config) (*parser.Tree, Errors) {
+// check parses the source, lists the fields that it reads, and reports everything
+// wrong with it.
+func (s *Scope) check(source string, want *Type, config *conf.Config) (*parser.Tree, []FieldRead, Errors) {
 	tree, err := parser.ParseWithConfig(source, config)
 	if err != nil {
-		return nil, Errors{translate(source, err)}
+		return nil, nil, Errors{translate(source, err)}
 	}
+	fields := s.fieldsOf(tree.Node)
 	s.declare(tree, config)
-	found := s.checkNames(tree)
+	found := append(s.checkNames(tree), s.lacking(fields)...)
 	makeOptional(tree, s)
 	found = append(found, checkTypes(tree, source, config)...)
 	if len(found) > 0 {
-		return nil, found
+		return nil, nil, found
 	}
 	found = append(found, admit(tree, s)...)
 	if got := fromNature(tree.Node.Nature()); want != nil && len(found) == 0 {
@@ -106,7 +109,7 @@ func (s *Scope) check(source string, want *Type, config *conf.Config) (*parser.T
 			found = append(found, e)
 		}
 	}
-	return tree, found
+	return tree, fields, found
 }
 
 // checkTypes runs expr-lang's checker, which stops at the first mistake, until

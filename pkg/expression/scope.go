@@ -30,6 +30,8 @@ type Scope struct {
 	lists Lists
 	memo  *Memo // nil: nothing is remembered
 
+	carrier Carrier // of the events that expressions run on; nil: of all kinds
+
 	language *language // of all scopes that grew from the same one by With
 }
 
@@ -62,18 +64,24 @@ func EventScope() *Scope { return &Scope{language: &language{}} }
 // With is the scope with one more name, or another type for a name. Programs of
 // such a scope run on a map; see Env.
 func (s *Scope) With(name, doc string, t *Type) *Scope {
-	return &Scope{outer: s, own: Field{Name: name, Doc: doc, Type: t}, lists: s.lists, memo: s.memo, language: s.language}
+	n := *s
+	n.outer, n.own = s, Field{Name: name, Doc: doc, Type: t}
+	return &n
 }
 
 // WithLists is the scope with lists for in_list.
 func (s *Scope) WithLists(l Lists) *Scope {
-	return &Scope{outer: s.outer, own: s.own, lists: l, memo: s.memo, language: &language{}}
+	n := *s
+	n.lists, n.language = l, &language{}
+	return &n
 }
 
 // Remembering is the scope with a memory, which it shares with those that grow
 // from it.
 func (s *Scope) Remembering(m *Memo) *Scope {
-	return &Scope{outer: s.outer, own: s.own, lists: s.lists, memo: m, language: s.language}
+	n := *s
+	n.memo = m
+	return &n
 }
 
 // onEvent tells that programs of the scope run on *events.Event itself.
