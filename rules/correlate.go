@@ -3,8 +3,8 @@ package rules
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"edrpipe/pkg/events"
@@ -21,7 +21,9 @@ const (
 // A Correlator turns matches into the matches of rules that need several. It
 // counts by the time of the events, not by when they come: an event may be late
 // by as much as the rule's timespan. A redelivered event counts once, and is
-// answered as it was the first time. Each group fires once in a timespan.
+// answered as it was the first time, whatever other events came in between, until
+// Settled says that what it fired for is recorded. Each group fires once in a
+// timespan.
 //
 // Its memory is bounded. Per group it keeps MaxEvents events; when that is
 // reached the oldest goes, those first whose value a later one repeats. A count
@@ -89,31 +91,70 @@ func (c *Correlator) observe(ctx context.Context, r *Compiled, m Match) (*Match,
 		return nil, failure(r, m.Event, err)
 	}
 	o := observed{Event: m.Event.Event.ID, At: c.timeOf(m.Event), Rule: m.Rule.ID, Value: value, Sensor: m.Event.Sensor.ID}
-	var w window
-	var fires bool
-	span := r.Correlate.Timespan
-	err = c.State.Update(ctx, stateKey("correlate", append([]any{r.ID}, group...)...), 3*span, func(data []byte) ([]byte, error) {
-		w = window{}
-		if data != nil {
-			if err := json.Unmarshal(data, &w); err != nil {
-				return nil, fmt.Errorf("its record: %w", err)
-			}
-		}
-		fires = w.add(r.Correlate, o)
-		return json.Marshal(w)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("correlation of rule %s: %w", r.ID, err)
-	}
-	if !fires {
-		return nil, nil
+	var fired *firing
+	err = c.update(ctx, r, group, func(w *window) error { fired = w.add(r.Correlate, o); return nil })
+	if err != nil || fired == nil {
+		return nil, err
 	}
 	full, err := r.match(m.Event)
 	if err != nil {
 		return nil, failure(r, m.Event, err)
 	}
-	full.Correlated = w.summary(r.Correlate, o)
+	full.Correlated = fired.Found.forSteps()
 	return &full, nil
+}
+
+// pendingFor is how long a group's record is kept for a firing that is not settled:
+// longer than events wait on a bus.
+const pendingFor = 30 * 24 * time.Hour
+
+// update changes the window of a group of the rule's. An error of change leaves it
+// as it was.
+func (c *Correlator) update(ctx context.Context, r *Compiled, group []any, change func(*window) error) error {
+	key := stateKey("correlate", append([]any{r.ID}, group...)...)
+	keep := max(3*r.Correlate.Timespan, pendingFor)
+	err := c.State.Update(ctx, key, keep, func(data []byte) ([]byte, error) {
+		var w window
+		if data != nil {
+			if err := json.Unmarshal(data, &w); err != nil {
+				return nil, fmt.Errorf("its record: %w", err)
+			}
+		}
+		if err := change(&w); err != nil {
+			return nil, err
+		}
+		return json.Marshal(w)
+	})
+	if err != nil && !errors.Is(err, errNothingNew) {
+		return fmt.Errorf("correlation of rule %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// Settled ends the memory of what an event fired for, once all that its matches ask
+// for is recorded: if the event comes again, it fires no more. matches are those
+// that Correlate gave; those without a correlation are passed over.
+func (c *Correlator) Settled(ctx context.Context, set *Set, matches []Match) error {
+	for _, m := range matches {
+		r := set.byID[m.Rule.ID]
+		if m.Correlated == nil || r == nil {
+			continue
+		}
+		group, _, err := r.groupOf(m.Event)
+		if err != nil {
+			return failure(r, m.Event, err)
+		}
+		err = c.update(ctx, r, group, func(w *window) error {
+			if !w.settle(m.Event.Event.ID) {
+				return errNothingNew
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wants tells whether the rule's own "on" and "when" hold for an event.
@@ -157,192 +198,4 @@ func (c *Correlator) timeOf(e *events.Event) time.Time {
 		return received
 	}
 	return at
-}
-
-// observed is an event as a window remembers it.
-type observed struct {
-	Event  string    `json:"id"`
-	At     time.Time `json:"at"`
-	Rule   string    `json:"rule,omitempty"`
-	Value  string    `json:"value,omitempty"`
-	Sensor int       `json:"sensor,omitempty"`
-}
-
-// window is the recent events of one group of a rule.
-type window struct {
-	Events []observed `json:"events"` // by time; those of one time in the order in which they came
-	Fired  time.Time  `json:"fired,omitzero"`
-	By     string     `json:"by,omitempty"` // the event that completed it
-}
-
-// add puts the event into its place and tells whether it completes the rule's
-// condition.
-func (w *window) add(c *Correlate, o observed) bool {
-	if w.By != "" && w.By == o.Event {
-		return true // once more, as before
-	}
-	known := slices.ContainsFunc(w.Events, func(e observed) bool { return e.Event == o.Event && e.Rule == o.Rule })
-	if !known {
-		at, _ := slices.BinarySearchFunc(w.Events, o, func(e, o observed) int {
-			if e.At.After(o.At) {
-				return 1
-			}
-			return -1
-		})
-		w.Events = slices.Insert(w.Events, at, o)
-		w.forget(c)
-	}
-	if known || !slices.Contains(w.Events, o) { // too late to count
-		return false
-	}
-	if !w.Fired.IsZero() && o.At.Sub(w.Fired).Abs() <= c.Timespan {
-		return false // it has fired for these
-	}
-	if !w.complete(c, o) {
-		return false
-	}
-	w.Fired, w.By = o.At, o.Event
-	return true
-}
-
-// forget drops what no later event can count together with, an event being late
-// by a timespan at most, and what is beyond the bound: there the oldest event
-// whose value (or rule) a later one has too, so that a flood of one value does
-// not wash the others away.
-func (w *window) forget(c *Correlate) {
-	newest := w.Events[len(w.Events)-1].At
-	first := slices.IndexFunc(w.Events, func(e observed) bool { return newest.Sub(e.At) <= 2*c.Timespan })
-	w.Events = slices.Delete(w.Events, 0, first)
-	if len(w.Events) <= MaxEvents {
-		return
-	}
-	seen := map[string]int{}
-	for _, e := range w.Events {
-		seen[e.key(c)]++
-	}
-	repeated := slices.IndexFunc(w.Events, func(e observed) bool { return seen[e.key(c)] > 1 })
-	oldest := max(repeated, 0)
-	w.Events = slices.Delete(w.Events, oldest, oldest+1)
-}
-
-// key is what has to be different for two events to count as two.
-func (o observed) key(c *Correlate) string {
-	switch c.Type {
-	case EventCount:
-		return o.Event
-	case ValueCount:
-		return o.Value
-	}
-	return o.Rule
-}
-
-// complete tells whether some stretch of the rule's timespan that holds o has
-// all that the rule wants.
-func (w *window) complete(c *Correlate, o observed) bool {
-	var near []observed
-	for _, e := range w.Events {
-		if e.At.Sub(o.At).Abs() <= c.Timespan {
-			near = append(near, e)
-		}
-	}
-	at := slices.Index(near, o)
-	if c.Type == TemporalOrdered {
-		return inOrder(c, near, at)
-	}
-	wanted := c.GTE
-	if c.Type == Temporal {
-		wanted = len(different(c.Rules, func(id string) string { return id }))
-	}
-	seen := map[string]int{}
-	start := 0
-	for end, e := range near {
-		seen[e.key(c)]++
-		for e.At.Sub(near[start].At) > c.Timespan {
-			k := near[start].key(c)
-			if seen[k]--; seen[k] == 0 {
-				delete(seen, k)
-			}
-			start++
-		}
-		if start <= at && at <= end && len(seen) >= wanted {
-			return true
-		}
-	}
-	return false
-}
-
-// inOrder tells whether the event at the given place, with the nearest fitting
-// ones before and after it, makes the rules' order within the timespan.
-func inOrder(c *Correlate, near []observed, at int) bool {
-	for k, id := range c.Rules {
-		if near[at].Rule != id {
-			continue
-		}
-		first, last := at, at
-		before, after := k-1, k+1
-		for i := at - 1; i >= 0 && before >= 0; i-- {
-			if near[i].Rule == c.Rules[before] {
-				first, before = i, before-1
-			}
-		}
-		for i := at + 1; i < len(near) && after < len(c.Rules); i++ {
-			if near[i].Rule == c.Rules[after] {
-				last, after = i, after+1
-			}
-		}
-		if before < 0 && after == len(c.Rules) && near[last].At.Sub(near[first].At) <= c.Timespan {
-			return true
-		}
-	}
-	return false
-}
-
-// different are the different values, in the order in which they appear.
-func different[T any](list []T, of func(T) string) []string {
-	var values []string
-	seen := map[string]bool{}
-	for _, o := range list {
-		if v := of(o); !seen[v] {
-			seen[v] = true
-			values = append(values, v)
-		}
-	}
-	return values
-}
-
-// maxListed bounds the lists in what steps see of a correlation.
-const maxListed = 100
-
-// summary is what steps see as "correlated": of the events within a timespan of
-// the one that completed it.
-func (w *window) summary(c *Correlate, o observed) map[string]any {
-	var near []observed
-	for _, e := range w.Events {
-		if e.At.Sub(o.At).Abs() <= c.Timespan {
-			near = append(near, e)
-		}
-	}
-	if len(near) == 0 {
-		near = []observed{o}
-	}
-	values := different(near, func(o observed) string { return o.Value })
-	count := len(different(near, func(o observed) string { return o.Event }))
-	if c.Type == ValueCount {
-		count = len(values)
-	} else {
-		values = []string{}
-	}
-	sensors := []int{}
-	for _, e := range near {
-		if e.Sensor != 0 && !slices.Contains(sensors, e.Sensor) && len(sensors) < maxListed {
-			sensors = append(sensors, e.Sensor)
-		}
-	}
-	return map[string]any{
-		"count":   count,
-		"values":  values[:min(len(values), maxListed)],
-		"sensors": sensors,
-		"first":   near[0].At,
-		"last":    near[len(near)-1].At,
-	}
 }

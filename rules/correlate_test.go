@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"edrpipe/pkg/events"
@@ -166,6 +167,87 @@ func TestCorrelationDoesNotDependOnOrderOrRedelivery(t *testing.T) {
 			t.Fatalf("%d events within a minute fired %d times, want %d", n, fired, want)
 		}
 	})
+}
+
+// A batch whose jobs could not be recorded comes again as a whole, also when a
+// process dies between two completions of one group: each event that fired fires
+// again, with what it found, until it is settled, and then no more.
+func TestCorrelationFiresAgainUntilSettled(t *testing.T) {
+	t.Parallel()
+	set := loadText(t, correlating)
+	rapid.Check(t, func(t *rapid.T) {
+		c := &Correlator{State: &MemoryState{Now: func() time.Time { return epoch }}}
+		var evs []*events.Event
+		for burst := range rapid.IntRange(1, 4).Draw(t, "bursts") {
+			for i := range 5 {
+				at := at(time.Duration(burst)*10*time.Minute+time.Duration(i)*time.Second, fmt.Sprintf("b%d-%d", burst, i), 1, connection(22))
+				evs = append(evs, at)
+			}
+		}
+		fired, settled := map[string]map[string]any{}, map[string]bool{}
+		feed := func(e *events.Event) {
+			found, _ := set.Match(e)
+			matches, _, err := c.Correlate(t.Context(), set, found)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, known := fired[e.Event.ID]
+			switch {
+			case settled[e.Event.ID] && len(matches) > 0:
+				t.Fatalf("%s fires after it is settled", e.Event.ID)
+			case known && !settled[e.Event.ID] && len(matches) == 0:
+				t.Fatalf("%s has fired, and does not again", e.Event.ID)
+			case known && len(matches) > 0:
+				if diff := cmp.Diff(before, matches[0].Correlated); diff != "" {
+					t.Fatalf("%s found something else the second time:\n%s", e.Event.ID, diff)
+				}
+			}
+			if len(matches) == 0 {
+				return
+			}
+			fired[e.Event.ID] = matches[0].Correlated
+			if rapid.Bool().Draw(t, "recorded") {
+				if err := c.Settled(t.Context(), set, matches); err != nil {
+					t.Fatal(err)
+				}
+				settled[e.Event.ID] = true
+			}
+		}
+		for _, e := range evs {
+			feed(e)
+		}
+		bursts := len(fired)
+		for range 2 {
+			for _, e := range rapid.Permutation(evs).Draw(t, "again") {
+				feed(e)
+			}
+		}
+		if bursts != len(evs)/5 || len(fired) != bursts {
+			t.Fatalf("%d events fired, %d with the redelivered ones; want one for each of %d bursts", bursts, len(fired), len(evs)/5)
+		}
+	})
+}
+
+// A window that was written before it could remember more than one firing still
+// answers the event that completed it.
+func TestCorrelationReadsTheOldForm(t *testing.T) {
+	t.Parallel()
+	set := loadText(t, correlating)
+	state := &MemoryState{Now: func() time.Time { return epoch }}
+	old := `{"events":[{"id":"e4","at":"2026-03-01T08:00:40Z","rule":"five-in-a-minute","sensor":1}],"fired":"2026-03-01T08:00:40Z","by":"e4"}`
+	r, _ := set.Rule("five-in-a-minute")
+	evs := series(5, 10*time.Second, 1, connection(22))
+	group, _, err := r.groupOf(evs[4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := stateKey("correlate", append([]any{r.ID}, group...)...)
+	if err := state.Update(t.Context(), key, time.Hour, func([]byte) ([]byte, error) { return []byte(old), nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := correlated(t, &Correlator{State: state}, set, evs...), []string{"e4 five-in-a-minute"}; !slices.Equal(got, want) {
+		t.Errorf("fired %v, want %v", got, want)
+	}
 }
 
 func TestCorrelatedIsWhatStepsAreTold(t *testing.T) {

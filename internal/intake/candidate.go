@@ -49,7 +49,7 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 		}
 	}
 	if m.Refused != "" {
-		return []*candidate{{match: m, reason: m.Refused}}, nil
+		return []*candidate{{set: set, match: m, reason: m.Refused}}, nil
 	}
 	var all []*candidate
 	for _, sensor := range m.Sensors {

@@ -130,6 +130,8 @@ func (in *Intake) record(ctx context.Context, batch []finding) {
 	err := in.enqueue(ctx, wanted)
 	if err != nil {
 		in.Log.Error().Err(err).Int("jobs", len(wanted)).Msg("jobs could not be recorded; their messages are tried again")
+	} else {
+		in.settleCorrelations(ctx, asked, back)
 	}
 	for i, f := range batch {
 		if back[i] != nil {
@@ -138,6 +140,19 @@ func (in *Intake) record(ctx context.Context, batch []finding) {
 			continue
 		}
 		settle(f.msg, err)
+	}
+}
+
+// settleCorrelations ends the correlator's memory of what fired for messages whose
+// jobs are recorded. An error costs nothing but that memory, which is bounded.
+func (in *Intake) settleCorrelations(ctx context.Context, asked []*candidate, back []error) {
+	for _, a := range asked {
+		if back[a.message] != nil || a.match.Correlated == nil {
+			continue
+		}
+		if err := in.correlator.Settled(ctx, a.set, []rules.Match{*a.match}); err != nil {
+			in.Log.Warn().Err(err).Str("rule", a.match.Rule.ID).Msg("a correlation's firing stays remembered although its job is recorded")
+		}
 	}
 }
 
