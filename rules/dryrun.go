@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/expression"
 )
 
@@ -167,7 +168,11 @@ func (d *dryRun) act(s actions.Step) (output any, problem string) {
 	if !ok {
 		return nil, "there is no action " + s.Uses
 	}
-	if _, err := actions.Decode(action, unabbreviated(action, args)); err != nil {
+	params, err := actions.Decode(action, unabbreviated(action, args))
+	if err == nil {
+		err = actions.Refused(params, s.Template(), edr.OS(d.scope.Event.Sensor.OS))
+	}
+	if err != nil {
 		return nil, err.Error()
 	}
 	mock := d.mocks[s.ID]

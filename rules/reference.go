@@ -216,6 +216,7 @@ func (r *reference) functions() {
 
 func (r *reference) actions() {
 	r.printf("## Actions\n\nWhat may be done when nobody knows whether a step ran, say after a crash: *repeatable* actions run again, *checkable* ones look first, *once* ones wait for a person.\n\n")
+	r.printf("%s", pathsAndArguments)
 	for _, a := range actions.All() {
 		spec := a.Spec()
 		r.printf("### `%s`\n\n%s.\n\n%s", spec.Name, strings.TrimSuffix(spec.Summary, "."), string(spec.Class))

@@ -66,7 +66,8 @@ type Task struct {
 	Server edr.Server
 	Job    JobRef
 	Event  *events.Event
-	Since  time.Time // when the step was first begun, by an earlier process perhaps; zero: now
+	With   map[string]any // the parameters as their author wrote them: what in them is an expression came from the event or an endpoint
+	Since  time.Time      // when the step was first begun, by an earlier process perhaps; zero: now
 
 	// Session opens the job's session on first use; later calls return the same.
 	Session   func(ctx context.Context) (edr.Session, error)

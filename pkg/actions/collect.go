@@ -14,12 +14,14 @@ import (
 
 // CollectParams are the parameters of collect.
 type CollectParams struct {
-	Paths     []string       `json:"paths" doc:"files on the endpoint; names may hold * and ?, ** stands for any directories"`
-	Registry  []RegistryPath `json:"registry" doc:"registry keys to list"`
-	Processes bool           `json:"processes" doc:"list the running processes too"`
-	MaxFiles  int            `json:"max_files" default:"100" doc:"files at most"`
-	MaxSize   int64          `json:"max_size" default:"104857600" doc:"larger files are skipped, bytes"`
-	MaxTotal  int64          `json:"max_total" default:"1073741824" doc:"stop after so many bytes"`
+	Paths     []RemotePattern `json:"paths" doc:"files on the endpoint; names may hold * and ?, ** stands for any directories"`
+	Registry  []RegistryPath  `json:"registry" doc:"registry keys to list"`
+	Processes bool            `json:"processes" doc:"list the running processes too"`
+	MaxFiles  int             `json:"max_files" default:"100" doc:"files at most"`
+	MaxSize   int64           `json:"max_size" default:"104857600" doc:"larger files are skipped, bytes"`
+	MaxTotal  int64           `json:"max_total" default:"1073741824" doc:"stop after so many bytes"`
+
+	Reach
 }
 
 // Validate wants something to collect.
@@ -90,7 +92,7 @@ func (c *collector) run(ctx context.Context) error {
 		}
 	}
 	for _, pattern := range c.p.Paths {
-		if err := c.files(ctx, pattern); err != nil {
+		if err := c.files(ctx, string(pattern)); err != nil {
 			return err
 		}
 	}

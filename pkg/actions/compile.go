@@ -240,9 +240,8 @@ type templated struct{}
 // params checks the parameters of a step: templates by their type, the rest by
 // decoding it as when the step runs.
 func (c *compiler) params(path strictyaml.Path, s Step, a Action, scope *expression.Scope) {
-	fields := Fields(a.Params())
+	fields, before := Fields(a.Params()), len(c.problems)
 	with := make(map[string]any, len(s.With))
-	late := false
 	for name, value := range s.With {
 		m := marker{c: c, scope: scope}
 		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
@@ -251,12 +250,11 @@ func (c *compiler) params(path strictyaml.Path, s Step, a Action, scope *express
 			want, m.literal = expression.Of(fields[i].Type), fields[i].Literal
 		}
 		with[name] = m.mark(path.Key("with").Key(name), value, want)
-		late = late || m.late
 	}
 	d := decoder{}
 	v := reflect.New(a.Params()).Elem()
 	d.fill(path.Key("with"), v, with)
-	if validator, ok := v.Interface().(Validator); ok && !late && len(d.problems) == 0 {
+	if validator, ok := v.Interface().(Validator); ok && len(d.problems) == 0 && len(c.problems) == before {
 		if err := validator.Validate(); err != nil {
 			d.add(path.Key("with"), err.Error(), "")
 		}
@@ -269,7 +267,6 @@ type marker struct {
 	c       *compiler
 	scope   *expression.Scope
 	literal bool
-	late    bool // something is known only when the step runs
 }
 
 func (m *marker) mark(path strictyaml.Path, value any, want *expression.Type) any {
@@ -295,14 +292,12 @@ func (m *marker) mark(path strictyaml.Path, value any, want *expression.Type) an
 func (m *marker) text(path strictyaml.Path, text string, want *expression.Type) any {
 	t, err := m.scope.Template(text)
 	if err != nil {
-		m.late = true
 		m.c.expression(path, 0, err)
 		return templated{}
 	}
 	if literal, ok := t.Constant(); ok {
 		return literal
 	}
-	m.late = true
 	switch {
 	case m.literal:
 		m.c.add(Problem{Path: path, Message: "this must be fixed text without ${{ }}: it decides what is executed, and event text may not"})

@@ -9,6 +9,8 @@ import (
 // CreateDirectoryParams are the parameters of create_directory.
 type CreateDirectoryParams struct {
 	Path RemotePath `json:"path" required:"true" doc:"directory to create; its parent must exist"`
+
+	Reach
 }
 
 // CreateDirectoryOutput is the output of create_directory.

@@ -15,30 +15,26 @@ import (
 // CreateProcessParams are the parameters of create_process. Event text can only
 // become an argument, never the program or an option.
 type CreateProcessParams struct {
-	Program string   `json:"program" required:"true" literal:"true" doc:"path of the program on the endpoint"`
+	Program Program  `json:"program" required:"true" literal:"true" doc:"path of the program on the endpoint"`
 	Flags   []string `json:"flags" literal:"true" doc:"first arguments, fixed by the rule"`
 	Args    []string `json:"args" doc:"further arguments; text from the event may go here"`
-	WorkDir string   `json:"work_dir" literal:"true" doc:"directory to run in"`
+	WorkDir Program  `json:"work_dir" literal:"true" doc:"directory to run in"`
 	Wait    bool     `json:"wait" default:"true" doc:"wait for its end and take what it prints"`
+
+	Options
+	Reach
 }
 
 // Validate keeps event text away from programs that would run it.
 func (p CreateProcessParams) Validate() error {
-	if len(p.Args) > 0 && isInterpreter(p.Program) {
-		return fmt.Errorf("%s may run its arguments as code: put them in flags if they are fixed, or use run with a script", baseName(p.Program))
+	if len(p.Args) > 0 && isInterpreter(string(p.Program)) {
+		return fmt.Errorf("%s may run its arguments as code: put them in flags if they are fixed, or use run with a script", baseName(string(p.Program)))
 	}
 	return nil
 }
 
-// isInterpreter tells programs whose arguments may be code.
-func isInterpreter(program string) bool {
-	name := strings.TrimSuffix(strings.TrimRight(strings.ToLower(baseName(program)), " ."), ".exe")
-	return slices.Contains([]string{
-		"cmd", "powershell", "pwsh", "wscript", "cscript", "mshta", "rundll32", "regsvr32", "wmic", "msiexec",
-		"sh", "bash", "dash", "zsh", "ksh", "fish", "env", "xargs", "sudo", "find", "awk", "perl", "ruby", "osascript", "node", "php",
-		"forfiles", "schtasks", "at", "pcalua", "conhost", "wsl", "start", "msbuild",
-		"busybox", "nice", "ionice", "timeout", "nohup", "setsid", "doas", "su", "ssh", "gawk", "mawk", "watch", "parallel", "lua", "tclsh",
-	}, name) || strings.HasPrefix(name, "python")
+func (p CreateProcessParams) refusedOn(os edr.OS, written map[string]any) error {
+	return checkArgs(string(p.Program), os, written, argumentsOf{p.Flags, p.Args, p.Options, p.Reach})
 }
 
 // ProcessOutput is what came of a program.
@@ -66,11 +62,14 @@ var _ = Register(Definition[CreateProcessParams, ProcessOutput]{
 		if err != nil {
 			return ProcessOutput{}, err
 		}
-		line, err := Quote(s.OS(), p.Program, slices.Concat(p.Flags, p.Args)...)
+		if err := p.refusedOn(s.OS(), t.With); err != nil {
+			return ProcessOutput{}, err
+		}
+		line, err := Quote(s.OS(), string(p.Program), slices.Concat(p.Flags, p.Args)...)
 		if err != nil {
 			return ProcessOutput{}, err
 		}
-		return t.execute(ctx, s, edr.ProcessSpec{CommandLine: line, WorkDir: p.WorkDir, Wait: p.Wait})
+		return t.execute(ctx, s, edr.ProcessSpec{CommandLine: line, WorkDir: string(p.WorkDir), Wait: p.Wait})
 	},
 })
 

@@ -9,6 +9,8 @@ import (
 // DeleteFileParams are the parameters of delete_file.
 type DeleteFileParams struct {
 	Path RemotePath `json:"path" required:"true" doc:"file on the endpoint"`
+
+	Reach
 }
 
 // DeleteFileOutput is the output of delete_file.

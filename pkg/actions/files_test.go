@@ -215,7 +215,7 @@ func TestRunScript(t *testing.T) {
 	if len(e.files) != 0 {
 		t.Errorf("left on the endpoint: %v", sortedKeys(e.files))
 	}
-	if _, err := e.do(t, "run", map[string]any{"file": "tidy.ps1", "args": []any{"-Recurse"}}); err == nil || !strings.Contains(err.Error(), "would be read as an option") {
+	if _, err := e.do(t, "run", map[string]any{"file": "tidy.ps1", "args": []any{"-Recurse"}}); err == nil || !strings.Contains(err.Error(), "as an option does") {
 		t.Errorf("an option from the event: %v", err)
 	}
 	if len(e.lines) != 1 {

@@ -12,6 +12,8 @@ type GetFileParams struct {
 	Path   RemotePath `json:"path" required:"true" doc:"file on the endpoint"`
 	Offset int64      `json:"offset" doc:"first byte to read"`
 	Count  int64      `json:"count" doc:"bytes to read; 0: to the end"`
+
+	Reach
 }
 
 // GetFileOutput is the output of get_file.

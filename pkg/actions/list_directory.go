@@ -9,8 +9,10 @@ import (
 
 // ListDirectoryParams are the parameters of list_directory.
 type ListDirectoryParams struct {
-	Path    RemotePath `json:"path" required:"true" doc:"directory on the endpoint"`
-	Pattern string     `json:"pattern" default:"*" doc:"names to list, with * and ?"`
+	Path    RemotePath  `json:"path" required:"true" doc:"directory on the endpoint"`
+	Pattern NamePattern `json:"pattern" default:"*" doc:"names to list, with * and ?"`
+
+	Reach
 }
 
 // Entry is a file or directory on an endpoint.
@@ -40,7 +42,7 @@ var _ = Register(Definition[ListDirectoryParams, ListDirectoryOutput]{
 		if err != nil {
 			return ListDirectoryOutput{}, err
 		}
-		found, err := listDir(ctx, s, string(p.Path), p.Pattern)
+		found, err := listDir(ctx, s, string(p.Path), string(p.Pattern))
 		if err != nil {
 			return ListDirectoryOutput{}, err
 		}

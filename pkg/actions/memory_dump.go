@@ -15,6 +15,8 @@ type MemoryDumpParams struct {
 	Path RemotePath `json:"path" doc:"where the endpoint writes the image; empty: its temporary directory"`
 	Raw  bool       `json:"raw" doc:"do not compress on the endpoint"`
 	Keep bool       `json:"keep" doc:"leave the image on the endpoint afterwards"`
+
+	Reach
 }
 
 var _ = Register(Definition[MemoryDumpParams, GetFileOutput]{

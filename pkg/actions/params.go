@@ -30,7 +30,7 @@ type Field struct {
 	Default  string
 	OneOf    []string
 
-	index int
+	index []int // as reflect.Value.FieldByIndex takes it
 }
 
 // Fields lists the fields of a parameter or output type in the order written.
@@ -51,8 +51,7 @@ func fieldsOf(t reflect.Type) []Field {
 		return nil
 	}
 	var fields []Field
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || name == "-" || name == "" {
 			continue
@@ -64,7 +63,7 @@ func fieldsOf(t reflect.Type) []Field {
 			Required: f.Tag.Get("required") == "true",
 			Literal:  f.Tag.Get("literal") == "true",
 			Default:  f.Tag.Get("default"),
-			index:    i,
+			index:    f.Index,
 		}
 		if list := f.Tag.Get("oneof"); list != "" {
 			field.OneOf = strings.Split(list, ",")
@@ -113,7 +112,9 @@ func Decode(a Action, with map[string]any) (any, error) {
 	return v.Interface(), nil
 }
 
-// decoder collects every problem instead of stopping at the first.
+// decoder collects every problem instead of stopping at the first. Values that are
+// known only when the step runs are filled with stand-ins, so that what is wrong
+// together is found whatever they become.
 type decoder struct{ problems []Problem }
 
 func (d *decoder) add(path strictyaml.Path, text, hint string) {
@@ -140,15 +141,16 @@ func (d *decoder) fill(path strictyaml.Path, v reflect.Value, with map[string]an
 		}
 		switch {
 		case f.Default != "":
-			d.value(path.Key(f.Name), v.Field(f.index), parseDefault(f))
+			d.value(path.Key(f.Name), v.FieldByIndex(f.index), parseDefault(f))
 		case f.Required:
 			d.add(path, fmt.Sprintf("parameter %q is missing", f.Name), f.Doc)
 		}
 	}
+	d.confine(path, v, fields)
 }
 
 func (d *decoder) field(path strictyaml.Path, v reflect.Value, f Field, value any) {
-	target := v.Field(f.index)
+	target := v.FieldByIndex(f.index)
 	before := len(d.problems)
 	d.value(path, target, value)
 	if _, late := value.(templated); late || value == nil || len(d.problems) > before {
@@ -164,8 +166,12 @@ func (d *decoder) field(path strictyaml.Path, v reflect.Value, f Field, value an
 
 // value decodes one value into v.
 func (d *decoder) value(path strictyaml.Path, v reflect.Value, value any) {
-	if _, late := value.(templated); late || value == nil {
-		return // known when the step runs; or as if it had not been given
+	if value == nil {
+		return // as if it had not been given
+	}
+	if _, late := value.(templated); late {
+		standIn(v)
+		return
 	}
 	in := reflect.ValueOf(value)
 	if v.Kind() == reflect.Interface {
@@ -205,6 +211,29 @@ func (d *decoder) value(path strictyaml.Path, v reflect.Value, value any) {
 		d.fill(path, v, with)
 	default:
 		panic(fmt.Sprintf("parameter %v has a type that rules cannot write: %v", path, v.Type()))
+	}
+}
+
+// standIn gives v a value that is not the zero value of its type.
+func standIn(v reflect.Value) {
+	if v.Type() == reflect.TypeFor[RegistryPath]() {
+		v.SetString(`HKLM\Software\x\x`)
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		standIn(v.Index(0))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(templated{}))
 	}
 }
 
@@ -312,7 +341,7 @@ func TypeName(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[Duration](), reflect.TypeFor[time.Duration]():
 		return "duration"
-	case reflect.TypeFor[RemotePath]():
+	case reflect.TypeFor[RemotePath](), reflect.TypeFor[RemotePattern](), reflect.TypeFor[Program]():
 		return "path"
 	case reflect.TypeFor[MD5]():
 		return "MD5"

@@ -24,7 +24,7 @@ func TestDecode(t *testing.T) {
 		{"default", "list_directory", map[string]any{"path": `c:\`}, ListDirectoryParams{Path: `c:\`, Pattern: "*"}, ""},
 		{"null is not given", "get_file", map[string]any{"path": "/a", "count": nil}, GetFileParams{Path: "/a"}, ""},
 		{"digest is folded", "ban_hash", map[string]any{"md5": "D41D8CD98F00B204E9800998ECF8427E"}, BanHashParams{MD5: "d41d8cd98f00b204e9800998ecf8427e"}, ""},
-		{"list of what Go calls it", "collect", map[string]any{"paths": []string{"/a"}}, CollectParams{Paths: []string{"/a"}, MaxFiles: 100, MaxSize: 100 << 20, MaxTotal: 1 << 30}, ""},
+		{"list of what Go calls it", "collect", map[string]any{"paths": []string{"/a"}}, CollectParams{Paths: []RemotePattern{"/a"}, MaxFiles: 100, MaxSize: 100 << 20, MaxTotal: 1 << 30}, ""},
 
 		{"unknown", "get_file", map[string]any{"path": "/a", "cuont": 1}, nil, `cuont: there is no parameter "cuont": did you mean "count"?`},
 		{"missing", "get_file", nil, nil, `parameter "path" is missing`},
@@ -36,7 +36,7 @@ func TestDecode(t *testing.T) {
 		{"pattern", "delete_file", map[string]any{"path": `c:\users\*`}, nil, "is a pattern"},
 		{"NUL", "delete_file", map[string]any{"path": "c:\\a\x00.txt"}, nil, "NUL"},
 		{"NUL in a list", "collect", map[string]any{"paths": []any{"/a\x00"}}, nil, "paths[0]: "},
-		{"device", "delete_file", map[string]any{"path": `\\.\PhysicalDrive0`}, nil, "is a device"},
+		{"device", "delete_file", map[string]any{"path": `\\.\PhysicalDrive0`}, nil, "device namespace"},
 		{"no digest", "ban_hash", map[string]any{"md5": "aa"}, nil, "is not an MD5"},
 		{"one of", "notify", map[string]any{"to": "x", "title": "t", "format": "slak"}, nil, `did you mean "slack"?`},
 		{"wildcard subject", "publish", map[string]any{"subject": "a.>"}, nil, "is not a subject"},

@@ -17,6 +17,8 @@ type PutFileParams struct {
 	File      string     `json:"file" required:"true" literal:"true" doc:"name in the set of files that rules may upload"`
 	Path      RemotePath `json:"path" required:"true" doc:"where to put it on the endpoint, with its file name"`
 	Overwrite bool       `json:"overwrite" doc:"replace a file that is there"`
+
+	Reach
 }
 
 // FileOutput says what lies on the endpoint now.

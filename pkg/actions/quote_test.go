@@ -181,15 +181,15 @@ func TestScriptArgumentsAreNoOptions(t *testing.T) {
 		{`c:\t\a.vbs`, "//E:x", false},
 		{`c:\t\a.vbs`, "-x", true},
 	} {
-		if _, err := scriptLine(edr.Windows, c.file, nil, []string{c.arg}); (err == nil) != c.fine {
+		if _, err := scriptLine(edr.Windows, c.file, RunParams{Args: []string{c.arg}}); (err == nil) != c.fine {
 			t.Errorf("%s %q: %v", c.file, c.arg, err)
 		}
 	}
 }
 
 func TestEventTextIsNoCommandOfAnotherProgram(t *testing.T) {
-	for _, program := range []string{`c:\windows\system32\forfiles.exe`, "/usr/bin/timeout", "/bin/nice", `C:\Windows\System32\SCHTASKS.EXE `, "/usr/bin/ssh"} {
-		if err := (CreateProcessParams{Program: program, Args: []string{"calc"}}).Validate(); err == nil {
+	for _, program := range []string{`c:\windows\system32\forfiles.exe`, "/usr/bin/timeout", "/bin/nice", "/usr/bin/python3.11", "perl5.36.0", "pwsh-preview", `c:\lua\lua5.4.exe`, `c:\windows\POWERS~1.EXE`, `C:\Windows\System32\SCHTASKS.EXE `, "/usr/bin/ssh"} {
+		if err := (CreateProcessParams{Program: Program(program), Args: []string{"calc"}}).Validate(); err == nil {
 			t.Errorf("%s takes text of an event", program)
 		}
 	}

@@ -18,6 +18,9 @@ type RunParams struct {
 	Flags []string `json:"flags" literal:"true" doc:"first arguments, fixed by the rule"`
 	Args  []string `json:"args" doc:"further arguments; text from the event may go here"`
 	Keep  bool     `json:"keep" doc:"leave the file on the endpoint afterwards"`
+
+	Options
+	Reach
 }
 
 var _ = Register(Definition[RunParams, ProcessOutput]{
@@ -33,13 +36,20 @@ var _ = Register(Definition[RunParams, ProcessOutput]{
 	Do: runScript,
 })
 
+func (p RunParams) refusedOn(os edr.OS, written map[string]any) error {
+	return checkArgs(p.File, os, written, argumentsOf{p.Flags, p.Args, p.Options, p.Reach})
+}
+
 func runScript(ctx context.Context, t *Task, p RunParams) (ProcessOutput, error) {
 	s, err := t.Session(ctx)
 	if err != nil {
 		return ProcessOutput{}, err
 	}
 	remote := t.tempPath(s.OS(), strings.ToLower(path.Ext(p.File)))
-	line, err := scriptLine(s.OS(), remote, p.Flags, p.Args)
+	if err := p.refusedOn(s.OS(), t.With); err != nil {
+		return ProcessOutput{}, err
+	}
+	line, err := scriptLine(s.OS(), remote, p)
 	if err != nil {
 		return ProcessOutput{}, err
 	}
@@ -61,14 +71,14 @@ func runScript(ctx context.Context, t *Task, p RunParams) (ProcessOutput, error)
 }
 
 // scriptLine is the command line that runs a script by its ending.
-func scriptLine(os edr.OS, remote string, flags, args []string) (string, error) {
+func scriptLine(os edr.OS, remote string, p RunParams) (string, error) {
 	program, before, options := interpreter(os, remote)
-	for _, arg := range args {
-		if slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(arg, o) }) {
+	for _, arg := range p.Args {
+		if !p.AllowOptions && slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(arg, o) }) {
 			return "", fmt.Errorf("run %q: argument %q would be read as an option; fixed options go in flags", remote, shorten(arg))
 		}
 	}
-	return Quote(os, program, slices.Concat(before, flags, args)...)
+	return Quote(os, program, slices.Concat(before, p.Flags, p.Args)...)
 }
 
 // dashes begin a parameter's name in PowerShell: the hyphen, and what word

@@ -16,6 +16,9 @@ type SetRegistryValueParams struct {
 
 // Validate checks that data fits the type.
 func (p SetRegistryValueParams) Validate() error {
+	if _, late := p.Data.(templated); late {
+		return nil // checked when the value is known
+	}
 	_, err := registryData(p.Type, p.Data)
 	return err
 }

@@ -9,6 +9,7 @@ type Step struct {
 	ID        string         `json:"id"` // unique in its chain; given by position where the author gave none
 	Uses      string         `json:"uses,omitempty"`
 	With      map[string]any `json:"with,omitempty"`
+	Written   map[string]any `json:"written,omitempty"` // With before its evaluation, where With holds final values
 	If        string         `json:"if,omitempty"`
 	Foreach   string         `json:"foreach,omitempty"`
 	Timeout   time.Duration  `json:"timeout,omitempty"`
@@ -18,6 +19,14 @@ type Step struct {
 	UndoAfter time.Duration  `json:"undo_after,omitempty"`
 	Sensor    string         `json:"sensor,omitempty"` // expression for another sensor than the event's
 	Parallel  []Step         `json:"parallel,omitempty"`
+}
+
+// Template returns the parameters as their author wrote them.
+func (s Step) Template() map[string]any {
+	if s.Written != nil {
+		return s.Written
+	}
+	return s.With
 }
 
 // Retry says how often a step is tried again and for which reasons.

@@ -15,6 +15,8 @@ type WalkParams struct {
 	Path  RemotePath `json:"path" required:"true" doc:"directory to begin in"`
 	Depth int        `json:"depth" default:"3" doc:"levels below it"`
 	Max   int        `json:"max" default:"1000" doc:"entries at most"`
+
+	Reach
 }
 
 var _ = Register(Definition[WalkParams, ListDirectoryOutput]{

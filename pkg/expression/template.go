@@ -257,3 +257,20 @@ func measure(v any, left int) int {
 	}
 	return left - 8
 }
+
+// Lead returns the literal text with which a template begins, and whether the
+// template is nothing but literal text.
+func Lead(text string) (lead string, whole bool) {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, "${{")
+		if !found {
+			return b.String() + before, true
+		}
+		if !strings.HasSuffix(before, "$") {
+			return b.String() + before, false
+		}
+		b.WriteString(strings.TrimSuffix(before, "$") + "${{")
+		text = after
+	}
+}

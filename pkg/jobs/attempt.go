@@ -171,7 +171,7 @@ func (a *attempt) task() *actions.Task {
 		info.ID = x.job.Sensor
 	}
 	t := &actions.Task{
-		Sensor: info, Server: x.s.cfg.Server, Event: x.job.Event, Since: a.rec.Started,
+		Sensor: info, Server: x.s.cfg.Server, Event: x.job.Event, With: a.st.Template(), Since: a.rec.Started,
 		Job: actions.JobRef{ID: x.job.ID, Rule: x.job.Rule, Digest: x.job.Digest, Step: a.st.ID},
 		Session: func(ctx context.Context) (edr.Session, error) {
 			session, err := x.v.open(ctx)

@@ -22,6 +22,7 @@ func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecor
 		return x.ended(x.finish(ctx, st, child.result(r)))
 	}
 	step := *st
+	step.Written = st.Template()
 	step.With, step.Sensor, step.If, step.Foreach, step.Approval = r.Args, "", "", "", nil
 	j := &Job{
 		ID: id, Rule: x.job.Rule, Digest: x.job.Digest, Submitter: x.job.Submitter, Sensor: sensor,
