@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
 	"edrpipe/rules"
@@ -84,7 +85,7 @@ func (g *replayedGuard) admit(ctx context.Context, p rules.Planned) (decision, r
 	if err != nil {
 		path = r.File
 	}
-	v := g.guard.Admit(ctx, guard.Ask{
+	v := g.guard.Admit(ctx, admission.Request{
 		Job: fmt.Sprintf("%s %s %d", r.ID, e.Event.ID, p.Decision.Sensor), Step: p.Ran.Step,
 		Rule: r.ID, RulePath: filepath.ToSlash(path), Submitter: "rule", Shadow: r.Mode == rules.Shadow,
 		Action: p.Ran.Uses, Destructive: p.Action.Destructive, Args: p.Ran.Args,

@@ -11,6 +11,7 @@ import (
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/natsstore"
 	"edrpipe/rules"
 )
 
@@ -81,7 +82,7 @@ func fetchJob(cmd *cobra.Command, b *busFlags, id string) (*jobs.Job, error) {
 }
 
 func jobOnBus(ctx context.Context, conn *bus.Bus, id string) (*jobs.Job, error) {
-	store, err := jobs.OpenKV(ctx, conn.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	store, err := natsstore.Open(ctx, conn.JetStream(), bus.BucketJobs, bus.BucketFinished)
 	if err != nil {
 		return nil, err
 	}

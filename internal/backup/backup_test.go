@@ -18,13 +18,14 @@ import (
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/natsstore"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func store(t *testing.T, b *bus.Bus) *jobs.KV {
+func store(t *testing.T, b *bus.Bus) *natsstore.Store {
 	t.Helper()
-	s, err := jobs.OpenKV(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	s, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished)
 	if err != nil {
 		t.Fatal(err)
 	}

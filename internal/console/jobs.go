@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"edrpipe/internal/web"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/edr"
-	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 )
 
@@ -110,7 +110,7 @@ func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (we
 	}
 	j := &jobs.Job{Submitter: by.Name, Sensor: r.Sensor, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
 	if r.DryRun {
-		j.Mode = string(guard.Shadow)
+		j.Mode = string(admission.Shadow)
 	}
 	if s, err := c.EDR.Sensor(ctx, r.Sensor); err == nil {
 		j.Host = s.Hostname

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/guard"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -60,24 +60,24 @@ func priority(r *rules.Rule) jobs.Priority {
 
 // forbidden is the first verdict of the guard against a step of the job, so that what
 // can never run does not wait first.
-func (in *Intake) forbidden(j *jobs.Job, r *rules.Rule) guard.Verdict {
+func (in *Intake) forbidden(j *jobs.Job, r *rules.Rule) admission.Verdict {
 	for _, s := range j.Steps {
 		a, ok := actions.Lookup(s.Uses)
 		if !ok {
 			continue // steps that run in parallel are asked about when they act
 		}
 		spec := a.Spec()
-		ask := guard.Ask{
+		q := admission.Request{
 			Job: j.ID, Step: s.ID, Rule: r.ID, RulePath: in.Rules.Path(r.ID), Submitter: byRule, Shadow: r.Mode == rules.Shadow,
 			Action: spec.Name, Destructive: spec.Destructive, Event: j.Event,
 		}
-		ask.Sensor.ID, ask.Sensor.Hostname = j.Sensor, j.Host
+		q.Sensor.ID, q.Sensor.Hostname = j.Sensor, j.Host
 		if s.If != "" || s.Sensor != "" {
 			continue // may not run at all, or elsewhere: decided when it acts
 		}
-		if v := in.Guard.Enqueue(ask); v.Decision != guard.Allow {
+		if v := in.Guard.Enqueue(q); v.Decision != admission.Allow {
 			return v
 		}
 	}
-	return guard.Verdict{}
+	return admission.Verdict{}
 }

@@ -10,8 +10,8 @@ import (
 
 	"edrpipe/internal/notices"
 	"edrpipe/internal/telemetry"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/audit"
-	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -59,7 +59,7 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 		}
 		j.Trace = in.Tracing.Parent(m.Event)
 		a := &candidate{set: set, match: m, sensor: sensor, job: j}
-		if v := in.forbidden(j, m.Rule); v.Decision == guard.Deny {
+		if v := in.forbidden(j, m.Rule); v.Decision == admission.Deny {
 			a.refuse(string(v.Reason), "%s: %s", v.Guard, v.Detail)
 		}
 		all = append(all, a)

@@ -27,7 +27,7 @@ func (in *Intake) limit(ctx context.Context, r *rules.Rule, j *jobs.Job) (droppe
 		j.Mode = string(rules.Shadow)
 	case "require_approval":
 		j.State, j.Reason, j.Detail = jobs.Held, jobs.ReasonApproval, text
-		j.Approvals = []jobs.Approval{{Require: 1, Until: j.Deadline, Otherwise: "deny"}}
+		j.Approvals = []jobs.Question{{Require: 1, Until: j.Deadline, Otherwise: "deny"}}
 	default: // hold
 		j.State, j.Reason, j.Detail, j.WakeAt = jobs.Parked, jobs.ReasonBudget, text, until
 	}

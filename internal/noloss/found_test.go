@@ -14,6 +14,7 @@ import (
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/natsstore"
 )
 
 // found is what is on the bus once the service has stopped.
@@ -44,7 +45,7 @@ func (p *place) find(t *testing.T, outside bool) *found {
 		}
 		f.results[r.Job]++
 	})
-	store, err := jobs.OpenKV(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	store, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished)
 	if err != nil {
 		t.Fatal(err)
 	}

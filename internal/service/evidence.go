@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/guard"
@@ -92,9 +93,9 @@ func (s *Service) recordChange(ctx context.Context, c guard.Change) {
 
 // auditVerdict writes a verdict down before its step may act on it. Steps that
 // wait are not written here: their job's transition is.
-func auditVerdict(ctx context.Context, log *audit.Log, q jobs.Asked, v jobs.Verdict) error {
-	what := map[jobs.Decision]string{jobs.Allow: "allow", jobs.Deny: "deny", jobs.Shadow: "shadow"}[v.Decision]
-	if what == "" || v.Decision == jobs.Allow && !q.Spec.Destructive {
+func auditVerdict(ctx context.Context, log *audit.Log, q admission.Request, v admission.Verdict) error {
+	what := map[admission.Decision]string{admission.Allow: "allow", admission.Deny: "deny", admission.Shadow: "shadow"}[v.Decision]
+	if what == "" || v.Decision == admission.Allow && !q.Destructive {
 		return nil
 	}
 	data, err := json.Marshal(q.Args)
@@ -102,8 +103,8 @@ func auditVerdict(ctx context.Context, log *audit.Log, q jobs.Asked, v jobs.Verd
 		return err
 	}
 	return log.Append(ctx, audit.Entry{
-		Kind: "verdict", By: "guard", Job: q.Job.ID, Step: q.Step.ID, Rule: q.Job.Rule, Digest: q.Job.Digest, Server: q.Job.Server,
-		Sensor: q.Job.Sensor, Action: q.Spec.Name, What: what, Reason: string(v.Reason), Text: v.Detail, Data: data,
+		Kind: "verdict", By: "guard", Job: q.Job, Step: q.Step, Rule: q.Rule, Digest: q.Digest, Server: q.Server,
+		Sensor: q.Sensor.ID, Action: q.Action, What: what, Reason: string(v.Reason), Text: v.Text(), Data: data,
 	})
 }
 
@@ -131,6 +132,6 @@ func auditReport(ctx context.Context, log *audit.Log, r jobs.Report) error {
 
 // undecidable is the verdict while the audit log cannot be written: what cannot
 // be proved is not done.
-func undecidable(err error) jobs.Verdict {
-	return jobs.Verdict{Decision: jobs.Hold, Reason: "audit", Detail: "the audit log cannot be written: " + err.Error(), InOrder: true}
+func undecidable(err error) admission.Verdict {
+	return admission.Verdict{Decision: admission.Hold, Reason: "audit", Detail: "the audit log cannot be written: " + err.Error(), InOrder: true}
 }

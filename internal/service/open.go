@@ -24,6 +24,7 @@ import (
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/natsstore"
 	"edrpipe/pkg/lr"
 	"edrpipe/rules"
 )
@@ -201,7 +202,7 @@ func (s *Service) openRules() error {
 
 // openJobs makes the scheduler on the stored records.
 func (s *Service) openJobs(ctx context.Context) error {
-	store, err := jobs.OpenKV(ctx, s.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	store, err := natsstore.Open(ctx, s.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
 	if err != nil {
 		return err
 	}
@@ -211,10 +212,10 @@ func (s *Service) openJobs(ctx context.Context) error {
 	}
 	c := s.cfg
 	s.scheduler, err = jobs.New(jobs.Config{
-		Server: s.edr, Store: store, Table: jobs.KVTable{Bucket: control, Server: bus.Token(c.EDR.Name)}, Owner: s.owner,
+		Server: s.edr, Store: store, Table: natsstore.Table{Bucket: control, Server: bus.Token(c.EDR.Name)}, Owner: s.owner,
 		Lists: liveLists{s.rules}, Now: s.clock.Now,
 		Sessions: c.EDR.Sessions - c.EDR.Reserve, Turn: c.Jobs.Turn, Linger: c.Jobs.Linger, Poll: c.EDR.SensorPoll, Wait: c.Jobs.Offline, Grace: c.Grace, Beat: c.Jobs.TakeOver / 5,
-		Prepare: s.prepare, Admit: admission{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
+		Prepare: s.prepare, Admit: gate{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
 	})
 	return err
 }

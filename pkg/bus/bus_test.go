@@ -15,7 +15,7 @@ import (
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
-	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/natsstore"
 )
 
 func TestMain(m *testing.M) {
@@ -206,7 +206,7 @@ func publishUntilKilled(dir string) {
 func TestSetupLeavesWhatOthersSet(t *testing.T) {
 	b, stop := embedded(t, t.TempDir())
 	defer stop()
-	if _, err := jobs.OpenKV(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished); err != nil {
+	if _, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Setup(t.Context()); err != nil {

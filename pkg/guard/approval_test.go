@@ -19,20 +19,7 @@ func TestTheWordOfSomeIsNotTheWordOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fleet{size: 3, isolated: map[int]time.Time{}}
 		g := guard.New(guard.Config{})
-		s, err := jobs.New(jobs.Config{Server: f, Admit: func(ctx context.Context, q jobs.Asked) jobs.Verdict {
-			ask := guard.Ask{Job: q.Job.ID, Step: q.Step.ID, Action: q.Spec.Name, Sensor: q.Sensor}
-			for _, a := range q.Job.Approvals {
-				for _, answer := range a.Answers {
-					ask.Answers = append(ask.Answers, guard.Answer{By: answer.By, Groups: answer.Groups, Allow: answer.Allow})
-				}
-			}
-			v := g.Admit(ctx, ask)
-			out := jobs.Verdict{Decision: map[guard.Decision]jobs.Decision{guard.Deny: jobs.Deny, guard.Hold: jobs.Hold}[v.Decision], Reason: jobs.Reason(v.Reason), Detail: v.Detail}
-			if v.Approval != nil {
-				out.Approval = &actions.Approval{From: v.Approval.From, Require: v.Approval.Require, Within: v.Approval.Within}
-			}
-			return out
-		}})
+		s, err := jobs.New(jobs.Config{Server: f, Admit: g.Admit})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"edrpipe/pkg/admission"
 )
 
 // ledger is the record of one budget: what was spent in the window.
@@ -32,7 +34,7 @@ func (l Limit) size() int { return max(l.Sensors, l.Times) }
 func (l Limit) key() string { return "guard.budget." + l.Name }
 
 // unit is what the step takes from the budget. Asking again takes the same unit.
-func (l Limit) unit(a Ask) string {
+func (l Limit) unit(a admission.Request) string {
 	if l.Sensors > 0 {
 		return fmt.Sprintf("sensor/%d", a.Sensor.ID)
 	}
@@ -65,7 +67,7 @@ func (l ledger) frees(per time.Duration) time.Time {
 // spend takes the step's unit from each budget that it falls under. It looks at
 // all of them first, so that a step which is held by one does not use others up. A
 // step that people have yet to agree to spends nothing: perhaps they never do.
-func (g *Guard) spend(ctx context.Context, a Ask, p *Policy) Verdict {
+func (g *Guard) spend(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
 	var limits []Limit
 	for _, l := range p.Budgets {
 		if lists(l.Actions, a) {
@@ -73,14 +75,14 @@ func (g *Guard) spend(ctx context.Context, a Ask, p *Policy) Verdict {
 		}
 	}
 	if a.Undo || len(limits) == 0 {
-		return Verdict{}
+		return admission.Verdict{}
 	}
 	if err := g.budgets.take(ctx); err != nil {
 		return g.undecided(err)
 	}
 	defer g.budgets.give()
 	if a.Pending || len(limits) > 1 {
-		if v := g.charge(ctx, limits, a, true); v.Decision != Allow || a.Pending {
+		if v := g.charge(ctx, limits, a, true); v.Decision != admission.Allow || a.Pending {
 			return v
 		}
 	}
@@ -89,16 +91,16 @@ func (g *Guard) spend(ctx context.Context, a Ask, p *Policy) Verdict {
 
 // charge takes one unit from each budget, or looks whether it could, up to the
 // first that has none.
-func (g *Guard) charge(ctx context.Context, limits []Limit, a Ask, dry bool) Verdict {
+func (g *Guard) charge(ctx context.Context, limits []Limit, a admission.Request, dry bool) admission.Verdict {
 	for _, l := range limits {
-		if v := g.take(ctx, l, a, dry); v.Decision != Allow {
+		if v := g.take(ctx, l, a, dry); v.Decision != admission.Allow {
 			return v
 		}
 	}
-	return Verdict{}
+	return admission.Verdict{}
 }
 
-func (g *Guard) take(ctx context.Context, l Limit, a Ask, dry bool) Verdict {
+func (g *Guard) take(ctx context.Context, l Limit, a admission.Request, dry bool) admission.Verdict {
 	var ok bool
 	var frees time.Time
 	err := update(ctx, g.store, l.key(), func(b *ledger) bool {
@@ -109,14 +111,14 @@ func (g *Guard) take(ctx context.Context, l Limit, a Ask, dry bool) Verdict {
 		return g.undecided(err)
 	}
 	if ok {
-		return Verdict{}
+		return admission.Verdict{}
 	}
-	v := Verdict{Decision: Hold, Reason: Budget, Guard: l.Name, Until: frees, Detail: fmt.Sprintf("%d within %v are used up", l.size(), l.Per)}
+	v := admission.Verdict{Decision: admission.Hold, Reason: Budget, Guard: l.Name, Until: frees, Detail: fmt.Sprintf("%d within %v are used up", l.size(), l.Per)}
 	switch l.OnExceed {
 	case "deny":
-		v.Decision, v.Until = Deny, time.Time{}
+		v.Decision, v.Until = admission.Deny, time.Time{}
 	case "shadow":
-		v.Decision, v.Until = Shadow, time.Time{}
+		v.Decision, v.Until = admission.Shadow, time.Time{}
 	}
 	return v
 }

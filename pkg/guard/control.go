@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"edrpipe/pkg/admission"
 )
 
 // controlKey is the record of what people switched.
@@ -41,21 +43,21 @@ type Silence struct {
 	Expires time.Time `json:"expires"`
 }
 
-func (s Silence) covers(a Ask) bool {
+func (s Silence) covers(a admission.Request) bool {
 	return (s.Rule == "" || s.Rule == a.Rule) && (s.Sensor == 0 || s.Sensor == a.Sensor.ID) && (s.Action == "" || fits(s.Action, a.Action))
 }
 
 // silenced denies what a silence covers, except taking something back.
-func (c control) silenced(a Ask, now time.Time) Verdict {
+func (c control) silenced(a admission.Request, now time.Time) admission.Verdict {
 	if a.Undo {
-		return Verdict{}
+		return admission.Verdict{}
 	}
 	for _, s := range c.Silences {
 		if now.Before(s.Expires) && s.covers(a) {
-			return Verdict{Decision: Deny, Reason: Silenced, Guard: s.ID, Detail: fmt.Sprintf("%s, by %s until %s", s.Comment, s.Author, s.Expires.Format(time.RFC3339))}
+			return admission.Verdict{Decision: admission.Deny, Reason: Silenced, Guard: s.ID, Detail: fmt.Sprintf("%s, by %s until %s", s.Comment, s.Author, s.Expires.Format(time.RFC3339))}
 		}
 	}
-	return Verdict{}
+	return admission.Verdict{}
 }
 
 // Stop stops all acting on all replicas, until Resume. It returns when it is

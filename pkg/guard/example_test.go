@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
 )
@@ -22,8 +23,8 @@ budgets:
 	}
 	g := guard.New(guard.Config{Policy: policy})
 	for _, s := range []edr.Sensor{{ID: 1, Group: "Domain Controllers"}, {ID: 2, Group: "Office"}, {ID: 3, Group: "Office"}} {
-		v := g.Admit(context.Background(), guard.Ask{Job: fmt.Sprint("job-", s.ID), Step: "iso", Action: "isolate", Sensor: s})
-		fmt.Printf("sensor %d: allowed %t (%s)\n", s.ID, v.Decision == guard.Allow, v.Reason)
+		v := g.Admit(context.Background(), admission.Request{Job: fmt.Sprint("job-", s.ID), Step: "iso", Action: "isolate", Sensor: s})
+		fmt.Printf("sensor %d: allowed %t (%s)\n", s.ID, v.Decision == admission.Allow, v.Reason)
 	}
 	// Output:
 	// sensor 1: allowed false (protected)

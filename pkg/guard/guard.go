@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"edrpipe/pkg/admission"
 
 	"github.com/rs/zerolog"
 )
@@ -79,14 +82,14 @@ func (g *Guard) Policy() *Policy { return g.policy.Load() }
 // Enqueue decides on a job that is about to be taken, once for each of its
 // steps: what can never run is denied before it waits. Everything that may
 // change until then, budgets above all, is decided by Admit.
-func (g *Guard) Enqueue(a Ask) Verdict {
+func (g *Guard) Enqueue(a admission.Request) admission.Verdict {
 	return first(a, g.policy.Load(), denied)
 }
 
 // Admit decides on a step that is about to act. Nothing happens between an
 // answer that allows and the act. Asking again for the same step of the same job
 // counts once. The sensor must be as its server knows it now.
-func (g *Guard) Admit(ctx context.Context, a Ask) Verdict {
+func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdict {
 	if a.Sensor.ID == 0 {
 		return g.undecided(errors.New("the sensor is not known"))
 	}
@@ -96,18 +99,18 @@ func (g *Guard) Admit(ctx context.Context, a Ask) Verdict {
 		return g.undecided(err)
 	}
 	if c.Stop != nil {
-		return Verdict{Decision: Hold, Reason: Stopped, Guard: c.Stop.By, Detail: c.Stop.Why, Until: g.now().Add(time.Second)}
+		return admission.Verdict{Decision: admission.Hold, Reason: Stopped, Guard: c.Stop.By, Detail: c.Stop.Why, Until: g.now().Add(time.Second), InOrder: true}
 	}
-	if v := first(a, p, denied); v.Decision != Allow {
+	if v := first(a, p, denied); v.Decision != admission.Allow {
 		return v
 	}
-	if v := c.silenced(a, g.now()); v.Decision != Allow {
+	if v := c.silenced(a, g.now()); v.Decision != admission.Allow {
 		return v
 	}
-	if v := acting(a, p, c); v.Decision != Allow {
+	if v := acting(a, p, c); v.Decision != admission.Allow {
 		return v
 	}
-	if v := g.rules(a, p, breaker); v.Decision != Allow {
+	if v := g.rules(a, p, breaker); v.Decision != admission.Allow {
 		return v
 	}
 	return g.spend(ctx, a, p)
@@ -115,7 +118,7 @@ func (g *Guard) Admit(ctx context.Context, a Ask) Verdict {
 
 // state reads what people switched and the breaker that binds the step, both at
 // once: a command waits for the answers.
-func (g *Guard) state(ctx context.Context, a Ask) (c control, f fuse, err error) {
+func (g *Guard) state(ctx context.Context, a admission.Request) (c control, f fuse, err error) {
 	var reading sync.WaitGroup
 	var unread error
 	if a.Rule != "" && !a.Undo {
@@ -128,58 +131,58 @@ func (g *Guard) state(ctx context.Context, a Ask) (c control, f fuse, err error)
 
 // rules are the guards that a step which takes something back is free of: it
 // brings the fleet nearer to what it was.
-func (g *Guard) rules(a Ask, p *Policy, breaker fuse) Verdict {
+func (g *Guard) rules(a admission.Request, p *Policy, breaker fuse) admission.Verdict {
 	if a.Undo {
-		return Verdict{}
+		return admission.Verdict{}
 	}
-	if v := g.hours(a, p); v.Decision != Allow {
+	if v := g.hours(a, p); v.Decision != admission.Allow {
 		return v
 	}
 	if breaker.open(g.now()) {
-		return Verdict{Decision: Shadow, Reason: Tripped, Guard: a.Rule, Detail: breaker.Open.Why}
+		return admission.Verdict{Decision: admission.Shadow, Reason: Tripped, Guard: a.Rule, Detail: breaker.Open.Why}
 	}
 	return first(a, p, unapproved)
 }
 
 // undecided waits: a guard that cannot be asked has not allowed anything.
-func (g *Guard) undecided(err error) Verdict {
+func (g *Guard) undecided(err error) admission.Verdict {
 	g.log.Error().Err(err).Msg("guard cannot decide: the step waits")
-	return Verdict{Decision: Hold, Reason: Undecided, Detail: err.Error(), Until: g.now().Add(10 * time.Second)}
+	return admission.Verdict{Decision: admission.Hold, Reason: Undecided, Detail: err.Error(), Until: g.now().Add(10 * time.Second), InOrder: true}
 }
 
 // first asks checks in turn and returns the first that does not allow.
-func first(a Ask, p *Policy, checks ...func(Ask, *Policy) Verdict) Verdict {
+func first(a admission.Request, p *Policy, checks ...func(admission.Request, *Policy) admission.Verdict) admission.Verdict {
 	for _, check := range checks {
-		if v := check(a, p); v.Decision != Allow {
+		if v := check(a, p); v.Decision != admission.Allow {
 			return v
 		}
 	}
-	return Verdict{}
+	return admission.Verdict{}
 }
 
 // denied is what no person's approval can allow.
-func denied(a Ask, p *Policy) Verdict {
+func denied(a admission.Request, p *Policy) admission.Verdict {
 	for _, g := range p.Protected {
 		if !lists(g.Deny, a) {
 			continue
 		}
-		hit, err := g.match.Bool(a.env())
+		hit, err := g.match.Bool(env(a))
 		if err != nil {
-			return Verdict{Decision: Deny, Reason: Undecided, Guard: g.Name, Detail: err.Error()}
+			return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: g.Name, Detail: err.Error()}
 		}
 		if hit {
-			return Verdict{Decision: Deny, Reason: Protected, Guard: g.Name, Detail: g.Why}
+			return admission.Verdict{Decision: admission.Deny, Reason: Protected, Guard: g.Name, Detail: g.Why}
 		}
 	}
 	if r, bound := p.pathRule(a); bound && !lists(r.Allow, a) {
-		return Verdict{Decision: Deny, Reason: NotAllowed, Guard: r.Path, Detail: fmt.Sprintf("rules of %q may not use %s", a.RulePath, a.Action)}
+		return admission.Verdict{Decision: admission.Deny, Reason: NotAllowed, Guard: r.Path, Detail: fmt.Sprintf("rules of %q may not use %s", a.RulePath, a.Action)}
 	}
-	return Verdict{}
+	return admission.Verdict{}
 }
 
 // pathRule returns what bounds the rule. A rule whose file is not known is bound
 // to nothing at all, as soon as there are bounds.
-func (p *Policy) pathRule(a Ask) (PathRule, bool) {
+func (p *Policy) pathRule(a admission.Request) (PathRule, bool) {
 	if a.Rule == "" || len(p.Rules) == 0 {
 		return PathRule{}, false
 	}
@@ -195,10 +198,10 @@ func (p *Policy) pathRule(a Ask) (PathRule, bool) {
 
 // acting decides what is only recorded. An undo that may not act now waits: it
 // must not be lost.
-func acting(a Ask, p *Policy, c control) Verdict {
-	off := Verdict{Decision: Shadow, Reason: DryRun}
+func acting(a admission.Request, p *Policy, c control) admission.Verdict {
+	off := admission.Verdict{Decision: admission.Shadow, Reason: DryRun}
 	if a.Undo {
-		off.Decision = Hold
+		off.Decision = admission.Hold
 	}
 	switch r, bound := p.pathRule(a); {
 	case p.DryRun:
@@ -208,16 +211,16 @@ func acting(a Ask, p *Policy, c control) Verdict {
 		off.Guard, off.Detail = c.DryRun.By, c.DryRun.Why
 		return off
 	case a.Undo:
-		return Verdict{}
+		return admission.Verdict{}
 	case a.Shadow:
-		return Verdict{Decision: Shadow, Reason: RuleShadow, Guard: a.Rule}
+		return admission.Verdict{Decision: admission.Shadow, Reason: RuleShadow, Guard: a.Rule}
 	case bound && r.Mode == "shadow":
-		return Verdict{Decision: Shadow, Reason: RuleShadow, Guard: r.Path}
+		return admission.Verdict{Decision: admission.Shadow, Reason: RuleShadow, Guard: r.Path}
 	}
-	return Verdict{}
+	return admission.Verdict{}
 }
 
-func (g *Guard) hours(a Ask, p *Policy) Verdict {
+func (g *Guard) hours(a admission.Request, p *Policy) admission.Verdict {
 	for _, w := range p.Hours {
 		if !lists(w.Actions, a) || !w.governs(a) {
 			continue
@@ -226,24 +229,24 @@ func (g *Guard) hours(a Ask, p *Policy) Verdict {
 		if open {
 			continue
 		}
-		v := Verdict{Decision: Hold, Reason: Hours, Guard: w.Name, Until: next, Detail: fmt.Sprintf("%s only from %s to %s", a.Action, w.From, w.To)}
+		v := admission.Verdict{Decision: admission.Hold, Reason: Hours, Guard: w.Name, Until: next, Detail: fmt.Sprintf("%s only from %s to %s", a.Action, w.From, w.To)}
 		if w.Otherwise == "deny" {
-			v.Decision, v.Until = Deny, time.Time{}
+			v.Decision, v.Until = admission.Deny, time.Time{}
 		}
 		return v
 	}
-	return Verdict{}
+	return admission.Verdict{}
 }
 
 // governs tells whether the window is for the rule; one whose file is not known
 // is governed by every window.
-func (w Window) governs(a Ask) bool {
+func (w Window) governs(a admission.Request) bool {
 	return len(w.Rules) == 0 || a.RulePath == "" ||
 		slices.ContainsFunc(w.Rules, func(pattern string) bool { return underPath(pattern, a.RulePath) })
 }
 
 // unapproved asks people, and counts their answers itself.
-func unapproved(a Ask, p *Policy) Verdict {
+func unapproved(a admission.Request, p *Policy) admission.Verdict {
 	for _, c := range p.Approvals {
 		if !lists(c.Actions, a) {
 			continue
@@ -251,8 +254,8 @@ func unapproved(a Ask, p *Policy) Verdict {
 		hit := true
 		if c.match != nil {
 			var err error
-			if hit, err = c.match.Bool(a.env()); err != nil {
-				return Verdict{Decision: Deny, Reason: Undecided, Guard: c.Name, Detail: err.Error()}
+			if hit, err = c.match.Bool(env(a)); err != nil {
+				return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: c.Name, Detail: err.Error()}
 			}
 		}
 		if !hit {
@@ -261,21 +264,17 @@ func unapproved(a Ask, p *Policy) Verdict {
 		agreed, refusedBy := c.count(a.Answers)
 		switch {
 		case refusedBy != "":
-			return Verdict{Decision: Deny, Reason: Refused, Guard: c.Name, Detail: refusedBy + " refused"}
+			return admission.Verdict{Decision: admission.Deny, Reason: Refused, Guard: c.Name, Detail: refusedBy + " refused"}
 		case agreed < max(c.Require, 1):
-			need := c.Approval
-			need.Require = max(need.Require, 1)
-			if need.Within == 0 {
-				need.Within = 24 * time.Hour
-			}
-			return Verdict{Decision: Hold, Reason: Unapproved, Guard: c.Name, Approval: &need, Detail: fmt.Sprintf("%d of %d agreed", agreed, need.Require)}
+			need := admission.Approval{From: c.From, Require: max(c.Require, 1), Within: cmp.Or(c.Within, 24*time.Hour)}
+			return admission.Verdict{Decision: admission.Hold, Reason: Unapproved, Guard: c.Name, Approval: &need, Detail: fmt.Sprintf("%d of %d agreed", agreed, need.Require)}
 		}
 	}
-	return Verdict{}
+	return admission.Verdict{}
 }
 
 // count counts the different people who may answer and agreed.
-func (c Consent) count(answers []Answer) (agreed int, refusedBy string) {
+func (c Consent) count(answers []admission.Answer) (agreed int, refusedBy string) {
 	people := map[string]bool{}
 	for _, a := range answers {
 		if a.By == "" || !c.asked(a) {
@@ -289,7 +288,7 @@ func (c Consent) count(answers []Answer) (agreed int, refusedBy string) {
 	return len(people), ""
 }
 
-func (c Consent) asked(a Answer) bool {
+func (c Consent) asked(a admission.Answer) bool {
 	return len(c.From) == 0 || slices.Contains(c.From, a.By) ||
 		slices.ContainsFunc(a.Groups, func(group string) bool { return slices.Contains(c.From, group) })
 }

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 )
@@ -77,67 +78,71 @@ func newGuard(t testing.TB, store Store, now func() time.Time) *Guard {
 
 func at(when time.Time) func() time.Time { return func() time.Time { return when } }
 
-func isolate(sensor int, group string) Ask {
-	return Ask{
+func isolate(sensor int, group string) admission.Request {
+	return admission.Request{
 		Job: fmt.Sprintf("job-%d", sensor), Step: "iso", Rule: "r", RulePath: "soc/r.yaml", Submitter: "rule",
 		Action: "isolate", Destructive: true, Sensor: edr.Sensor{ID: sensor, Group: group},
 	}
 }
 
 func TestAdmit(t *testing.T) {
-	with := func(change func(*Ask)) Ask {
+	with := func(change func(*admission.Request)) admission.Request {
 		a := isolate(1, "Office")
 		change(&a)
 		return a
 	}
-	yes := func(who ...string) (answers []Answer) {
+	yes := func(who ...string) (answers []admission.Answer) {
 		for _, w := range who {
-			answers = append(answers, Answer{By: w, Groups: []string{"soc-leads"}, Allow: true})
+			answers = append(answers, admission.Answer{By: w, Groups: []string{"soc-leads"}, Allow: true})
 		}
 		return answers
 	}
 	cases := []struct {
 		name string
-		ask  Ask
-		want Decision
+		ask  admission.Request
+		want admission.Decision
 		why  Reason
 	}{
-		{"nothing against it", isolate(1, "Office"), Allow, ""},
-		{"protected by what the server says", isolate(1, "Domain Controllers"), Deny, Protected},
-		{"protected by what the event says", with(func(a *Ask) {
+		{"nothing against it", isolate(1, "Office"), admission.Allow, ""},
+		{"protected by what the server says", isolate(1, "Domain Controllers"), admission.Deny, Protected},
+		{"protected by what the event says", with(func(a *admission.Request) {
 			a.Event = &events.Event{Sensor: events.Sensor{ID: 1, Type: "domain_controller"}}
-		}), Deny, Protected},
-		{"the event speaks of another sensor", with(func(a *Ask) {
+		}), admission.Deny, Protected},
+		{"the event speaks of another sensor", with(func(a *admission.Request) {
 			a.Event = &events.Event{Sensor: events.Sensor{ID: 2, Type: "domain_controller"}}
-		}), Allow, ""},
-		{"the event cannot overrule the server", with(func(a *Ask) {
+		}), admission.Allow, ""},
+		{"the event cannot overrule the server", with(func(a *admission.Request) {
 			a.Sensor.Group = "Domain Controllers"
 			a.Event = &events.Event{Sensor: events.Sensor{ID: 1, Group: "Office"}}
-		}), Deny, Protected},
-		{"protected from other actions only", with(func(a *Ask) { a.Sensor.Group = "Domain Controllers"; a.Action = "get_file" }), Allow, ""},
-		{"undo of a protected sensor", with(func(a *Ask) { a.Sensor.Group = "Domain Controllers"; a.Action = "unisolate"; a.Undo = true }), Allow, ""},
-		{"path allows", with(func(a *Ask) { a.RulePath = "community/x/y.yaml" }), Allow, ""},
-		{"path allows a pattern", with(func(a *Ask) { a.RulePath = "community/y.yaml"; a.Action = "list_processes" }), Allow, ""},
-		{"path does not allow", with(func(a *Ask) { a.RulePath = "community/y.yaml"; a.Action = "kill_process" }), Deny, NotAllowed},
-		{"path unknown", with(func(a *Ask) { a.RulePath = "" }), Deny, NotAllowed},
-		{"a person's job has no path", with(func(a *Ask) { a.Rule, a.RulePath, a.Submitter = "", "", "ann" }), Allow, ""},
-		{"path in shadow mode", with(func(a *Ask) { a.RulePath = "trial/y.yaml" }), Shadow, RuleShadow},
-		{"rule in shadow mode", with(func(a *Ask) { a.Shadow = true }), Shadow, RuleShadow},
-		{"a sensor of which nothing is known", with(func(a *Ask) { a.Sensor = edr.Sensor{} }), Hold, Undecided},
-		{"needs approval", isolate(1, "Servers"), Hold, Unapproved},
-		{"one of two", with(func(a *Ask) { a.Sensor.Group = "Servers"; a.Answers = yes("ann") }), Hold, Unapproved},
-		{"the same person twice", with(func(a *Ask) { a.Sensor.Group = "Servers"; a.Answers = yes("ann", "ann") }), Hold, Unapproved},
-		{"somebody else's word", with(func(a *Ask) {
+		}), admission.Deny, Protected},
+		{"protected from other actions only", with(func(a *admission.Request) { a.Sensor.Group = "Domain Controllers"; a.Action = "get_file" }), admission.Allow, ""},
+		{"undo of a protected sensor", with(func(a *admission.Request) {
+			a.Sensor.Group = "Domain Controllers"
+			a.Action = "unisolate"
+			a.Undo = true
+		}), admission.Allow, ""},
+		{"path allows", with(func(a *admission.Request) { a.RulePath = "community/x/y.yaml" }), admission.Allow, ""},
+		{"path allows a pattern", with(func(a *admission.Request) { a.RulePath = "community/y.yaml"; a.Action = "list_processes" }), admission.Allow, ""},
+		{"path does not allow", with(func(a *admission.Request) { a.RulePath = "community/y.yaml"; a.Action = "kill_process" }), admission.Deny, NotAllowed},
+		{"path unknown", with(func(a *admission.Request) { a.RulePath = "" }), admission.Deny, NotAllowed},
+		{"a person's job has no path", with(func(a *admission.Request) { a.Rule, a.RulePath, a.Submitter = "", "", "ann" }), admission.Allow, ""},
+		{"path in shadow mode", with(func(a *admission.Request) { a.RulePath = "trial/y.yaml" }), admission.Shadow, RuleShadow},
+		{"rule in shadow mode", with(func(a *admission.Request) { a.Shadow = true }), admission.Shadow, RuleShadow},
+		{"a sensor of which nothing is known", with(func(a *admission.Request) { a.Sensor = edr.Sensor{} }), admission.Hold, Undecided},
+		{"needs approval", isolate(1, "Servers"), admission.Hold, Unapproved},
+		{"one of two", with(func(a *admission.Request) { a.Sensor.Group = "Servers"; a.Answers = yes("ann") }), admission.Hold, Unapproved},
+		{"the same person twice", with(func(a *admission.Request) { a.Sensor.Group = "Servers"; a.Answers = yes("ann", "ann") }), admission.Hold, Unapproved},
+		{"somebody else's word", with(func(a *admission.Request) {
 			a.Sensor.Group = "Servers"
-			a.Answers = append(yes("ann"), Answer{By: "bob", Groups: []string{"interns"}, Allow: true})
-		}), Hold, Unapproved},
-		{"two people", with(func(a *Ask) { a.Sensor.Group = "Servers"; a.Answers = yes("ann", "bob") }), Allow, ""},
-		{"one says no", with(func(a *Ask) {
+			a.Answers = append(yes("ann"), admission.Answer{By: "bob", Groups: []string{"interns"}, Allow: true})
+		}), admission.Hold, Unapproved},
+		{"two people", with(func(a *admission.Request) { a.Sensor.Group = "Servers"; a.Answers = yes("ann", "bob") }), admission.Allow, ""},
+		{"one says no", with(func(a *admission.Request) {
 			a.Sensor.Group = "Servers"
-			a.Answers = append(yes("ann", "bob"), Answer{By: "eve", Groups: []string{"soc-leads"}})
-		}), Deny, Refused},
-		{"approval does not open a protection", with(func(a *Ask) { a.Sensor.Group = "Domain Controllers"; a.Answers = yes("ann", "bob") }), Deny, Protected},
-		{"in office hours", with(func(a *Ask) { a.Action = "run" }), Allow, ""},
+			a.Answers = append(yes("ann", "bob"), admission.Answer{By: "eve", Groups: []string{"soc-leads"}})
+		}), admission.Deny, Refused},
+		{"approval does not open a protection", with(func(a *admission.Request) { a.Sensor.Group = "Domain Controllers"; a.Answers = yes("ann", "bob") }), admission.Deny, Protected},
+		{"in office hours", with(func(a *admission.Request) { a.Action = "run" }), admission.Allow, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -146,7 +151,7 @@ func TestAdmit(t *testing.T) {
 			if got.Decision != c.want || got.Reason != c.why {
 				t.Errorf("got %+v, want %s %s", got, c.want, c.why)
 			}
-			if early := g.Enqueue(c.ask); (early.Decision == Deny) != (c.want == Deny && c.why != Refused) {
+			if early := g.Enqueue(c.ask); (early.Decision == admission.Deny) != (c.want == admission.Deny && c.why != Refused) {
 				t.Errorf("at enqueue: %+v", early)
 			}
 		})
@@ -172,7 +177,7 @@ func TestHours(t *testing.T) {
 			t.Fatal(err)
 		}
 		v := newGuard(t, nil, at(now)).Admit(t.Context(), a)
-		if (v.Decision == Allow) != c.open || !c.open && v.Until.UTC().Format(time.RFC3339) != c.next {
+		if (v.Decision == admission.Allow) != c.open || !c.open && v.Until.UTC().Format(time.RFC3339) != c.next {
 			t.Errorf("%s: %+v, want open %v, next %s", c.now, v, c.open, c.next)
 		}
 	}
@@ -195,25 +200,25 @@ func TestBudget(t *testing.T) {
 	now := monday
 	g := newGuard(t, nil, func() time.Time { return now })
 	for sensor := 1; sensor <= 3; sensor++ {
-		if v := g.Admit(t.Context(), isolate(sensor, "Office")); v.Decision != Allow {
+		if v := g.Admit(t.Context(), isolate(sensor, "Office")); v.Decision != admission.Allow {
 			t.Fatalf("sensor %d: %+v", sensor, v)
 		}
 		now = now.Add(time.Minute)
 	}
 	v := g.Admit(t.Context(), isolate(4, "Office"))
-	if v.Decision != Hold || v.Reason != Budget || !v.Until.Equal(monday.Add(time.Hour)) {
+	if v.Decision != admission.Hold || v.Reason != Budget || !v.Until.Equal(monday.Add(time.Hour)) {
 		t.Errorf("the fourth: %+v, want it held for an hour after the first", v)
 	}
-	if v := g.Admit(t.Context(), isolate(2, "Office")); v.Decision != Allow {
+	if v := g.Admit(t.Context(), isolate(2, "Office")); v.Decision != admission.Allow {
 		t.Errorf("asking again costs: %+v", v)
 	}
 	undo := isolate(9, "Office")
 	undo.Action, undo.Undo = "unisolate", true
-	if v := g.Admit(t.Context(), undo); v.Decision != Allow {
+	if v := g.Admit(t.Context(), undo); v.Decision != admission.Allow {
 		t.Errorf("an undo is held: %+v", v)
 	}
 	now = v.Until
-	if v := g.Admit(t.Context(), isolate(4, "Office")); v.Decision != Allow {
+	if v := g.Admit(t.Context(), isolate(4, "Office")); v.Decision != admission.Allow {
 		t.Errorf("when the first is an hour ago: %+v", v)
 	}
 	s, err := g.Status(t.Context())
@@ -232,23 +237,23 @@ func TestBreakerOpensOnFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if v := g.Admit(t.Context(), isolate(1, "Office")); v.Decision != Allow {
+	if v := g.Admit(t.Context(), isolate(1, "Office")); v.Decision != admission.Allow {
 		t.Fatalf("two failed jobs, one told three times: %+v", v)
 	}
 	if err := g.Failed(t.Context(), "r", "c"); err != nil {
 		t.Fatal(err)
 	}
 	other := newGuard(t, store, func() time.Time { return now }) // another replica
-	if v := other.Admit(t.Context(), isolate(1, "Office")); v.Decision != Shadow || v.Reason != Tripped {
+	if v := other.Admit(t.Context(), isolate(1, "Office")); v.Decision != admission.Shadow || v.Reason != Tripped {
 		t.Errorf("after three: %+v", v)
 	}
 	elsewhere := isolate(1, "Office")
 	elsewhere.Rule = "another"
-	if v := g.Admit(t.Context(), elsewhere); v.Decision != Allow {
+	if v := g.Admit(t.Context(), elsewhere); v.Decision != admission.Allow {
 		t.Errorf("another rule: %+v", v)
 	}
 	now = now.Add(time.Hour)
-	if v := g.Admit(t.Context(), isolate(1, "Office")); v.Decision != Allow {
+	if v := g.Admit(t.Context(), isolate(1, "Office")); v.Decision != admission.Allow {
 		t.Errorf("an hour later: %+v", v)
 	}
 	if len(changes) != 1 || changes[0].What != "breaker" || changes[0].On != "r" {
@@ -292,7 +297,7 @@ func TestSwitches(t *testing.T) {
 	g, other := newGuard(t, store, func() time.Time { return now }), newGuard(t, store, func() time.Time { return now })
 	undo := isolate(1, "Office")
 	undo.Action, undo.Undo = "unisolate", true
-	want := func(what string, a Ask, d Decision, r Reason) {
+	want := func(what string, a admission.Request, d admission.Decision, r Reason) {
 		t.Helper()
 		if v := other.Admit(t.Context(), a); v.Decision != d || v.Reason != r {
 			t.Errorf("%s: %+v, want %s %s", what, v, d, r)
@@ -305,26 +310,26 @@ func TestSwitches(t *testing.T) {
 		}
 	}
 	do(g.Stop(t.Context(), "ann", "looks wrong"))
-	want("stopped", isolate(1, "Office"), Hold, Stopped)
-	want("stopped, undo", undo, Hold, Stopped)
+	want("stopped", isolate(1, "Office"), admission.Hold, Stopped)
+	want("stopped, undo", undo, admission.Hold, Stopped)
 	do(g.Resume(t.Context(), "ann", ""))
-	want("resumed", isolate(1, "Office"), Allow, "")
+	want("resumed", isolate(1, "Office"), admission.Allow, "")
 	do(g.SetDryRun(t.Context(), true, "ann", "trial"))
-	want("dry run", isolate(1, "Office"), Shadow, DryRun)
-	want("dry run: an undo is not lost", undo, Hold, DryRun)
-	want("dry run: what is denied is denied", isolate(1, "Domain Controllers"), Deny, Protected)
+	want("dry run", isolate(1, "Office"), admission.Shadow, DryRun)
+	want("dry run: an undo is not lost", undo, admission.Hold, DryRun)
+	want("dry run: what is denied is denied", isolate(1, "Domain Controllers"), admission.Deny, Protected)
 	do(g.SetDryRun(t.Context(), false, "ann", ""))
 	for _, s := range []Silence{{ID: "a", Rule: "r"}, {ID: "a", Sensor: 1}, {ID: "a", Action: "iso*"}} {
 		s.Author, s.Comment, s.Expires = "ann", "noise", now.Add(time.Hour)
 		do(g.AddSilence(t.Context(), s))
-		want("silenced", isolate(1, "Office"), Deny, Silenced)
-		want("silenced, undo", undo, Allow, "")
+		want("silenced", isolate(1, "Office"), admission.Deny, Silenced)
+		want("silenced, undo", undo, admission.Allow, "")
 		elsewhere := isolate(2, "Office")
 		elsewhere.Rule, elsewhere.Action = "x", "get_file"
-		want("something else", elsewhere, Allow, "")
+		want("something else", elsewhere, admission.Allow, "")
 	}
 	now = now.Add(time.Hour)
-	want("expired", isolate(1, "Office"), Allow, "")
+	want("expired", isolate(1, "Office"), admission.Allow, "")
 	for _, bad := range []Silence{{ID: "a", Author: "a", Comment: "c", Expires: now.Add(1)}, {ID: "a", Rule: "r", Expires: now.Add(1)}, {ID: "a", Rule: "r", Author: "a", Comment: "c", Expires: now}} {
 		if err := g.AddSilence(t.Context(), bad); err == nil {
 			t.Errorf("taken: %+v", bad)
@@ -368,7 +373,7 @@ func TestStopIsSeenWithinASecond(t *testing.T) {
 		if err := other.Stopped(); !errors.Is(err, ErrStopped) {
 			t.Errorf("with a store that cannot be read: %v", err)
 		}
-		if v := other.Admit(t.Context(), isolate(1, "Office")); v.Decision != Hold || v.Reason != Undecided {
+		if v := other.Admit(t.Context(), isolate(1, "Office")); v.Decision != admission.Hold || v.Reason != Undecided {
 			t.Errorf("with a store that cannot be read: %+v", v)
 		}
 		cancel()
@@ -421,19 +426,19 @@ func TestExampleFileLoads(t *testing.T) {
 func TestBudgetHoldsInEveryHour(t *testing.T) {
 	now := monday
 	g := newGuard(t, nil, func() time.Time { return now })
-	ask := func(sensor int, after time.Duration, want Decision) {
+	ask := func(sensor int, after time.Duration, want admission.Decision) {
 		t.Helper()
 		now = monday.Add(after)
 		if v := g.Admit(t.Context(), isolate(sensor, "Office")); v.Decision != want {
 			t.Errorf("sensor %d after %v: %+v, want %q", sensor, after, v, want)
 		}
 	}
-	ask(1, 0, Allow)
-	ask(1, 59*time.Minute, Allow)
-	ask(2, 61*time.Minute, Allow)
-	ask(3, 62*time.Minute, Allow)
-	ask(4, 63*time.Minute, Hold)
-	ask(4, 119*time.Minute, Allow)
+	ask(1, 0, admission.Allow)
+	ask(1, 59*time.Minute, admission.Allow)
+	ask(2, 61*time.Minute, admission.Allow)
+	ask(3, 62*time.Minute, admission.Allow)
+	ask(4, 63*time.Minute, admission.Hold)
+	ask(4, 119*time.Minute, admission.Allow)
 }
 
 func TestWords(t *testing.T) {
@@ -460,12 +465,12 @@ func TestPendingSpendsNothing(t *testing.T) {
 	pending.Pending = true
 	for i := range 100 {
 		pending.Sensor.ID = i + 1
-		if v := g.Admit(t.Context(), pending); v.Decision != Allow {
+		if v := g.Admit(t.Context(), pending); v.Decision != admission.Allow {
 			t.Fatalf("asked about sensor %d: %+v", i+1, v)
 		}
 	}
-	var last Verdict
-	for i := 0; i < 100 && last.Decision == Allow; i++ {
+	var last admission.Verdict
+	for i := 0; i < 100 && last.Decision == admission.Allow; i++ {
 		last = g.Admit(t.Context(), isolate(1000+i, "Office"))
 	}
 	if last.Reason != Budget {

@@ -11,6 +11,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"edrpipe/internal/nearest"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
 )
@@ -46,10 +47,12 @@ type PathRule struct {
 
 // Consent asks people before actions on some sensors.
 type Consent struct {
-	Name     string   `yaml:"name,required"`
-	Actions  []string `yaml:"actions,required" list:"one"`
-	Sensors  string   `yaml:"sensors"` // condition; empty: all
-	Approval `yaml:",inline"`
+	Name    string        `yaml:"name,required"`
+	Actions []string      `yaml:"actions,required" list:"one"`
+	Sensors string        `yaml:"sensors"`         // condition; empty: all
+	From    []string      `yaml:"from" list:"one"` // people or groups; empty: every approver
+	Require int           `yaml:"require" min:"1"` // how many different people; 0: 1
+	Within  time.Duration `yaml:"within"`          // after that it is denied; 0: a day
 
 	match *expression.Program
 }
@@ -234,7 +237,7 @@ const (
 )
 
 // lists tells whether a list of actions holds the one asked about.
-func lists(list []string, a Ask) bool {
+func lists(list []string, a admission.Request) bool {
 	return slices.ContainsFunc(list, func(entry string) bool {
 		return entry == anything || entry == destructive && a.Destructive || fits(entry, a.Action)
 	})

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"edrpipe/internal/natsd"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/edr"
@@ -41,7 +42,7 @@ func (f *flaky) Put(ctx context.Context, key string, value []byte, revision uint
 // protected.
 const fleet = 10_000
 
-func member(id int) Ask {
+func member(id int) admission.Request {
 	group := "Office"
 	if id%10 == 0 {
 		group = "Domain Controllers"
@@ -67,7 +68,7 @@ func storm(t *testing.T, store func() Store, now func() time.Time) (isolated map
 					}
 					v := g.Admit(t.Context(), member(id))
 					mu.Lock()
-					if v.Decision == Allow {
+					if v.Decision == admission.Allow {
 						isolated[id] = true
 					} else {
 						reasons[v.Reason]++
@@ -193,7 +194,7 @@ func TestNoSequenceLeadsToADeniedAct(t *testing.T) {
 		stopped, dry, silenced := false, false, time.Time{}
 		failedAt := []time.Time{}
 		openUntil := time.Time{}
-		answers := map[int][]Answer{}
+		answers := map[int][]admission.Answer{}
 		job := 0
 
 		any := func(name string) *Guard { return rapid.SampledFrom(replicas).Draw(t, name) }
@@ -211,7 +212,7 @@ func TestNoSequenceLeadsToADeniedAct(t *testing.T) {
 				a.Answers = answers[id]
 				a.RulePath = rapid.SampledFrom([]string{"soc/a.yaml", "community/a.yaml", "trial/a.yaml", ""}).Draw(t, "path")
 				a.Shadow = rapid.IntRange(0, 9).Draw(t, "shadow") == 0
-				if any("replica").Admit(context.Background(), a).Decision != Allow {
+				if any("replica").Admit(context.Background(), a).Decision != admission.Allow {
 					return
 				}
 				acts = append(acts, act{id, now})
@@ -247,7 +248,7 @@ func TestNoSequenceLeadsToADeniedAct(t *testing.T) {
 			"approve": func(t *rapid.T) {
 				id := rapid.IntRange(1, 8).Draw(t, "sensor")
 				who := rapid.SampledFrom([]string{"ann", "bob", "cy"}).Draw(t, "who")
-				answers[id] = append(answers[id], Answer{By: who, Groups: []string{"soc-leads"}, Allow: true})
+				answers[id] = append(answers[id], admission.Answer{By: who, Groups: []string{"soc-leads"}, Allow: true})
 			},
 			"time":    func(t *rapid.T) { now = now.Add(time.Duration(rapid.IntRange(1, 40).Draw(t, "minutes")) * time.Minute) },
 			"restart": func(t *rapid.T) { replicas[rapid.IntRange(0, 1).Draw(t, "replica")] = guard() },
@@ -309,7 +310,7 @@ func TestProtectionCannotBeSpelledAround(t *testing.T) {
 		g := New(Config{Policy: p, Now: at(monday)})
 		a := isolate(1, "")
 		a.Sensor = edr.Sensor{ID: 1, Hostname: before + "Dc" + after}
-		if v := g.Admit(context.Background(), a); v.Decision != Deny {
+		if v := g.Admit(context.Background(), a); v.Decision != admission.Deny {
 			t.Fatalf("%q: %+v", a.Sensor.Hostname, v)
 		}
 	})

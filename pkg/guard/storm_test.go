@@ -95,13 +95,7 @@ func replicas(t *testing.T, f *fleet, store jobs.Store, table jobs.TableStore, s
 	var running sync.WaitGroup
 	for range 2 {
 		g := guard.New(guard.Config{Store: state, Policy: policy})
-		s, err := jobs.New(jobs.Config{Server: f, Store: store, Table: table, Log: zerolog.Nop(), Admit: func(ctx context.Context, q jobs.Asked) jobs.Verdict {
-			v := g.Admit(ctx, guard.Ask{Job: q.Job.ID, Step: q.Step.ID, Item: q.Item, Rule: q.Job.Rule, Action: q.Spec.Name, Destructive: q.Spec.Destructive, Sensor: q.Sensor})
-			return jobs.Verdict{
-				Decision: map[guard.Decision]jobs.Decision{guard.Deny: jobs.Deny, guard.Hold: jobs.Hold, guard.Shadow: jobs.Shadow}[v.Decision],
-				Reason:   jobs.Reason(v.Reason), Detail: v.Detail, Until: v.Until,
-			}
-		}})
+		s, err := jobs.New(jobs.Config{Server: f, Store: store, Table: table, Log: zerolog.Nop(), Admit: g.Admit})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package guard
 import (
 	"reflect"
 
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/expression"
 )
 
@@ -30,7 +31,7 @@ var scope = expression.EventScope().
 	With("rule", "id of the rule", expression.TextType)
 
 // env is the environment of conditions.
-func (a Ask) env() map[string]any {
+func env(a admission.Request) map[string]any {
 	s := a.Sensor
 	sensor := map[string]any{
 		"id": s.ID, "hostname": s.Hostname, "dns_name": s.DNSName, "group": s.Group, "group_id": s.GroupID,

@@ -135,10 +135,7 @@ func undoAll(t *testing.T, seed uint64) {
 	for life := range 12 {
 		ctx, cancel := context.WithCancel(t.Context())
 		g := guard.New(guard.Config{Store: state})
-		s, err := jobs.New(jobs.Config{Server: m, Store: store, Table: table, Report: report, Admit: func(ctx context.Context, q jobs.Asked) jobs.Verdict {
-			v := g.Admit(ctx, guard.Ask{Job: q.Job.ID, Step: q.Step.ID, Action: q.Spec.Name, Destructive: true, Undo: q.Job.Undoes(), Sensor: q.Sensor})
-			return jobs.Verdict{Decision: map[guard.Decision]jobs.Decision{guard.Hold: jobs.Hold}[v.Decision], Reason: jobs.Reason(v.Reason)}
-		}})
+		s, err := jobs.New(jobs.Config{Server: m, Store: store, Table: table, Report: report, Admit: g.Admit})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/pkg/jobs/job"
 )
 
 // attempts runs an action until it has an outcome or has to wait.
@@ -31,7 +33,7 @@ func (x *execution) attempts(ctx context.Context, st *actions.Step, act actions.
 		if h := a.judge(ctx, out, err); h != nil {
 			return h
 		}
-		if a.rec.State.ended() {
+		if a.rec.State.Ended() {
 			return a.conclude(ctx)
 		}
 	}
@@ -58,7 +60,7 @@ func (a *attempt) wait(ctx context.Context) *halt {
 	if d > waitInPlace {
 		return a.x.park(ReasonRetry, a.rec.Error, d)
 	}
-	if sleep(ctx, d) != nil {
+	if pace.Sleep(ctx, d) != nil {
 		return a.x.interrupted(ctx)
 	}
 	return nil
@@ -160,7 +162,7 @@ func (a *attempt) commanded(c edr.Command, sent time.Time) {
 }
 
 func (a *attempt) record(ctx context.Context) error {
-	return a.x.save(ctx, func(j *Job) { j.put(a.rec) })
+	return a.x.save(ctx, func(j *Job) { j.Put(a.rec) })
 }
 
 // task is what the action is given.
@@ -215,7 +217,7 @@ func (a *attempt) judge(ctx context.Context, out any, err error) *halt {
 	case cause != nil && sent:
 		return &halt{keep: true, text: cause.Error()} // stopping: the next start sees what came of it
 	case cause != nil:
-		return &halt{move: move{to: Queued, reason: ReasonShutdown}}
+		return &halt{Move: job.Move{To: Queued, Reason: ReasonShutdown}}
 	case a.noOpen != nil && !sent:
 		a.rec.Attempts--
 		return a.noSession()

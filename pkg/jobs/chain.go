@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/pkg/jobs/job"
 )
 
 func (x *execution) timeLeft() time.Duration {
@@ -52,14 +54,14 @@ func (x *execution) interrupted(ctx context.Context) *halt {
 	case errors.Is(cause, errCancelRequested):
 		return x.cancelled("")
 	case errors.Is(cause, errChainTimeout):
-		return &halt{move: move{to: Failed, reason: ReasonTimeout, detail: "the job's time is over"}}
+		return &halt{Move: job.Move{To: Failed, Reason: ReasonTimeout, Detail: "the job's time is over"}}
 	case cause != nil:
-		return &halt{move: move{to: Queued, reason: ReasonShutdown}}
+		return &halt{Move: job.Move{To: Queued, Reason: ReasonShutdown}}
 	}
 	x.s.mu.Lock()
 	defer x.s.mu.Unlock()
 	if x.s.stopping {
-		return &halt{move: move{to: Queued, reason: ReasonShutdown}}
+		return &halt{Move: job.Move{To: Queued, Reason: ReasonShutdown}}
 	}
 	return nil
 }
@@ -74,7 +76,7 @@ func (x *execution) cancelled(detail string) *halt {
 	if detail != "" {
 		text += "; " + detail
 	}
-	return &halt{move: move{to: Cancelled, reason: ReasonCancelled, detail: text}}
+	return &halt{Move: job.Move{To: Cancelled, Reason: ReasonCancelled, Detail: text}}
 }
 
 // verdict is how a chain that has come to its end ends the job.
@@ -82,10 +84,10 @@ func (x *execution) verdict() *halt {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.failed == nil {
-		return &halt{move: move{to: Succeeded}}
+		return &halt{Move: job.Move{To: Succeeded}}
 	}
-	return &halt{move: move{
-		to: x.worst, reason: x.reason, detail: fmt.Sprintf("step %s: %s", x.failed.ID, x.failed.Error),
+	return &halt{Move: job.Move{
+		To: x.worst, Reason: x.reason, Detail: fmt.Sprintf("step %s: %s", x.failed.ID, x.failed.Error),
 	}}
 }
 
@@ -100,9 +102,9 @@ func (x *execution) end(h *halt) bool {
 	defer func() { <-x.saving }()
 	j := x.snapshot()
 	for n := 0; ; n++ {
-		err := x.s.transition(x.v.ctx, j, h.move, nil)
+		err := x.s.transition(x.v.ctx, j, h.Move, nil)
 		if err == nil && h.off != nil {
-			x.s.holdOff(x.v.sensor, h.reason, h.off, snoozeFor)
+			x.s.holdOff(x.v.sensor, h.Reason, h.off, snoozeFor)
 			return false
 		}
 		if err == nil {
@@ -113,7 +115,7 @@ func (x *execution) end(h *halt) bool {
 				continue
 			}
 		}
-		if errors.Is(err, errFenced) || sleep(x.v.ctx, pause(firstPause/10, n, 5*time.Second)) != nil {
+		if errors.Is(err, errFenced) || pace.Sleep(x.v.ctx, pace.Backoff(firstPause/10, n, 5*time.Second)) != nil {
 			x.s.log.Warn().Err(err).Str("job", x.id).Msg("ending the job")
 			return false
 		}

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs/internal/pace"
 )
 
 // save changes the record. It is ours alone while the job runs, except that
@@ -42,7 +42,7 @@ func (x *execution) save(ctx context.Context, edit func(j *Job)) error {
 		case errors.Is(err, errFenced):
 			x.v.cancel(errFenced)
 			return err
-		case sleep(ctx, pause(firstPause/10, n, 5*time.Second)) != nil:
+		case pace.Sleep(ctx, pace.Backoff(firstPause/10, n, 5*time.Second)) != nil:
 			return fmt.Errorf("record of job %s: %w", x.id, errors.Join(context.Cause(ctx), err))
 		}
 	}
@@ -80,36 +80,24 @@ func (x *execution) stepRecord(st *actions.Step, item int) StepRecord {
 	return StepRecord{ID: st.ID, Item: item, Uses: st.Uses, State: StepPending}
 }
 
-// put places a step's record in the job's.
-func (j *Job) put(r StepRecord) {
-	j.Done = slices.Clone(j.Done)
-	for i := range j.Done {
-		if j.Done[i].ID == r.ID && j.Done[i].Item == r.Item {
-			j.Done[i] = r
-			return
-		}
-	}
-	j.Done = append(j.Done, r)
-}
-
 // finish records the end of a step and tells about it.
 func (x *execution) finish(ctx context.Context, st *actions.Step, r StepRecord) error {
 	r.Ended = x.s.cfg.Now()
 	if r.Started.IsZero() {
 		r.Started = r.Ended
 	}
-	err := x.save(ctx, func(j *Job) { j.put(r) })
+	err := x.save(ctx, func(j *Job) { j.Put(r) })
 	if errors.Is(err, ErrTooLarge) {
 		size := len(r.Output)
 		r.Output, r.State, r.Reason = nil, StepFailed, ReasonTooLarge
 		r.Error = fmt.Sprintf("the output of %d bytes is more than a job's record holds (%d): collect it as an artifact", size, MaxRecord)
-		err = x.save(ctx, func(j *Job) { j.put(r) })
+		err = x.save(ctx, func(j *Job) { j.Put(r) })
 	}
 	if err != nil {
 		return err
 	}
 	x.remember(st, r)
-	x.s.telling.turns(x.id)[0].tell(func() { x.s.report(ctx, Report{Job: x.snapshot(), Step: &r}) })
+	x.s.sequencer.turns(x.id)[0].tell(func() { x.s.report(ctx, Report{Job: x.snapshot(), Step: &r}) })
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs/job"
 )
 
 // childPoll is how often a job looks after the job it waits for, should the news
@@ -16,10 +17,10 @@ const childPoll = 10 * time.Minute
 // elsewhere runs a step on another sensor: as a job of its own, so that it waits
 // in that sensor's line and obeys its order. The step's job waits parked.
 func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecord, sensor int) *halt {
-	id := digest("child", x.job.ID, st.ID, strconv.Itoa(r.Item))
+	id := job.Digest("child", x.job.ID, st.ID, strconv.Itoa(r.Item))
 	child, err := x.store.Get(ctx, id)
 	if err == nil && child.State.Terminal() {
-		return x.ended(x.finish(ctx, st, child.result(r)))
+		return x.ended(x.finish(ctx, st, childResult(child, r)))
 	}
 	step := *st
 	step.Written = st.Template()
@@ -30,7 +31,7 @@ func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecor
 		Event: x.job.Event, Trace: x.job.Trace, Deadline: x.job.Deadline,
 		Parent: &Parent{Job: x.job.ID, Step: st.ID, Item: r.Item},
 	}
-	err = x.save(ctx, func(own *Job) { own.put(r) })
+	err = x.save(ctx, func(own *Job) { own.Put(r) })
 	if err == nil {
 		_, err = x.s.Enqueue(ctx, j)
 	}
@@ -40,8 +41,8 @@ func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecor
 	return x.park(ReasonChild, fmt.Sprintf("job %s on sensor %d", id, sensor), childPoll)
 }
 
-// result is the step's record as its own job left it.
-func (j *Job) result(r StepRecord) StepRecord {
+// childResult is the step's record as its own job j left it.
+func childResult(j *Job, r StepRecord) StepRecord {
 	for _, done := range j.Done {
 		if done.ID == r.ID && done.Item == 0 {
 			done.Item = r.Item
@@ -58,7 +59,7 @@ func (s *Scheduler) childEnded(ctx context.Context, j *Job) bool {
 		if r.State != StepPending {
 			continue
 		}
-		child, err := s.cfg.Store.Get(ctx, digest("child", j.ID, r.ID, strconv.Itoa(r.Item)))
+		child, err := s.cfg.Store.Get(ctx, job.Digest("child", j.ID, r.ID, strconv.Itoa(r.Item)))
 		if err == nil && child.State.Terminal() {
 			return true
 		}

@@ -51,7 +51,7 @@ type sighting struct {
 
 func newClaims(store TableStore, owner string, beat time.Duration) *claims {
 	return &claims{
-		store: store, owner: owner, beat: beat, writing: make(chan struct{}, 1), table: Table{}.clone(),
+		store: store, owner: owner, beat: beat, writing: make(chan struct{}, 1), table: Table{}.Clone(),
 		mine: map[int]uint64{}, seen: map[string]sighting{},
 	}
 }
@@ -71,7 +71,7 @@ func (c *claims) change(ctx context.Context, f func(t *Table) error) error {
 			return err
 		}
 		t.Beats[c.owner]++
-		t.dropIdle()
+		dropIdle(&t)
 		next, err := c.store.Save(ctx, t, revision)
 		switch {
 		case err == nil:
@@ -87,7 +87,7 @@ func (c *claims) change(ctx context.Context, f func(t *Table) error) error {
 }
 
 // dropIdle forgets the heartbeats of owners without claims.
-func (t *Table) dropIdle() {
+func dropIdle(t *Table) {
 	busy := map[string]bool{}
 	for _, cl := range t.Claims {
 		busy[cl.Owner] = true
@@ -102,7 +102,7 @@ func (t *Table) dropIdle() {
 func (c *claims) current() (Table, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.table.clone(), c.revision
+	return c.table.Clone(), c.revision
 }
 
 func (c *claims) load(ctx context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/expression"
 )
@@ -53,7 +54,7 @@ type Config struct {
 	// HTTP client, scripts, secrets. Nil: nothing is added.
 	Prepare func(t *actions.Task)
 	// Admit is asked before a step starts. Nil: everything is allowed.
-	Admit func(ctx context.Context, r Asked) Verdict
+	Admit func(ctx context.Context, r admission.Request) admission.Verdict
 	// Stopped is asked before a job begins and before each command leaves; while it
 	// is an error nothing is started, a step stops before anything was sent, and the
 	// jobs wait in their order. It must answer at once. Nil: never.
@@ -68,40 +69,6 @@ type Config struct {
 	Commanded func(c Commanded)
 	Log       zerolog.Logger
 }
-
-// Asked is what Admit decides on.
-type Asked struct {
-	Job    *Job // read only
-	Step   *actions.Step
-	Item   int // of a foreach, from 1
-	Spec   actions.Spec
-	Args   map[string]any // evaluated
-	Sensor edr.Sensor
-	// Pending: people have not agreed yet, as the step's own approval wants. It is
-	// asked about again before it acts.
-	Pending bool
-}
-
-// Verdict is the answer of Admit; the zero value allows.
-type Verdict struct {
-	Decision Decision
-	Reason   Reason
-	Detail   string
-	Until    time.Time         // Hold: ask again then; zero: in a minute
-	InOrder  bool              // Hold: later jobs of the sensor wait, too; asked again within seconds
-	Approval *actions.Approval // Hold: people decide
-}
-
-// Decision of a Verdict.
-type Decision int
-
-// Decisions.
-const (
-	Allow  Decision = iota
-	Deny            // the step fails and its job ends as denied
-	Hold            // the job waits
-	Shadow          // the step is recorded with its arguments and not run
-)
 
 // Report is one thing that happened to a job.
 type Report struct {

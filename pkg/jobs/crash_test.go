@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs/internal/pace"
 )
 
 // matrixJobs is what the crash matrix runs: every class of step, a foreach,
@@ -61,7 +62,7 @@ func finishMatrix(t *testing.T, w *world, owner string) {
 		}
 		for _, j := range jobs {
 			if j.State == Held {
-				_, _ = s.Approve(t.Context(), j.ID, Answer{By: "ann", Allow: true}) // the clerk may be quicker
+				_, _ = s.Approve(t.Context(), j.ID, Answer{By: "ann", Allow: true}) // the reconciler may be quicker
 			}
 		}
 		if time.Now().After(deadline) {
@@ -112,17 +113,28 @@ func crashOnce(t *testing.T, at int, after bool, successor string) (what string)
 	return what
 }
 
-// idle tells whether no job is live and no sensor claimed any more.
+// idle reports whether no job is live and no sensor is claimed any more.
 func (w *world) idle() bool {
-	w.store.mu.Lock()
-	defer w.store.mu.Unlock()
-	w.table.mu.Lock()
-	defer w.table.mu.Unlock()
-	return len(w.store.live) == 0 && len(w.table.table.Claims) == 0
+	table, _, _ := w.table.Load(context.Background())
+	return len(w.live()) == 0 && len(table.Claims) == 0
+}
+
+// live are the jobs that have not been archived.
+func (w *world) live() (all []*Job) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	_ = w.store.Watch(ctx, func(c Change) {
+		if c.Synced {
+			cancel()
+		} else if c.Job != nil {
+			all = append(all, c.Job)
+		}
+	})
+	return all
 }
 
 func approveAll(ctx context.Context, s *Scheduler) {
-	for sleep(ctx, time.Second) == nil {
+	for pace.Sleep(ctx, time.Second) == nil {
 		_, _ = s.Approve(ctx, "job-3", Answer{By: "ann", Allow: true})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"edrpipe/pkg/jobs/internal/order"
 )
 
 // dispatch starts visits to sensors until ctx ends, then waits for them to end:
@@ -61,25 +63,25 @@ func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) tim
 		return time.Time{}
 	}
 	now := s.cfg.Now()
-	due, next := s.queue.ring(now)
-	s.clerk.add(due...)
+	due, next := s.queue.Ring(now)
+	s.reconciler.add(due...)
 	if s.halted() != "" {
 		return next
 	}
 	for {
 		free, until := s.freeSlots(now)
-		next = earliest(next, until)
-		c := s.queue.choose(now, free > 0, s.claims.elsewhere)
-		if c.sensor == nil {
+		next = order.Earliest(next, until)
+		c := s.queue.Choose(now, free > 0, s.claims.elsewhere)
+		if c.Sensor == nil {
 			break
 		}
-		slot := c.job != nil && c.job.session
+		slot := c.Job != nil && c.Job.Session
 		if !slot && len(s.visits) >= s.cfg.Workers+s.cfg.Sessions {
 			break
 		}
 		s.startVisit(ctx, visits, c, slot)
 	}
-	if free, _ := s.freeSlots(now); free <= 0 && s.queue.choose(now, true, s.claims.elsewhere).sensor != nil {
+	if free, _ := s.freeSlots(now); free <= 0 && s.queue.Choose(now, true, s.claims.elsewhere).Sensor != nil {
 		for _, v := range s.visits {
 			signal(v.poke) // somebody lingers, or has had its turn
 		}
@@ -88,13 +90,13 @@ func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) tim
 }
 
 // startVisit marks the sensor as ours and works on it; s.mu is held.
-func (s *Scheduler) startVisit(ctx context.Context, visits *sync.WaitGroup, c candidate, slot bool) {
-	sn := c.sensor
-	sn.busy, sn.stale = true, false
-	s.queue.review(sn, s.cfg.Now())
-	v := &visit{s: s, sensor: sn.id, wantsSlot: slot, poke: make(chan struct{}, 1)}
+func (s *Scheduler) startVisit(ctx context.Context, visits *sync.WaitGroup, c order.Candidate, slot bool) {
+	sn := c.Sensor
+	sn.Busy, sn.Stale = true, false
+	s.queue.Review(sn, s.cfg.Now())
+	v := &visit{s: s, sensor: sn.ID, wantsSlot: slot, poke: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancelCause(ctx)
-	s.visits[sn.id] = v
+	s.visits[sn.ID] = v
 	if slot {
 		s.sessions++
 	}
@@ -112,16 +114,16 @@ func (s *Scheduler) endVisit(v *visit) {
 	v.settleSlot()
 	delete(s.visits, v.sensor)
 	now := s.cfg.Now()
-	sn := s.queue.sensor(v.sensor)
-	sn.busy, sn.stale = false, v.leaves
+	sn := s.queue.Sensor(v.sensor)
+	sn.Busy, sn.Stale = false, v.leaves
 	if v.leaves { // not before a beat has passed: what failed now would fail again at once
-		sn.stale = false
+		sn.Stale = false
 	}
-	s.queue.setAlarm(sn, sn.rest)
-	s.queue.review(sn, now)
-	for _, e := range sn.jobs {
+	s.queue.SetAlarm(sn, sn.Rest)
+	s.queue.Review(sn, now)
+	for _, e := range sn.Jobs {
 		if s.desire(e, now) != nil {
-			s.clerk.add(e.id)
+			s.reconciler.add(e.ID)
 		}
 	}
 	s.poke()
@@ -136,5 +138,5 @@ func (s *Scheduler) othersWait() bool {
 	if free > 0 || !until.IsZero() {
 		return false
 	}
-	return s.queue.choose(now, true, s.claims.elsewhere).sensor != nil
+	return s.queue.Choose(now, true, s.claims.elsewhere).Sensor != nil
 }

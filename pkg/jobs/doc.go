@@ -8,25 +8,6 @@
 // did happen, and goes on; a step that must not run twice and of which nobody
 // can tell whether it ran ends its job as unknown, for a person to resolve.
 //
-// # States of a job
-//
-// Each transition is a compare-and-set on the job's record, and is reported.
-//
-//	held      -> queued cancelled denied expired
-//	queued    -> running parked held failed cancelled expired denied
-//	parked    -> queued running held failed cancelled expired denied
-//	running   -> queued parked held succeeded failed cancelled denied unknown
-//	succeeded -> end
-//	failed    -> end
-//	cancelled -> end
-//	denied    -> end
-//	expired   -> end
-//	unknown   -> end
-//
-// Held jobs wait for people, parked ones for a sensor or a time, queued ones for
-// their turn. A retry, and what a person resolves, is a new job that goes on
-// where the old one stopped.
-//
 // # Slots and claims
 //
 // Table is one record per EDR server that says who works on which sensor, under
@@ -42,6 +23,6 @@
 // (session.go) and runs the sensor's jobs in order: a job (execute.go), its chain
 // (chain.go), its steps (step.go), an action that is tried (attempt.go) and tried
 // again (retry.go), each recorded (checkpoint.go). What was interrupted is settled
-// in recover.go. The clerk (clerk.go) keeps the records of jobs that do not run;
+// in recover.go. The reconciler (clerk.go) keeps the records of jobs that do not run;
 // sensors.go reads the sensors that jobs wait for.
 package jobs

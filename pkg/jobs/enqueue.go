@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs/job"
 )
 
 // Enqueue records jobs, all of them or none; when it returns nil they survive a
@@ -30,7 +32,7 @@ func (s *Scheduler) Enqueue(ctx context.Context, js ...*Job) (created []bool, er
 		last = j.Created
 	}
 	replaced := s.applyPolicies(js, now)
-	turns := s.telling.turns(idsOf(js)...)
+	turns := s.sequencer.turns(idsOf(js)...)
 	created, err = s.cfg.Store.Create(ctx, js)
 	if err != nil {
 		created = make([]bool, len(js))
@@ -45,7 +47,7 @@ func (s *Scheduler) Enqueue(ctx context.Context, js ...*Job) (created []bool, er
 		}
 	}
 	var reports errgroup.Group
-	reports.SetLimit(maxBatch)
+	reports.SetLimit(reportsAtOnce)
 	for i, j := range js {
 		reports.Go(func() error {
 			turns[i].tell(func() {
@@ -70,6 +72,9 @@ func idsOf(js []*Job) []string {
 	}
 	return ids
 }
+
+// reportsAtOnce is how many new jobs are reported at once.
+const reportsAtOnce = 500
 
 // A job's id becomes part of keys and subjects.
 var goodID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
@@ -97,7 +102,7 @@ func (s *Scheduler) complete(j *Job, now time.Time) error {
 	if j.State == "" {
 		j.State = Queued
 	}
-	_, known := priorities[j.Priority]
+	known := j.Priority.Valid()
 	switch {
 	case !goodID.MatchString(j.ID):
 		return fmt.Errorf("job id %q: letters, digits, - and _ only, at most 100", j.ID)
@@ -151,9 +156,9 @@ func (s *Scheduler) applyPolicies(js []*Job, now time.Time) (replaced map[string
 		}
 		switch j.Policy {
 		case Join:
-			j.enter(move{to: Cancelled, reason: ReasonJoined, detail: "job " + others[0] + " does it"}, now)
+			j.Enter(job.Move{To: Cancelled, Reason: ReasonJoined, Detail: "job " + others[0] + " does it"}, now)
 		case Drop:
-			j.enter(move{to: Denied, reason: ReasonDropped, detail: "job " + others[0] + " is under way"}, now)
+			j.Enter(job.Move{To: Denied, Reason: ReasonDropped, Detail: "job " + others[0] + " is under way"}, now)
 		case Replace:
 			replaced[j.ID] = others
 			continue
@@ -187,14 +192,7 @@ func (s *Scheduler) settlePolicies(ctx context.Context, js []*Job, created []boo
 func (s *Scheduler) ofGroup(j *Job) (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if g := s.queue.groups[j.Group]; g != nil {
-		for id := range g.jobs {
-			if id != j.ID {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
+	return slices.DeleteFunc(s.queue.OfGroup(j.Group), func(id string) bool { return id == j.ID })
 }
 
 // replace ends a job in favour of a newer one.

@@ -14,6 +14,7 @@ import (
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/natsstore"
 	"edrpipe/pkg/lr"
 )
 
@@ -76,7 +77,7 @@ func ExampleScheduler_Enqueue() {
 	defer closeBus()
 
 	ctx := context.Background()
-	store, err := jobs.OpenKV(ctx, js, "jobs", "jobs-finished")
+	store, err := natsstore.Open(ctx, js, "jobs", "jobs-finished")
 	if err != nil {
 		panic(err)
 	}

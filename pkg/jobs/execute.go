@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/job"
 )
 
 // Causes that end an execution.
@@ -42,14 +44,14 @@ type execution struct {
 // halt ends an execution before its chain has ended: the job waits for
 // something, or we may not go on with it.
 type halt struct {
-	move        // where the job goes
-	keep bool   // leave the record as it is: whoever resumes it decides
-	text string // for the log, with keep
-	off  error  // why the sensor is left alone for a while; nil: it is not
+	job.Move        // where the job goes
+	keep     bool   // leave the record as it is: whoever resumes it decides
+	text     string // for the log, with keep
+	off      error  // why the sensor is left alone for a while; nil: it is not
 }
 
 // run runs the sensor's next job and tells whether the visit can go on.
-func (v *visit) run(e *entry) bool {
+func (v *visit) run(e *order.Entry) bool {
 	j, crashed, err := v.begin(e)
 	if err != nil {
 		return v.notBegun(e, err)
@@ -72,22 +74,22 @@ func (v *visit) run(e *entry) bool {
 		v.s.log.Info().Str("job", j.ID).Int("sensor", j.Sensor).Msg("resuming a job that was interrupted")
 	}
 	defer v.exit(j)
-	if e.function != nil {
-		return x.end(x.function(ctx, e.function))
+	if e.Volatile {
+		return x.end(x.function(ctx, v.s.function(e.ID)))
 	}
 	return x.end(x.chain(ctx))
 }
 
 // notBegun lets others pass a job that cannot begin for a reason of its own. Where
 // its record cannot be read or written the sensor's next one has to wait as well.
-func (v *visit) notBegun(e *entry, err error) bool {
+func (v *visit) notBegun(e *order.Entry, err error) bool {
 	if errors.Is(err, errGroupBusy) {
-		v.s.snooze(e.id, snoozeFor)
+		v.s.snooze(e.ID, snoozeFor)
 		return v.ctx.Err() == nil
 	}
-	v.s.log.Warn().Err(err).Str("job", e.id).Msg("starting the job")
+	v.s.log.Warn().Err(err).Str("job", e.ID).Msg("starting the job")
 	if errors.Is(err, ErrTooLarge) {
-		v.s.snooze(e.id, snoozeFor)
+		v.s.snooze(e.ID, snoozeFor)
 		return v.ctx.Err() == nil
 	}
 	v.s.holdOff(v.sensor, ReasonBus, err, snoozeFor)
@@ -107,22 +109,22 @@ const snoozeFor = 2 * time.Second
 func (s *Scheduler) snooze(id string, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.queue.jobs[id]; e != nil {
-		e.wake = s.cfg.Now().Add(d)
-		s.queue.setAlarm(e.sensor, e.wake)
+	if e := s.queue.Job(id); e != nil {
+		e.Wake = s.cfg.Now().Add(d)
+		s.queue.SetAlarm(e.Sensor, e.Wake)
 	}
 }
 
 // begin takes the job's record as running under our claim. j is nil when there
 // is nothing to run any more; crashed tells that somebody ran it before us.
-func (v *visit) begin(e *entry) (j *Job, crashed bool, err error) {
-	store := v.s.storeOf(e.id)
+func (v *visit) begin(e *order.Entry) (j *Job, crashed bool, err error) {
+	store := v.s.storeOf(e.ID)
 	for j = v.early; ; j = nil {
 		if j == nil {
-			j, err = store.Get(v.ctx, e.id)
+			j, err = store.Get(v.ctx, e.ID)
 		}
 		if errors.Is(err, ErrNoJob) {
-			v.s.drop(e.id)
+			v.s.drop(e.ID)
 			return nil, false, nil
 		}
 		if err != nil {
@@ -135,7 +137,7 @@ func (v *visit) begin(e *entry) (j *Job, crashed bool, err error) {
 			return nil, false, nil
 		}
 		if j.State != Running {
-			if m, edit := v.s.due(v.ctx, j, v.s.cfg.Now()); m != nil && m.to.Terminal() {
+			if m, edit := v.s.due(v.ctx, j, v.s.cfg.Now()); m != nil && m.To.Terminal() {
 				if err = v.s.transition(v.ctx, j, *m, edit); errors.Is(err, ErrConflict) {
 					continue
 				}
@@ -150,14 +152,14 @@ func (v *visit) begin(e *entry) (j *Job, crashed bool, err error) {
 			err = store.Update(v.ctx, j)
 		} else {
 			var tell func()
-			tell, err = v.s.change(v.ctx, j, move{to: Running}, func(j *Job) {
+			tell, err = v.s.change(v.ctx, j, job.Move{To: Running}, func(j *Job) {
 				j.Owner, j.Epoch = v.s.cfg.Owner, v.epoch
 				j.Attempts++
 			})
 			if err == nil {
 				v.telling.Go(tell) // nobody waits for it before acting
 			}
-			v.s.charge(e.id)
+			v.s.charge(e.ID)
 		}
 		if !errors.Is(err, ErrConflict) {
 			return j, crashed, err
@@ -197,13 +199,13 @@ func (v *visit) exit(j *Job) {
 func (s *Scheduler) drop(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue.remove(id, s.cfg.Now())
+	s.queue.Remove(id, s.cfg.Now())
 }
 
 func (s *Scheduler) charge(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.queue.jobs[id]; e != nil {
-		s.queue.charge(e)
+	if e := s.queue.Job(id); e != nil {
+		s.queue.Charge(e)
 	}
 }

@@ -3,10 +3,10 @@ package jobs
 import (
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/internal/order"
 )
 
 // Explanation says why a job is where it is.
@@ -30,25 +30,25 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 	x := Explanation{Job: j, Reason: j.Reason, Detail: j.Detail, Next: j.WakeAt}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.queue.jobs[id]
+	e := s.queue.Job(id)
 	if e == nil || j.State.Terminal() || j.State == Running {
 		return x, nil
 	}
-	for i, other := range e.sensor.jobs {
+	for i, other := range e.Sensor.Jobs {
 		if other == e {
 			x.Place = i + 1
 			if i > 0 {
-				x.Behind = e.sensor.jobs[i-1].id
+				x.Behind = e.Sensor.Jobs[i-1].ID
 			}
 		}
 	}
 	if j.State == Held {
-		x.Next = earliest(e.answer, e.deadline)
+		x.Next = order.Earliest(e.Answer, e.Deadline)
 		return x, nil
 	}
 	s.explainWaiting(&x, e, s.cfg.Now())
 	if x.Reason == ReasonSlot {
-		x.Ahead = s.ahead(e, s.cfg.Now())
+		x.Ahead = s.queue.Ahead(e, s.cfg.Now())
 		x.Detail += fmt.Sprintf("; %d sensors come first", x.Ahead)
 	}
 	return x, nil
@@ -62,7 +62,7 @@ func (s *Scheduler) Reasons(list []*Job) []Explanation {
 	defer s.mu.Unlock()
 	for i, j := range list {
 		all[i] = Explanation{Job: j, Reason: j.Reason, Detail: j.Detail, Next: j.WakeAt}
-		if e := s.queue.jobs[j.ID]; e != nil && (j.State == Queued || j.State == Parked) {
+		if e := s.queue.Job(j.ID); e != nil && (j.State == Queued || j.State == Parked) {
 			s.explainWaiting(&all[i], e, now)
 		}
 	}
@@ -71,68 +71,51 @@ func (s *Scheduler) Reasons(list []*Job) []Explanation {
 
 // explainWaiting finds the first thing that keeps a queued or parked job from
 // running; s.mu is held.
-func (s *Scheduler) explainWaiting(x *Explanation, e *entry, now time.Time) {
-	sn := e.sensor
+func (s *Scheduler) explainWaiting(x *Explanation, e *order.Entry, now time.Time) {
+	sn := e.Sensor
 	because := func(r Reason, next time.Time, format string, args ...any) {
 		x.Reason, x.Detail, x.Next = r, fmt.Sprintf(format, args...), next
 	}
-	head, halted := s.queue.head(sn, now), s.halted()
+	head, halted := s.queue.Head(sn, now), s.halted()
 	free, until := s.freeSlots(now)
 	switch {
 	case halted != "":
 		because(ReasonPaused, time.Time{}, "nothing is started now: %s", halted)
 	case !s.ready:
 		because(ReasonBus, time.Time{}, "the job records are being read")
-	case e.wake.After(now):
-		x.Next = e.wake // its own reason, as recorded
-	case sn.pause.After(now):
-		because(sn.paused.reason, sn.pause, "nothing is done on sensor %d before %s: %s", sn.id, sn.pause.UTC().Format(time.RFC3339), sn.paused.detail)
-	case sn.read.IsZero() && e.session:
+	case e.Wake.After(now):
+		x.Next = e.Wake // its own reason, as recorded
+	case sn.Pause.After(now):
+		because(sn.Paused.Reason, sn.Pause, "nothing is done on sensor %d before %s: %s", sn.ID, sn.Pause.UTC().Format(time.RFC3339), sn.Paused.Detail)
+	case sn.Read.IsZero() && e.Session:
 		because(ReasonUnknownState, time.Time{}, "the sensor's state is being read")
-	case e.session && !sn.offline.IsZero():
-		because(ReasonOffline, e.deadline, "sensor %d has been offline since %s", sn.id, sn.offline.UTC().Format(time.RFC3339))
-	case e.session && sn.rest.After(now):
-		because(sn.why, sn.rest, "no session on sensor %d before %s", sn.id, sn.rest.UTC().Format(time.RFC3339))
-	case e.session && !sn.busy && sn.sessionFrom(now).After(now):
-		because(ReasonCheckin, sn.sessionFrom(now), "sensor %d checks in at about %s", sn.id, now.Add(sn.checkin(now)).UTC().Format(time.RFC3339))
-	case s.queue.groupRuns(e.group):
-		because(ReasonGroup, time.Time{}, "a job of group %q runs", e.group)
+	case e.Session && !sn.Offline.IsZero():
+		because(ReasonOffline, e.Deadline, "sensor %d has been offline since %s", sn.ID, sn.Offline.UTC().Format(time.RFC3339))
+	case e.Session && sn.Rest.After(now):
+		because(sn.Why, sn.Rest, "no session on sensor %d before %s", sn.ID, sn.Rest.UTC().Format(time.RFC3339))
+	case e.Session && !sn.Busy && sn.SessionFrom(now).After(now):
+		because(ReasonCheckin, sn.SessionFrom(now), "sensor %d checks in at about %s", sn.ID, now.Add(sn.Checkin(now)).UTC().Format(time.RFC3339))
+	case s.queue.GroupRuns(e.Group):
+		because(ReasonGroup, time.Time{}, "a job of group %q runs", e.Group)
 	case head != nil && head != e:
-		because(ReasonOrder, time.Time{}, "job %s comes first on sensor %d", head.id, sn.id)
-	case sn.busy && e.session:
-		because(ReasonPending, sn.info.NextCheckin, "the session waits for the check-in of sensor %d", sn.id)
-	case s.claims.elsewhere(sn.id):
-		because(ReasonOrder, time.Time{}, "another replica works on sensor %d", sn.id)
+		because(ReasonOrder, time.Time{}, "job %s comes first on sensor %d", head.ID, sn.ID)
+	case sn.Busy && e.Session:
+		because(ReasonPending, sn.Info.NextCheckin, "the session waits for the check-in of sensor %d", sn.ID)
+	case s.claims.elsewhere(sn.ID):
+		because(ReasonOrder, time.Time{}, "another replica works on sensor %d", sn.ID)
 	case !until.IsZero():
-		because(ReasonServer, until, "the EDR server refuses sessions: %s", s.pressure.reason())
-	case e.session && free <= 0:
+		because(ReasonServer, until, "the EDR server refuses sessions: %s", s.backpressure.reason())
+	case e.Session && free <= 0:
 		because(ReasonSlot, time.Time{}, "every session slot is taken")
 	default:
 		because("", time.Time{}, "it starts now")
 	}
 }
 
-func (p *pressure) reason() string {
+func (p *backpressure) reason() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.why
-}
-
-// ahead counts the sensors that get a slot before the job's; s.mu is held.
-func (s *Scheduler) ahead(e *entry, now time.Time) int {
-	s.queue.settle(now)
-	own := s.queue.candidate(e.sensor, e, now)
-	n := 0
-	for _, t := range s.queue.ranking.sessions {
-		for _, b := range t.benches {
-			for _, sn := range b.sensors {
-				if sn != e.sensor && s.queue.candidate(sn, sn.place.job, now).before(own, now) {
-					n++
-				}
-			}
-		}
-	}
-	return n
 }
 
 // Wait waits until a job has ended and returns it.
@@ -175,13 +158,13 @@ func (s *Scheduler) Stats() Stats {
 	st := Stats{Limit: s.cfg.Sessions}
 	t, _ := s.claims.current()
 	st.Claims, st.Slots = t.Claims, t.Slots()
-	s.pressure.mu.Lock()
-	st.Foreign, st.Refusing = s.pressure.foreign, s.pressure.why
-	s.pressure.mu.Unlock()
+	s.backpressure.mu.Lock()
+	st.Foreign, st.Refusing = s.backpressure.foreign, s.backpressure.why
+	s.backpressure.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	of := s.queue.census
-	st.Jobs, st.Waiting, st.Sensors = maps.Clone(of.states), maps.Clone(of.reasons), of.sensors
+	of := s.queue.Count()
+	st.Jobs, st.Waiting, st.Sensors = of.States, of.Reasons, of.Sensors
 	st.Working, st.Paused = len(s.visits), s.halted()
 	return st
 }
@@ -191,9 +174,9 @@ func (s *Scheduler) Stats() Stats {
 func (s *Scheduler) Sensor(id int) (info edr.Sensor, read time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sn := s.queue.sensors[id]
-	if sn == nil || sn.read.IsZero() {
+	sn := s.queue.Known(id)
+	if sn == nil || sn.Read.IsZero() {
 		return edr.Sensor{}, time.Time{}, false
 	}
-	return sn.info, sn.read, !sn.missing
+	return sn.Info, sn.Read, !sn.Missing
 }

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,10 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/internal/natsd"
+	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/edrsim"
+	"edrpipe/pkg/jobs/natsstore"
 	"edrpipe/pkg/lr"
 )
 
@@ -128,8 +132,8 @@ func TestKilledProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.CloseIdle()
-	js := startBus(t, natsd.Config{Dir: filepath.Join(w.Dir, "bus")})
-	store := killStore{newKV(t, js), w.At}
+	js := startBus(t, filepath.Join(w.Dir, "bus"))
+	store := killStore{openStore(t, js), w.At}
 	s, stop := start(t, Config{
 		Server: client, Store: store, Table: controlTable(t, js), Owner: "one",
 		Poll: time.Second, Linger: -1, Beat: 500 * time.Millisecond,
@@ -152,13 +156,42 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
-func controlTable(t *testing.T, js jetstream.JetStream) KVTable {
+func startBus(t *testing.T, dir string) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect("", nats.InProcessServer(bustest.Serve(t, natsd.Config{Dir: dir})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+func openStore(t *testing.T, js jetstream.JetStream) *natsstore.Store {
+	t.Helper()
+	for _, bucket := range []string{"jobs", "jobs-finished", "control"} {
+		_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket, Storage: jetstream.FileStorage})
+		if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
+			t.Fatal(err)
+		}
+	}
+	s, err := natsstore.Open(t.Context(), js, "jobs", "jobs-finished")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func controlTable(t *testing.T, js jetstream.JetStream) natsstore.Table {
 	t.Helper()
 	bucket, err := js.KeyValue(t.Context(), "control")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return KVTable{Bucket: bucket, Server: "sim"}
+	return natsstore.Table{Bucket: bucket, Server: "sim"}
 }
 
 // untilArchived waits until no live record is left: a result may be published

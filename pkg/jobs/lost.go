@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"edrpipe/pkg/jobs/job"
 )
 
 // Lost looks for jobs that somebody was told of and that are in the store no more,
@@ -33,7 +35,7 @@ func (s *Scheduler) Lost(ctx context.Context, told []TransitionNotice) (lost []s
 		if !errors.Is(err, ErrNoJob) {
 			return lost, err
 		}
-		created, err := s.cfg.Store.Create(ctx, []*Job{n.lost(s.cfg.Now())})
+		created, err := s.cfg.Store.Create(ctx, []*Job{lostJob(n, s.cfg.Now())})
 		if err != nil {
 			return lost, fmt.Errorf("record that job %s is lost: %w", n.Job, err)
 		}
@@ -49,15 +51,15 @@ func (s *Scheduler) knows(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ending := s.ending[id]
-	return ending || s.queue.jobs[id] != nil
+	return ending || s.queue.Job(id) != nil
 }
 
-// lost is what remains to be said of a job whose record has vanished.
-func (n TransitionNotice) lost(now time.Time) *Job {
+// lostJob is what remains to be said of a job whose record has vanished.
+func lostJob(n TransitionNotice, now time.Time) *Job {
 	j := &Job{
 		ID: n.Job, Rule: n.Rule, Server: n.Server, Sensor: n.Sensor, Host: n.Host, Submitter: "edrpipe", Priority: Normal,
 		State: n.State, Created: n.At, Updated: n.At, History: []Transition{{At: n.At, State: n.State, Reason: n.Reason, Detail: n.Detail}},
 	}
-	j.enter(move{to: Unknown, reason: ReasonRecordLost, detail: "the bus has lost the job's record: what ran of it is not known"}, now)
+	j.Enter(job.Move{To: Unknown, Reason: ReasonRecordLost, Detail: "the bus has lost the job's record: what ran of it is not known"}, now)
 	return j
 }

@@ -19,9 +19,7 @@ func TestAJobWhoseRecordVanishedEndsAsUnknown(t *testing.T) {
 		for _, j := range []*Job{finished, live, vanished} {
 			told = append(told, j.History[0].Notice(j))
 		}
-		w.store.mu.Lock()
-		delete(w.store.live, vanished.ID) // without a word
-		w.store.mu.Unlock()
+		w.store.Forget(vanished.ID)
 
 		again, stopAgain := w.replicas(t, nil, nil) // a start after that
 		defer stopAgain()

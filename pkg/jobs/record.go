@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
-)
 
-// maxHistory bounds a job's History; the oldest entries go first.
-const maxHistory = 40
+	"edrpipe/pkg/jobs/job"
+)
 
 // storeOf is where the job's record is kept.
 func (s *Scheduler) storeOf(id string) Store {
@@ -20,24 +19,16 @@ func (s *Scheduler) storeOf(id string) Store {
 	return s.cfg.Store
 }
 
-// move is a transition to be made.
-type move struct {
-	to     State
-	reason Reason
-	detail string
-	wake   time.Time // of a parked job
-}
-
 // transition moves a job to another state: in the store, then in the queue, then
 // for everybody to see. j must be as in the store; on ErrConflict it is not, and
 // the caller reads it again. edit may change more of the record.
-func (s *Scheduler) transition(ctx context.Context, j *Job, m move, edit func(j *Job)) error {
+func (s *Scheduler) transition(ctx context.Context, j *Job, m job.Move, edit func(j *Job)) error {
 	tell, err := s.change(ctx, j, m, edit)
 	if err != nil {
 		return err
 	}
 	tell()
-	if m.to.Terminal() {
+	if m.To.Terminal() {
 		s.conclude(ctx, j)
 	}
 	return nil
@@ -45,16 +36,16 @@ func (s *Scheduler) transition(ctx context.Context, j *Job, m move, edit func(j 
 
 // change is transition but for what follows it: tell has to be called, and may be
 // while the job goes on.
-func (s *Scheduler) change(ctx context.Context, j *Job, m move, edit func(j *Job)) (tell func(), err error) {
-	if !j.State.Leads(m.to) {
-		return nil, fmt.Errorf("job %s cannot go from %s to %s", j.ID, j.State, m.to)
+func (s *Scheduler) change(ctx context.Context, j *Job, m job.Move, edit func(j *Job)) (tell func(), err error) {
+	if !j.State.CanTransition(m.To) {
+		return nil, fmt.Errorf("job %s cannot go from %s to %s", j.ID, j.State, m.To)
 	}
 	next := *j
 	if edit != nil {
 		edit(&next)
 	}
-	t := next.enter(m, s.cfg.Now())
-	turn := s.telling.turns(j.ID)[0]
+	t := next.Enter(m, s.cfg.Now())
+	turn := s.sequencer.turns(j.ID)[0]
 	if err := s.storeOf(j.ID).Update(ctx, &next); err != nil {
 		turn.tell(func() {})
 		return nil, err
@@ -64,39 +55,9 @@ func (s *Scheduler) change(ctx context.Context, j *Job, m move, edit func(j *Job
 	s.note(j)
 	s.poke()
 	s.mu.Unlock()
-	s.log.Debug().Str("job", j.ID).Int("sensor", j.Sensor).Str("state", string(m.to)).
-		Str("reason", string(m.reason)).Str("detail", m.detail).Msg("job")
+	s.log.Debug().Str("job", j.ID).Int("sensor", j.Sensor).Str("state", string(m.To)).
+		Str("reason", string(m.Reason)).Str("detail", m.Detail).Msg("job")
 	return func() { turn.tell(func() { s.report(ctx, Report{Job: &next, Transition: &t}) }) }, nil
-}
-
-// enter puts the move into the record.
-func (j *Job) enter(m move, now time.Time) Transition {
-	t := Transition{At: now, State: m.to, Reason: m.reason, Detail: m.detail}
-	if j.State == Running && !j.Updated.IsZero() {
-		j.Ran += now.Sub(lastRunning(j))
-	}
-	j.State, j.Reason, j.Detail, j.WakeAt, j.Updated = m.to, m.reason, m.detail, m.wake, now
-	if m.to == Running && j.Started.IsZero() {
-		j.Started = now
-	}
-	if m.to.Terminal() {
-		j.Ended = now
-	}
-	j.History = append(j.History[:len(j.History):len(j.History)], t)
-	if extra := len(j.History) - maxHistory; extra > 0 {
-		j.History = j.History[extra:]
-	}
-	return t
-}
-
-// lastRunning is when the job began to run this time.
-func lastRunning(j *Job) time.Time {
-	for i := len(j.History) - 1; i >= 0; i-- {
-		if j.History[i].State == Running {
-			return j.History[i].At
-		}
-	}
-	return j.Updated
 }
 
 // report tells Config.Report; a failure is logged, because the record has it.
@@ -118,9 +79,7 @@ func (s *Scheduler) tell(ctx context.Context, r Report) error {
 }
 
 func (s *Scheduler) isFunction(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.functions[id] != nil
+	return s.function(id) != nil
 }
 
 // conclude publishes the result of a job in a terminal state, then archives it.
@@ -133,7 +92,7 @@ func (s *Scheduler) conclude(ctx context.Context, j *Job) {
 	}
 	if err != nil && !errors.Is(err, ErrConflict) {
 		s.log.Warn().Err(err).Str("job", j.ID).Msg("publishing the result; trying again")
-		s.clerk.later(j.ID, concludeAgain)
+		s.reconciler.later(j.ID, concludeAgain)
 		return
 	}
 	s.endFunction(j)

@@ -8,6 +8,8 @@ import (
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/pkg/jobs/job"
 )
 
 // settle finds out what became of a step whose request may have left: after a
@@ -72,7 +74,7 @@ func (a *attempt) look(ctx context.Context) (over bool, h *halt) {
 				return false, &halt{keep: true, text: err.Error()}
 			}
 		}
-		if sleep(ctx, pause(defaultBackoff, n, longestPause)) != nil {
+		if pace.Sleep(ctx, pace.Backoff(defaultBackoff, n, longestPause)) != nil {
 			return false, &halt{keep: true, text: context.Cause(ctx).Error()}
 		}
 	}
@@ -147,7 +149,7 @@ func (a *attempt) commandList(ctx context.Context) (commands []edr.Command, err 
 		if err == nil || retryName(err) == "" || errors.Is(err, edr.ErrSessionGone) {
 			return commands, err
 		}
-		if sleep(ctx, pause(firstPause, n, longestPause)) != nil {
+		if pace.Sleep(ctx, pace.Backoff(firstPause, n, longestPause)) != nil {
 			break
 		}
 	}
@@ -209,14 +211,14 @@ func (a *attempt) cancel(ctx context.Context) *halt {
 // timeout ends the step because the job's time is over.
 func (a *attempt) timeout(ctx context.Context) *halt {
 	text, taken := a.retract(ctx)
-	m := move{to: Failed, reason: ReasonTimeout, detail: "the job's time is over"}
+	m := job.Move{To: Failed, Reason: ReasonTimeout, Detail: "the job's time is over"}
 	a.rec.State, a.rec.Reason, a.rec.Error = StepFailed, ReasonTimeout, text
 	if !taken && a.spec.Class == actions.Once {
 		a.rec.State = StepUnknown
-		m = move{to: Unknown, reason: ReasonUnknown, detail: fmt.Sprintf("step %s: %s", a.st.ID, text)}
+		m = job.Move{To: Unknown, Reason: ReasonUnknown, Detail: fmt.Sprintf("step %s: %s", a.st.ID, text)}
 	}
 	if err := a.x.finish(context.WithoutCancel(ctx), a.st, a.rec); err != nil {
 		return &halt{keep: true, text: err.Error()}
 	}
-	return &halt{move: m}
+	return &halt{Move: m}
 }

@@ -36,11 +36,11 @@ func (w *world) untilIdle(t *testing.T, limit time.Duration) {
 			quiet = 0
 		}
 		if time.Now().After(deadline) {
-			for _, e := range w.store.live {
-				j := e.job()
+			for _, j := range w.live() {
 				t.Errorf("stuck: %s %s %s %s", j.ID, j.State, j.Reason, j.Detail)
 			}
-			t.Fatalf("not idle after %v; claims %v", limit, w.table.table.Claims)
+			table, _, _ := w.table.Load(t.Context())
+			t.Fatalf("not idle after %v; claims %v", limit, table.Claims)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/pkg/jobs/job"
 )
 
 const (
@@ -37,7 +39,7 @@ func (a *attempt) again(ctx context.Context, sent bool) *halt {
 	if a.st.Retry != nil && a.st.Retry.Backoff > 0 {
 		backoff = a.st.Retry.Backoff
 	}
-	a.rec.Until = a.x.s.cfg.Now().Add(pause(backoff, a.rec.Attempts-1, longestBackoff))
+	a.rec.Until = a.x.s.cfg.Now().Add(pace.Backoff(backoff, a.rec.Attempts-1, longestBackoff))
 	if a.spec.Class == actions.Repeatable {
 		a.rec.State = StepPending
 	}
@@ -80,10 +82,10 @@ func retryReason(err error) Reason {
 // noSession has the job wait for what kept the session from being opened.
 func (a *attempt) noSession() *halt {
 	if errors.Is(a.noOpen, errNoSlot) {
-		return &halt{move: move{to: Queued, reason: ReasonSlot}}
+		return &halt{Move: job.Move{To: Queued, Reason: ReasonSlot}}
 	}
 	if errors.Is(a.noOpen, edr.ErrUnknownSensor) {
-		return &halt{move: move{to: Failed, reason: ReasonUnknownSensor, detail: a.noOpen.Error()}}
+		return &halt{Move: job.Move{To: Failed, Reason: ReasonUnknownSensor, Detail: a.noOpen.Error()}}
 	}
-	return &halt{move: move{to: Queued, detail: a.noOpen.Error()}}
+	return &halt{Move: job.Move{To: Queued, Detail: a.noOpen.Error()}}
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
+
+	"edrpipe/pkg/jobs/internal/freshness"
+	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/internal/pace"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -13,14 +16,14 @@ import (
 // A Scheduler runs jobs on the sensors of one EDR server. Make one with New, let
 // Run work, and give it jobs with Enqueue and Submit, also before Run.
 type Scheduler struct {
-	cfg      Config
-	log      zerolog.Logger
-	claims   *claims
-	sight    sight
-	pressure pressure
-	clerk    *clerk
-	telling  telling
-	volatile *Memory // records of jobs that are functions
+	cfg          Config
+	log          zerolog.Logger
+	claims       *claims
+	seen         freshness.Position // how far the records have been seen
+	backpressure backpressure
+	reconciler   *reconciler
+	sequencer    sequencer
+	volatile     *Memory // records of jobs that are functions
 
 	wake     chan struct{} // something changed: look again; holds one
 	unread   chan struct{} // a sensor has never been read; holds one
@@ -29,7 +32,7 @@ type Scheduler struct {
 	finished chan struct{} // closed when Run is over
 
 	mu        sync.Mutex // guards what follows
-	queue     *queue
+	queue     *order.Queue
 	visits    map[int]*visit
 	sessions  int            // slots given to visits that are not in the table yet
 	ending    map[string]int // sensors of jobs that have ended and are not archived yet
@@ -55,10 +58,10 @@ func New(cfg Config) (*Scheduler, error) {
 		volatile: new(Memory),
 		wake:     make(chan struct{}, 1), unread: make(chan struct{}, 1),
 		synced: make(chan struct{}), finished: make(chan struct{}),
-		queue: newQueue(cfg.Ageing), visits: map[int]*visit{},
+		queue: order.New(cfg.Ageing), visits: map[int]*visit{},
 		ending: map[string]int{}, functions: map[string]*Handle{}, waiters: map[string][]chan struct{}{},
 	}
-	s.clerk = newClerk(s)
+	s.reconciler = newReconciler(s)
 	return s, nil
 }
 
@@ -87,7 +90,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	g.Go(func() error { s.beat(support); return nil })
 	g.Go(func() error { s.poll(support); return nil })
 	g.Go(func() error { s.count(support); return nil })
-	g.Go(func() error { s.clerk.work(support); return nil })
+	g.Go(func() error { s.reconciler.work(support); return nil })
 	g.Go(func() error {
 		defer stop()
 		return s.dispatch(ctx, support)
@@ -101,40 +104,40 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // note takes a record into the queue; s.mu is held.
 func (s *Scheduler) note(j *Job) {
 	if j.State.Terminal() {
-		s.queue.remove(j.ID, s.cfg.Now())
+		s.queue.Remove(j.ID, s.cfg.Now())
 		s.ending[j.ID] = j.Sensor
 		// Whoever ended it also reports and archives it. If that does not happen, we do.
-		s.clerk.later(j.ID, s.cfg.Beat*stopAfter)
+		s.reconciler.later(j.ID, s.cfg.Beat*stopAfter)
 		if j.Parent != nil {
-			s.clerk.add(j.Parent.Job)
+			s.reconciler.add(j.Parent.Job)
 		}
 		return
 	}
 	now := s.cfg.Now()
-	sn := s.queue.sensor(j.Sensor)
-	e := newEntry(j, sn, s.cfg.Ageing)
-	if h := s.functions[j.ID]; h != nil {
-		e.session, e.function = true, h
+	sn := s.queue.Sensor(j.Sensor)
+	e := s.queue.NewEntry(j)
+	if s.functions[j.ID] != nil {
+		e.Session, e.Volatile = true, true
 	}
-	s.queue.put(e, now)
-	if sn.read.IsZero() {
+	s.queue.Put(e, now)
+	if sn.Read.IsZero() {
 		signal(s.unread)
 	}
 	if v := s.visits[j.Sensor]; v != nil {
 		v.noticed(j)
 	} else if j.Cancel != nil || s.desire(e, now) != nil {
-		s.clerk.add(j.ID)
+		s.reconciler.add(j.ID)
 	}
-	if j.State == Held && j.decided(now) {
-		s.clerk.add(j.ID) // whoever took the answer died before acting on it
+	if j.State == Held && j.Decided(now) {
+		s.reconciler.add(j.ID) // whoever took the answer died before acting on it
 	}
 }
 
 // gone forgets a job that left the live ones; s.mu is held.
 func (s *Scheduler) gone(id string) {
-	s.queue.remove(id, s.cfg.Now())
+	s.queue.Remove(id, s.cfg.Now())
 	delete(s.ending, id)
-	s.clerk.forget(id)
+	s.reconciler.forget(id)
 	for _, w := range s.waiters[id] {
 		close(w)
 	}
@@ -152,18 +155,6 @@ func signal(c chan struct{}) {
 	}
 }
 
-// sleep waits, or returns the cause of ctx's end.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // beat renews our claims and stops what we may no longer do.
 func (s *Scheduler) beat(ctx context.Context) {
 	for {
@@ -174,7 +165,7 @@ func (s *Scheduler) beat(ctx context.Context) {
 			s.log.Warn().Err(err).Msg("renewing the slot table")
 		}
 		s.checkClaims()
-		if sleep(ctx, s.cfg.Beat) != nil {
+		if pace.Sleep(ctx, s.cfg.Beat) != nil {
 			return
 		}
 	}
@@ -192,9 +183,9 @@ func (s *Scheduler) checkClaims() {
 	}
 	now := s.cfg.Now()
 	for _, id := range left {
-		if sn := s.queue.sensor(id); !sn.busy && !sn.stale {
-			sn.stale = true
-			s.queue.review(sn, now)
+		if sn := s.queue.Sensor(id); !sn.Busy && !sn.Stale {
+			sn.Stale = true
+			s.queue.Review(sn, now)
 		}
 	}
 	s.poke() // other replicas may have released sensors and slots

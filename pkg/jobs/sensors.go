@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/internal/pace"
 )
 
 // fewSensors is up to how many sensors are read one by one; more are read in one
@@ -29,7 +31,7 @@ func (s *Scheduler) poll(ctx context.Context) {
 		}
 		if err := s.readSensors(ctx, s.toRead(all)); err != nil && ctx.Err() == nil {
 			s.log.Warn().Err(err).Msg("reading sensors")
-			if sleep(ctx, pause(firstPause, failures, s.cfg.Poll)) != nil {
+			if pace.Sleep(ctx, pace.Backoff(firstPause, failures, s.cfg.Poll)) != nil {
 				return
 			}
 			failures++
@@ -45,10 +47,10 @@ func (s *Scheduler) toRead(all bool) (ids []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
-	s.queue.forget(now.Add(-2 * s.cfg.Poll))
-	for id, sn := range s.queue.sensors {
-		if len(sn.jobs) > 0 && (sn.read.IsZero() || (all && !sn.busy && now.Sub(sn.read) > s.cfg.Poll/2)) {
-			ids = append(ids, id)
+	s.queue.Forget(now.Add(-2 * s.cfg.Poll))
+	for sn := range s.queue.Sensors() {
+		if len(sn.Jobs) > 0 && (sn.Read.IsZero() || (all && !sn.Busy && now.Sub(sn.Read) > s.cfg.Poll/2)) {
+			ids = append(ids, sn.ID)
 		}
 	}
 	return ids
@@ -98,7 +100,7 @@ func (s *Scheduler) readSensor(ctx context.Context, id int) error {
 func (s *Scheduler) reread(id int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue.sensor(id).read = time.Time{}
+	s.queue.Sensor(id).Read = time.Time{}
 	signal(s.unread)
 }
 
@@ -107,19 +109,19 @@ func (s *Scheduler) learn(id int, info edr.Sensor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
-	sn := s.queue.sensor(id)
-	returned := !sn.offline.IsZero() && info.Online
-	sn.info, sn.read, sn.missing = info, now, false
+	sn := s.queue.Sensor(id)
+	returned := !sn.Offline.IsZero() && info.Online
+	sn.Info, sn.Read, sn.Missing = info, now, false
 	switch {
 	case info.Online:
-		sn.offline = time.Time{}
-	case sn.offline.IsZero() && !info.LastCheckin.IsZero():
-		sn.offline = info.LastCheckin
-	case sn.offline.IsZero():
-		sn.offline = now
+		sn.Offline = time.Time{}
+	case sn.Offline.IsZero() && !info.LastCheckin.IsZero():
+		sn.Offline = info.LastCheckin
+	case sn.Offline.IsZero():
+		sn.Offline = now
 	}
 	if returned {
-		sn.rest, sn.failures = time.Time{}, 0
+		sn.Rest, sn.Failures = time.Time{}, 0
 	}
 	s.settleSensor(sn, now)
 }
@@ -128,20 +130,20 @@ func (s *Scheduler) learn(id int, info edr.Sensor) {
 func (s *Scheduler) learnMissing(id int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sn := s.queue.sensor(id)
-	sn.read, sn.missing = s.cfg.Now(), true
-	s.settleSensor(sn, sn.read)
+	sn := s.queue.Sensor(id)
+	sn.Read, sn.Missing = s.cfg.Now(), true
+	s.settleSensor(sn, sn.Read)
 }
 
-// settleSensor has the queue and the clerk act on what was learnt; s.mu is held.
-func (s *Scheduler) settleSensor(sn *sensor, now time.Time) {
-	s.queue.review(sn, now)
-	for _, e := range sn.jobs {
+// settleSensor has the queue and the reconciler act on what was learnt; s.mu is held.
+func (s *Scheduler) settleSensor(sn *order.Sensor, now time.Time) {
+	s.queue.Review(sn, now)
+	for _, e := range sn.Jobs {
 		if s.desire(e, now) != nil {
-			s.clerk.add(e.id)
+			s.reconciler.add(e.ID)
 		}
 	}
-	if v := s.visits[sn.id]; v != nil {
+	if v := s.visits[sn.ID]; v != nil {
 		signal(v.poke)
 	}
 	s.poke()

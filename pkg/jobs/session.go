@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/internal/pace"
 )
 
 const (
@@ -58,9 +60,9 @@ func (v *visit) open(ctx context.Context) (edr.Session, error) {
 // ask opens a session and notes it in the claim: first that it is being opened,
 // then its id, so that a successor can find and close it.
 func (v *visit) ask(ctx context.Context) (edr.Session, error) {
-	v.s.pressure.mu.Lock()
-	highest := v.s.pressure.highest
-	v.s.pressure.mu.Unlock()
+	v.s.backpressure.mu.Lock()
+	highest := v.s.backpressure.highest
+	v.s.backpressure.mu.Unlock()
 	if err := v.setClaim(ctx, 0, highest+1); err != nil {
 		return nil, err
 	}
@@ -69,7 +71,7 @@ func (v *visit) ask(ctx context.Context) (edr.Session, error) {
 		return nil, v.refused(ctx, err, highest+1)
 	}
 	id := raw.Info().ID
-	v.s.pressure.granted(id)
+	v.s.backpressure.granted(id)
 	if err := v.setClaim(ctx, id, 0); err != nil {
 		return nil, errors.Join(err, v.closeID(ctx, id))
 	}
@@ -89,16 +91,16 @@ func (v *visit) refused(ctx context.Context, err error, opening int64) error {
 	err = fmt.Errorf("open a session on sensor %d: %w", v.sensor, err)
 	switch {
 	case errors.Is(err, edr.ErrSessionLimit):
-		v.s.pressure.refused(v.s.cfg.Now(), "the server's session limit is reached")
+		v.s.backpressure.refused(v.s.cfg.Now(), "the server's session limit is reached")
 	case errors.Is(err, edr.ErrSessionBusy):
-		v.s.rest(v.sensor, ReasonSensorBusy, pause(busyRest, 0, busyRest))
+		v.s.rest(v.sensor, ReasonSensorBusy, pace.Backoff(busyRest, 0, busyRest))
 	case errors.Is(err, edr.ErrUnknownSensor), errors.Is(err, edr.ErrOffline):
 		v.s.reread(v.sensor)
 	case errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled):
-		v.s.pressure.refused(v.s.cfg.Now(), err.Error())
+		v.s.backpressure.refused(v.s.cfg.Now(), err.Error())
 	default:
 		// The request may have arrived: whatever it opened has to go.
-		v.s.pressure.refused(v.s.cfg.Now(), err.Error())
+		v.s.backpressure.refused(v.s.cfg.Now(), err.Error())
 		return errors.Join(err, v.fence(Claim{Opening: opening}))
 	}
 	return errors.Join(err, v.setClaim(context.WithoutCancel(ctx), 0, 0))
@@ -108,23 +110,23 @@ func (v *visit) refused(ctx context.Context, err error, opening int64) error {
 // next check-in, because a pending session holds a slot.
 func (v *visit) await(ctx context.Context, raw edr.Session) error {
 	info, _ := v.info()
-	limited, cancel := context.WithTimeout(ctx, untilCheckin(info, v.s.cfg.Now())+v.s.cfg.Pending)
+	limited, cancel := context.WithTimeout(ctx, order.UntilCheckin(info, v.s.cfg.Now())+v.s.cfg.Pending)
 	defer cancel()
 	err := raw.Await(limited)
 	if err == nil {
 		v.s.mu.Lock()
-		v.s.queue.sensor(v.sensor).failures = 0
+		v.s.queue.Sensor(v.sensor).Failures = 0
 		v.s.mu.Unlock()
 		return nil
 	}
 	err = fmt.Errorf("session %d on sensor %d: %w", raw.Info().ID, v.sensor, err)
 	if ctx.Err() == nil {
 		v.s.mu.Lock()
-		sn := v.s.queue.sensor(v.sensor)
-		n := sn.failures
-		sn.failures++
+		sn := v.s.queue.Sensor(v.sensor)
+		n := sn.Failures
+		sn.Failures++
 		v.s.mu.Unlock()
-		v.s.rest(v.sensor, ReasonSilent, pause(firstRest, n, longestRest))
+		v.s.rest(v.sensor, ReasonSilent, pace.Backoff(firstRest, n, longestRest))
 		v.s.reread(v.sensor)
 	}
 	return errors.Join(err, v.closeID(ctx, raw.Info().ID))
@@ -135,7 +137,7 @@ func (v *visit) keep(raw edr.Session) *session {
 	ctx, stop := context.WithCancel(v.ctx)
 	k := &session{Session: raw, stop: stop, gone: make(chan struct{})}
 	k.kept.Go(func() {
-		for sleep(ctx, keepAlive) == nil {
+		for pace.Sleep(ctx, keepAlive) == nil {
 			if errors.Is(raw.KeepAlive(ctx), edr.ErrSessionGone) {
 				close(k.gone)
 				return
@@ -159,7 +161,7 @@ func (v *visit) close(ctx context.Context) error {
 func (v *visit) setOpen(open bool) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	v.s.queue.sensor(v.sensor).open = open
+	v.s.queue.Sensor(v.sensor).Open = open
 }
 
 // parting is the time for giving back a session, or a command: it outlives what ends
@@ -181,7 +183,7 @@ func (v *visit) closeID(ctx context.Context, id int64) error {
 		if err == nil || errors.Is(err, edr.ErrSessionGone) {
 			break
 		}
-		if sleep(ctx, pause(unknownServer, 0, unknownServer)) != nil {
+		if pace.Sleep(ctx, pace.Backoff(unknownServer, 0, unknownServer)) != nil {
 			v.leaves = true
 			return fmt.Errorf("close session %d: %w", id, err)
 		}
@@ -227,7 +229,7 @@ func (v *visit) opened(from int64) (ids []int64, err error) {
 			}
 			return ids, nil
 		}
-		if sleep(v.ctx, pause(firstPause, n, longestPause)) != nil {
+		if pace.Sleep(v.ctx, pace.Backoff(firstPause, n, longestPause)) != nil {
 			return nil, fmt.Errorf("list the sessions of sensor %d: %w", v.sensor, err)
 		}
 	}

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/job"
 )
 
 // step runs one step unless it has ended before. A halt means that the chain
 // does not go on now.
 func (x *execution) step(ctx context.Context, st *actions.Step, cleanup bool) *halt {
-	if r := x.stepRecord(st, 0); r.State.ended() {
+	if r := x.stepRecord(st, 0); r.State.Ended() {
 		x.remember(st, r)
 		return nil
 	}
@@ -154,7 +156,7 @@ func (x *execution) foreach(ctx context.Context, b *actions.Binder, st *actions.
 // one runs a step for one item, or for none (item 0).
 func (x *execution) one(ctx context.Context, b *actions.Binder, st *actions.Step, item int, value any) *halt {
 	r := x.stepRecord(st, item)
-	if r.State.ended() {
+	if r.State.Ended() {
 		x.remember(st, r)
 		return nil
 	}
@@ -212,16 +214,11 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	if x.job.Mode == "shadow" {
 		return refuse(StepSkipped, ReasonShadow, "")
 	}
-	ask, guarded := st.Approval, false
-	if ask != nil && ask.If != "" && !x.job.Literal {
-		needed, err := b.Holds(scope, ask.If)
-		if err != nil {
-			return x.fail(ctx, st, r.Item, fmt.Errorf("approval.if: %w", err)), true
-		}
-		if !needed {
-			ask = nil
-		}
+	ask, err := x.demanded(b, st, scope)
+	if err != nil {
+		return x.fail(ctx, st, r.Item, err), true
 	}
+	guarded := false
 	if x.s.cfg.Stopped != nil {
 		if err := x.s.cfg.Stopped(); err != nil {
 			return stopped(err), false
@@ -233,22 +230,17 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 		case errors.Is(err, edr.ErrUnknownSensor):
 			return refuse(StepFailed, ReasonUnknownSensor, err.Error())
 		case err != nil:
-			return &halt{move: move{to: Queued, reason: ReasonUnknownState, detail: err.Error()}, off: err}, false
+			return &halt{Move: job.Move{To: Queued, Reason: ReasonUnknownState, Detail: err.Error()}, off: err}, false
 		}
-		asked := Asked{Job: x.snapshot(), Step: st, Item: r.Item, Spec: spec, Args: r.Args, Sensor: info}
-		if ask != nil {
-			own := x.approval(st, r.Item, ask)
-			asked.Pending = own == nil || !own.Granted
-		}
-		v := x.s.cfg.Admit(ctx, asked)
+		v := x.s.cfg.Admit(ctx, x.request(st, r, spec, info, ask))
 		switch {
-		case v.Decision == Deny:
-			return refuse(StepFailed, ReasonDenied, v.Detail)
-		case v.Decision == Shadow:
-			return refuse(StepSkipped, ReasonShadow, v.Detail)
-		case v.Decision == Hold && v.Approval != nil:
+		case v.Decision == admission.Deny:
+			return refuse(StepFailed, ReasonDenied, v.Text())
+		case v.Decision == admission.Shadow:
+			return refuse(StepSkipped, ReasonShadow, v.Text())
+		case v.Decision == admission.Hold && v.Approval != nil:
 			ask, guarded = v.Approval, true
-		case v.Decision == Hold:
+		case v.Decision == admission.Hold:
 			return x.waitUntil(v), false
 		}
 	}
@@ -262,9 +254,48 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	return h, false
 }
 
+// demanded is the agreement that the step's author wants for it, or nil.
+func (x *execution) demanded(b *actions.Binder, st *actions.Step, scope actions.Scope) (*admission.Approval, error) {
+	a := st.Approval
+	if a == nil {
+		return nil, nil
+	}
+	if a.If != "" && !x.job.Literal {
+		needed, err := b.Holds(scope, a.If)
+		if err != nil {
+			return nil, fmt.Errorf("approval.if: %w", err)
+		}
+		if !needed {
+			return nil, nil
+		}
+	}
+	return &admission.Approval{From: a.From, Require: a.Require, Within: a.Within, Otherwise: a.Otherwise}, nil
+}
+
+// request is the question to guards whether the step may run now; ask is the
+// agreement that its author wants.
+func (x *execution) request(st *actions.Step, r *StepRecord, spec actions.Spec, info edr.Sensor, ask *admission.Approval) admission.Request {
+	j := x.snapshot()
+	q := admission.Request{
+		Job: j.ID, Step: st.ID, Item: r.Item, Rule: j.Rule, Digest: j.Digest, Submitter: j.Submitter, Shadow: j.Mode == string(admission.Shadow),
+		Action: spec.Name, Destructive: spec.Destructive, Undo: j.Undoes(), Args: r.Args,
+		Server: j.Server, Sensor: info, Event: j.Event,
+	}
+	for _, a := range j.Approvals {
+		if a.Step == st.ID && a.Item == r.Item {
+			q.Answers = append(q.Answers, a.Answers...)
+		}
+	}
+	if ask != nil {
+		own := x.approval(st, r.Item, ask)
+		q.Pending = own == nil || !own.Granted
+	}
+	return q
+}
+
 // answered tells what people say to the step: state is how it ends if they refuse,
 // h waits for them. guarded tells that a guard asks and not the rule.
-func (x *execution) answered(ctx context.Context, st *actions.Step, item int, ask *actions.Approval, guarded bool) (state StepState, reason Reason, detail string, h *halt) {
+func (x *execution) answered(ctx context.Context, st *actions.Step, item int, ask *admission.Approval, guarded bool) (state StepState, reason Reason, detail string, h *halt) {
 	switch a := x.approval(st, item, ask); {
 	case a == nil:
 		return "", "", "", x.askPeople(ctx, st, item, ask)
@@ -275,9 +306,9 @@ func (x *execution) answered(ctx context.Context, st *actions.Step, item int, as
 	case a.Closed && len(a.Answers) == 0:
 		return StepFailed, ReasonUnanswered, "nobody approved in time", nil
 	case a.Closed:
-		return StepFailed, ReasonDenied, a.refusal(), nil
+		return StepFailed, ReasonDenied, a.Refusal(), nil
 	default:
-		return "", "", "", &halt{move: move{to: Held, reason: ReasonApproval, detail: a.question()}}
+		return "", "", "", &halt{Move: job.Move{To: Held, Reason: ReasonApproval, Detail: a.Text()}}
 	}
 }
 
@@ -294,9 +325,9 @@ func (x *execution) subject(ctx context.Context) (edr.Sensor, error) {
 
 // waitUntil has the job wait until a guard may decide otherwise: parked, so that
 // others pass, unless nobody can be decided on.
-func (x *execution) waitUntil(v Verdict) *halt {
+func (x *execution) waitUntil(v admission.Verdict) *halt {
 	if v.InOrder {
-		return &halt{move: move{to: Queued, reason: v.Reason, detail: v.Detail}, off: errors.New(v.Detail)}
+		return &halt{Move: job.Move{To: Queued, Reason: v.Reason, Detail: v.Text()}, off: errors.New(v.Text())}
 	}
 	until := v.Until
 	if until.IsZero() {
@@ -306,15 +337,15 @@ func (x *execution) waitUntil(v Verdict) *halt {
 	if reason == "" {
 		reason = ReasonBudget
 	}
-	return &halt{move: move{to: Parked, reason: reason, detail: v.Detail, wake: until}}
+	return &halt{Move: job.Move{To: Parked, Reason: reason, Detail: v.Text(), Wake: until}}
 }
 
 // stopped has the job wait at the head of its sensor's line until it may go on.
 func stopped(err error) *halt {
-	return &halt{move: move{to: Queued, reason: ReasonPaused, detail: err.Error()}, off: err}
+	return &halt{Move: job.Move{To: Queued, Reason: ReasonPaused, Detail: err.Error()}, off: err}
 }
 
 // park has the job wait without its sensor.
 func (x *execution) park(reason Reason, detail string, d time.Duration) *halt {
-	return &halt{move: move{to: Parked, reason: reason, detail: detail, wake: x.s.cfg.Now().Add(d)}}
+	return &halt{Move: job.Move{To: Parked, Reason: reason, Detail: detail, Wake: x.s.cfg.Now().Add(d)}}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"edrpipe/pkg/admission"
 )
 
 // TestWhileStoppedNothingStartsAndOrderIsKept: jobs that come before and during a
@@ -77,11 +79,11 @@ func TestAGuardThatCannotDecideKeepsTheOrder(t *testing.T) {
 		away := time.Now().Add(time.Minute)
 		srv := newFakeServer(10)
 		srv.add(1, time.Second)
-		s, stop := start(t, Config{Server: srv, Admit: func(context.Context, Asked) Verdict {
+		s, stop := start(t, Config{Server: srv, Admit: func(context.Context, admission.Request) admission.Verdict {
 			if time.Now().Before(away) {
-				return Verdict{Decision: Hold, Reason: "guard_state", Detail: "the bus is away", InOrder: true}
+				return admission.Verdict{Decision: admission.Hold, Reason: "guard_state", Detail: "the bus is away", InOrder: true}
 			}
-			return Verdict{}
+			return admission.Verdict{}
 		}})
 		defer stop()
 		first := chain(1, step("test_run", "first"))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/job"
 )
 
 // ErrLost is the error of a function whose scheduler stopped before it had run.
@@ -171,7 +172,7 @@ func Progress(ctx context.Context, text string) {
 func (x *execution) function(ctx context.Context, h *Handle) *halt {
 	session, err := x.v.open(ctx)
 	if err != nil {
-		return &halt{move: move{to: Queued, detail: err.Error()}}
+		return &halt{Move: job.Move{To: Queued, Detail: err.Error()}}
 	}
 	ctx = context.WithValue(ctx, progressKey{}, func(text string) { x.s.progress(x.id, text) })
 	ctx = edr.WithTrace(ctx, &edr.Trace{Submitting: func(ctx context.Context, _, _ string, _, _ int64) error {
@@ -182,18 +183,18 @@ func (x *execution) function(ctx context.Context, h *Handle) *halt {
 		return a.allowed()
 	}})
 	result, err := call(ctx, h.run, session)
-	m := move{to: Succeeded}
+	m := job.Move{To: Succeeded}
 	switch {
 	case errors.Is(context.Cause(ctx), errCancelRequested):
-		m = x.cancelled("").move
+		m = x.cancelled("").Move
 		err = errors.Join(errCancelRequested, err)
 	case err != nil:
-		m = move{to: Failed, reason: ReasonStep, detail: err.Error()}
+		m = job.Move{To: Failed, Reason: ReasonStep, Detail: err.Error()}
 	}
 	h.mu.Lock()
 	h.result, h.err = result, err
 	h.mu.Unlock()
-	return &halt{move: m}
+	return &halt{Move: m}
 }
 
 // call runs a stranger's function; its panic is its error.
@@ -206,11 +207,15 @@ func call(ctx context.Context, run func(context.Context, edr.Session) (any, erro
 	return run(ctx, session)
 }
 
-func (s *Scheduler) progress(id, text string) {
+// function is the handle of a function job that has not ended, or nil.
+func (s *Scheduler) function(id string) *Handle {
 	s.mu.Lock()
-	h := s.functions[id]
-	s.mu.Unlock()
-	if h != nil {
+	defer s.mu.Unlock()
+	return s.functions[id]
+}
+
+func (s *Scheduler) progress(id, text string) {
+	if h := s.function(id); h != nil {
 		h.mu.Lock()
 		h.progress = text
 		h.mu.Unlock()
@@ -219,9 +224,7 @@ func (s *Scheduler) progress(id, text string) {
 
 // endFunction settles the handle of a function job that has ended and forgets it.
 func (s *Scheduler) endFunction(j *Job) {
-	s.mu.Lock()
-	h := s.functions[j.ID]
-	s.mu.Unlock()
+	h := s.function(j.ID)
 	if h == nil {
 		return
 	}
@@ -233,14 +236,14 @@ func (s *Scheduler) endFunction(j *Job) {
 	s.mu.Lock()
 	delete(s.functions, j.ID)
 	s.mu.Unlock()
-	s.volatile.forget(j.ID)
+	s.volatile.Forget(j.ID)
 }
 
 func (s *Scheduler) stateOf(id string) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.queue.jobs[id]; e != nil {
-		return e.state
+	if e := s.queue.Job(id); e != nil {
+		return e.State
 	}
 	return Running // between its last step and its end
 }

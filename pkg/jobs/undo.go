@@ -8,31 +8,26 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs/job"
 )
 
 // undoJob is the job that reverses a step: recorded before the step's own end is,
 // so that no crash can come between the two.
 func undoJob(of *Job, spec actions.Spec, r StepRecord, at time.Time) *Job {
 	j := &Job{
-		ID: digest("undo", of.ID, r.ID, strconv.Itoa(r.Item)), Of: of.ID, Rule: of.Rule, Digest: of.Digest,
+		ID: job.Digest("undo", of.ID, r.ID, strconv.Itoa(r.Item)), Of: of.ID, Rule: of.Rule, Digest: of.Digest,
 		Submitter: of.Submitter, Sensor: of.Sensor, Host: of.Host, Priority: High, Mode: of.Mode, Literal: true,
 		Timeout: 24 * time.Hour, Event: of.Event, Trace: of.Trace, State: Parked, Reason: ReasonDelayed, WakeAt: at,
 		Detail: fmt.Sprintf("undoes step %s of job %s", r.ID, of.ID),
-		Steps:  []actions.Step{{ID: undoStep, Uses: spec.Undo, With: r.Args, Retry: &actions.Retry{Max: undoTries, Backoff: time.Minute}}},
+		Steps:  []actions.Step{{ID: job.UndoStep, Uses: spec.Undo, With: r.Args, Retry: &actions.Retry{Max: undoTries, Backoff: time.Minute}}},
 	}
 	return j
 }
-
-// Undoes tells whether the job takes back what a step of another one did.
-func (j *Job) Undoes() bool { return j.Of != "" && len(j.Steps) == 1 && j.Steps[0].ID == undoStep }
 
 // undoTries is how often an undo is tried again. Nobody watches it, and as long as
 // it has not happened an endpoint is off the network: with pauses that grow to
 // ten minutes it goes on for most of a day.
 const undoTries = 100
-
-// undoStep is the id of the one step of a job that undoes another's.
-const undoStep = "undo"
 
 // scheduleUndo records the job that reverses a step after its undo_after.
 func (x *execution) scheduleUndo(ctx context.Context, spec actions.Spec, st *actions.Step, r StepRecord) error {
@@ -71,7 +66,7 @@ func (s *Scheduler) Undo(ctx context.Context, id, by string) (ids []string, err 
 		ids = append(ids, j.ID)
 	}
 	if len(ids) == 0 {
-		return nil, refuse("job %s did nothing that can be undone", id)
+		return nil, job.Refuse("job %s did nothing that can be undone", id)
 	}
 	return ids, nil
 }
@@ -83,7 +78,7 @@ func (s *Scheduler) wakeUp(ctx context.Context, id string) error {
 		if err != nil || j.State != Parked || j.WakeAt.IsZero() {
 			return err
 		}
-		if err = s.transition(ctx, j, move{to: Queued}, nil); !errors.Is(err, ErrConflict) {
+		if err = s.transition(ctx, j, job.Move{To: Queued}, nil); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

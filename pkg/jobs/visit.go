@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/job"
 )
 
 // errShutdown ends steps that outlast the grace of a shutdown.
@@ -76,13 +78,13 @@ func (v *visit) work() {
 // inSight waits until all is known that was recorded before the job is begun: it
 // may come before it. If that cannot be had the sensor is left alone for a while.
 // Meanwhile it reads the job's record, which is current if it can be changed.
-func (v *visit) inSight(e *entry) bool {
+func (v *visit) inSight(e *order.Entry) bool {
 	v.early = nil
-	if e.function != nil {
+	if e.Volatile {
 		return true
 	}
 	var reading sync.WaitGroup
-	reading.Go(func() { v.early, _ = v.s.cfg.Store.Get(v.ctx, e.id) }) // what cannot be read now begin reads again
+	reading.Go(func() { v.early, _ = v.s.cfg.Store.Get(v.ctx, e.ID) }) // what cannot be read now begin reads again
 	err := v.s.catchUp(v.ctx)
 	reading.Wait()
 	if err != nil && v.ctx.Err() == nil {
@@ -101,7 +103,7 @@ func (v *visit) settleSlot() {
 }
 
 // next is the job to run now, or nil.
-func (v *visit) next() *entry {
+func (v *visit) next() *order.Entry {
 	if v.ctx.Err() != nil {
 		return nil
 	}
@@ -111,8 +113,8 @@ func (v *visit) next() *entry {
 	if v.s.stopping || turnOver || v.s.halted() != "" {
 		return nil
 	}
-	e := v.s.queue.head(v.s.queue.sensor(v.sensor), v.s.cfg.Now())
-	if e == nil || (e.session && !v.slot) {
+	e := v.s.queue.Head(v.s.queue.Sensor(v.sensor), v.s.cfg.Now())
+	if e == nil || (e.Session && !v.slot) {
 		return nil // without a slot the sensor goes back in line for one
 	}
 	return e
@@ -150,8 +152,8 @@ func (v *visit) linger() bool {
 
 // ready opens the session that the job needs. Where that is not possible now the
 // job has not begun, and nothing about it changes.
-func (v *visit) ready(e *entry) bool {
-	if !e.session {
+func (v *visit) ready(e *order.Entry) bool {
+	if !e.Session {
 		return true
 	}
 	_, err := v.open(v.ctx)
@@ -196,9 +198,9 @@ func (v *visit) noticed(j *Job) {
 func (s *Scheduler) rest(sensor int, why Reason, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sn := s.queue.sensor(sensor)
-	sn.rest, sn.why = s.cfg.Now().Add(d), why
-	s.queue.setAlarm(sn, sn.rest)
+	sn := s.queue.Sensor(sensor)
+	sn.Rest, sn.Why = s.cfg.Now().Add(d), why
+	s.queue.SetAlarm(sn, sn.Rest)
 }
 
 // holdOff keeps everything off a sensor for a while. Its jobs keep their order
@@ -206,14 +208,14 @@ func (s *Scheduler) rest(sensor int, why Reason, d time.Duration) {
 func (s *Scheduler) holdOff(sensor int, why Reason, err error, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sn := s.queue.sensor(sensor)
-	sn.pause, sn.paused = s.cfg.Now().Add(d), move{reason: why, detail: err.Error()}
+	sn := s.queue.Sensor(sensor)
+	sn.Pause, sn.Paused = s.cfg.Now().Add(d), job.Move{Reason: why, Detail: err.Error()}
 }
 
 // info is what is known of the visit's sensor.
 func (v *visit) info() (edr.Sensor, time.Time) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	sn := v.s.queue.sensor(v.sensor)
-	return sn.info, sn.read
+	sn := v.s.queue.Sensor(v.sensor)
+	return sn.Info, sn.Read
 }

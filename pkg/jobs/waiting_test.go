@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
 )
 
@@ -230,9 +231,9 @@ func TestGuardsAreToldWhatIsPending(t *testing.T) {
 		srv := newFakeServer(10)
 		srv.add(1, 30*time.Second)
 		var pending []bool
-		s, stop := start(t, Config{Server: srv, Admit: func(_ context.Context, q Asked) Verdict {
+		s, stop := start(t, Config{Server: srv, Admit: func(_ context.Context, q admission.Request) admission.Verdict {
 			pending = append(pending, q.Pending)
-			return Verdict{}
+			return admission.Verdict{}
 		}})
 		st := step("test_read", "x")
 		st.Approval = &actions.Approval{From: []string{"leads"}}

@@ -1,0 +1,115 @@
+package jobs
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"edrpipe/pkg/jobs/internal/pace"
+)
+
+// pressure is what the server lets us feel: sessions of other clients, and a
+// pause for everybody after a refusal, doubling from one refusal to the next.
+type backpressure struct {
+	mu       sync.Mutex
+	foreign  int       // sessions of other clients when last counted
+	highest  int64     // session id seen
+	refusals int       // in a row
+	until    time.Time // no session is asked for before
+	why      string
+}
+
+const (
+	firstPause   = time.Second
+	longestPause = time.Minute
+)
+
+// refused notes that the server did not give a session.
+func (p *backpressure) refused(now time.Time, why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.until.After(now) {
+		return // asked before the first refusal was known: the same news
+	}
+	p.until, p.why = now.Add(pace.Backoff(firstPause, p.refusals, longestPause)), why
+	p.refusals++
+}
+
+// granted notes that the server gave a session.
+func (p *backpressure) granted(id int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusals, p.until, p.why = 0, time.Time{}, ""
+	p.highest = max(p.highest, id)
+}
+
+// freeSlots is how many sessions we may ask for now. Within a pause none; after
+// it a single one tries whether the server gives sessions again. until is the end
+// of a pause. s.mu is held.
+func (s *Scheduler) freeSlots(now time.Time) (free int, until time.Time) {
+	held := s.claims.slots()
+	s.backpressure.mu.Lock()
+	defer s.backpressure.mu.Unlock()
+	if s.backpressure.until.After(now) {
+		return 0, s.backpressure.until
+	}
+	free = s.cfg.Sessions - s.backpressure.foreign - held - s.sessions
+	if s.backpressure.refusals > 0 {
+		free = min(free, 1-s.sessions)
+	}
+	return free, time.Time{}
+}
+
+// limit is how many slots all replicas may hold.
+func (s *Scheduler) limit() int {
+	s.backpressure.mu.Lock()
+	defer s.backpressure.mu.Unlock()
+	return s.cfg.Sessions - s.backpressure.foreign
+}
+
+// countEvery is the time between looks at the server's sessions while we use some.
+const countEvery = 10 * time.Second
+
+// count looks at how many sessions other clients hold while sessions matter.
+func (s *Scheduler) count(ctx context.Context) {
+	for {
+		if s.sessionsMatter() {
+			s.countOnce(ctx)
+		}
+		if pace.Sleep(ctx, countEvery) != nil {
+			return
+		}
+	}
+}
+
+func (s *Scheduler) sessionsMatter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queue.SessionsWanted(s.cfg.Now())
+}
+
+// countOnce counts sessions that no replica's claim names, neither before nor
+// after the list was made: ours come and go meanwhile.
+func (s *Scheduler) countOnce(ctx context.Context) {
+	before := s.claims.sessions()
+	sessions, err := s.cfg.Server.Sessions(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.Warn().Err(err).Msg("listing sessions")
+		}
+		return
+	}
+	after := s.claims.sessions()
+	foreign, highest := 0, int64(0)
+	for _, info := range sessions {
+		highest = max(highest, info.ID)
+		if !before.has(info) && !after.has(info) {
+			foreign++
+		}
+	}
+	s.backpressure.mu.Lock()
+	s.backpressure.foreign = foreign
+	s.backpressure.highest = max(s.backpressure.highest, highest)
+	s.backpressure.mu.Unlock()
+	s.poke()
+}

@@ -1,0 +1,49 @@
+package natsstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/jobs/job"
+)
+
+// Table is a job.TableStore in one key of a JetStream bucket, for replicas.
+type Table struct {
+	Bucket jetstream.KeyValue
+	Server string // name of the EDR server; letters, digits, - and _
+}
+
+func (k Table) key() string { return "slots." + k.Server }
+
+// Load implements TableStore.
+func (k Table) Load(ctx context.Context) (job.Table, uint64, error) {
+	entry, err := k.Bucket.Get(ctx, k.key())
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return job.Table{}.Clone(), 0, nil
+	}
+	if err != nil {
+		return job.Table{}, 0, fmt.Errorf("read %s: %w", k.key(), err)
+	}
+	t, err := job.DecodeTable(entry.Value())
+	return t, entry.Revision(), err
+}
+
+// Save implements TableStore.
+func (k Table) Save(ctx context.Context, t job.Table, revision uint64) (uint64, error) {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return 0, fmt.Errorf("encode slot table: %w", err)
+	}
+	next, err := k.Bucket.Update(ctx, k.key(), data, revision)
+	if isConflict(err) {
+		return 0, fmt.Errorf("slot table at revision %d: %w", revision, job.ErrConflict)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", k.key(), err)
+	}
+	return next, nil
+}

@@ -1,0 +1,98 @@
+package natsstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/jobs/job"
+)
+
+// barrierKey is written to see whether a watch keeps up. No job has such an id.
+const barrierKey = "watch.barrier"
+
+// Barrier implements Store. A server that keeps the stream alone knows its last
+// message; of a replicated stream only a write tells, since a leader that was
+// deposed does not know of it at once. A write is also what helps where the last
+// message is a marker that has expired, which no watcher will ever see.
+func (k *Store) Barrier(ctx context.Context, seen func() uint64) (uint64, error) {
+	if k.stream.CachedInfo().Config.Replicas <= 1 {
+		info, err := k.stream.Info(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("ask bucket %s for its last revision: %w", k.live.Bucket(), err)
+		}
+		last := info.State.LastSeq
+		if last <= seen() { // what was on its way when we asked has often come by now
+			return last, nil
+		}
+		if _, err := k.stream.GetMsg(ctx, last); err == nil {
+			return last, nil
+		}
+	}
+	revision, err := k.live.Put(ctx, barrierKey, nil)
+	if err != nil {
+		return 0, fmt.Errorf("write %s to bucket %s: %w", barrierKey, k.live.Bucket(), err)
+	}
+	return revision, nil
+}
+
+// Watch implements Store. A record that cannot be read ends it with ErrDamaged:
+// work that was accepted is missing, and somebody has to know. A lost connection
+// ends it, too: the bus resumes a watch only some time after its return, and what
+// others record meanwhile would be missing unnoticed.
+func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
+	lost := k.js.Conn().StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	defer k.js.Conn().RemoveStatusListener(lost)
+	watcher, err := k.live.WatchAll(ctx)
+	if err != nil {
+		return fmt.Errorf("watch bucket %s: %w", k.live.Bucket(), err)
+	}
+	defer func() {
+		if stopped := watcher.Stop(); err == nil {
+			err = stopped
+		}
+	}()
+	synced := false
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-lost:
+			return fmt.Errorf("watch bucket %s: the connection is lost", k.live.Bucket())
+		case entry, ok := <-watcher.Updates():
+			if !ok {
+				return fmt.Errorf("watch bucket %s: the bus ended it", k.live.Bucket())
+			}
+			c, err := changeOf(entry)
+			if err != nil {
+				return err
+			}
+			if synced = synced || c.Synced; !synced && c.Job == nil {
+				c.ID = "" // a marker of what was gone before we came
+			}
+			see(c)
+		}
+	}
+}
+
+// changeOf reads what a watcher was given; nil stands for the end of what was
+// there when it began.
+func changeOf(entry jetstream.KeyValueEntry) (job.Change, error) {
+	if entry == nil {
+		return job.Change{Synced: true}, nil
+	}
+	c := job.Change{Revision: entry.Revision()}
+	if strings.Contains(entry.Key(), ".") {
+		return c, nil // no job
+	}
+	c.ID = entry.Key()
+	if entry.Operation() != jetstream.KeyValuePut {
+		return c, nil
+	}
+	var err error
+	c.Job, err = decodeRecord(entry.Key(), entry.Value(), entry.Revision())
+	return c, err
+}

@@ -1,0 +1,292 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/job"
+)
+
+// amend changes a live job's record on behalf of a person, and has the reconciler act
+// on it. edit tells whether it changed anything; it may be called several times.
+func (s *Scheduler) amend(ctx context.Context, id string, edit func(j *Job) (bool, error)) (*Job, error) {
+	store := s.storeOf(id)
+	for {
+		j, err := store.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		changed, err := edit(j)
+		if err != nil || !changed {
+			return j, err
+		}
+		err = store.Update(ctx, j)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		s.note(j)
+		s.mu.Unlock()
+		s.reconciler.add(id)
+		return j, nil
+	}
+}
+
+// Cancel asks for the end of a job. A waiting job ends at once. Of a running one
+// the command that the sensor has not begun is taken back; one that runs on the
+// sensor is left to finish, which the job's detail says. Cancelling a job that
+// has ended is no error.
+func (s *Scheduler) Cancel(ctx context.Context, id, by, why string) (*Job, error) {
+	return s.amend(ctx, id, func(j *Job) (bool, error) {
+		if j.State.Terminal() || j.Cancel != nil {
+			return false, nil
+		}
+		j.Cancel = &Request{By: by, Why: why, At: s.cfg.Now()}
+		return true, nil
+	})
+}
+
+// Outcome is a person's word on a step whose outcome nobody could tell.
+type Outcome string
+
+// Outcomes for Resolve.
+const (
+	Happened Outcome = "happened" // the step counts as done; the chain goes on after it
+	Never    Outcome = "never"    // the step did not happen: run it
+	Settled  Outcome = "settled"  // whatever happened has been dealt with: do nothing more
+)
+
+// Resolve gives a person's word on a job that ended as unknown. Happened and Never
+// make a new job that goes on where the old one stopped, and return it; Settled
+// makes none and returns nil.
+func (s *Scheduler) Resolve(ctx context.Context, id string, o Outcome, by string) (*Job, error) {
+	old, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if old.State != Unknown {
+		return nil, job.Refuse("job %s is %s: only an unknown outcome can be resolved", id, old.State)
+	}
+	switch o {
+	case Settled:
+		return nil, nil
+	case Happened, Never:
+	default:
+		return nil, job.Refuse("resolve job %s: %q is none of happened, never, settled", id, o)
+	}
+	return s.again(ctx, old, by, func(r StepRecord) (StepRecord, bool) {
+		if r.State == StepUnknown && o == Happened {
+			r.State, r.Reason, r.Error = StepOK, ReasonAdopted, ""
+		}
+		return r, r.State == StepOK
+	})
+}
+
+// Retry makes a new job that does again what the old one did not bring to a good
+// end: steps that succeeded are not repeated. Retrying one job twice makes one.
+func (s *Scheduler) Retry(ctx context.Context, id, by string) (*Job, error) {
+	old, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !old.State.Terminal():
+		return nil, job.Refuse("job %s is %s: only a job that has ended can be retried", id, old.State)
+	case old.State == Succeeded:
+		return nil, job.Refuse("job %s succeeded: there is nothing to retry", id)
+	case old.State == Unknown:
+		return nil, job.Refuse("job %s: whether its last step ran is not known; say so with resolve", id)
+	}
+	return s.again(ctx, old, by, func(r StepRecord) (StepRecord, bool) { return r, r.State == StepOK })
+}
+
+// again makes the job that goes on for an old one with the steps that keep says.
+func (s *Scheduler) again(ctx context.Context, old *Job, by string, keep func(StepRecord) (StepRecord, bool)) (*Job, error) {
+	if len(old.Steps) == 0 {
+		return nil, job.Refuse("job %s: its record was lost, and with it its steps; look at the sensor, and submit what is still to be done", old.ID)
+	}
+	var done []StepRecord
+	for _, r := range old.Done {
+		if r, ok := keep(r); ok {
+			done = append(done, r)
+		}
+	}
+	j := &Job{
+		ID: successor(old.ID), Of: old.ID, Rule: old.Rule, Digest: old.Digest, About: old.About, Submitter: by, Server: old.Server,
+		Sensor: old.Sensor, Host: old.Host, Priority: old.Priority, Mode: old.Mode, Steps: old.Steps, OnFailure: old.OnFailure,
+		Timeout: old.Timeout, Group: old.Group, Policy: old.Policy, Literal: old.Literal,
+		Event: old.Event, Trace: old.Trace, Vars: old.Vars, Correlated: old.Correlated, Done: done,
+	}
+	if _, err := s.Enqueue(ctx, j); err != nil {
+		return nil, err
+	}
+	return s.Get(ctx, j.ID)
+}
+
+// successor is the id of the job that goes on for another: x, x-2, x-3 …
+func successor(id string) string {
+	base, n, ok := strings.Cut(id, "-")
+	if !ok {
+		return id + "-2"
+	}
+	i, err := strconv.Atoi(n)
+	if err != nil {
+		return id + "-2"
+	}
+	return base + "-" + strconv.Itoa(i+1)
+}
+
+// Pause keeps the scheduler from starting anything; running steps end. Resume
+// lets it go on. Config.Stopped keeps commands of running steps back, too.
+func (s *Scheduler) Pause(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = why
+	for _, v := range s.visits {
+		signal(v.poke)
+	}
+}
+
+// Resume ends a Pause.
+func (s *Scheduler) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = ""
+	s.poke()
+}
+
+// halted is why nothing may be started; "" when it may. s.mu is held.
+func (s *Scheduler) halted() string {
+	if s.paused == "" && s.cfg.Stopped != nil {
+		if err := s.cfg.Stopped(); err != nil {
+			return err.Error()
+		}
+	}
+	return s.paused
+}
+
+// Get returns a job, live or finished.
+func (s *Scheduler) Get(ctx context.Context, id string) (*Job, error) {
+	return s.storeOf(id).Get(ctx, id)
+}
+
+// Live tells whether a job is among the live ones, as far as is known here: it has
+// not ended, or is not archived yet.
+func (s *Scheduler) Live(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ending := s.ending[id]
+	return ending || s.queue.Job(id) != nil
+}
+
+// Query selects jobs; the zero value selects every live job.
+type Query struct {
+	States    []State
+	Sensor    int
+	Rule      string
+	Submitter string
+	Since     time.Time // also jobs that ended at or after it; zero: live ones only
+	Limit     int       // the latest; 0: all
+}
+
+// List returns jobs, oldest first.
+func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
+	// The live ones first: a job that ends meanwhile is then found among the finished.
+	all, err := s.live(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if !q.Since.IsZero() {
+		done, err := s.cfg.Store.Finished(ctx, q.Since)
+		if err != nil {
+			return nil, err
+		}
+		ended := make(map[string]bool, len(done))
+		for _, j := range done {
+			ended[j.ID] = true
+		}
+		all = append(slices.DeleteFunc(all, func(j *Job) bool { return ended[j.ID] }), done...)
+	}
+	all = slices.DeleteFunc(all, func(j *Job) bool { return !q.matches(j, s.cfg.Server.Name()) })
+	slices.SortStableFunc(all, func(a, b *Job) int { return a.Created.Compare(b.Created) })
+	if q.Limit > 0 && len(all) > q.Limit {
+		all = all[len(all)-q.Limit:]
+	}
+	return all, nil
+}
+
+// live reads the records of the live jobs that q may select.
+func (s *Scheduler) live(ctx context.Context, q Query) ([]*Job, error) {
+	var all []*Job
+	for _, id := range s.liveIDs(q) {
+		j, err := s.storeOf(id).Get(ctx, id)
+		switch {
+		case err == nil:
+			all = append(all, j)
+		case !errors.Is(err, ErrNoJob):
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (q Query) matches(j *Job, server string) bool {
+	return j.Server == server && (len(q.States) == 0 || slices.Contains(q.States, j.State)) &&
+		(q.Sensor == 0 || q.Sensor == j.Sensor) && (q.Rule == "" || q.Rule == j.Rule) &&
+		(q.Submitter == "" || q.Submitter == j.Submitter)
+}
+
+// liveIDs chooses by what is in memory, so that a short list of a long queue
+// reads few records.
+func (s *Scheduler) liveIDs(q Query) (ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var chosen []*order.Entry
+	for e := range s.queue.Jobs() {
+		if q.mayMatch(e) {
+			chosen = append(chosen, e)
+		}
+	}
+	if q.Limit > 0 && len(chosen) > q.Limit {
+		slices.SortFunc(chosen, func(a, b *order.Entry) int { return b.Created.Compare(a.Created) })
+		chosen = chosen[:q.Limit]
+	}
+	for _, e := range chosen {
+		ids = append(ids, e.ID)
+	}
+	for id, of := range s.ending {
+		if q.Sensor == 0 || q.Sensor == of {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// mayMatch leaves out what cannot match. The state in memory may be a moment
+// behind its record, which only matters to those who want all there is.
+func (q Query) mayMatch(e *order.Entry) bool {
+	return (q.Sensor == 0 || q.Sensor == e.Sensor.ID) && (q.Rule == "" || q.Rule == e.Flow.Rule) &&
+		(q.Submitter == "" || q.Submitter == e.Flow.Submitter) &&
+		(q.Limit == 0 || len(q.States) == 0 || slices.Contains(q.States, e.State))
+}
+
+// Waiting counts the live jobs of each sensor that do not run.
+func (s *Scheduler) Waiting() map[int]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[int]int{}
+	for e := range s.queue.Jobs() {
+		if e.State != Running {
+			n[e.Sensor.ID]++
+		}
+	}
+	return n
+}
