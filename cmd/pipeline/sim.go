@@ -24,6 +24,7 @@ type simFlags struct {
 	tokenFile, fleet  string
 	quirks, faults    []string
 	demo              bool
+	forward           string
 }
 
 func newSimCommand() *cobra.Command {
@@ -31,17 +32,22 @@ func newSimCommand() *cobra.Command {
 	var flags simFlags
 	cmd := &cobra.Command{
 		Use:   "sim",
-		Short: "Run a simulated Carbon Black EDR server with a fleet of fake endpoints",
-		Long: `Run a simulated Carbon Black EDR server with a fleet of fake endpoints.
+		Short: "Run a simulated Carbon Black EDR server, or Carbon Black Cloud, with a fleet of fake endpoints",
+		Long: `Run a simulated Carbon Black EDR server, or Carbon Black Cloud, with a fleet of
+fake endpoints.
 
-It speaks the REST API of versions 5.1 to 7.x: sensors, isolation, Live Response
+--kind carbonblack-edr (the default) speaks the REST API of versions 5.1 to 7.x: sensors, isolation, Live Response
 sessions with all commands, file transfer, archive, and hash banning. Sensor 1 is
-an online Windows workstation. What happened can be read, and power, faults and
+an online Windows workstation. --kind carbonblack-cloud speaks the API of one
+organisation of Carbon Black Cloud: devices, quarantine, Live Response v6,
+reputation overrides, alerts and their workflow; it begins with an alert of each
+type, and --forward writes alerts as the Data Forwarder does. What happened can be read, and power, faults and
 clock be changed, under /_sim/.
 
 ` + simNames(),
 		Example: `  pipeline sim
   pipeline sim --tls --sensors 500 --version 7.7
+  pipeline sim --kind carbonblack-cloud --tls --token SECRET/ID --org-key A1B2C3D4 --sensors 20 --check-in 2s
   pipeline sim --time-scale 20 --quirk duplicate-session=existing --fault 502=0.1 --fault lost-answer=0.05`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,6 +58,9 @@ clock be changed, under /_sim/.
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&cfg.Kind, "kind", edrsim.KindEDR, "kind of server: "+strings.Join(edrsim.Kinds, ", "))
+	f.StringVar(&cfg.OrgKey, "org-key", "", "organisation of a carbonblack-cloud (default: A1B2C3D4)")
+	f.StringVar(&flags.forward, "forward", "", "directory for the files of a carbonblack-cloud's Data Forwarder")
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:7443", "address to listen on")
 	f.BoolVar(&flags.tls, "tls", false, "serve https only, with a self-signed certificate unless one is given (default: http and https on the same port)")
 	f.StringVar(&flags.certFile, "tls-cert", "", "certificate file (PEM) for --tls")
@@ -63,7 +72,7 @@ clock be changed, under /_sim/.
 	f.IntVar(&cfg.Sensors, "sensors", 1, "number of sensors, when there is no fleet description")
 	f.StringVar(&cfg.Version, "version", "6.2", "server version: "+strings.Join(edrsim.Versions, ", "))
 	f.DurationVar(&cfg.CheckIn, "check-in", 0, "interval of check-ins (default: by the size of the fleet, at least 30s)")
-	f.IntVar(&cfg.Slots, "slots", 10, "sessions that may be open at once")
+	f.IntVar(&cfg.Slots, "slots", 0, "sessions that may be open at once (default: 10, or 100 for a carbonblack-cloud)")
 	f.Float64Var(&cfg.TimeScale, "time-scale", 1, "how many times faster than real its clock runs")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of faults, jitter and latencies")
 	f.StringArrayVar(&flags.quirks, "quirk", nil, "a server behaviour, as name=value (repeatable)")
@@ -82,11 +91,16 @@ func simNames() string {
 	for _, f := range edrsim.AllFaults() {
 		b.WriteString(" " + f.Name)
 	}
-	b.WriteString("\n\nQuirks, the default of most versions first:\n")
-	for _, q := range edrsim.AllQuirks() {
-		fmt.Fprintf(&b, "  %-20s %s\n", q.Name, strings.Join(q.Values, ", "))
-	}
+	writeQuirks(&b, "\n\nQuirks of a carbonblack-edr, the default of most versions first:\n", edrsim.AllQuirks())
+	writeQuirks(&b, "\nQuirks of a carbonblack-cloud, the default first:\n", edrsim.CloudQuirks())
 	return strings.TrimRight(b.String(), "\n")
+}
+
+func writeQuirks(b *strings.Builder, title string, quirks []edrsim.Quirk) {
+	b.WriteString(title)
+	for _, q := range quirks {
+		fmt.Fprintf(b, "  %-20s %s\n", q.Name, strings.Join(q.Values, ", "))
+	}
 }
 
 // fill completes the configuration from the other flags and checks it.
@@ -97,7 +111,8 @@ func (f *simFlags) fill(cfg *edrsim.Config) error {
 		if !ok {
 			return fmt.Errorf("--quirk %s: want name=value", q)
 		}
-		if err := cfg.Quirks.Set(name, value); err != nil {
+		cfg.Quirks[name] = value
+		if err := (edrsim.Config{Kind: cfg.Kind, Quirks: cfg.Quirks}).Validate(); err != nil {
 			return fmt.Errorf("--quirk: %w", err)
 		}
 	}
@@ -113,6 +128,9 @@ func (f *simFlags) fill(cfg *edrsim.Config) error {
 	}
 	if (f.certFile == "") != (f.keyFile == "") {
 		return errors.New("--tls-cert and --tls-key belong together")
+	}
+	if f.forward != "" {
+		cfg.Forwarder = edrsim.ForwarderDir(f.forward)
 	}
 	if f.demo {
 		cfg.Fleet, cfg.TimeScale = demo.Fleet(), demo.Scale
@@ -170,7 +188,11 @@ func runSim(cmd *cobra.Command, cfg edrsim.Config, flags simFlags) error {
 	} else {
 		l = edrsim.EitherListener(l, cert)
 	}
-	fmt.Fprintf(out, "simulated EDR server %s on %s%s\n", cfg.Version, url, also)
+	if cfg.Kind == edrsim.KindCloud {
+		fmt.Fprintf(out, "simulated Carbon Black Cloud on %s%s\norg key      %s\n", url, also, sim.OrgKey())
+	} else {
+		fmt.Fprintf(out, "simulated EDR server %s on %s%s\n", cfg.Version, url, also)
+	}
 	if given {
 		fmt.Fprintf(out, "token        as given (%d characters), in X-Auth-Token\n", len(sim.Token))
 	} else {

@@ -177,3 +177,15 @@ func (c *client) ranged(path, part string) int {
 	resp.Body.Close()
 	return resp.StatusCode
 }
+
+func jsonOf(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+// decoded is a JSON object, empty for anything else.
+func decoded(b []byte) m {
+	v := m{}
+	_ = json.Unmarshal(b, &v)
+	return v
+}

@@ -11,6 +11,10 @@ import (
 // Config says what to simulate. The zero value is a version 6.2 server with one
 // online Windows sensor, as recordings show it.
 type Config struct {
+	// Kind is the product whose API is served: KindEDR or KindCloud. Empty: KindEDR.
+	Kind string
+	// OrgKey is the organisation of a Carbon Black Cloud. Empty: A1B2C3D4.
+	OrgKey string
 	// Token is the API token that requests must carry in X-Auth-Token. Empty: a
 	// random one is made, see Server.Token.
 	Token string
@@ -33,8 +37,9 @@ type Config struct {
 	// server decides, 30 s for small fleets and one second per hundred sensors
 	// for large ones.
 	CheckIn time.Duration
-	// Slots is the number of sessions that may be pending or active at once.
-	// 0 means 10.
+	// Slots is the number of sessions that may be pending or active at once; a
+	// Carbon Black Cloud counts the devices that have one. 0 means 10, or 100 for
+	// a Carbon Black Cloud.
 	Slots int
 
 	// TimeScale makes the simulated clock run that many times faster than the
@@ -47,7 +52,20 @@ type Config struct {
 	// without a name whose space the system takes back. Empty: os.TempDir.
 	SpoolDir   string
 	SpoolAbove int64 // 0 means 1 MiB
+
+	// Forwarder receives the files of a Carbon Black Cloud's Data Forwarder, one
+	// for each alert that is raised or changes. nil: there is no forwarder.
+	Forwarder ForwarderSink
 }
+
+// Kinds of servers that are simulated.
+const (
+	KindEDR   = "carbonblack-edr"
+	KindCloud = "carbonblack-cloud"
+)
+
+// Kinds lists the kinds of servers that are simulated.
+var Kinds = []string{KindEDR, KindCloud}
 
 // Limits of the simulated server.
 const (
@@ -65,6 +83,10 @@ const (
 func (c Config) withDefaults() Config {
 	c.Username = cmp.Or(c.Username, "admin")
 	c.Version = cmp.Or(c.Version, defaultVersion)
+	c.Kind = cmp.Or(c.Kind, KindEDR)
+	if c.Kind == KindCloud {
+		c = c.withCloudDefaults()
+	}
 	c.Slots = cmp.Or(c.Slots, defaultSlots)
 	c.SpoolAbove = cmp.Or(c.SpoolAbove, defaultSpoolAbove)
 	c.TimeScale = cmp.Or(c.TimeScale, 1)
@@ -86,7 +108,7 @@ func (c Config) withDefaults() Config {
 // Validate tells what is wrong with c: unknown names, rates and values out of
 // range, a fleet that cannot be.
 func (c Config) Validate() error {
-	if _, err := newBehaviour(cmp.Or(c.Version, defaultVersion), c.Quirks); err != nil {
+	if err := c.validateQuirks(); err != nil {
 		return err
 	}
 	if err := c.Faults.validate(); err != nil {
@@ -108,6 +130,25 @@ func (c Config) Validate() error {
 		return fmt.Errorf("time-scale: %v is negative", c.TimeScale)
 	}
 	return nil
+}
+
+// validateQuirks checks kind, version and quirks, which depend on each other.
+func (c Config) validateQuirks() error {
+	switch c.Kind {
+	case "", KindEDR:
+		if c.OrgKey != "" || c.Forwarder != nil {
+			return fmt.Errorf("a server of kind %s has neither an organisation nor a Data Forwarder; the kind %s has", KindEDR, KindCloud)
+		}
+		_, err := newBehaviour(cmp.Or(c.Version, defaultVersion), c.Quirks)
+		return err
+	case KindCloud:
+		if c.OrgKey != "" && !orgKeyForm.MatchString(c.OrgKey) {
+			return fmt.Errorf("org-key: %q is not letters and digits", c.OrgKey)
+		}
+		_, err := newCloudQuirks(c.Quirks)
+		return err
+	}
+	return unknownName("kind of server", c.Kind, Kinds)
 }
 
 // checkInInterval is the real server's rule: half a minute for up to 25 sensors,

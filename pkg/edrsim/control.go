@@ -17,6 +17,9 @@ func (s *Server) controlRoutes(mux *http.ServeMux) {
 	route("PUT /_sim/faults", s.putFaults)
 	route("POST /_sim/faults/next", s.postNextFault)
 	route("POST /_sim/clock", s.postClock)
+	if s.cloud != nil {
+		s.cloud.controlRoutes(mux)
+	}
 }
 
 func (s *Server) getCounters(w http.ResponseWriter, r *http.Request) error {

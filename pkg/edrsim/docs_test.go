@@ -17,7 +17,8 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := replacePart(t, string(b), "quirks", quirkTable())
+	text := replacePart(t, string(b), "quirks", quirkTable(edrsim.AllQuirks()))
+	text = replacePart(t, text, "cloud quirks", quirkTable(edrsim.CloudQuirks()))
 	text = replacePart(t, text, "faults", faultTable())
 	golden.Check(t, page, text)
 }
@@ -34,10 +35,10 @@ func replacePart(t *testing.T, page, name, content string) string {
 	return before + start + content + end + after
 }
 
-func quirkTable() string {
+func quirkTable(quirks []edrsim.Quirk) string {
 	var b strings.Builder
 	b.WriteString("| quirk | values | what it is |\n| --- | --- | --- |\n")
-	for _, q := range edrsim.AllQuirks() {
+	for _, q := range quirks {
 		doc := q.Doc
 		var preset []string
 		for _, v := range edrsim.Versions {

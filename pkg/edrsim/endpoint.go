@@ -180,6 +180,19 @@ func (e *endpoint) remove(p string) failure {
 	return success
 }
 
+// removeDir deletes an empty directory, reports whether there was one.
+func (e *endpoint) removeDir(p string) bool {
+	folded, _, f := e.split(p)
+	if f != success || len(folded) < 2 && e.windows || len(folded) == 0 {
+		return false
+	}
+	if n, f := e.file(p); f != success || !n.dir || n.locked || len(n.children) > 0 {
+		return false
+	}
+	e.root = e.root.without(folded)
+	return true
+}
+
 // mkdir creates one directory.
 func (e *endpoint) mkdir(p string, now time.Time) failure {
 	folded, written, f := e.split(p)

@@ -21,6 +21,9 @@ var commandTable = map[string]runner{
 	"get file": atEnd(getFile),
 	"put file": atEnd(putFile),
 	"delete file": atEnd(func(x *execution, _ time.Time) (map[string]any, failure) {
+		if x.session.srv.cloud != nil && x.endpoint.removeDir(x.req.object()) {
+			return nil, success
+		}
 		return nil, x.endpoint.remove(x.req.object())
 	}),
 	"directory list": atEnd(directoryList),

@@ -35,6 +35,7 @@ type Fault struct {
 func AllFaults() []Fault { return slices.Clone(faultTable) }
 
 var faultTable = []Fault{
+	{"429", "Answered 429 with Retry-After: 1 before anything is executed."},
 	{"500", "Answered 500 before anything is executed."},
 	{"502", "Answered 502 before anything is executed."},
 	{"503", "Answered 503 before anything is executed."},
@@ -175,6 +176,9 @@ func (f *faultInjector) serve(s *Server, w http.ResponseWriter, r *http.Request,
 		s.counters.fault(name)
 	}
 	switch name {
+	case "429":
+		w.Header().Set("Retry-After", "1")
+		refuseRequest(w, http.StatusTooManyRequests)
 	case "500", "502", "503", "504":
 		refuseRequest(w, statusCode(name))
 	case "error-message":
@@ -211,6 +215,9 @@ func refuseRequest(w http.ResponseWriter, status int) {
 
 // dropSession times the session out that a path names.
 func (s *Server) dropSession(path string) bool {
+	if s.cloud != nil {
+		return s.cloud.dropSession(path)
+	}
 	_, rest, ok := strings.Cut(path, "/cblr/session/")
 	if !ok {
 		return false

@@ -83,8 +83,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.URL.Path) > 1 {
 		r.URL.Path = strings.TrimSuffix(r.URL.Path, "/")
 	}
+	if s.cloud != nil && s.cloud.serveStorage(w, r) {
+		return
+	}
 	if !s.authorized(r) {
-		http.Error(w, "Authentication required", http.StatusUnauthorized)
+		s.refuseToken(w)
 		return
 	}
 	_, pattern := s.mux.Handler(r)
@@ -93,7 +96,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.counters.request(pattern, r.Method)
+	if s.cloud != nil && s.cloud.limitRate(w, r) {
+		return
+	}
 	s.faults.serve(s, w, r, pattern)
+}
+
+func (s *Server) refuseToken(w http.ResponseWriter) {
+	if s.cloud != nil {
+		writeCloudError(w, &cloudError{http.StatusUnauthorized, "UNAUTHORIZED", "The API key is unknown or wrong", nil})
+		return
+	}
+	http.Error(w, "Authentication required", http.StatusUnauthorized)
 }
 
 // authorized compares the token without telling by its time how much was right.
@@ -103,6 +117,11 @@ func (s *Server) authorized(r *http.Request) bool {
 
 // commonHeaders is what the web server in front adds to everything.
 func (s *Server) commonHeaders(h http.Header) {
+	if s.cloud != nil {
+		h.Set("Cache-Control", "no-store")
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+		return
+	}
 	h.Set("Server", "openresty")
 	h.Set("Cache-Control", "max-age=0")
 	h.Set("X-Frame-Options", "DENY")
@@ -121,6 +140,8 @@ func (s *Server) answer(f endpointFunc) http.Handler {
 		var api *apiError
 		switch {
 		case err == nil:
+		case s.cloud != nil && r.Context().Err() == nil:
+			writeCloudError(w, asCloudError(err))
 		case errors.As(err, &api):
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.WriteHeader(api.status)

@@ -157,7 +157,7 @@ func newBehaviour(version string, over Quirks) (*behaviour, error) {
 }
 
 // accepts tells whether value is one of the choices or fits an open one.
-func (q quirk) accepts(value string) bool {
+func (q Quirk) accepts(value string) bool {
 	return slices.ContainsFunc(q.Values, func(choice string) bool {
 		switch choice {
 		case "<status>":
@@ -169,6 +169,9 @@ func (q quirk) accepts(value string) bool {
 		case "<duration>":
 			d, err := time.ParseDuration(value)
 			return err == nil && d > 0
+		case "<requests/duration>":
+			_, _, err := parseRate(value)
+			return err == nil
 		case "<offset>":
 			_, err := time.Parse("-07:00", value)
 			return err == nil

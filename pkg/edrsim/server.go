@@ -43,6 +43,8 @@ type Server struct {
 	lastID   int
 	bans     map[string]*ban
 	counters *counters
+
+	cloud *cloud // of KindCloud, or nil
 }
 
 // New makes a server. A configuration that Config.Validate refuses is a mistake of
@@ -56,13 +58,23 @@ func New(cfg Config) *Server {
 		Token: cfg.Token, cfg: cfg, clock: newClock(cfg.Start, cfg.TimeScale), spool: spool{cfg.SpoolDir, cfg.SpoolAbove},
 		changed: make(chan struct{}), sessions: map[int]*session{}, bans: map[string]*ban{}, counters: newCounters(),
 	}
-	s.as, _ = newBehaviour(cfg.Version, cfg.Quirks) // validated above
+	if cfg.Kind == KindCloud {
+		s.as = cloudBehaviour()
+		s.cloud = newCloud(s)
+	} else {
+		s.as, _ = newBehaviour(cfg.Version, cfg.Quirks) // validated above
+	}
 	s.faults = newFaultInjector(cfg.Faults, cfg.Seed)
 	s.ctx, s.cancel = context.WithCancel(context.Background()) // the server's own life, ended by Close
 	for i := range cfg.Fleet {
 		for range max(cfg.Fleet[i].Count, 1) {
 			s.sensors = append(s.sensors, newSensor(len(s.sensors)+1, &cfg.Fleet[i], &cfg))
 		}
+	}
+	if s.cloud != nil {
+		s.mux = s.cloud.routes()
+		s.cloud.begin()
+		return s
 	}
 	s.mux = s.routes()
 	return s
