@@ -135,13 +135,13 @@ func TestSimKeepsAGivenTokenToItself(t *testing.T) {
 
 func TestSimRefusesMistakes(t *testing.T) {
 	for want, args := range map[string][]string{
-		`no quirk is named "x"; there are active-only`: {"--quirk", "x=y"},
-		`quirk range: "yes" is not one of ignore`:      {"--quirk", "range=yes"},
-		`--quirk range: want name=value`:               {"--quirk", "range"},
-		`no fault is named "x"; there are 429, 500, 502`:    {"--fault", "x=0.1"},
-		`--fault hang=often: want name=rate`:           {"--fault", "hang=often"},
-		`version "9" is not one of 5.1, 6.2, 7.1, 7.7`: {"--version", "9"},
-		`--tls-cert and --tls-key belong together`:     {"--tls-cert", "x"},
+		`no quirk is named "x"; there are active-only`:   {"--quirk", "x=y"},
+		`quirk range: "yes" is not one of ignore`:        {"--quirk", "range=yes"},
+		`--quirk range: want name=value`:                 {"--quirk", "range"},
+		`no fault is named "x"; there are 429, 500, 502`: {"--fault", "x=0.1"},
+		`--fault hang=often: want name=rate`:             {"--fault", "hang=often"},
+		`version "9" is not one of 5.1, 6.2, 7.1, 7.7`:   {"--version", "9"},
+		`--tls-cert and --tls-key belong together`:       {"--tls-cert", "x"},
 		`no such file`:            {"--fleet", "/no/such/file"},
 		`none of the others can`:  {"--fleet", "x", "--sensors", "3"},
 		`unknown command "extra"`: {"extra"},
