@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -67,6 +68,9 @@ func (f *busFlags) settings() (bus.Config, error) {
 	b := conf.Bus
 	if b.URL == "" && b.Listen != "" {
 		b.URL = "nats://" + b.Listen
+		if b.User == "" {
+			b.User, b.Password = "operator", filepath.Join(config.BusUsers(conf.Data), "operator.password")
+		}
 	}
 	for _, s := range []struct {
 		to   *string

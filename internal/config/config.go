@@ -4,7 +4,10 @@
 // file: it names files or environment variables that hold them.
 package config
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+)
 
 // Config is the whole configuration. The zero value of a key is not its default:
 // Default gives those.
@@ -30,7 +33,7 @@ type Config struct {
 // Bus is the NATS JetStream that carries events, jobs and results.
 type Bus struct {
 	URL      string `yaml:"url" doc:"nats://host:port of an external NATS; empty: embedded in this process"`
-	User     string `yaml:"user" doc:"user name at the bus"`
+	User     string `yaml:"user" doc:"user name at the bus; of an embedded bus that listens: the user with all rights, operator where empty"`
 	Password string `yaml:"password_file" doc:"file with the password" secret:"file"`
 
 	IngestUser     string `yaml:"ingest_user" doc:"user name for putting events on the bus that arrive by other ways, where the bus separates these roles; empty: the same user"`
@@ -43,7 +46,8 @@ type Bus struct {
 	Key      string        `yaml:"key" doc:"key of the client certificate"`
 	Replicas int           `yaml:"replicas" min:"1" max:"5" doc:"copies of each stream on a cluster"`
 	Monitor  []string      `yaml:"monitor" doc:"external bus only: monitoring addresses of its servers (http://host:8222), which say when a stream cannot be written; empty: only what is written here shows it"`
-	Listen   string        `yaml:"listen" doc:"embedded bus only: host:port for other processes; empty: reachable only inside this one"`
+	Readers  []string      `yaml:"readers" doc:"names of durable pull consumers on the stream RESULTS, made for readers of the bus, who cannot make any"`
+	Listen   string        `yaml:"listen" doc:"embedded bus only: host:port for other processes, with the passwords of users ingest, reader and operator in bus-users of the data directory; empty: reachable only inside this one"`
 	Sync     time.Duration `yaml:"sync" doc:"embedded bus only: how often writes are flushed to disk; 0s: each one, a power cut loses nothing"`
 	Floor    int64         `yaml:"floor" min:"0" doc:"embedded bus only: bytes that stay free on its disk; below, no new event is taken and jobs under way go on; 0: none"`
 	Events   Retention     `yaml:"events"`
@@ -51,6 +55,9 @@ type Bus struct {
 	Results  Retention     `yaml:"results"`
 	History  Retention     `yaml:"history"`
 }
+
+// BusUsers is the directory with the passwords of an embedded bus that listens.
+func BusUsers(data string) string { return filepath.Join(data, "bus-users") }
 
 // Retention bounds a stream.
 type Retention struct {

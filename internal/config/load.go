@@ -174,8 +174,13 @@ func (b Bus) check(bad func(path, format string, args ...any)) {
 	if len(b.Monitor) > 0 && b.URL == "" {
 		bad("bus.monitor", "is for an external bus, and bus.url names none")
 	}
-	if b.Listen != "" && (b.User == "" || b.Password == "") {
-		bad("bus.listen", "a bus that listens needs bus.user and bus.password_file")
+	if b.Listen != "" && b.User != "" && b.Password == "" {
+		bad("bus.user", "needs bus.password_file; without both there is the user operator, with a password made at the first start")
+	}
+	for _, name := range b.Readers {
+		if name == "" || strings.ContainsAny(name, ".*> \t/\\") {
+			bad("bus.readers", "%q is not a consumer's name: it has no dots, blanks, slashes, * and >", name)
+		}
 	}
 	if b.Replicas < 1 || b.Replicas > 5 {
 		bad("bus.replicas", "must be from 1 to 5")

@@ -40,6 +40,10 @@ func (s Calls) Serve(ctx context.Context) error {
 		Endpoint: &micro.EndpointConfig{
 			Subject: CallsPrefix + ">",
 			Handler: micro.HandlerFunc(func(r micro.Request) {
+				if !isInbox(r.Reply()) {
+					s.Log.Warn().Str("subject", r.Subject()).Str("reply", r.Reply()).Msg("a call over the bus was dropped: its reply subject is not an inbox")
+					return
+				}
 				answering.Go(func() error { s.answer(ctx, r); return nil })
 			}),
 		},
@@ -50,6 +54,13 @@ func (s Calls) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	_ = service.Stop() // fails only with the connection, which ends it too
 	return answering.Wait()
+}
+
+// isInbox reports whether a reply subject is one that only its client listens to: an
+// inbox, or what a bus with accounts puts in its place for a call of another account.
+// An answer to any other subject could be a record of the service's own.
+func isInbox(reply string) bool {
+	return strings.HasPrefix(reply, nats.InboxPrefix) || strings.HasPrefix(reply, "_R_.")
 }
 
 func (s Calls) answer(ctx context.Context, r micro.Request) {

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,8 +28,10 @@ import (
 type Config struct {
 	Dir     string        // store directory, created when missing; required
 	Listen  string        // host:port for clients in other processes; empty: none
-	User    string        // for Listen; required with it
-	Pass    string        // for Listen; required with it
+	User    string        // for Listen: a user with all rights in the service's account; empty: operator
+	Pass    string        // of User; empty: no such user
+	Ingest  string        // for Listen: password of the user ingest, who may publish events; empty: no such user
+	Reader  string        // for Listen: password of the user reader, who gets results; empty: no such user
 	Sync    time.Duration // how often the store is flushed to disk; 0: at each write, so that a power cut loses nothing
 	MaxDisk int64         // bytes that all streams together may take; 0: 8 GiB
 	Ready   time.Duration // how long a start may take; 0: 30 s
@@ -59,6 +62,8 @@ type Server struct {
 	opts *server.Options
 	lock *flock.Flock
 
+	owner owner
+
 	mu sync.RWMutex
 	ns *server.Server // another one after Restart
 
@@ -67,8 +72,14 @@ type Server struct {
 
 // Start starts a server and returns when clients can connect.
 func Start(c Config) (*Server, error) {
-	if c.Listen != "" && (c.User == "" || c.Pass == "") {
-		return nil, errors.New("a bus that listens needs a user and a password")
+	if c.User == "" {
+		c.User = operatorUser
+	}
+	if slices.Contains(users, c.User) {
+		return nil, fmt.Errorf("bus user %q has a meaning of its own: choose another name", c.User)
+	}
+	if c.Listen != "" && c.Pass+c.Ingest+c.Reader == "" {
+		return nil, errors.New("a bus that listens needs the password of at least one user")
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("bus store: %w", err)
@@ -91,11 +102,15 @@ func start(c Config, lock *flock.Flock) (*Server, error) {
 	if left, err := free(c.Dir); err == nil && left < LeastFree {
 		return nil, fmt.Errorf("bus store %s: %d bytes are left: %w", c.Dir, left, ErrDiskFull)
 	}
-	opts, err := options(c)
+	if err := adopt(c.Dir); err != nil {
+		return nil, err
+	}
+	in := newOwner()
+	opts, err := options(c, in)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{conf: c, opts: opts, lock: lock, broken: new(atomic.Bool)}
+	s := &Server{conf: c, opts: opts, lock: lock, owner: in, broken: new(atomic.Bool)}
 	if s.ns, err = s.run(); err != nil {
 		return nil, err
 	}
@@ -150,66 +165,82 @@ func (s *Server) current() *server.Server {
 	return s.ns
 }
 
-func options(c Config) (*server.Options, error) {
-	o := &server.Options{
-		ServerName:         "edrpipe",
-		JetStream:          true,
-		StoreDir:           c.Dir,
-		JetStreamMaxStore:  c.MaxDisk,
-		JetStreamMaxMemory: 256 << 20,
-		SyncInterval:       c.Sync,
-		SyncAlways:         c.Sync == 0,
-		DontListen:         c.Listen == "",
-		NoSigs:             true,
-		NoLog:              false,
-		MaxPayload:         8 << 20,
+func options(c Config, in owner) (*server.Options, error) {
+	o := &server.Options{}
+	if err := zones(c, in, o); err != nil {
+		return nil, err
 	}
+	base(c, o)
+	if c.Listen == "" {
+		return o, nil
+	}
+	return o, listen(c, o)
+}
+
+// base sets what every embedded server has.
+func base(c Config, o *server.Options) {
+	o.ServerName = "edrpipe"
+	o.JetStream = true
+	o.StoreDir = c.Dir
+	o.JetStreamMaxStore = c.MaxDisk
+	o.JetStreamMaxMemory = 256 << 20
+	o.SyncInterval = c.Sync
+	o.SyncAlways = c.Sync == 0
+	o.DontListen = c.Listen == ""
+	o.NoSigs = true
+	o.NoLog = false
+	o.MaxPayload = 8 << 20
 	if o.JetStreamMaxStore == 0 {
 		o.JetStreamMaxStore = 8 << 30
 	}
 	if c.Sync == 0 {
 		o.SyncInterval = 2 * time.Minute // only for what SyncAlways leaves
 	}
-	if c.Listen == "" {
-		return o, nil
-	}
+}
+
+// listen opens o's server to other processes.
+func listen(c Config, o *server.Options) error {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("bus listen address %q: %w", c.Listen, err)
+		return fmt.Errorf("bus listen address %q: %w", c.Listen, err)
 	}
 	if o.Port, err = net.LookupPort("tcp", port); err != nil {
-		return nil, fmt.Errorf("bus listen address %q: %w", c.Listen, err)
+		return fmt.Errorf("bus listen address %q: %w", c.Listen, err)
 	}
 	if o.Port == 0 {
 		o.Port = server.RANDOM_PORT
 	}
-	o.Host, o.Username, o.Password = host, c.User, c.Pass
+	o.Host = host
 	if c.Cluster != nil {
-		return o, c.Cluster.join(o)
+		return c.Cluster.join(c, o)
 	}
-	return o, nil
+	return nil
 }
 
-// join sets what makes o's server a member. The servers show each other the
-// password that clients have.
-func (c *Cluster) join(o *server.Options) error {
+// join makes o's server a member of the cluster. The servers authenticate to each
+// other as the user that conf names.
+func (c *Cluster) join(conf Config, o *server.Options) error {
+	user, password := conf.User, conf.Pass
+	if password == "" {
+		return errors.New("a bus of several servers needs User and Pass, by which they know each other")
+	}
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("bus cluster address %q: %w", c.Listen, err)
 	}
 	o.ServerName = c.Node
-	o.Cluster = server.ClusterOpts{Name: "edrpipe", Host: host, Username: o.Username, Password: o.Password, NoAdvertise: true}
+	o.Cluster = server.ClusterOpts{Name: "edrpipe", Host: host, Username: user, Password: password, NoAdvertise: true}
 	if o.Cluster.Port, err = net.LookupPort("tcp", port); err != nil {
 		return fmt.Errorf("bus cluster address %q: %w", c.Listen, err)
 	}
 	for _, r := range c.Routes {
-		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: r, User: url.UserPassword(o.Username, o.Password)})
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: r, User: url.UserPassword(user, password)})
 	}
 	return nil
 }
 
 // InProcessConn gives a client connection without a socket; it makes Server a
-// nats.InProcessConnProvider.
+// nats.InProcessConnProvider. The client authenticates as InProcessUser.
 func (s *Server) InProcessConn() (net.Conn, error) { return s.current().InProcessConn() }
 
 // URL is where clients in other processes connect; empty when it does not listen.

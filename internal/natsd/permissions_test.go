@@ -3,8 +3,6 @@ package natsd
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,59 +11,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
-	"edrpipe/internal/secretfiles"
 	"edrpipe/pkg/bus"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// shipped runs a NATS server on the configuration that is deployed.
-func shipped(t *testing.T, cluster string) (*server.Server, func(user string) string) {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"server.conf", "accounts.conf", "tls-off.conf", cluster} {
-		data, err := os.ReadFile(filepath.Join("../../deploy/nats", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch name {
-		case cluster:
-			name = "cluster.conf"
-		case "tls-off.conf":
-			name = "tls.conf"
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	secrets := filepath.Join(dir, "secrets")
-	if _, err := secretfiles.Make(secrets, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("NATS_SERVER_NAME", "nats-1")
-	opts, err := server.ProcessConfigFile(filepath.Join(dir, "server.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts.Host, opts.Port, opts.HTTPPort, opts.StoreDir, opts.NoSigs, opts.NoLog = "127.0.0.1", server.RANDOM_PORT, 0, t.TempDir(), true, true
-	opts.Cluster, opts.Routes = server.ClusterOpts{}, nil // one server; the clustered form is parsed above
-	ns, err := server.NewServer(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns.Start()
-	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
-	if !ns.ReadyForConnections(10 * time.Second) {
-		t.Fatal("not ready")
-	}
-	return ns, func(user string) string {
-		password, err := os.ReadFile(filepath.Join(secrets, user+".password"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(password[:len(password)-1])
-	}
-}
 
 func as(t *testing.T, ns *server.Server, user, password string) *bus.Bus {
 	t.Helper()
@@ -81,7 +30,11 @@ func as(t *testing.T, ns *server.Server, user, password string) *bus.Bus {
 // that docker compose mounts.
 func TestShippedPermissions(t *testing.T) {
 	ns, password := shipped(t, "cluster.conf")
-	service := as(t, ns, "service", password("service"))
+	service, err := bus.Connect(t.Context(), bus.Config{URL: ns.ClientURL(), User: "service", Password: password("service"), Readers: []string{"siem"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(service.Close)
 	if err := service.Setup(t.Context()); err != nil {
 		t.Fatalf("the service cannot set its streams up: %v", err)
 	}
@@ -110,11 +63,17 @@ func TestShippedPermissions(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			c, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+			c, err := s.Consumer(ctx, "siem")
 			if err != nil {
 				return err
 			}
 			_, err = c.Next(jetstream.FetchMaxWait(2 * time.Second))
+			return err
+		}
+	}
+	consume := func(b *bus.Bus, stream string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := b.JetStream().CreateConsumer(ctx, stream, jetstream.ConsumerConfig{})
 			return err
 		}
 	}
@@ -140,6 +99,16 @@ func TestShippedPermissions(t *testing.T) {
 		{"service publishes audit", publish(service, "edr.audit"), true},
 		{"reader makes up audit", publish(reader, "edr.audit"), false},
 		{"service deletes a stream", func(ctx context.Context) error { return service.JetStream().DeleteStream(ctx, bus.StreamAudit) }, false},
+		{"service shrinks the audit", func(ctx context.Context) error {
+			s, err := service.JetStream().Stream(ctx, bus.StreamAudit)
+			if err != nil {
+				return err
+			}
+			c := s.CachedInfo().Config
+			c.MaxMsgs = 1
+			_, err = service.JetStream().UpdateStream(ctx, c)
+			return err
+		}, false},
 		{"service purges the results", func(ctx context.Context) error {
 			s, err := service.JetStream().Stream(ctx, bus.StreamResults)
 			if err != nil {
@@ -172,6 +141,7 @@ func TestShippedPermissions(t *testing.T) {
 			return err
 		}, false},
 		{"reader reads results", read(reader, bus.StreamResults), true},
+		{"reader makes a consumer", consume(reader, bus.StreamResults), false},
 		{"ingest reads results", read(ingest, bus.StreamResults), false},
 		{"reader reads events", read(reader, bus.StreamEvents), false},
 		{"reader reads audit", read(reader, bus.StreamAudit), false},

@@ -65,6 +65,26 @@ func Make(dir string, mode fs.FileMode) ([]string, error) {
 	)
 }
 
+// BusUsers are the passwords of an embedded bus that listens.
+type BusUsers struct{ Operator, Ingest, Reader string }
+
+// Bus reads the passwords of an embedded bus from dir, and makes those that are
+// missing: <user>.password, readable by their owner only.
+func Bus(dir string) (BusUsers, error) {
+	var u BusUsers
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return u, fmt.Errorf("secrets: %w", err)
+	}
+	for name, password := range map[string]*string{"operator": &u.Operator, "ingest": &u.Ingest, "reader": &u.Reader} {
+		text, _, err := one(filepath.Join(dir, name+".password"), 0o600)
+		if err != nil {
+			return u, err
+		}
+		*password = text
+	}
+	return u, nil
+}
+
 // A NATS configuration refuses variables that it does not use, so accounts and
 // routes are files of their own.
 func accountsConf(secret map[string]string) string {

@@ -16,9 +16,11 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/internal/buswatch"
+	"edrpipe/internal/config"
 	"edrpipe/internal/intake"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
+	"edrpipe/internal/secretfiles"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events/jetstream"
@@ -33,7 +35,7 @@ import (
 func (s *Service) openBus(ctx context.Context) error {
 	c := s.cfg.Bus
 	conf := bus.Config{
-		URL: c.URL, User: c.User, Creds: c.Creds, NKey: c.NKey, CA: c.CA, Cert: c.Cert, Key: c.Key, Replicas: c.Replicas,
+		URL: c.URL, User: c.User, Creds: c.Creds, NKey: c.NKey, CA: c.CA, Cert: c.Cert, Key: c.Key, Replicas: c.Replicas, Readers: c.Readers,
 		Limits: bus.Limits{
 			EventsAge: c.Events.Age, EventsBytes: c.Events.Bytes, DeadAge: c.Dead.Age, DeadBytes: c.Dead.Bytes,
 			ResultsAge: c.Results.Age, ResultsBytes: c.Results.Bytes, JobsAge: c.History.Age, JobsBytes: c.History.Bytes,
@@ -117,19 +119,14 @@ func passing(err error) bool {
 		errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, natsjs.ErrJetStreamNotEnabled)
 }
 
-// startEmbedded runs the bus in this process; with bus.listen also for others,
-// who need the password that lies beside the store.
+// startEmbedded runs the bus in this process; with bus.listen also for others, with
+// the same zones as the shipped accounts of an external one.
 func (s *Service) startEmbedded(conf *bus.Config) error {
 	c := natsd.Config{Dir: filepath.Join(s.cfg.Data, "bus"), Listen: s.cfg.Bus.Listen, Sync: s.cfg.Bus.Sync, Log: s.log}
 	if c.Listen != "" {
-		c.User = s.cfg.Bus.User
-		if c.User == "" {
-			c.User = "edrpipe"
+		if err := s.busUsers(&c); err != nil {
+			return err
 		}
-		if err := readPassword(s.cfg.Bus.Password, &c.Pass); err != nil {
-			return fmt.Errorf("bus.listen needs bus.password_file: %w", err)
-		}
-		conf.User, conf.Password = c.User, c.Pass
 	}
 	ns, err := natsd.Start(c)
 	if err != nil {
@@ -138,6 +135,19 @@ func (s *Service) startEmbedded(conf *bus.Config) error {
 	s.closers = append(s.closers, ns.Close)
 	s.embedded = ns
 	conf.InProcess = ns
+	return nil
+}
+
+// busUsers gives an embedded bus that listens its users.
+func (s *Service) busUsers(c *natsd.Config) error {
+	users, err := secretfiles.Bus(config.BusUsers(s.cfg.Data))
+	if err != nil {
+		return err
+	}
+	c.User, c.Pass, c.Ingest, c.Reader = s.cfg.Bus.User, users.Operator, users.Ingest, users.Reader
+	if err := readPassword(s.cfg.Bus.Password, &c.Pass); err != nil {
+		return fmt.Errorf("bus.password_file: %w", err)
+	}
 	return nil
 }
 

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
@@ -18,12 +16,12 @@ import (
 // deaf is a bus whose answers are lost from a moment on, as with a connection
 // that breaks between a request and its answer.
 type deaf struct {
-	nats.InProcessConnProvider
+	*natsd.Server
 	lost atomic.Bool
 }
 
 func (d *deaf) InProcessConn() (net.Conn, error) {
-	c, err := d.InProcessConnProvider.InProcessConn()
+	c, err := d.Server.InProcessConn()
 	return deafConn{c, d}, err
 }
 
@@ -44,7 +42,7 @@ func (c deafConn) Read(p []byte) (int, error) {
 // TestALostAnswerIsNotWaitedForForEver: a job's context lasts for hours.
 func TestALostAnswerIsNotWaitedForForEver(t *testing.T) {
 	ns := bustest.Serve(t, natsd.Config{})
-	d := &deaf{InProcessConnProvider: ns}
+	d := &deaf{Server: ns}
 	b, err := bus.Connect(t.Context(), bus.Config{InProcess: d, Answer: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

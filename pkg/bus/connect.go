@@ -38,6 +38,8 @@ type Config struct {
 
 	Limits Limits
 
+	Readers []string // durable pull consumers on StreamResults, for other zones: they cannot make any
+
 	InProcess nats.InProcessConnProvider // an embedded server
 	Log       zerolog.Logger
 }
@@ -48,6 +50,7 @@ type Bus struct {
 	js        jetstream.JetStream
 	replicas  int
 	limits    Limits
+	readers   []string
 	writes    writes
 	life      *grouped.Writer // to StreamJobs
 	results   *grouped.Writer // to StreamResults
@@ -59,7 +62,7 @@ type Bus struct {
 // Connect connects and returns once the bus has answered, or with an error when
 // ctx ends. From then on it reconnects for ever; Connected tells.
 func Connect(ctx context.Context, c Config) (*Bus, error) {
-	b := &Bus{replicas: max(c.Replicas, 1), limits: c.Limits.withDefaults(), closed: make(chan struct{}), log: c.Log}
+	b := &Bus{replicas: max(c.Replicas, 1), limits: c.Limits.withDefaults(), readers: c.Readers, closed: make(chan struct{}), log: c.Log}
 	b.writes = writes{streams: b.streams(), fail: map[string]*failure{}}
 	opts, err := b.options(c)
 	if err != nil {
@@ -110,6 +113,11 @@ func (b *Bus) options(c Config) ([]nats.Option, error) {
 	opts := b.handlers(name)
 	if c.InProcess != nil {
 		opts = append(opts, nats.InProcessServer(c.InProcess))
+		if s, ok := c.InProcess.(interface {
+			InProcessUser() (user, password string)
+		}); ok {
+			c.User, c.Password = s.InProcessUser()
+		}
 	}
 	if c.User != "" {
 		// Answers come under the user's own name, so that a bus can keep them from

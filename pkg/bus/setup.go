@@ -31,6 +31,21 @@ func (b *Bus) Setup(ctx context.Context) error {
 	if err := b.ensure(ctx, jetstream.StreamConfig{Name: "OBJ_" + c.Bucket, MaxBytes: c.MaxBytes, Replicas: c.Replicas}, create); err != nil {
 		return fmt.Errorf("object store %s: %w", BucketArtifacts, err)
 	}
+	return b.ensureReaders(ctx)
+}
+
+// ensureReaders makes the pull consumers by which other zones read results. They are
+// made here because a client that may make a consumer of its own can have it publish
+// to any subject of this account.
+func (b *Bus) ensureReaders(ctx context.Context) error {
+	for _, name := range b.readers {
+		_, err := b.js.CreateOrUpdateConsumer(ctx, StreamResults, jetstream.ConsumerConfig{
+			Durable: name, Description: "reader of results", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 1000,
+		})
+		if err != nil {
+			return fmt.Errorf("reader %s of stream %s: %w", name, StreamResults, err)
+		}
+	}
 	return nil
 }
 
@@ -74,6 +89,7 @@ func (b *Bus) adjust(ctx context.Context, is, want jetstream.StreamConfig) error
 	next := is
 	next.MaxAge, next.Replicas = want.MaxAge, want.Replicas
 	next.AllowAtomicPublish = is.AllowAtomicPublish || want.AllowAtomicPublish
+	next.AllowDirect = is.AllowDirect || want.AllowDirect
 	if want.MaxBytes != 0 {
 		next.MaxBytes = want.MaxBytes
 	}
@@ -83,11 +99,26 @@ func (b *Bus) adjust(ctx context.Context, is, want jetstream.StreamConfig) error
 	if sameLimits(is, next) {
 		return nil
 	}
+	if want.Name == StreamAudit {
+		return b.adjustAudit(ctx, next)
+	}
 	_, err := b.js.UpdateStream(ctx, next)
+	return err
+}
+
+// adjustAudit changes the audit stream where the bus allows it. The shipped accounts
+// do not: a service that is in wrong hands must not shrink its own audit.
+func (b *Bus) adjustAudit(ctx context.Context, next jetstream.StreamConfig) error {
+	_, err := within(ctx, func(ctx context.Context) (jetstream.Stream, error) { return b.js.UpdateStream(ctx, next) })
+	if err != nil && ctx.Err() == nil {
+		b.log.Warn().Err(err).Int("replicas", next.Replicas).Int64("max_bytes", next.MaxBytes).
+			Msg("stream AUDIT keeps its limits: the bus did not let this user change them. Change them with another credential (docs/security.md)")
+		return nil
+	}
 	return err
 }
 
 func sameLimits(a, b jetstream.StreamConfig) bool {
 	return a.MaxAge == b.MaxAge && a.MaxBytes == b.MaxBytes && a.Replicas == b.Replicas && a.Duplicates == b.Duplicates &&
-		a.AllowAtomicPublish == b.AllowAtomicPublish && fmt.Sprint(a.Subjects) == fmt.Sprint(b.Subjects)
+		a.AllowAtomicPublish == b.AllowAtomicPublish && a.AllowDirect == b.AllowDirect && fmt.Sprint(a.Subjects) == fmt.Sprint(b.Subjects)
 }

@@ -71,7 +71,7 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 		{Name: StreamEvents, Subjects: []string{"edr.events.>"}, Description: "EDR events as they arrived", MaxAge: l.EventsAge, MaxBytes: l.EventsBytes},
 		{Name: StreamDead, Subjects: []string{"edr.dead.>"}, Description: "input that could not be used", MaxAge: l.DeadAge, MaxBytes: l.DeadBytes},
 		{Name: StreamJobs, Subjects: []string{"edr.jobs.>"}, Description: "life of each job", MaxAge: l.JobsAge, MaxBytes: l.JobsBytes},
-		{Name: StreamResults, Subjects: []string{"edr.results.>", "edr.published.>"}, Description: "what came of each job", MaxAge: l.ResultsAge, MaxBytes: l.ResultsBytes},
+		{Name: StreamResults, Subjects: []string{"edr.results.>", "edr.published.>"}, Description: "what came of each job", MaxAge: l.ResultsAge, MaxBytes: l.ResultsBytes, AllowDirect: true},
 		{Name: StreamAudit, Subjects: []string{"edr.audit"}, Description: "hash-linked log of decisions and commands", MaxBytes: l.AuditBytes, Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true},
 	}
 	for i := range all {

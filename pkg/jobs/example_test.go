@@ -115,7 +115,7 @@ func bus() (js jetstream.JetStream, stop func()) {
 	if err != nil {
 		panic(err)
 	}
-	nc, err := nats.Connect("", nats.InProcessServer(server))
+	nc, err := nats.Connect("", server.InProcess())
 	if err != nil {
 		panic(err)
 	}

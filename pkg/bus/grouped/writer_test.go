@@ -45,7 +45,7 @@ func newGate(t *testing.T) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc, err := nats.Connect("", nats.InProcessServer(server))
+	nc, err := nats.Connect("", server.InProcess())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func newSyncedJetStream(t testing.TB, dir string) jetstream.JetStream {
 
 func startBus(t testing.TB, cfg natsd.Config) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect("", nats.InProcessServer(bustest.Serve(t, cfg)))
+	nc, err := nats.Connect("", bustest.Serve(t, cfg).InProcess())
 	if err != nil {
 		t.Fatal(err)
 	}
