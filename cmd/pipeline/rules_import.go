@@ -41,7 +41,10 @@ what was refused.
 
 What can be said exactly is converted; the rest is refused with the reason: a
 field that the EDR's events do not have, a search over all fields, an
-aggregation. Nothing is left out or approximated.
+aggregation. Nothing is left out or approximated. A rule on the data of a
+registry value (Details), which the EDR does not report, gets a step that reads
+the value back from the endpoint, and decides then: it needs mode enforce to do
+so. Correlations of rules in the same file are converted with them.
 
 PATH is a Sigma file or a directory, of which every .yml and .yaml is read. The
 rules are written in mode shadow, with one step that publishes what was found:

@@ -19,6 +19,6 @@ var _ = Register(Definition[GetRegistryValueParams, RegistryValueOutput]{
 			return RegistryValueOutput{}, err
 		}
 		key, name := p.Key.value()
-		return RegistryValueOutput{Key: key, Name: name, Type: v.Type, Data: v.Data}, nil
+		return RegistryValueOutput{Key: key, Name: name, Type: v.Type, Data: v.Data, Text: sysmonText(v)}, nil
 	},
 })

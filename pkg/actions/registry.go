@@ -46,6 +46,23 @@ type RegistryValueOutput struct {
 	Name string `json:"name"`
 	Type string `json:"type" doc:"REG_SZ, REG_DWORD, …"`
 	Data any    `json:"data" doc:"text, whole number, or list of text"`
+	Text string `json:"text" doc:"the data as Sysmon shows it in Details: the text itself, DWORD (0x00000001), QWORD (0x00000000-0x00000001), or Binary Data"`
+}
+
+// sysmonText is a value as Sysmon shows it in the Details of a registry event, so
+// that a Sigma rule's comparison with Details keeps its meaning.
+func sysmonText(v edr.RegistryValue) string {
+	number, err := strconv.ParseUint(fmt.Sprint(v.Data), 10, 64)
+	switch {
+	case v.Type == "REG_SZ" || v.Type == "REG_EXPAND_SZ":
+		text, _ := v.Data.(string)
+		return text
+	case v.Type == "REG_DWORD" && err == nil:
+		return fmt.Sprintf("DWORD (0x%08x)", number)
+	case v.Type == "REG_QWORD" && err == nil:
+		return fmt.Sprintf("QWORD (0x%08x-0x%08x)", number>>32, number&0xffffffff)
+	}
+	return "Binary Data"
 }
 
 // registrySpec is what all registry actions have in common.

@@ -39,7 +39,7 @@ var _ = Register(Definition[SetRegistryValueParams, RegistryValueOutput]{
 		if err := s.SetRegistryValue(ctx, string(p.Key), v, p.Overwrite); err != nil {
 			return RegistryValueOutput{}, err
 		}
-		return RegistryValueOutput{Key: key, Name: name, Type: v.Type, Data: v.Data}, nil
+		return RegistryValueOutput{Key: key, Name: name, Type: v.Type, Data: v.Data, Text: sysmonText(v)}, nil
 	},
 	Already: func(ctx context.Context, t *Task, p SetRegistryValueParams) (bool, RegistryValueOutput, error) {
 		s, err := t.Session(ctx)
@@ -56,6 +56,6 @@ var _ = Register(Definition[SetRegistryValueParams, RegistryValueOutput]{
 		}
 		key, name := p.Key.value()
 		return err == nil && got.Type == want.Type && sameData(got.Data, want.Data),
-			RegistryValueOutput{Key: key, Name: name, Type: got.Type, Data: got.Data}, err
+			RegistryValueOutput{Key: key, Name: name, Type: got.Type, Data: got.Data, Text: sysmonText(got)}, err
 	},
 })

@@ -16,6 +16,12 @@ type detection struct {
 	windows bool // events may come from Windows
 	items   map[string]yaml.Node
 	tokens  []string
+
+	// possible reads the condition of an event whose registry value is not read yet:
+	// true where the value could make it true.
+	possible bool
+	negated  bool // the operand stands under an odd number of nots
+	reads    bool // set when the condition needs the value
 }
 
 var token = regexp.MustCompile(`\(|\)|\||[^\s()|]+`)
@@ -105,8 +111,10 @@ func (d *detection) not() (string, error) {
 		return "", d.unexpected()
 	case "not":
 		d.take()
+		d.negated = !d.negated
 		inner, err := d.not()
-		return "!(" + inner + ")", err
+		d.negated = !d.negated
+		return negation(inner), err
 	case "(":
 		d.take()
 		inner, err := d.or()
@@ -195,7 +203,7 @@ func (d *detection) search(name string) (string, error) {
 
 // mapping is fields that must all hold.
 func (d *detection) mapping(n *yaml.Node) (string, error) {
-	m := &mapping{source: d.source, windows: d.windows, outbound: initiates(n)}
+	m := &mapping{detection: d, outbound: initiates(n)}
 	var parts []string
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -228,8 +236,35 @@ func initiates(n *yaml.Node) bool {
 
 // joined is the parts with an operator between, in brackets where there are several.
 func joined(op string, parts []string) string {
-	if len(parts) == 1 {
+	neutral, absorbing := "true", "false"
+	if op == "||" {
+		neutral, absorbing = absorbing, neutral
+	}
+	if slices.Contains(parts, absorbing) {
+		return absorbing
+	}
+	var kept []string
+	for _, p := range parts {
+		if p != neutral && !slices.Contains(kept, p) {
+			kept = append(kept, p)
+		}
+	}
+	parts = kept
+	switch len(parts) {
+	case 0:
+		return neutral
+	case 1:
 		return parts[0]
 	}
 	return "(" + strings.Join(parts, " "+op+" ") + ")"
+}
+
+func negation(of string) string {
+	switch of {
+	case "true":
+		return "false"
+	case "false":
+		return "true"
+	}
+	return "!(" + of + ")"
 }

@@ -13,4 +13,10 @@
 //     and |exists: false are all == ""
 //   - for connections, Sysmon's source and destination follow who began it,
 //     the EDR's local and remote do not: both directions are written out
+//   - CurrentControlSet is a numbered control set in the EDR's paths
+//   - digits of GrantedAccess are digits of a number
+//   - the data of a registry value is read back by a step, and the whole condition
+//     decides whether the next one runs: exact for the value as it then is
+//   - a correlation is ours with the same words; the rules that it counts are
+//     written out in its condition
 package sigma

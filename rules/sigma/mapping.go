@@ -11,9 +11,8 @@ import (
 
 // mapping converts the items of one search.
 type mapping struct {
-	source   *source
+	*detection
 	outbound bool // the search wants connections begun by the sensor's side
-	windows  bool // events may come from Windows
 }
 
 // item converts one field with its modifiers and values.
@@ -37,6 +36,12 @@ func (m *mapping) item(key string, node *yaml.Node) (string, error) {
 	c, err := newComparison(name, f, mods)
 	if err != nil {
 		return "", err
+	}
+	switch {
+	case c.fieldref:
+		return m.otherField(c, values)
+	case f.kind == detailsField:
+		return m.details(c, values)
 	}
 	if f.folded && m.windows && c.minds(values) {
 		return "", refuse("%s: the EDR reports paths of Windows in lower case, and this comparison minds the case: use |re|i, or leave |cased out", name)
@@ -82,14 +87,15 @@ func valuesOf(node *yaml.Node) ([]*yaml.Node, error) {
 
 // comparison is how an item compares its field with each value.
 type comparison struct {
-	name  string
-	field field
-	op    string // "", contains, startswith, endswith, re, cidr, exists, lt, lte, gt, gte
-	all   bool
-	cased bool
-	neq   bool
-	flags string // of a regular expression
-	forms []func(string) ([]string, error)
+	name     string
+	field    field
+	op       string // "", contains, startswith, endswith, re, cidr, exists, lt, lte, gt, gte
+	all      bool
+	cased    bool
+	neq      bool
+	fieldref bool   // the values are names of fields
+	flags    string // of a regular expression
+	forms    []func(string) ([]string, error)
 }
 
 var orders = map[string]string{"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -109,6 +115,8 @@ func newComparison(name string, f field, mods []string) (*comparison, error) {
 			c.cased = true
 		case "neq":
 			c.neq = true
+		case "fieldref":
+			c.fieldref = true
 		case "i", "m", "s":
 			if c.op != "re" {
 				return nil, refuse("%s has |%s without |re before it", name, mod)
@@ -122,7 +130,7 @@ func newComparison(name string, f field, mods []string) (*comparison, error) {
 			c.forms = append(c.forms, form)
 		}
 	}
-	if c.field.kind != textField && c.field.kind != registryField && (len(c.forms) > 0 || c.cased) {
+	if !c.field.kind.text() && (len(c.forms) > 0 || c.cased) {
 		return nil, refuse("%s is not a text: its modifiers do not apply", name)
 	}
 	if slices.Contains([]string{"re", "cidr", "exists", "lt", "lte", "gt", "gte"}, c.op) && (len(c.forms) > 0 || c.cased) {
@@ -175,7 +183,7 @@ func (c *comparison) list(path string, values []*yaml.Node) (string, bool) {
 	var items []string
 	for _, v := range values {
 		switch c.field.kind {
-		case textField:
+		case textField, detailsField:
 			p := parsePattern(v.Value)
 			text, plain := p.literal()
 			if v.Tag == "!!null" || !plain || text == "" {
@@ -204,7 +212,9 @@ func (c *comparison) one(path string, v *yaml.Node) (string, error) {
 		return c.exists(path, v)
 	}
 	switch c.field.kind {
-	case intField, accessField:
+	case accessField:
+		return c.access(path, v)
+	case intField:
 		return c.number(path, v)
 	case protocolField:
 		return c.word(path, v, map[string]string{"tcp": "tcp", "udp": "udp"})
@@ -221,7 +231,7 @@ func (c *comparison) one(path string, v *yaml.Node) (string, error) {
 }
 
 func (c *comparison) exists(path string, v *yaml.Node) (string, error) {
-	if c.field.kind != textField && c.field.kind != registryField {
+	if !c.field.kind.text() {
 		return "", refuse("%s|exists: 0 and missing are the same in our events", c.name)
 	}
 	switch strings.ToLower(v.Value) {
@@ -236,7 +246,7 @@ func (c *comparison) exists(path string, v *yaml.Node) (string, error) {
 func (c *comparison) number(path string, v *yaml.Node) (string, error) {
 	base := 10
 	if c.field.kind == accessField {
-		base = 0
+		base = 0 // 0x1410
 	}
 	n, err := strconv.ParseInt(v.Value, base, 64)
 	if err != nil {
@@ -282,30 +292,4 @@ func (c *comparison) hash(path string, v *yaml.Node) (string, error) {
 		return "", refuse("Hashes: only |contains of a whole hash can be said")
 	}
 	return path + "." + algorithm + " == " + quote(hex), nil
-}
-
-// registry is a path below a root key, which Sysmon writes otherwise.
-func (c *comparison) registry(path string, v *yaml.Node) (string, error) {
-	value := v.Value
-	low := strings.ToLower(value)
-	if strings.Contains(low, "currentcontrolset") {
-		return "", refuse("TargetObject: our paths name the numbered control set, not CurrentControlSet")
-	}
-	if c.op == "" || c.op == "startswith" {
-		for _, root := range []string{"hkcr", "hkcu", "hkey_"} {
-			if strings.HasPrefix(low, root) {
-				return "", refuse("TargetObject: neither Sysmon nor the EDR reports paths below %s", value[:len(root)])
-			}
-		}
-		if strings.HasPrefix(low, `hku\`) {
-			value = `HKEY_USERS\` + value[4:]
-			low = low[4:]
-		}
-	}
-	if slices.ContainsFunc([]string{"hku", "hkcr", "hkcu", "hkey_"}, func(root string) bool { return strings.Contains(low, root) }) {
-		return "", refuse("TargetObject: root keys are written otherwise here, and %q may contain one", v.Value)
-	}
-	copied := *v
-	copied.Value = value
-	return c.text(path, &copied)
 }

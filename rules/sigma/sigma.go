@@ -13,24 +13,27 @@ import (
 
 // Rule is a rule as rules.Load reads it.
 type Rule struct {
-	ID             string   `yaml:"id"`
-	Title          string   `yaml:"title"`
-	Description    string   `yaml:"description,omitempty"`
-	Author         string   `yaml:"author,omitempty"`
-	References     []string `yaml:"references,omitempty"`
-	FalsePositives []string `yaml:"false_positives,omitempty"`
-	Severity       string   `yaml:"severity"`
-	Tags           []string `yaml:"tags,omitempty"`
-	Mode           string   `yaml:"mode"`
-	On             []string `yaml:"on,flow"`
-	When           string   `yaml:"when"`
-	Steps          []Step   `yaml:"steps"`
+	ID             string     `yaml:"id"`
+	Title          string     `yaml:"title"`
+	Description    string     `yaml:"description,omitempty"`
+	Author         string     `yaml:"author,omitempty"`
+	References     []string   `yaml:"references,omitempty"`
+	FalsePositives []string   `yaml:"false_positives,omitempty"`
+	Severity       string     `yaml:"severity"`
+	Tags           []string   `yaml:"tags,omitempty"`
+	Mode           string     `yaml:"mode"`
+	On             []string   `yaml:"on,flow"`
+	When           string     `yaml:"when"`
+	Correlate      *Correlate `yaml:"correlate,omitempty"`
+	Steps          []Step     `yaml:"steps"`
 }
 
 // Step is a step of the chain that a converted rule gets: Sigma has none.
 type Step struct {
+	ID   string         `yaml:"id,omitempty"`
 	Uses string         `yaml:"uses"`
 	With map[string]any `yaml:"with"`
+	If   string         `yaml:"if,omitempty"`
 }
 
 // Refusal is why a Sigma rule can not be said in the rule language.
@@ -54,6 +57,7 @@ func refuse(format string, args ...any) error {
 // document is a Sigma rule.
 type document struct {
 	Title          string               `yaml:"title"`
+	Name           string               `yaml:"name"`
 	ID             string               `yaml:"id"`
 	Status         string               `yaml:"status"`
 	Description    string               `yaml:"description"`
@@ -69,25 +73,52 @@ type document struct {
 }
 
 // Convert converts every rule of a Sigma file. name becomes the rules' id. For
-// each document there is one result: a Rule or an error of type *Refusal.
+// each document there is one result: a Rule or an error of type *Refusal. A
+// correlation may name rules of the same file only.
 func Convert(name string, data []byte) []Result {
-	var results []Result
-	in := yaml.NewDecoder(bytes.NewReader(data))
+	var (
+		results []Result
+		earlier []converted
+		in      = yaml.NewDecoder(bytes.NewReader(data))
+	)
 	for {
 		var doc document
 		err := in.Decode(&doc)
 		if errors.Is(err, io.EOF) {
-			return results
+			break
 		}
 		if err != nil { // the rest of the file can not be found
-			return append(results, Result{Err: &Refusal{Reason: "not a Sigma rule: " + strings.TrimPrefix(err.Error(), "yaml: ")}})
+			results = append(results, Result{Err: &Refusal{Reason: "not a Sigma rule: " + strings.TrimPrefix(err.Error(), "yaml: ")}})
+			break
 		}
 		id := slug(name)
 		if len(results) > 0 {
 			id = fmt.Sprintf("%s-%d", id, len(results)+1)
 		}
-		results = append(results, convert(id, &doc))
+		results = append(results, Result{Title: doc.Title})
+		earlier = append(earlier, converted{doc: &doc, id: id})
 	}
+	for i := range earlier {
+		if earlier[i].doc.Correlation.IsZero() {
+			earlier[i].convert()
+		}
+	}
+	for i := range earlier {
+		if c := &earlier[i]; !c.doc.Correlation.IsZero() {
+			c.correlate(earlier)
+		}
+		results[i].Rule, results[i].Err = earlier[i].rule, earlier[i].err
+	}
+	return results
+}
+
+// converted is a document of a file and what becomes of it.
+type converted struct {
+	doc    *document
+	id     string
+	source *source
+	rule   *Rule
+	err    error
 }
 
 // Result is what became of one Sigma rule: Rule, or Err.
@@ -97,58 +128,86 @@ type Result struct {
 	Err   error // *Refusal
 }
 
-func convert(id string, doc *document) Result {
-	when, src, err := condition(doc)
-	if err != nil {
-		var r *Refusal
-		if errors.As(err, &r) {
-			r.Title = doc.Title
-		}
-		return Result{Title: doc.Title, Err: err}
+func (c *converted) refuse(err error) {
+	var r *Refusal
+	if errors.As(err, &r) {
+		r.Title = c.doc.Title
 	}
-	r := &Rule{
-		ID:             id,
-		Title:          doc.Title,
-		Description:    strings.TrimSpace(doc.Description),
-		Author:         doc.Author,
-		References:     doc.References,
-		FalsePositives: doc.FalsePositives,
-		Severity:       severity(doc.Level),
-		Tags:           doc.Tags,
+	c.err = err
+}
+
+// convert converts a document that is no correlation.
+func (c *converted) convert() {
+	src, err := c.admit()
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	d := &detection{source: src, windows: !slices.Contains([]string{"linux", "macos"}, c.doc.LogSource.Product), items: c.doc.Detection}
+	whole, err := d.convert()
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	when := whole
+	if d.reads {
+		d.possible = true
+		if when, err = d.convert(); err != nil {
+			c.refuse(err)
+			return
+		}
+	}
+	c.source, c.rule = src, c.frame()
+	c.rule.On = []string{src.kind}
+	c.rule.When = joined("&&", append(src.conditions(c.doc.LogSource), when))
+	if d.reads {
+		c.rule.readBack(whole, src.only == written)
+	}
+}
+
+// admit returns where the document's events come from.
+func (c *converted) admit() (*source, error) {
+	switch doc := c.doc; {
+	case doc.Title == "":
+		return nil, refuse("it has no title")
+	case doc.Action != "":
+		return nil, refuse("action: %s joins documents; write them out", doc.Action)
+	case doc.Status == "deprecated" || doc.Status == "unsupported":
+		return nil, refuse("its authors call it %s", doc.Status)
+	}
+	return sourceOf(c.doc.LogSource)
+}
+
+// frame is the rule but for what it looks for: a step that publishes what was
+// found, in shadow mode.
+func (c *converted) frame() *Rule {
+	return &Rule{
+		ID:             c.id,
+		Title:          c.doc.Title,
+		Description:    strings.TrimSpace(c.doc.Description),
+		Author:         c.doc.Author,
+		References:     c.doc.References,
+		FalsePositives: c.doc.FalsePositives,
+		Severity:       severity(c.doc.Level),
+		Tags:           c.doc.Tags,
 		Mode:           "shadow",
-		On:             []string{src.kind},
-		When:           when,
 		Steps: []Step{{Uses: "publish", With: map[string]any{
-			"subject": "sigma." + id,
+			"subject": "sigma." + c.id,
 			"body":    map[string]any{"host": "${{ sensor.hostname }}", "process": "${{ process.guid }}"},
 		}}},
 	}
-	return Result{Title: doc.Title, Rule: r}
 }
 
-// condition is the rule's condition, and where its events come from.
-func condition(doc *document) (string, *source, error) {
-	switch {
-	case doc.Title == "":
-		return "", nil, refuse("it has no title")
-	case doc.Action != "":
-		return "", nil, refuse("action: %s joins documents; write them out", doc.Action)
-	case !doc.Correlation.IsZero():
-		return "", nil, refuse("a correlation of other rules: write it with correlate")
-	case doc.Status == "deprecated" || doc.Status == "unsupported":
-		return "", nil, refuse("its authors call it %s", doc.Status)
+// readBack makes the rule read the registry value that was written before it
+// decides with the whole condition: exact for the value as it then is. always says
+// that each event of the rule wrote a value.
+func (r *Rule) readBack(whole string, always bool) {
+	r.Steps[0].If = whole
+	read := Step{ID: readBack, Uses: "get_registry_value", With: map[string]any{"key": "${{ reg.path }}"}}
+	if !always {
+		read.If = written
 	}
-	src, err := sourceOf(doc.LogSource)
-	if err != nil {
-		return "", nil, err
-	}
-	d := &detection{source: src, windows: !slices.Contains([]string{"linux", "macos"}, doc.LogSource.Product), items: doc.Detection}
-	when, err := d.convert()
-	if err != nil {
-		return "", nil, err
-	}
-	parts := append(src.conditions(doc.LogSource), when)
-	return joined("&&", parts), src, nil
+	r.Steps = append([]Step{read}, r.Steps...)
 }
 
 func severity(level string) string {

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"edrpipe/internal/golden"
+	"edrpipe/rules"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -61,7 +62,16 @@ func describe(results []Result) string {
 			fmt.Fprintf(&b, "refused: %v\n\n", r.Err)
 			continue
 		}
-		fmt.Fprintf(&b, "%s: %s\n  on %s, %s, %s\n  %s\n\n", r.Rule.ID, r.Title, strings.Join(r.Rule.On, ","), r.Rule.Severity, r.Rule.Mode, r.Rule.When)
+		fmt.Fprintf(&b, "%s: %s\n  on %s, %s, %s\n  %s\n", r.Rule.ID, r.Title, strings.Join(r.Rule.On, ","), r.Rule.Severity, r.Rule.Mode, r.Rule.When)
+		if c := r.Rule.Correlate; c != nil {
+			fmt.Fprintf(&b, "  correlate %+v\n", *c)
+		}
+		for _, step := range r.Rule.Steps {
+			if step.ID != "" || step.If != "" {
+				fmt.Fprintf(&b, "  %s if %s\n", step.Uses, step.If)
+			}
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
@@ -84,6 +94,42 @@ func TestNotYAML(t *testing.T) {
 	got := Convert("x", []byte("title: [\n"))
 	if len(got) != 1 || got[0].Err == nil {
 		t.Errorf("Convert of broken YAML = %+v, want one refusal", got)
+	}
+}
+
+// What is converted loads as a rule file: conditions of steps, correlations and the
+// rules that they name, too.
+func TestConvertedFixturesLoad(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		converted := []*Rule{}
+		for _, r := range Convert(strings.TrimSuffix(filepath.Base(file), ".yml"), data) {
+			if r.Rule != nil {
+				converted = append(converted, r.Rule)
+			}
+		}
+		if len(converted) == 0 {
+			continue
+		}
+		text, err := yaml.Marshal(map[string]any{"rules": converted})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := filepath.Join(t.TempDir(), "rules.yaml")
+		if err := os.WriteFile(out, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rules.Load(out); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
 

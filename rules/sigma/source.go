@@ -44,7 +44,11 @@ const (
 	protocolField
 	initiatedField // who began a connection
 	actionField    // Sysmon's EventType of registry events
+	detailsField   // data of a registry value, read back from the endpoint
 )
+
+// text reports whether the field can be encoded, and compared with regard to case.
+func (k fieldKind) text() bool { return k == textField || k == registryField || k == detailsField }
 
 // image are the fields of the acting process that every event has.
 var image = map[string]field{
@@ -61,6 +65,7 @@ func with(fields map[string]field) map[string]field {
 var registryFields = with(map[string]field{
 	"TargetObject": {path: "reg.path", kind: registryField, folded: true},
 	"EventType":    {path: "reg.action", kind: actionField},
+	"Details":      {path: readBackText, kind: detailsField},
 })
 
 // sources are the categories that the EDR has events for.
