@@ -114,6 +114,7 @@ type Artifact struct {
 	Digest  string    `json:"digest,omitempty"` // of the rule
 	Size    int64     `json:"size"`             // bytes, before encryption
 	SHA256  string    `json:"sha256"`           // of the bytes as collected
+	MD5     string    `json:"md5,omitempty"`    // of the same; in the outputs of actions that collect files
 	Time    time.Time `json:"time"`
 	Expires time.Time `json:"expires,omitzero"`
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 )
 
@@ -238,6 +239,5 @@ func plain(value any) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("value cannot be recorded: %w", err)
 	}
-	out, err := decodeJSON(text)
-	return expression.Plain(out), err
+	return events.DecodeJSON(text)
 }

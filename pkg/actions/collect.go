@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"edrpipe/pkg/edr"
@@ -42,6 +44,7 @@ type Skipped struct {
 type CollectOutput struct {
 	Artifacts []Artifact `json:"artifacts"`
 	Skipped   []Skipped  `json:"skipped" doc:"missing, unreadable or too large"`
+	Repeated  []string   `json:"repeated" doc:"files and keys that more than one entry named: collected once"`
 	Count     int        `json:"count"`
 	Bytes     int64      `json:"bytes"`
 	Truncated bool       `json:"truncated" doc:"a limit was reached"`
@@ -63,7 +66,7 @@ var _ = Register(Definition[CollectParams, CollectOutput]{
 			return CollectOutput{}, err
 		}
 		c := collector{t: t, s: s, p: p, seen: map[string]bool{}}
-		c.out.Artifacts, c.out.Skipped = []Artifact{}, []Skipped{}
+		c.out.Artifacts, c.out.Skipped, c.out.Repeated = []Artifact{}, []Skipped{}, []string{}
 		err = c.run(ctx)
 		return c.out, err
 	},
@@ -74,7 +77,7 @@ type collector struct {
 	t    *Task
 	s    edr.Session
 	p    CollectParams
-	seen map[string]bool
+	seen map[string]bool // see once
 	out  CollectOutput
 }
 
@@ -86,6 +89,9 @@ func (c *collector) run(ctx context.Context) error {
 		}
 	}
 	for _, key := range c.p.Registry {
+		if !c.once(string(key)) {
+			continue
+		}
 		err := c.table(ctx, string(key), func() (any, error) { return c.s.RegistryKey(ctx, string(key)) })
 		if err != nil {
 			return err
@@ -129,14 +135,18 @@ func (c *collector) files(ctx context.Context, pattern string) error {
 	found := 0
 	var failed error
 	stopped, err := glob(ctx, c.s, pattern, func(e Entry) bool {
-		if e.Dir || c.seen[e.Path] {
+		if e.Dir {
+			return true
+		}
+		found++
+		if c.taken(e.Path) {
+			c.repeat(e.Path)
 			return true
 		}
 		if len(c.out.Artifacts) >= c.p.MaxFiles || c.out.Bytes >= c.p.MaxTotal {
 			return false
 		}
-		found++
-		c.seen[e.Path] = true
+		c.once(e.Path)
 		failed = c.file(ctx, e)
 		return failed == nil
 	})
@@ -153,6 +163,37 @@ func (c *collector) files(ctx context.Context, pattern string) error {
 	c.out.Truncated = c.out.Truncated || stopped
 	return nil
 }
+
+// once reports whether path is met for the first time. The same file by another
+// spelling is the same: Windows compares without case and takes both separators.
+func (c *collector) once(path string) bool {
+	if c.taken(path) {
+		c.repeat(path)
+		return false
+	}
+	c.seen[c.fold(path)] = true
+	return true
+}
+
+func (c *collector) taken(path string) bool { return c.seen[c.fold(path)] }
+
+func (c *collector) fold(path string) string {
+	if c.s.OS() != edr.Windows {
+		return path
+	}
+	return strings.ToLower(strings.ReplaceAll(path, "/", `\`))
+}
+
+// repeat notes a file that an earlier entry had, each once.
+func (c *collector) repeat(path string) {
+	same := func(p string) bool { return c.fold(p) == c.fold(path) }
+	if len(c.out.Repeated) < maxRepeated && !slices.ContainsFunc(c.out.Repeated, same) {
+		c.out.Repeated = append(c.out.Repeated, path)
+	}
+}
+
+// maxRepeated bounds the list in the output.
+const maxRepeated = 100
 
 func (c *collector) file(ctx context.Context, e Entry) error {
 	if e.Size > c.p.MaxSize || c.out.Bytes+e.Size > c.p.MaxTotal {

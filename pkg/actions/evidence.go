@@ -2,6 +2,8 @@ package actions
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -53,8 +55,9 @@ func (t *Task) store(ctx context.Context, a Artifact, fill func(io.Writer) error
 // store kept is what the sensor sent.
 func (t *Task) collectFile(ctx context.Context, s edr.Session, path string, part edr.Range) (Artifact, error) {
 	var info edr.FileInfo
+	sum := md5.New() // by which Carbon Black EDR bans
 	stored, err := t.store(ctx, Artifact{Path: path}, func(w io.Writer) (err error) {
-		info, err = s.GetFile(ctx, path, part, w)
+		info, err = s.GetFile(ctx, path, part, io.MultiWriter(w, sum))
 		return err
 	}, func(r *io.PipeReader) io.Reader { return received{r, &info} })
 	if err != nil {
@@ -64,6 +67,7 @@ func (t *Task) collectFile(ctx context.Context, s edr.Session, path string, part
 		return Artifact{}, fmt.Errorf("collect %q from sensor %d: stored bytes have SHA-256 %s, the sensor sent %s",
 			path, t.Sensor.ID, stored.SHA256, info.SHA256)
 	}
+	stored.MD5 = hex.EncodeToString(sum.Sum(nil))
 	return stored, nil
 }
 

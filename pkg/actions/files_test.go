@@ -19,6 +19,9 @@ func TestFileActions(t *testing.T) {
 	if err != nil || out.(GetFileOutput).Size != 4 || task.Artifacts.(*shelf).kept["evil.exe"] != "evil" {
 		t.Errorf("get_file: %+v, %v", out, err)
 	}
+	if sum := out.(GetFileOutput).MD5; sum != "4034a346ccee15292d823416f7510a2f" {
+		t.Errorf("get_file: MD5 %q", sum)
+	}
 	if a := out.(GetFileOutput).Artifact; a.Job != "job-1" || a.Sensor != 42 || a.Rule != "r" {
 		t.Errorf("artifact = %+v", a)
 	}
@@ -91,7 +94,7 @@ func TestCollect(t *testing.T) {
 		{"brackets are letters", map[string]any{"paths": []any{`c:\users\bob\[1]*`}}, []string{"[1].exe"}, 0, false},
 		{"pattern in a directory", map[string]any{"paths": []any{`c:\users\*\?.exe`}}, []string{"a.exe", "d.exe"}, 0, false},
 		{"any directories", map[string]any{"paths": []any{`c:\users\**\*.exe`}}, []string{"[1].exe", "a.exe", "b.exe", "d.exe"}, 0, false},
-		{"twice the same", map[string]any{"paths": []any{`c:\users\ann\*.exe`, `c:\users\ann\a.exe`}}, []string{"a.exe"}, 1, false},
+		{"twice the same", map[string]any{"paths": []any{`c:\users\ann\*.exe`, `c:\users\ann\a.exe`}}, []string{"a.exe"}, 0, false},
 		{"missing", map[string]any{"paths": []any{`c:\nothing\x`, `c:\users\ann\*.dll`}}, nil, 2, false},
 		{"too large", map[string]any{"paths": []any{`c:\windows\*`}, "max_size": 100}, nil, 1, false},
 		{"bounded", map[string]any{"paths": []any{`c:\users\**\*.exe`}, "max_files": 2}, []string{"a.exe", "b.exe"}, 0, true},
@@ -114,6 +117,33 @@ func TestCollect(t *testing.T) {
 				t.Errorf("got %v, skipped %v, truncated %v", names, got.Skipped, got.Truncated)
 			}
 		})
+	}
+}
+
+// TestCollectTakesAFileOnce: what another entry took is neither taken again nor
+// missing.
+func TestCollectTakesAFileOnce(t *testing.T) {
+	e := newEndpoint(edr.Windows)
+	e.files[`c:\t\a.dat`], e.files[`c:\t\b.dat`] = "a", "b"
+	e.registry[`hklm\software\run\x`] = edr.RegistryValue{Name: "x"}
+	out, err := e.do(t, "collect", map[string]any{
+		"paths":    []any{`c:\t\*.dat`, `c:\t\a.dat`, `C:\T\A.DAT`, `c:\t\b*`, `c:\t\none.dat`},
+		"registry": []any{`HKLM\Software\Run`, `HKLM\software\run`},
+	})
+	got := out.(CollectOutput)
+	if err != nil || got.Count != 3 || len(got.Skipped) != 1 || got.Skipped[0].Path != `c:\t\none.dat` {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if want := []string{`HKLM\software\run`, `c:\t\a.dat`, `c:\t\b.dat`}; !slices.Equal(got.Repeated, want) {
+		t.Errorf("repeated %q, want %q", got.Repeated, want)
+	}
+	if sum := got.Artifacts[1].MD5; sum != "0cc175b9c0f1b6a831c399e269772661" {
+		t.Errorf("MD5 of a.dat = %q", sum)
+	}
+	e = newEndpoint(edr.Linux)
+	e.files["/t/a"] = "a"
+	if out, err := e.do(t, "collect", map[string]any{"paths": []any{"/t/a", "/t/A"}}); err == nil && len(out.(CollectOutput).Repeated) > 0 {
+		t.Error("names that differ in case are one on Linux")
 	}
 }
 

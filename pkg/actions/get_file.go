@@ -22,6 +22,7 @@ type GetFileOutput struct {
 	Path     string   `json:"path"`
 	Size     int64    `json:"size" doc:"bytes"`
 	SHA256   string   `json:"sha256"`
+	MD5      string   `json:"md5" doc:"as ban_hash takes it"`
 }
 
 var _ = Register(Definition[GetFileParams, GetFileOutput]{
@@ -43,6 +44,6 @@ var _ = Register(Definition[GetFileParams, GetFileOutput]{
 		if err != nil {
 			return GetFileOutput{}, err
 		}
-		return GetFileOutput{Artifact: a, Path: string(p.Path), Size: a.Size, SHA256: a.SHA256}, nil
+		return GetFileOutput{Artifact: a, Path: string(p.Path), Size: a.Size, SHA256: a.SHA256, MD5: a.MD5}, nil
 	},
 })

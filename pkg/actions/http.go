@@ -51,10 +51,12 @@ func (p HTTPParams) Validate() error {
 // HTTPOutput is the output of http.
 type HTTPOutput struct {
 	Status    int    `json:"status"`
-	Body      any    `json:"body" doc:"the reply, decoded where it is JSON, at most 1 MiB of it"`
+	Body      any    `json:"body" doc:"the reply, decoded where it is JSON; of more than 256 KiB its first 64 KiB as text"`
 	Attempts  int    `json:"attempts"`
-	Truncated bool   `json:"truncated"`
+	Truncated bool   `json:"truncated" doc:"body is not the whole reply"`
 	ID        string `json:"id" doc:"the webhook-id that was sent: the same for each attempt"`
+
+	Artifact Artifact `json:"artifact,omitzero" doc:"the reply where it is too large for body, at most 16 MiB of it"`
 }
 
 var _ = Register(Definition[HTTPParams, HTTPOutput]{
@@ -67,7 +69,9 @@ var _ = Register(Definition[HTTPParams, HTTPOutput]{
 })
 
 const (
-	maxReply   = 1 << 20 // bytes of a reply that are kept
+	maxBody    = 256 << 10 // bytes of a reply that the job's record takes
+	maxExcerpt = 64 << 10  // bytes of a larger one
+	maxReply   = 16 << 20  // bytes of a larger one that become an artifact
 	maxBackoff = 30 * time.Second
 )
 
@@ -120,10 +124,12 @@ func (t *Task) attempt(ctx context.Context, p HTTPParams, body []byte, out *HTTP
 		return -1, redact(err)
 	}
 	defer resp.Body.Close()
-	if err := out.read(resp); err != nil {
-		return -1, fmt.Errorf("%s %s: read the reply: %w", p.Method, hostOf(p.URL), redact(err))
+	start, err := out.read(resp)
+	if err != nil && p.repeatable() {
+		return 0, fmt.Errorf("%s %s: read the reply: %w", p.Method, hostOf(p.URL), redact(err))
 	}
 	if resp.StatusCode < 300 {
+		t.keepReply(ctx, p, start, resp.Body, out)
 		return 0, nil
 	}
 	err = fmt.Errorf("%s %s: status %s", p.Method, hostOf(p.URL), resp.Status)
@@ -211,21 +217,6 @@ func (t *Task) secret(name string) (string, error) {
 		return "", fmt.Errorf("secret %q: %w", name, err)
 	}
 	return value, nil
-}
-
-func (o *HTTPOutput) read(resp *http.Response) error {
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
-	if err != nil {
-		return err
-	}
-	o.Status = resp.StatusCode
-	o.Truncated = len(text) > maxReply
-	text = text[:min(len(text), maxReply)]
-	o.Body = nil
-	if json.Unmarshal(text, &o.Body) != nil {
-		o.Body = strings.ToValidUTF8(string(text), "\uFFFD")
-	}
-	return nil
 }
 
 // neverSent tells errors of a connection that was not made: nothing left.

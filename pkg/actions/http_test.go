@@ -10,8 +10,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -54,7 +56,7 @@ func TestHTTPSendsWhatTheRuleSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := out.(HTTPOutput); o.Status != 201 || o.Body.(map[string]any)["ticket"] != 7.0 || o.Attempts != 1 {
+	if o := out.(HTTPOutput); o.Status != 201 || o.Body.(map[string]any)["ticket"] != 7 || o.Attempts != 1 {
 		t.Errorf("output = %+v", o)
 	}
 	if want := "/api/" + url.PathEscape(hostile); got.URL.EscapedPath() != want || got.URL.Host != "tickets.example" {
@@ -125,16 +127,52 @@ func TestHTTPRetries(t *testing.T) {
 	}
 }
 
-func TestHTTPBoundsTheReply(t *testing.T) {
-	task := online(func(*http.Request) (*http.Response, error) { return reply(200, strings.Repeat("x", maxReply+5)), nil })
-	out, err := run(t, task, "http", map[string]any{"url": "https://x.example/", "method": "GET"})
-	if err != nil || !out.(HTTPOutput).Truncated || len(out.(HTTPOutput).Body.(string)) != maxReply {
-		t.Errorf("%v", err)
+// TestHTTPReplies: a request that was acted on does not fail for its reply, and
+// numbers keep their digits.
+func TestHTTPReplies(t *testing.T) {
+	large := `"` + strings.Repeat("x", 4_000_000) + `"`
+	broken := io.MultiReader(strings.NewReader(`{"id":1`), iotest.ErrReader(errors.New("reset")))
+	for _, c := range []struct {
+		name, method string
+		body         io.Reader
+		kept         int // bytes of the artifact
+		truncated    bool
+		want         any // of the body; nil: text
+		err          bool
+	}{
+		{"digits", "POST", strings.NewReader(`{"id":9007199254740993,"big":98765432109876543210}`), 0, false, map[string]any{"id": 9007199254740993, "big": json.Number("98765432109876543210")}, false},
+		{"no JSON", "POST", strings.NewReader(`{"id":1} and more`), 0, false, `{"id":1} and more`, false},
+		{"just small enough", "POST", strings.NewReader(strings.Repeat("x", maxBody)), 0, false, strings.Repeat("x", maxBody), false},
+		{"too large", "POST", strings.NewReader(large), len(large), true, large[:maxExcerpt], false},
+		{"larger than an artifact may be", "POST", strings.NewReader(strings.Repeat("x", maxReply+9)), maxReply, true, strings.Repeat("x", maxExcerpt), false},
+		{"breaks off after the request was acted on", "POST", broken, 0, true, `{"id":1`, false},
+		{"breaks off where it may be asked again", "GET", iotest.ErrReader(errors.New("reset")), 0, true, nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			task := online(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(c.body)}, nil
+			})
+			out, err := run(t, task, "http", map[string]any{"url": "https://x.example/?key=hidden", "method": c.method, "retries": 0})
+			got := out.(HTTPOutput)
+			if (err != nil) != c.err || got.Truncated != c.truncated || !c.err && !reflect.DeepEqual(got.Body, c.want) {
+				t.Errorf("error %v, truncated %t, %d bytes of body", err, got.Truncated, len(fmt.Sprint(got.Body)))
+			}
+			kept := task.Artifacts.(*shelf).kept["reply-x_example"]
+			if len(kept) != c.kept || int(got.Artifact.Size) != c.kept || strings.Contains(got.Artifact.Path, "hidden") {
+				t.Errorf("artifact %+v of %d bytes, want %d", got.Artifact, len(kept), c.kept)
+			}
+		})
 	}
+	t.Run("a store that fails", func(t *testing.T) {
+		task := online(func(*http.Request) (*http.Response, error) { return reply(200, large), nil })
+		task.Artifacts = &shelf{fail: errors.New("disk full")}
+		out, err := run(t, task, "http", map[string]any{"url": "https://x.example/"})
+		if err != nil || !out.(HTTPOutput).Truncated {
+			t.Errorf("%v", err)
+		}
+	})
 }
 
-// TestNotifyShowsEventTextAsText: no markup, mention or link comes from an
-// event, in any of the formats.
 func TestNotifyShowsEventTextAsText(t *testing.T) {
 	hostile := "<!channel> *bold* [x](https://evil.example) <https://evil.example|click> \"}]}"
 	for _, format := range []string{"slack", "teams", "generic"} {

@@ -55,7 +55,7 @@ var _ = Register(Definition[MemoryDumpParams, GetFileOutput]{
 				return GetFileOutput{}, err
 			}
 		}
-		return GetFileOutput{Artifact: a, Path: remote, Size: a.Size, SHA256: a.SHA256}, nil
+		return GetFileOutput{Artifact: a, Path: remote, Size: a.Size, SHA256: a.SHA256, MD5: a.MD5}, nil
 	},
 })
 

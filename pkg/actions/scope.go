@@ -1,7 +1,6 @@
 package actions
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -122,21 +121,12 @@ func flatten(steps []Step) []Step {
 // result is a step's result as plain data. A step that has not run, or left no
 // output, has none; its type makes that the zero output.
 func (r StepResult) plain() (map[string]any, error) {
-	output, err := decodeJSON(r.Output)
+	if len(r.Output) == 0 {
+		return map[string]any{"id": r.ID, "output": nil, "status": r.Status, "error": r.Error}, nil
+	}
+	output, err := events.DecodeJSON(r.Output)
 	if err != nil {
 		return nil, fmt.Errorf("output of step %s: %w", r.ID, err)
 	}
 	return map[string]any{"id": r.ID, "output": output, "status": r.Status, "error": r.Error}, nil
-}
-
-// decodeJSON keeps whole numbers exact, however large.
-func decodeJSON(text []byte) (any, error) {
-	if len(text) == 0 {
-		return nil, nil
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var v any
-	err := d.Decode(&v)
-	return v, err
 }

@@ -3,6 +3,7 @@ package expression
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -149,7 +150,7 @@ func number(v any) (float64, bool) {
 }
 
 // Plain turns numbers as JSON decoding gives them into int where they are
-// whole, throughout a value.
+// whole, throughout a value. A whole number beyond 64 bits keeps its digits.
 func Plain(v any) any {
 	switch v := v.(type) {
 	case float64:
@@ -160,8 +161,10 @@ func Plain(v any) any {
 		if i, err := v.Int64(); err == nil {
 			return int(i)
 		}
-		f, _ := v.Float64()
-		return f
+		if strings.ContainsAny(string(v), ".eE") {
+			f, _ := v.Float64()
+			return f
+		}
 	case map[string]any:
 		return plainMap(v)
 	case []any:

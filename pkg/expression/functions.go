@@ -165,7 +165,6 @@ var builtins = map[string]struct{ signature, doc string }{
 	"bitnand":       {"bitnand(a, b)", "The bits of a that are not set in b."},
 	"bitshl":        {"bitshl(a, n)", "Shifted left by n bits."},
 	"bitshr":        {"bitshr(a, n)", "Shifted right by n bits."},
-	"fromJSON":      {"fromJSON(text)", "What JSON text says."},
 	"toBase64":      {"toBase64(text)", "In base 64."},
 	"fromBase64":    {"fromBase64(text)", "From base 64."},
 	"findLastIndex": {"findLastIndex(list, condition)", "The place of the last item that meets the condition."},

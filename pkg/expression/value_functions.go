@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edrpipe/internal/nearest"
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/strictyaml"
 )
 
@@ -28,6 +29,15 @@ var valueFunctions = []Function{
 		types:   []any{new(func(string, string) bool)},
 		check:   knownList,
 		bind:    inList,
+	},
+	{
+		Name: "fromJSON", Signature: "fromJSON(text)", Result: AnyType,
+		Doc:     "The value that JSON text holds. Whole numbers keep all their digits.",
+		Example: `fromJSON(raw.detail).id == 9007199254740993`,
+		types:   []any{new(func(string) any)},
+		call: onText(1, func(args []string) (any, error) {
+			return events.DecodeJSON([]byte(args[0]))
+		}),
 	},
 	{
 		Name: "duration", Signature: `duration("15m")`, Result: DurationType,
