@@ -3,20 +3,29 @@ package console
 import (
 	"context"
 	"io"
+	"net/http"
 
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/artifacts"
 )
 
-// Artifacts implements web.Service.
-func (c *Console) Artifacts(ctx context.Context, q web.ArtifactQuery) ([]actions.Artifact, error) {
-	return c.Files(ctx, artifacts.Filter{Job: q.Job, Last: q.Limit})
+func (c *Console) artifactRoutes() []web.Route {
+	return []web.Route{
+		web.JSON("GET", "/api/v1/artifacts", web.Viewer, "Collected files, newest first", func(r *http.Request, _ struct{}) ([]actions.Artifact, error) {
+			n, err := web.Limit(r, "limit")
+			if err != nil {
+				return nil, err
+			}
+			return c.Files(r.Context(), artifacts.Filter{Job: r.URL.Query().Get("job"), Last: n})
+		}, "job", "limit"),
+		web.Raw("GET", "/api/v1/artifacts/{id}", web.Approver, web.Download{Open: c.openFile, Log: c.Log}),
+	}
 }
 
 // Files lists collected files, newest first.
 func (c *Console) Files(ctx context.Context, f artifacts.Filter) ([]actions.Artifact, error) {
-	records, err := c.Config.Artifacts.List(ctx, f)
+	records, err := c.Artifacts.List(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -27,19 +36,19 @@ func (c *Console) Files(ctx context.Context, f artifacts.Filter) ([]actions.Arti
 	return list, nil
 }
 
-// Artifact implements web.Service. An encrypted file is given as it is stored:
-// the service cannot read it, only whoever has the key.
-func (c *Console) Artifact(ctx context.Context, id string) (actions.Artifact, io.ReadCloser, error) {
-	rec, err := c.Config.Artifacts.Get(ctx, id)
+// openFile opens a collected file. An encrypted one is opened as it is stored: only
+// the holder of the key can read it.
+func (c *Console) openFile(ctx context.Context, id string) (actions.Artifact, io.ReadCloser, error) {
+	rec, err := c.Artifacts.Get(ctx, id)
 	if err != nil {
 		return actions.Artifact{}, nil, err
 	}
 	if rec.Encrypted {
-		body, rec, err := c.Config.Artifacts.OpenStored(ctx, id)
+		body, rec, err := c.Artifacts.OpenStored(ctx, id)
 		a := rec.Artifact
 		a.Name, a.Size, a.SHA256 = a.Name+".age", rec.StoredSize, rec.StoredSHA256
 		return a, body, err
 	}
-	body, rec, err := c.Config.Artifacts.Open(ctx, id)
+	body, rec, err := c.Artifacts.Open(ctx, id)
 	return rec.Artifact, body, err
 }

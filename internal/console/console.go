@@ -4,12 +4,9 @@ package console
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
 
 	"edrpipe/internal/intake"
 	"edrpipe/internal/telemetry"
@@ -36,6 +33,7 @@ type Config struct {
 	Checks     func(context.Context) []web.Check
 	Version    string
 	Now        func() time.Time // the clock that all replicas share
+	Log        zerolog.Logger
 
 	Audit       *audit.Log
 	AuditStream *audit.Stream
@@ -43,7 +41,7 @@ type Config struct {
 	VerifyAudit func(context.Context, ...audit.Head) (audit.Report, error)
 }
 
-// Console implements web.Service.
+// Console shows the service and carries out what people ask of it; Routes are its calls.
 type Console struct {
 	Config
 	history *history
@@ -60,49 +58,5 @@ const lately = 24 * time.Hour
 
 // note writes down what a person did.
 func (c *Console) note(ctx context.Context, by web.User, what, job, why string) error {
-	return c.Config.Audit.Append(ctx, audit.Entry{Kind: "person", By: by.Name, What: what, Job: job, Text: why})
-}
-
-// Audit implements web.Service.
-func (c *Console) Audit(ctx context.Context, last int) ([]json.RawMessage, error) {
-	var tail []json.RawMessage
-	err := audit.Read(ctx, c.AuditStream, c.AuditKey, func(e audit.Entry) error {
-		b, err := json.Marshal(e)
-		tail = append(tail, b)
-		if len(tail) > 2*last+100 {
-			tail = slices.Clone(tail[len(tail)-last:])
-		}
-		return err
-	})
-	return tail[max(0, len(tail)-last):], err
-}
-
-// VerifyAudit implements web.Service.
-func (c *Console) VerifyAudit(ctx context.Context, noted []audit.Head) (web.AuditReport, error) {
-	r, err := c.Config.VerifyAudit(ctx, noted...)
-	report := web.AuditReport{Good: err == nil, Entries: r.Entries, Head: r.Head.Hash}
-	var damage *audit.Damage
-	if errors.As(err, &damage) {
-		report.Damage, err = damage.Error(), nil
-	}
-	return report, err
-}
-
-// Notices implements web.Service.
-func (c *Console) Notices(ctx context.Context, see func(string, []byte)) error {
-	var subs []*nats.Subscription
-	defer func() {
-		for _, s := range subs {
-			_ = s.Unsubscribe() // fails only with the connection, which ends it too
-		}
-	}()
-	for _, subject := range []string{"edr.jobs.>", "edr.results.>"} {
-		sub, err := c.Bus.Conn().Subscribe(subject, func(m *nats.Msg) { see(m.Subject, m.Data) })
-		if err != nil {
-			return err
-		}
-		subs = append(subs, sub)
-	}
-	<-ctx.Done()
-	return nil
+	return c.Audit.Append(ctx, audit.Entry{Kind: "person", By: by.Name, What: what, Job: job, Text: why})
 }

@@ -4,17 +4,67 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
 	"edrpipe/internal/web"
-	"edrpipe/pkg/admission"
 	"edrpipe/pkg/artifacts"
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
 
-// Jobs implements web.Service.
+func (c *Console) jobRoutes() []web.Route {
+	return []web.Route{
+		web.JSON("GET", "/api/v1/jobs", web.Viewer, "Jobs, newest first", func(r *http.Request, _ struct{}) ([]web.JobLine, error) {
+			q, err := jobQuery(r)
+			if err != nil {
+				return nil, err
+			}
+			return c.Jobs(r.Context(), q)
+		}, "state", "rule", "sensor", "since", "limit"),
+		web.JSON("POST", "/api/v1/jobs", web.Admin, "Submit a job", func(r *http.Request, in web.Submission) (web.JobLine, error) {
+			return c.Submit(r.Context(), web.UserOf(r.Context()), in)
+		}),
+		web.JSON("GET", "/api/v1/jobs/{id}", web.Viewer, "A job with its steps and history", func(r *http.Request, _ struct{}) (web.JobPage, error) {
+			return c.Job(r.Context(), r.PathValue("id"))
+		}),
+		web.JSON("POST", "/api/v1/jobs/{id}/cancel", web.Admin, "Cancel a job", func(r *http.Request, in web.Reason) (web.Nothing, error) {
+			return web.Nothing{}, c.Cancel(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
+		}),
+		web.JSON("POST", "/api/v1/jobs/{id}/retry", web.Admin, "Run an ended job again, as a new one", func(r *http.Request, in web.Reason) (web.JobLine, error) {
+			return c.Retry(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
+		}),
+		web.JSON("POST", "/api/v1/jobs/{id}/resolve", web.Admin, "Say what became of a step whose outcome is unknown", func(r *http.Request, in web.Resolution) (web.JobLine, error) {
+			return c.Resolve(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in)
+		}),
+		web.JSON("POST", "/api/v1/jobs/{id}/undo", web.Admin, "Undo what a job did, where that is possible", func(r *http.Request, in web.Reason) ([]string, error) {
+			return c.Undo(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
+		}),
+		web.JSON("POST", "/api/v1/jobs/{id}/answer", web.Approver, "Answer an approval", func(r *http.Request, in web.Answer) (web.Nothing, error) {
+			return web.Nothing{}, c.Answer(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in)
+		}),
+	}
+}
+
+func jobQuery(r *http.Request) (web.JobQuery, error) {
+	v := r.URL.Query()
+	q := web.JobQuery{State: v.Get("state"), Rule: v.Get("rule")}
+	var err error
+	if q.Sensor, err = web.Number(r, "sensor", 0); err != nil {
+		return q, err
+	}
+	if q.Limit, err = web.Limit(r, "limit"); err != nil {
+		return q, err
+	}
+	if s := v.Get("since"); s != "" {
+		if q.Since, err = time.Parse(time.RFC3339, s); err != nil {
+			return q, errors.Join(web.ErrBadRequest, errors.New("since: write a time such as 2026-01-31T12:00:00Z"))
+		}
+	}
+	return q, nil
+}
+
+// Jobs lists jobs, newest first.
 func (c *Console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, error) {
 	query := jobs.Query{Sensor: q.Sensor, Rule: q.Rule, Limit: q.Limit, Since: q.Since}
 	switch q.State {
@@ -75,7 +125,7 @@ func line(j *jobs.Job) web.JobLine {
 	return l
 }
 
-// Job implements web.Service.
+// Job is all there is to know of a job.
 func (c *Console) Job(ctx context.Context, id string) (web.JobPage, error) {
 	x, err := c.Scheduler.Explain(ctx, id)
 	if err != nil {
@@ -101,87 +151,4 @@ func explain(x jobs.Explanation) string {
 		text += "; looked at again at " + x.Next.UTC().Format(time.RFC3339)
 	}
 	return text
-}
-
-// Submit implements web.Service.
-func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (web.JobLine, error) {
-	if err := r.Check(c.Now()); err != nil {
-		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
-	}
-	j := &jobs.Job{Submitter: by.Name, Sensor: r.Sensor, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
-	if r.DryRun {
-		j.Mode = string(admission.Shadow)
-	}
-	if s, err := c.EDR.Sensor(ctx, r.Sensor); err == nil {
-		j.Host = s.Hostname
-	} else if errors.Is(err, edr.ErrUnknownSensor) {
-		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
-	}
-	if _, err := c.Scheduler.Enqueue(ctx, j); err != nil {
-		return web.JobLine{}, err
-	}
-	return line(j), c.note(ctx, by, "submit", j.ID, "")
-}
-
-// Cancel implements web.Service. That a job has ended, the person must hear: it
-// may have done what was to be kept from happening.
-func (c *Console) Cancel(ctx context.Context, by web.User, id, why string) error {
-	j, err := c.Scheduler.Get(ctx, id)
-	if err != nil {
-		return err
-	}
-	if j.State.Terminal() && j.State != jobs.Cancelled {
-		return fmt.Errorf("%w: job %s is %s, there is nothing to cancel", jobs.ErrRefused, id, j.State)
-	}
-	if err := c.note(ctx, by, "cancel", id, why); err != nil {
-		return err
-	}
-	_, err = c.Scheduler.Cancel(ctx, id, by.Name, why)
-	return err
-}
-
-// Retry implements web.Service.
-func (c *Console) Retry(ctx context.Context, by web.User, id, why string) (web.JobLine, error) {
-	if err := c.note(ctx, by, "retry", id, why); err != nil {
-		return web.JobLine{}, err
-	}
-	return lineOf(c.Scheduler.Retry(ctx, id, by.Name))
-}
-
-// lineOf is the answer of calls that give a job; a call that gives none but did
-// what it should gives the zero line.
-func lineOf(j *jobs.Job, err error) (web.JobLine, error) {
-	if err != nil || j == nil {
-		return web.JobLine{}, err
-	}
-	return line(j), nil
-}
-
-// Resolve implements web.Service.
-func (c *Console) Resolve(ctx context.Context, by web.User, id string, r web.Resolution) (web.JobLine, error) {
-	if err := c.note(ctx, by, "resolve "+r.Outcome, id, r.Why); err != nil {
-		return web.JobLine{}, err
-	}
-	return lineOf(c.Scheduler.Resolve(ctx, id, jobs.Outcome(r.Outcome), by.Name))
-}
-
-// Undo implements web.Service.
-func (c *Console) Undo(ctx context.Context, by web.User, id, why string) ([]string, error) {
-	if err := c.note(ctx, by, "undo", id, why); err != nil {
-		return nil, err
-	}
-	return c.Scheduler.Undo(ctx, id, by.Name)
-}
-
-// Answer implements web.Service.
-func (c *Console) Answer(ctx context.Context, by web.User, id string, a web.Answer) error {
-	word := "deny"
-	if a.Allow {
-		word = "allow"
-	}
-	if err := c.note(ctx, by, "answer "+word, id, a.Why); err != nil {
-		return err
-	}
-	_, err := c.Scheduler.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: c.Now()})
-	return err
 }

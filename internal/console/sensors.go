@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,30 @@ func (l *sensorList) get(ctx context.Context, server edr.Server) ([]edr.Sensor, 
 	return all, nil
 }
 
-// Sensors implements web.Service.
+func (c *Console) sensorRoutes() []web.Route {
+	return []web.Route{
+		web.JSON("GET", "/api/v1/sensors", web.Viewer, "Sensors, and our queue for each", func(r *http.Request, _ struct{}) (web.SensorsPage, error) {
+			q, err := sensorQuery(r)
+			if err != nil {
+				return web.SensorsPage{}, err
+			}
+			return c.Sensors(r.Context(), q)
+		}, "q", "busy", "limit", "offset"),
+	}
+}
+
+func sensorQuery(r *http.Request) (web.SensorQuery, error) {
+	v := r.URL.Query()
+	q := web.SensorQuery{Text: v.Get("q"), Busy: v.Get("busy") != ""}
+	var err error
+	if q.Limit, err = web.Limit(r, "limit"); err != nil {
+		return q, err
+	}
+	q.Offset, err = web.Number(r, "offset", 0)
+	return q, err
+}
+
+// Sensors lists sensors: those with jobs first, then by name.
 func (c *Console) Sensors(ctx context.Context, q web.SensorQuery) (web.SensorsPage, error) {
 	all, err := c.sensors.get(ctx, c.EDR)
 	if err != nil {

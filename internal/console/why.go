@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,8 +16,6 @@ import (
 	"edrpipe/internal/notices"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
-	"edrpipe/pkg/events"
-	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -28,8 +27,16 @@ func (a *account) add(at time.Time, what, format string, args ...any) {
 	a.Lines = append(a.Lines, web.WhyLine{At: at, What: what, Text: fmt.Sprintf(format, args...)})
 }
 
-// Why implements web.Service: what became of an event, a job or a sensor
-// (sensor:42), through the whole pipe.
+func (c *Console) whyRoutes() []web.Route {
+	return []web.Route{
+		web.JSON("GET", "/api/v1/why", web.Viewer, "What became of an event, a job or a sensor, and why", func(r *http.Request, _ struct{}) (web.Why, error) {
+			return c.Why(r.Context(), r.URL.Query().Get("about"))
+		}, "about"),
+	}
+}
+
+// Why explains what became of an event, a job or a sensor (sensor:42), through the
+// whole pipe.
 func (c *Console) Why(ctx context.Context, about string) (web.Why, error) {
 	a := &account{web.Why{About: about, Lines: []web.WhyLine{}}}
 	var err error
@@ -114,48 +121,6 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 	return err
 }
 
-// decisions visits those that were made in the place of jobs since a time, as
-// long as the bus keeps them.
-func (c *Console) decisions(ctx context.Context, since time.Time, visit func(notices.Decision)) error {
-	ctx, cancel := context.WithTimeout(ctx, searchFor)
-	defer cancel()
-	consumer, err := c.Bus.JetStream().OrderedConsumer(ctx, bus.StreamJobs, natsjs.OrderedConsumerConfig{
-		FilterSubjects: []string{notices.JobSubjects("decision")}, DeliverPolicy: natsjs.DeliverByStartTimePolicy, OptStartTime: &since,
-		InactiveThreshold: 10 * time.Second,
-	})
-	if err != nil {
-		return err
-	}
-	return eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
-		var n struct{ Data notices.Decision }
-		if json.Unmarshal(m.Data(), &n) == nil {
-			visit(n.Data)
-		}
-		return true
-	})
-}
-
-// eachMessage visits what there is, up to searchMost, until visit returns false
-// or the time is over.
-func eachMessage(ctx context.Context, consumer natsjs.Consumer, visit func(natsjs.Msg) bool) error {
-	for n := 0; n < searchMost && ctx.Err() == nil; {
-		batch, err := consumer.FetchNoWait(500)
-		if err != nil {
-			return err
-		}
-		got := 0
-		for m := range batch.Messages() {
-			if got++; !visit(m) {
-				return nil
-			}
-		}
-		if n += got; got == 0 {
-			break
-		}
-	}
-	return nil
-}
-
 // whyEvent finds the event among those still on the bus and asks the rules again.
 func (c *Console) whyEvent(ctx context.Context, id string, a *account) error {
 	e, err := c.findEvent(ctx, id)
@@ -166,7 +131,7 @@ func (c *Console) whyEvent(ctx context.Context, id string, a *account) error {
 		return err
 	}
 	a.add(e.Event.Received, "arrived", "%s (%s) by %s, of %s, sensors %v", e.Event.Type, e.Event.Kind, e.Event.Transport, e.Event.Time.UTC().Format(time.RFC3339), e.Sensor.IDs)
-	set := c.Config.Rules.Live.Set()
+	set := c.Rules.Live.Set()
 	matches, failures := set.Match(e)
 	for _, f := range failures {
 		a.add(time.Time{}, "rule failed", "%s", f.Error())
@@ -238,46 +203,4 @@ func (c *Console) whyDecided(ctx context.Context, job string, a *account) error 
 	}
 	a.add(n.Data.At, "no job", "%s: %s", n.Data.Reason, n.Data.Detail)
 	return nil
-}
-
-// Bounds of the search for an event on the bus.
-const (
-	searchFor  = 20 * time.Second
-	searchMost = 500_000
-)
-
-// findEvent goes back through what is on the bus. Events are not indexed by id:
-// most are wanted by no rule, and such an event shall cost nothing.
-func (c *Console) findEvent(ctx context.Context, id string) (*events.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, searchFor)
-	defer cancel()
-	consumer, err := c.Bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
-	if err != nil {
-		return nil, err
-	}
-	decoder := events.Decoder{}
-	var found *events.Event
-	err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
-		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
-		if msg.Server == "" {
-			msg.Server = c.Server
-		}
-		for e := range decoder.Events(&msg) {
-			if e != nil && e.Event.ID == id {
-				found = e
-			}
-		}
-		return found == nil
-	})
-	if err != nil || found != nil {
-		return found, err
-	}
-	return nil, fmt.Errorf("%w: no job and no event on the bus has the id %s", web.ErrNotFound, id)
-}
-
-func shorten(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
 }

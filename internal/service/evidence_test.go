@@ -31,7 +31,7 @@ func TestAuditLogThatWasExchanged(t *testing.T) {
 		}
 	}
 	verify := func(t *testing.T, r running, noted ...audit.Head) web.AuditReport {
-		report, err := r.Service.console.VerifyAudit(t.Context(), noted)
+		report, err := r.Service.console.Verify(t.Context(), noted)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestWhyNothingWasDone(t *testing.T) {
 	if n := len(r.jobs("")); n != 0 {
 		t.Errorf("%d jobs", n)
 	}
-	entries, err := c.Audit(t.Context(), 10)
+	entries, err := c.AuditTail(t.Context(), 10)
 	if err != nil || len(entries) != 1 || !strings.Contains(string(entries[0]), `"reason":"protected"`) {
 		t.Errorf("audit log: %s, %v", entries, err)
 	}

@@ -15,7 +15,7 @@ func (s *Service) openConsole(context.Context) error {
 	s.console = console.New(console.Config{
 		Bus: s.bus, EDR: s.edr, Server: s.cfg.EDR.Name, Scheduler: s.scheduler, Guard: s.guard, GuardsFile: s.cfg.Guards, Rules: s.rules,
 		Artifacts: s.artifacts, Metrics: s.metrics, Checks: s.ready, Version: s.version, Now: s.clock.Now,
-		Audit: s.audit, AuditStream: auditStore(s.bus), AuditKey: s.auditKey, VerifyAudit: s.verifyAudit,
+		Audit: s.audit, AuditStream: auditStore(s.bus), AuditKey: s.auditKey, VerifyAudit: s.verifyAudit, Log: s.log,
 	})
 	return nil
 }
@@ -31,7 +31,7 @@ func (s *Service) openWeb(context.Context) error {
 		return err
 	}
 	conf := web.Config{
-		Listen: c.Listen, Cert: c.Cert, Key: c.Key, Users: users, Service: s.console, Ready: s.ready,
+		Listen: c.Listen, Cert: c.Cert, Key: c.Key, Users: users, Routes: s.console.Routes(), Ready: s.ready,
 		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), Log: s.log,
 	}
 	if s.sources.http != nil {

@@ -3,87 +3,41 @@ package web
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
-	"net/http/httptest"
+	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rs/zerolog"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/audit"
 	"edrpipe/pkg/jobs"
 )
 
-// fakeService answers every call with err, or with next to nothing.
-type fakeService struct {
-	err    error
-	called string
-	job    JobPage
-	jobs   JobQuery
-}
-
-func (f *fakeService) did(what string) error { f.called = what; return f.err }
-
-func (f *fakeService) Overview(context.Context) (Overview, error) {
-	return Overview{}, f.did("overview")
-}
-func (f *fakeService) Jobs(_ context.Context, q JobQuery) ([]JobLine, error) {
-	f.jobs = q
-	return []JobLine{}, f.did("jobs")
-}
-func (f *fakeService) Job(context.Context, string) (JobPage, error) { return f.job, f.did("job") }
-func (f *fakeService) Submit(context.Context, User, Submission) (JobLine, error) {
-	return JobLine{}, f.did("submit")
-}
-func (f *fakeService) Cancel(context.Context, User, string, string) error { return f.did("cancel") }
-func (f *fakeService) Retry(context.Context, User, string, string) (JobLine, error) {
-	return JobLine{}, f.did("retry")
-}
-func (f *fakeService) Resolve(context.Context, User, string, Resolution) (JobLine, error) {
-	return JobLine{}, f.did("resolve")
-}
-func (f *fakeService) Undo(context.Context, User, string, string) ([]string, error) {
-	return nil, f.did("undo")
-}
-func (f *fakeService) Answer(context.Context, User, string, Answer) error { return f.did("answer") }
-func (f *fakeService) Rules(context.Context) (RulesPage, error)           { return RulesPage{}, f.did("rules") }
-func (f *fakeService) Sensors(context.Context, SensorQuery) (SensorsPage, error) {
-	return SensorsPage{}, f.did("sensors")
-}
-func (f *fakeService) Guards(context.Context) (GuardsPage, error) {
-	return GuardsPage{}, f.did("guards")
-}
-func (f *fakeService) Stop(context.Context, User, string) error   { return f.did("stop") }
-func (f *fakeService) Resume(context.Context, User, string) error { return f.did("resume") }
-func (f *fakeService) Silence(context.Context, User, Silence) (Silence, error) {
-	return Silence{}, f.did("silence")
-}
-func (f *fakeService) Unsilence(context.Context, User, string) error { return f.did("unsilence") }
-func (f *fakeService) Artifacts(context.Context, ArtifactQuery) ([]actions.Artifact, error) {
-	return nil, f.did("artifacts")
-}
-func (f *fakeService) Artifact(context.Context, string) (actions.Artifact, io.ReadCloser, error) {
-	const text = "<script>alert(1)</script>"
-	return actions.Artifact{Name: "\"\r\nX-Bad: 1.html", Size: int64(len(text)), SHA256: "5"}, io.NopCloser(strings.NewReader(text)), f.did("artifact")
-}
-func (f *fakeService) Audit(context.Context, int) ([]json.RawMessage, error) {
-	return nil, f.did("audit")
-}
-func (f *fakeService) VerifyAudit(context.Context, []audit.Head) (AuditReport, error) {
-	return AuditReport{}, f.did("verify")
-}
-func (f *fakeService) Why(context.Context, string) (Why, error) { return Why{}, f.did("why") }
-func (f *fakeService) Notices(_ context.Context, see func(string, []byte)) error {
-	see("edr.jobs.1.running", []byte(`{"type":"t"}`))
-	return f.did("notices")
+// routes are one of each kind and role. They fail with *fail, and count calls in *done.
+func routes(fail *error, done *int) []Route {
+	get := func(path string, role Role) Route {
+		return JSON("GET", path, role, "x", func(*http.Request, struct{}) (Reason, error) { *done++; return Reason{}, *fail })
+	}
+	return []Route{
+		get("/api/v1/look", Viewer), get("/api/v1/things/{id}", Approver),
+		JSON("GET", "/api/v1/list", Viewer, "x", func(r *http.Request, _ struct{}) (int, error) { return Limit(r, "limit") }, "limit"),
+		JSON("POST", "/api/v1/change", Admin, "x", func(_ *http.Request, in Reason) (Reason, error) { *done++; return in, *fail }),
+		Raw("GET", "/api/v1/files/{id}", Approver, Download{Open: func(context.Context, string) (actions.Artifact, io.ReadCloser, error) {
+			const text = "<script>alert(1)</script>"
+			return actions.Artifact{Name: "\"\r\nX-Bad: 1.html", Size: int64(len(text)), SHA256: "5"}, io.NopCloser(strings.NewReader(text)), *fail
+		}, Log: zerolog.Nop()}),
+		Raw("GET", "/api/v1/stream", Viewer, Stream{Notices: func(_ context.Context, see func(string, []byte)) error {
+			see("edr.jobs.1.running", []byte(`{"type":"t"}`))
+			return nil
+		}, Log: zerolog.Nop()}),
+	}
 }
 
 // site is a web server for a test, with a token for each role.
@@ -92,7 +46,7 @@ type site struct {
 	tokens map[Role]string
 }
 
-func startWeb(t *testing.T, service Service, o *OIDC) site {
+func startWeb(t *testing.T, o *OIDC) (s site, fail *error, done *int) {
 	t.Helper()
 	tokens := map[Role]string{Viewer: NewToken(), Approver: NewToken(), Admin: NewToken()}
 	users := &Users{List: []User{
@@ -108,8 +62,9 @@ func startWeb(t *testing.T, service Service, o *OIDC) site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Listen(Config{
-		Listen: "127.0.0.1:0", Users: opened, Service: service, OIDC: o, Log: zerolog.Nop(),
+	fail, done = new(error), new(int)
+	server, err := Listen(Config{
+		Listen: "127.0.0.1:0", Users: opened, Routes: routes(fail, done), OIDC: o, Log: zerolog.Nop(),
 		Ready:   func(context.Context) []Check { return []Check{{Name: "bus", OK: false, Text: "is down"}} },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 	})
@@ -117,18 +72,18 @@ func startWeb(t *testing.T, service Service, o *OIDC) site {
 		t.Fatal(err)
 	}
 	if o != nil {
-		s.organisation.Redirect = s.URL() + "/auth/callback"
+		server.organisation.Redirect = server.URL() + "/auth/callback"
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx) }()
+	go func() { ended <- server.Serve(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	return site{URL: s.URL(), tokens: tokens}
+	return site{URL: server.URL(), tokens: tokens}, fail, done
 }
 
 // ask makes one request in a role; the empty one is nobody.
@@ -153,27 +108,16 @@ func (s site) ask(t *testing.T, method, path string, role Role, body string) (*h
 	return res, string(text)
 }
 
-// needs is who may make each call. It is written out by hand: a new route, or one
-// whose role changes, has to be put here too.
+// needs is the role of each call of a server with these routes.
 var needs = map[string]Role{
-	"GET /metrics": Viewer, "GET /debug/pprof/heap": Admin, "GET /debug/pprof/profile?seconds=1": Admin, "GET /api/openapi.json": Viewer, "GET /api/v1/artifacts/a": Approver,
-	"GET /api/v1/me": Viewer, "GET /api/v1/overview": Viewer, "GET /api/v1/jobs": Viewer, "POST /api/v1/jobs": Admin, "GET /api/v1/jobs/{id}": Viewer,
-	"POST /api/v1/jobs/{id}/cancel": Admin, "POST /api/v1/jobs/{id}/retry": Admin, "POST /api/v1/jobs/{id}/resolve": Admin,
-	"POST /api/v1/jobs/{id}/undo": Admin, "POST /api/v1/jobs/{id}/answer": Approver, "GET /api/v1/rules": Viewer, "GET /api/v1/sensors": Viewer,
-	"GET /api/v1/guards": Viewer, "POST /api/v1/stop": Approver, "POST /api/v1/resume": Approver, "POST /api/v1/silences": Approver,
-	"DELETE /api/v1/silences/{id}": Approver, "GET /api/v1/audit": Admin, "GET /api/v1/audit/verify": Admin, "GET /api/v1/why": Viewer, "GET /api/v1/artifacts": Viewer,
+	"GET /metrics": Viewer, "GET /debug/pprof/heap": Admin, "GET /debug/pprof/profile?seconds=1": Admin, "GET /api/openapi.json": Viewer, "GET /api/v1/me": Viewer,
+	"GET /api/v1/look": Viewer, "GET /api/v1/things/a": Approver, "GET /api/v1/list": Viewer, "POST /api/v1/change": Admin, "GET /api/v1/files/a": Approver,
 }
 
 func TestEveryCallAsksForItsRole(t *testing.T) {
-	s := startWeb(t, &fakeService{}, nil)
-	for _, rt := range api(&fakeService{}) {
-		if needs[rt.method+" "+rt.path] == "" {
-			t.Errorf("%s %s is not in this test", rt.method, rt.path)
-		}
-	}
+	s, _, _ := startWeb(t, nil)
 	for call, need := range needs {
 		method, path, _ := strings.Cut(call, " ")
-		path = strings.ReplaceAll(path, "{id}", "x")
 		for _, role := range []Role{"", Viewer, Approver, Admin} {
 			want := http.StatusOK
 			switch {
@@ -190,7 +134,7 @@ func TestEveryCallAsksForItsRole(t *testing.T) {
 }
 
 func TestWhatIsOpenToAll(t *testing.T) {
-	s := startWeb(t, &fakeService{}, nil)
+	s, _, _ := startWeb(t, nil)
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/login": 200, "/static/app.js": 200, "/auth/offers": 200, "/auth/start": 404, "/v1/ingest": 404, "/": 401, "/api/v1/stream": 401, "/nothing": 404} {
 		if res, _ := s.ask(t, "GET", path, "", ""); res.StatusCode != want {
 			t.Errorf("GET %s: %d, want %d", path, res.StatusCode, want)
@@ -199,8 +143,7 @@ func TestWhatIsOpenToAll(t *testing.T) {
 }
 
 func TestErrorsSayWhoseTheyAre(t *testing.T) {
-	f := &fakeService{}
-	s := startWeb(t, f, nil)
+	s, fail, _ := startWeb(t, nil)
 	for name, tc := range map[string]struct {
 		err  error
 		want int
@@ -212,8 +155,8 @@ func TestErrorsSayWhoseTheyAre(t *testing.T) {
 		"ours":        {errors.New("the bus is gone"), 500},
 		"shutdown":    {context.Canceled, 503},
 	} {
-		f.err = tc.err
-		res, body := s.ask(t, "GET", "/api/v1/jobs/x", Admin, "")
+		*fail = tc.err
+		res, body := s.ask(t, "GET", "/api/v1/things/x", Admin, "")
 		if res.StatusCode != tc.want || !strings.HasPrefix(body, `{"error":"`) {
 			t.Errorf("%s: %d %s, want %d", name, res.StatusCode, body, tc.want)
 		}
@@ -221,29 +164,26 @@ func TestErrorsSayWhoseTheyAre(t *testing.T) {
 }
 
 func TestWhatTheCallerGetsWrong(t *testing.T) {
-	f := &fakeService{}
-	s := startWeb(t, f, nil)
+	s, _, done := startWeb(t, nil)
 	for name, tc := range map[string]struct{ method, path, body string }{
-		"unknown key":  {"POST", "/api/v1/stop", `{"wyh": "x"}`},
-		"no JSON":      {"POST", "/api/v1/jobs", `sensor=1`},
-		"limit":        {"GET", "/api/v1/jobs?limit=many", ""},
-		"time":         {"GET", "/api/v1/jobs?since=yesterday", ""},
-		"offset":       {"GET", "/api/v1/sensors?offset=-1", ""},
-		"body too big": {"POST", "/api/v1/stop", `{"why": "` + strings.Repeat("x", maxBody) + `"}`},
+		"unknown key":  {"POST", "/api/v1/change", `{"wyh": "x"}`},
+		"no JSON":      {"POST", "/api/v1/change", `sensor=1`},
+		"limit":        {"GET", "/api/v1/list?limit=many", ""},
+		"below zero":   {"GET", "/api/v1/list?limit=-1", ""},
+		"body too big": {"POST", "/api/v1/change", `{"why": "` + strings.Repeat("x", maxBody) + `"}`},
 	} {
-		f.called = ""
-		if res, body := s.ask(t, tc.method, tc.path, Admin, tc.body); res.StatusCode != 400 || f.called != "" {
-			t.Errorf("%s: %d %.200s, want 400 and nothing done, did %q", name, res.StatusCode, body, f.called)
+		if res, body := s.ask(t, tc.method, tc.path, Admin, tc.body); res.StatusCode != 400 || *done != 0 {
+			t.Errorf("%s: %d %.200s, want 400 and nothing done", name, res.StatusCode, body)
 		}
 	}
-	if s.ask(t, "GET", "/api/v1/jobs?limit=100000000", Viewer, ""); f.jobs.Limit != MaxList {
-		t.Errorf("a list of %d, want %d at the most", f.jobs.Limit, MaxList)
+	if _, n := s.ask(t, "GET", "/api/v1/list?limit=100000000", Viewer, ""); strings.TrimSpace(n) != strconv.Itoa(MaxList) {
+		t.Errorf("a list of %s, want %d at the most", n, MaxList)
 	}
 }
 
 func TestAnArtifactIsNeverShown(t *testing.T) {
-	s := startWeb(t, &fakeService{}, nil)
-	res, body := s.ask(t, "GET", "/api/v1/artifacts/a", Approver, "")
+	s, _, _ := startWeb(t, nil)
+	res, body := s.ask(t, "GET", "/api/v1/files/a", Approver, "")
 	if res.StatusCode != 200 || body != "<script>alert(1)</script>" {
 		t.Fatalf("%d %q", res.StatusCode, body)
 	}
@@ -258,7 +198,7 @@ func TestAnArtifactIsNeverShown(t *testing.T) {
 }
 
 func TestNoticesAreStreamed(t *testing.T) {
-	s := startWeb(t, &fakeService{}, nil)
+	s, _, _ := startWeb(t, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", s.URL+"/api/v1/stream", nil)
@@ -282,67 +222,24 @@ func TestNoticesAreStreamed(t *testing.T) {
 	}
 }
 
-// TestOpenAPI checks that the document's schemas are schemas, that every
-// reference leads somewhere, and that every route is described.
-func TestOpenAPI(t *testing.T) {
-	w := httptest.NewRecorder()
-	writeJSON(w, 200, openAPI(api(&fakeService{})))
-	doc, err := jsonschema.UnmarshalJSON(w.Body)
-	if err != nil {
-		t.Fatal(err)
+// TestEveryViewIsListed: a view is one file, and no list but its directory has it.
+func TestEveryViewIsListed(t *testing.T) {
+	s, _, _ := startWeb(t, nil)
+	res, module := s.ask(t, "GET", "/static/views/index.js", "", "")
+	if got := res.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/javascript") {
+		t.Errorf("served as %q, which a browser does not run", got)
 	}
-	root := doc.(map[string]any)
-	if v := root["openapi"]; v != "3.1.0" {
-		t.Errorf("openapi %v", v)
+	names, err := fs.Glob(static(), "views/*.js")
+	if err != nil || len(names) < 9 {
+		t.Fatal(names, err)
 	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("openapi.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schemas := root["components"].(map[string]any)["schemas"].(map[string]any)
-	for name := range schemas {
-		if _, err := c.Compile("openapi.json#/components/schemas/" + name); err != nil {
-			t.Errorf("schema %s: %v", name, err)
+	for _, name := range names {
+		if !strings.Contains(module, `"./`+path.Base(name)+`"`) {
+			t.Errorf("%s is not in the module:\n%s", name, module)
+		}
+		text, err := fs.ReadFile(static(), name)
+		if err != nil || !bytes.Contains(text, []byte("export const pages = ")) {
+			t.Errorf("%s exports no pages, %v", name, err)
 		}
 	}
-	paths := root["paths"].(map[string]any)
-	for call := range needs {
-		method, path, _ := strings.Cut(call, " ")
-		if !strings.HasPrefix(path, "/api/v1/") || strings.HasSuffix(path, "/a") {
-			continue
-		}
-		op, ok := paths[path].(map[string]any)[strings.ToLower(method)].(map[string]any)
-		if !ok {
-			t.Errorf("%s is not described", call)
-			continue
-		}
-		for where, schema := range referred(op) {
-			if _, err := c.Compile("openapi.json" + schema); err != nil {
-				t.Errorf("%s, %s: %v", call, where, err)
-			}
-		}
-	}
-}
-
-// referred finds every $ref below v.
-func referred(v any) map[string]string {
-	found := map[string]string{}
-	var walk func(path string, v any)
-	walk = func(path string, v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			for k, x := range v {
-				if ref, ok := x.(string); ok && k == "$ref" {
-					found[path] = ref
-				}
-				walk(path+"/"+k, x)
-			}
-		case []any:
-			for i, x := range v {
-				walk(fmt.Sprint(path, "/", i), x)
-			}
-		}
-	}
-	walk("", v)
-	return found
 }

@@ -35,8 +35,8 @@ func newAuth(users func() *Users, secure bool, now func() time.Time) *auth {
 
 type userKey struct{}
 
-// userOf returns who makes the request; require has put it there.
-func userOf(ctx context.Context) User {
+// UserOf returns the user who makes the request; require has put it there.
+func UserOf(ctx context.Context) User {
 	u, _ := ctx.Value(userKey{}).(User)
 	return u
 }

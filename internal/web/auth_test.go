@@ -27,7 +27,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := newAuth(current, false, func() time.Time { return now })
 	h := protect(a.require(Approver, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = w.Write([]byte(userOf(r.Context()).Name))
+		_, _ = w.Write([]byte(UserOf(r.Context()).Name))
 	})))
 	good := a.seal("ada")
 	gone := a.seal("dismissed")

@@ -27,16 +27,18 @@ func (s *Server) Call(ctx context.Context, c Call) (status int, reply []byte) {
 	}
 	r.URL.RawQuery = c.Query
 	r.Header.Set("Authorization", "Bearer "+c.Token)
-	s.calls.ServeHTTP(w, r)
+	s.overBus.ServeHTTP(w, r)
 	return w.status, w.body.Bytes()
 }
 
-// callRoutes are the calls that have an answer of their own: neither the stream of
-// notices, which is on the bus itself, nor the bytes of files.
+// callRoutes serves the calls that answer with JSON: neither the stream of notices,
+// which is on the bus itself, nor the bytes of files.
 func (s *Server) callRoutes() http.Handler {
 	mux := http.NewServeMux()
-	for _, rt := range api(s.cfg.Service) {
-		mux.Handle(rt.method+" "+rt.path, s.auth.require(rt.role, http.HandlerFunc(rt.serve)))
+	for _, rt := range s.calls {
+		if rt.raw == nil {
+			mux.Handle(rt.Method+" "+rt.Path, s.auth.require(rt.Role, rt))
+		}
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, "there is no call "+r.Method+" "+r.URL.Path)

@@ -195,7 +195,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("download", func(t *testing.T) { download(t, ctx, r) })
 	t.Run("refresh", func(t *testing.T) { refreshUnderTheHand(t, ctx, r, collected) })
 	t.Run("approval", func(t *testing.T) {
-		do(t, ctx, "the question", open("/approvals"), shows(".question", "list_processes"), shows("#asks", "1"))
+		do(t, ctx, "the question", open("/approvals"), shows(".question", "list_processes"), shows("#badge-approvals", "1"))
 		do(t, ctx, "answer", chromedp.SendKeys(".question input", "it is fine"), press("Allow"), shows("main", "Nobody has to decide"))
 		do(t, ctx, "its job", open("/jobs/"+asked), shows("#state", "succeeded"))
 	})

@@ -104,7 +104,7 @@ func TestLoginAtTheOrganisation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := startIssuer(t)
 			tc.spoil(i)
-			s := startWeb(t, &fakeService{}, &OIDC{Issuer: i.URL, Client: "edrpipe", Secret: "s", HTTP: i.Client()})
+			s, _, _ := startWeb(t, &OIDC{Issuer: i.URL, Client: "edrpipe", Secret: "s", HTTP: i.Client()})
 			jar, _ := cookiejar.New(nil) // nil options are no error
 			browser := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}
 			res, err := browser.Get(s.URL + "/auth/start")
@@ -140,7 +140,7 @@ func spoiled(i *issuer) http.Handler {
 
 func TestALoginThatWasNotBegunHere(t *testing.T) {
 	i := startIssuer(t)
-	s := startWeb(t, &fakeService{}, &OIDC{Issuer: i.URL, Client: "edrpipe", HTTP: i.Client()})
+	s, _, _ := startWeb(t, &OIDC{Issuer: i.URL, Client: "edrpipe", HTTP: i.Client()})
 	browser := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := browser.Get(fmt.Sprintf("%s/auth/callback?code=c0de&state=guessed", s.URL))
 	if err != nil {

@@ -11,23 +11,26 @@ import (
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
-// openAPI describes the calls. It is made from the list that serves them, so the
-// two cannot differ.
-func openAPI(routes []route) map[string]any {
+// OpenAPI describes the calls. It is made from the routes that serve them, so the two
+// cannot differ.
+func OpenAPI(routes []Route) map[string]any {
 	r := &jsonschema.Reflector{DoNotReference: false, AllowAdditionalProperties: true}
 	schemas := map[string]any{}
 	paths := map[string]map[string]any{}
 	for _, rt := range routes {
+		if rt.raw != nil {
+			continue
+		}
 		op := map[string]any{
 			"summary":     rt.summary,
-			"description": "Role: " + string(rt.role) + " or higher.",
+			"description": "Role: " + string(rt.Role) + " or higher.",
 			"responses": map[string]any{
 				"200": content("what was asked for", schemaOf(r, rt.out, schemas)),
 				"4XX": content("what is wrong", map[string]any{"$ref": "#/components/schemas/Error"}),
 			},
 		}
 		var params []any
-		for _, m := range pathParam.FindAllStringSubmatch(rt.path, -1) {
+		for _, m := range pathParam.FindAllStringSubmatch(rt.Path, -1) {
 			params = append(params, param(m[1], "path", true))
 		}
 		for _, q := range rt.query {
@@ -41,10 +44,10 @@ func openAPI(routes []route) map[string]any {
 			delete(body, "description")
 			op["requestBody"] = body
 		}
-		if paths[rt.path] == nil {
-			paths[rt.path] = map[string]any{}
+		if paths[rt.Path] == nil {
+			paths[rt.Path] = map[string]any{}
 		}
-		paths[rt.path][strings.ToLower(rt.method)] = op
+		paths[rt.Path][strings.ToLower(rt.Method)] = op
 	}
 	schemas["Error"] = map[string]any{"type": "object", "properties": map[string]any{"error": map[string]any{"type": "string"}}}
 	return map[string]any{

@@ -2,8 +2,12 @@ package web
 
 import (
 	"embed"
+	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
+	"path"
+	"strings"
 )
 
 // The pages are plain files: no build step, nothing loaded from elsewhere.
@@ -46,4 +50,23 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.auth.secure, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+// views serves the module that lists the views: each file of static/views is one, and
+// exports its pages and its entry in the navigation.
+func views() http.Handler {
+	names, err := fs.Glob(static(), "views/*.js")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	var imports, list strings.Builder
+	for i, name := range names {
+		fmt.Fprintf(&imports, "import * as v%d from %q;\n", i, "./"+path.Base(name))
+		fmt.Fprintf(&list, "v%d, ", i)
+	}
+	module := imports.String() + "export default [" + strings.TrimSuffix(list.String(), ", ") + "];\n"
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		_, _ = io.WriteString(w, module) // an error here means that the client has gone
+	})
 }

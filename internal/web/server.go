@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type Config struct {
 	OIDC   *OIDC            // nil: tokens only
 	Now    func() time.Time // nil: time.Now
 
-	Service Service
+	Routes  []Route                       // of the pages
 	Ready   func(context.Context) []Check // what must work for the service to be ready
 	Metrics http.Handler
 	Ingest  http.Handler // has its own token; nil: off
@@ -42,7 +43,8 @@ type Server struct {
 	auth     *auth
 	listener net.Listener
 	http     *http.Server
-	calls    http.Handler // of the API, for Call
+	calls    []Route
+	overBus  http.Handler // the calls, for Call
 
 	organisation *organisation // nil: tokens only
 }
@@ -69,7 +71,8 @@ func Listen(c Config) (*Server, error) {
 	if c.OIDC != nil {
 		s.organisation = &organisation{OIDC: *c.OIDC}
 	}
-	s.calls = s.callRoutes()
+	s.calls = append(slices.Clone(c.Routes), whoAmI())
+	s.overBus = s.callRoutes()
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	return s, nil
 }
@@ -108,14 +111,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.auth.require(Viewer, s.cfg.Metrics))
 	mux.Handle("GET /debug/pprof/", s.auth.require(Admin, profiles()))
-	routes := api(s.cfg.Service)
-	for _, rt := range routes {
-		mux.Handle(rt.method+" "+rt.path, s.auth.require(rt.role, http.HandlerFunc(rt.serve)))
+	for _, rt := range s.calls {
+		mux.Handle(rt.Method+" "+rt.Path, s.auth.require(rt.Role, rt))
 	}
-	mux.Handle("GET /api/v1/stream", s.auth.require(Viewer, http.HandlerFunc(s.stream)))
-	mux.Handle("GET /api/v1/artifacts/{id}", s.auth.require(Approver, http.HandlerFunc(s.download)))
 	mux.Handle("GET /api/openapi.json", s.auth.require(Viewer, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, openAPI(routes))
+		writeJSON(w, http.StatusOK, OpenAPI(s.calls))
 	})))
 	mux.HandleFunc("GET /login", s.loginPage)
 	mux.HandleFunc("POST /login", s.login)
@@ -125,6 +125,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("GET /auth/start", s.startLogin)
 		mux.HandleFunc("GET /auth/callback", s.endLogin)
 	}
+	mux.Handle("GET /static/views/index.js", views())
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static())))
 	mux.Handle("GET /{$}", s.auth.require(Viewer, page("index.html")))
 	if s.cfg.Ingest != nil {
@@ -136,7 +137,15 @@ func (s *Server) routes() http.Handler {
 	return protect(mux)
 }
 
-// ready tells the truth: 200 only while everything that a job needs works.
+// whoAmI is the one call that is about the caller.
+func whoAmI() Route {
+	return JSON("GET", "/api/v1/me", Viewer, "Who am I", func(r *http.Request, _ struct{}) (map[string]string, error) {
+		u := UserOf(r.Context())
+		return map[string]string{"name": u.Name, "role": string(u.Role)}, nil
+	})
+}
+
+// ready answers 200 only while everything that a job needs works.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	checks := s.cfg.Ready(r.Context())

@@ -5,16 +5,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
-	"strconv"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
-// stream sends the notices of the bus as server-sent events, so that a page is
-// always current. A client that does not keep up is cut off; it comes again and
-// reads the state anew.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+// Notices calls see with each notice on the bus until ctx ends. It is the source of a
+// Stream.
+type Notices func(ctx context.Context, see func(subject string, body []byte)) error
+
+// A Stream sends notices as server-sent events, so that a page is always current. A
+// client that does not keep up is cut off; it comes again and reads the state anew.
+type Stream struct {
+	Notices Notices
+	Log     zerolog.Logger
+}
+
+// ServeHTTP implements http.Handler.
+func (s Stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
@@ -25,7 +34,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		err := s.cfg.Service.Notices(ctx, func(subject string, body []byte) {
+		err := s.Notices(ctx, func(subject string, body []byte) {
 			line, err := json.Marshal(map[string]any{"subject": subject, "event": json.RawMessage(body)})
 			if err != nil {
 				return // not JSON: nothing that a page could show
@@ -37,7 +46,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 			}
 		})
 		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn().Err(err).Msg("live notices")
+			s.Log.Warn().Err(err).Msg("live notices")
 		}
 	}()
 	defer func() { cut(); <-ended }()
@@ -56,25 +65,5 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		case line := <-lines:
 			_, _ = fmt.Fprintf(w, "data: %s\n\n", line)
 		}
-	}
-}
-
-// download sends a collected file. It came from an endpoint and may be anything,
-// so a browser is told to save it and never to show it.
-func (s *Server) download(w http.ResponseWriter, r *http.Request) {
-	a, body, err := s.cfg.Service.Artifact(r.Context(), r.PathValue("id"))
-	if err != nil {
-		route{do: func(*http.Request) (any, error) { return nil, err }}.serve(w, r)
-		return
-	}
-	defer func() { _ = body.Close() }() // only read from
-	h := w.Header()
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": a.Name}))
-	h.Set("Content-Length", strconv.FormatInt(a.Size, 10))
-	h.Set("X-SHA256", a.SHA256)
-	if _, err := io.Copy(w, body); err != nil {
-		// The length that was promised tells the client that the file is not whole.
-		s.cfg.Log.Warn().Err(err).Str("artifact", a.ID).Msg("download")
 	}
 }

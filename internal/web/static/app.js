@@ -2,21 +2,19 @@
 import { get, live } from "./api.js";
 import { h } from "./dom.js";
 import { patch } from "./patch.js";
-import { overview } from "./views/overview.js";
-import { jobList, jobPage } from "./views/jobs.js";
-import { approvals } from "./views/approvals.js";
-import { rules } from "./views/rules.js";
-import { sensors } from "./views/sensors.js";
-import { guards } from "./views/guards.js";
-import { artifacts } from "./views/artifacts.js";
-import { livePage, heard } from "./views/live.js";
-import { why } from "./views/why.js";
+import views from "./views/index.js";
+import { heard } from "./views/live.js";
 
-const pages = [
-  [/^\/$/, overview], [/^\/jobs$/, jobList], [/^\/jobs\/(.+)$/, jobPage], [/^\/approvals$/, approvals],
-  [/^\/rules$/, rules], [/^\/sensors$/, sensors], [/^\/guards$/, guards], [/^\/artifacts$/, artifacts],
-  [/^\/live$/, livePage], [/^\/why$/, why],
-];
+// Every file of views/ exports its pages, each a pattern of the address with the
+// function that shows it, and mostly an entry in the navigation.
+const pages = views.flatMap((v) => v.pages ?? []);
+const entries = views.map((v) => v.nav).filter(Boolean).sort((a, b) => a.order - b.order);
+document.getElementById("nav").replaceChildren(...entries.map((n) => {
+  n.mark = n.badge && h("span", { id: `badge${n.path.replace("/", "-")}`, class: "badge", hidden: true });
+  return h("a", { href: `#${n.path}` }, n.name, n.mark && " ", n.mark);
+}));
+document.getElementById("key-list").replaceChildren(...entries.flatMap((n) => [h("kbd", {}, n.key), " "]));
+document.getElementById("key-names").textContent = `go to ${entries.map((n) => n.name.toLowerCase()).join(", ")}`;
 const main = document.getElementById("main");
 const me = await get("me");
 document.getElementById("me").textContent = `${me.name} (${me.role})`;
@@ -29,13 +27,13 @@ async function show({ keep = false, unasked = false } = {}) {
   const wanted = location.hash;
   keep &&= main.dataset.page === wanted; // a refresh that overtakes a change of page is that change
   const [path, query] = (location.hash.slice(1) || "/").split("?");
-  const [pattern, page] = pages.find(([p]) => p.test(path)) ?? [/()/, overview];
+  const [pattern, page] = pages.find(([p]) => p.test(path)) ?? pages.find(([p]) => p.test("/"));
   for (const a of document.querySelectorAll("nav a")) {
     const at = a.getAttribute("href").slice(1);
     if (a.toggleAttribute("aria-current", at === "/" ? path === "/" : path.startsWith(at)) && !keep) a.scrollIntoView({ block: "nearest", inline: "center" });
   }
   try {
-    const content = await page({ id: decodeURIComponent(path.match(pattern)[1] ?? ""), query: new URLSearchParams(query), me, refresh: () => show({ keep: true }) });
+    const content = await page({ id: decodeURIComponent(path.match(pattern)?.[1] ?? ""), query: new URLSearchParams(query), me, refresh: () => show({ keep: true }) });
     if (mine !== shown) return;
     if (keep && unasked && busy()) return;
     if (keep) update(content);
@@ -75,22 +73,24 @@ async function banner() {
     o.dry_run && h("div", { class: "dry" }, "Dry run: everything is decided and recorded, nothing is done."),
     o.rules_error && h("div", { class: "stopped" }, "The newest rule files are not in force: ", h("a", { href: "#/rules" }, "see why")),
   ].filter(Boolean));
-  const asks = document.getElementById("asks");
-  asks.hidden = o.approvals === 0;
-  asks.textContent = o.approvals;
+  for (const { badge, mark } of entries) {
+    if (!badge) continue;
+    mark.hidden = !badge(o);
+    mark.textContent = badge(o);
+  }
 }
 
 // Notices come in bursts: one refresh for all that came within a moment.
 let due;
 live((notice) => {
   heard(notice);
-  due ??= setTimeout(() => { due = undefined; if (!location.hash.startsWith("#/live") && !location.hash.startsWith("#/why")) show({ keep: true, unasked: true }); }, 700);
+  due ??= setTimeout(() => { due = undefined; if (!entries.some((n) => n.still && location.hash.startsWith(`#${n.path}`))) show({ keep: true, unasked: true }); }, 700);
 }, (on) => { document.getElementById("connection").className = `dot ${on ? "on" : "off"}`; });
 // What changes without a notice: rates, check-ins, the times of day.
 const every = () => (location.hash.length < 3 ? 3000 : 15000);
 (function again() { setTimeout(async () => { if (!document.hidden) await show({ keep: true, unasked: true }); again(); }, every()); })();
 
-const goto = { o: "/", j: "/jobs", a: "/approvals", r: "/rules", s: "/sensors", u: "/guards", f: "/artifacts", l: "/live", w: "/why" };
+const goto = Object.fromEntries(entries.map((n) => [n.key, n.path]));
 let going = false;
 addEventListener("keydown", (e) => {
   if (e.ctrlKey || e.metaKey || e.altKey || ["INPUT", "TEXTAREA", "SELECT"].includes(e.target.tagName)) return;

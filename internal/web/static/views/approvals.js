@@ -2,6 +2,9 @@ import { get, post } from "../api.js";
 import { attempt } from "../ask.js";
 import { h, jobLink, json, when } from "../dom.js";
 
+export const nav = { name: "Approvals", path: "/approvals", key: "a", order: 3, badge: (overview) => overview.approvals };
+export const pages = [[/^\/approvals$/, approvals]];
+
 export async function approvals({ me, refresh }) {
   const held = (await get("jobs?state=held&limit=1000")).filter((j) => j.asks?.length).reverse(); // a new question comes last and moves no button
   const may = me.role !== "viewer";

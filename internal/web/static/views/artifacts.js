@@ -2,6 +2,9 @@ import { get } from "../api.js";
 import { filter, h } from "../dom.js";
 import { artifactTable } from "./jobs.js";
 
+export const nav = { name: "Artifacts", path: "/artifacts", key: "f", order: 7 };
+export const pages = [[/^\/artifacts$/, artifacts]];
+
 const most = 500;
 
 export async function artifacts({ me }) {

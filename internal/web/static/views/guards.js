@@ -2,6 +2,9 @@ import { get, post, remove } from "../api.js";
 import { ask, attempt } from "../ask.js";
 import { h, meter, table, when } from "../dom.js";
 
+export const nav = { name: "Guards", path: "/guards", key: "u", order: 6 };
+export const pages = [[/^\/guards$/, guards]];
+
 export async function guards({ me, refresh }) {
   const g = await get("guards");
   const may = me.role !== "viewer";

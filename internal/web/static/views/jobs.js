@@ -2,6 +2,9 @@ import { get, post } from "../api.js";
 import { ask, attempt } from "../ask.js";
 import { bytes, filter, h, jobLink, json, state, table, when } from "../dom.js";
 
+export const nav = { name: "Jobs", path: "/jobs", key: "j", order: 2 };
+export const pages = [[/^\/jobs$/, jobList], [/^\/jobs\/(.+)$/, jobPage]];
+
 const columns = [
   { name: "Job", cell: (j) => jobLink(j.id) },
   { name: "State", cell: (j) => h("span", {}, state(j.state), j.mode === "shadow" && h("span", { class: "state shadow" }, "shadow")) },

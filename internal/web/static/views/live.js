@@ -1,5 +1,8 @@
 import { h } from "../dom.js";
 
+export const nav = { name: "Live", path: "/live", key: "l", order: 8, still: true };
+export const pages = [[/^\/live$/, livePage]];
+
 // The notices heard since the page was opened, newest first.
 const most = 300; // a burst shall not fill the page
 const notices = [];

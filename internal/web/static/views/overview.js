@@ -2,6 +2,9 @@ import { get } from "../api.js";
 import { chart } from "../chart.js";
 import { h, jobLink, meter, number, table } from "../dom.js";
 
+export const nav = { name: "Overview", path: "/", key: "o", order: 1 };
+export const pages = [[/^\/$/, overview]];
+
 export async function overview() {
   const o = await get("overview");
   const live = (s) => o.jobs[s] ?? 0;

@@ -1,6 +1,9 @@
 import { get } from "../api.js";
 import { filter, h, number, state, table, when } from "../dom.js";
 
+export const nav = { name: "Rules", path: "/rules", key: "r", order: 4 };
+export const pages = [[/^\/rules$/, rules]];
+
 export async function rules() {
   const p = await get("rules");
   const dead = p.rules.filter((r) => r.enabled && !r.matches).length;

@@ -1,6 +1,9 @@
 import { get } from "../api.js";
 import { h, jobLink, number, pager, table, when } from "../dom.js";
 
+export const nav = { name: "Sensors", path: "/sensors", key: "s", order: 5 };
+export const pages = [[/^\/sensors$/, sensors]];
+
 const page = 100;
 
 export async function sensors({ query }) {

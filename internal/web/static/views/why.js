@@ -1,6 +1,9 @@
 import { get } from "../api.js";
 import { h } from "../dom.js";
 
+export const nav = { name: "Why", path: "/why", key: "w", order: 9, still: true };
+export const pages = [[/^\/why$/, why]];
+
 export async function why({ query }) {
   const about = query.get("about") ?? "";
   const answer = about && await get(`why?about=${encodeURIComponent(about)}`);

@@ -1,46 +1,12 @@
 package web
 
 import (
-	"context"
-	"encoding/json"
-	"io"
 	"time"
 
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/audit"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
-
-// Service is what the pages and the API show and do. Whoever wires the service
-// implements it.
-type Service interface {
-	Overview(ctx context.Context) (Overview, error)
-	Jobs(ctx context.Context, q JobQuery) ([]JobLine, error)
-	Job(ctx context.Context, id string) (JobPage, error)
-	Submit(ctx context.Context, by User, r Submission) (JobLine, error)
-	Cancel(ctx context.Context, by User, id, why string) error
-	Retry(ctx context.Context, by User, id, why string) (JobLine, error)
-	Resolve(ctx context.Context, by User, id string, r Resolution) (JobLine, error)
-	Undo(ctx context.Context, by User, id, why string) (jobs []string, err error)
-	Answer(ctx context.Context, by User, id string, a Answer) error
-	Rules(ctx context.Context) (RulesPage, error)
-	Sensors(ctx context.Context, q SensorQuery) (SensorsPage, error)
-	Guards(ctx context.Context) (GuardsPage, error)
-	Stop(ctx context.Context, by User, why string) error
-	Resume(ctx context.Context, by User, why string) error
-	Silence(ctx context.Context, by User, s Silence) (Silence, error)
-	Unsilence(ctx context.Context, by User, id string) error
-	Artifacts(ctx context.Context, q ArtifactQuery) ([]actions.Artifact, error)
-	Artifact(ctx context.Context, id string) (actions.Artifact, io.ReadCloser, error)
-	Audit(ctx context.Context, last int) ([]json.RawMessage, error)
-	// VerifyAudit proves that nothing was changed or taken out of the log, and that
-	// it has the entries that were noted.
-	VerifyAudit(ctx context.Context, noted []audit.Head) (AuditReport, error)
-	Why(ctx context.Context, about string) (Why, error)
-	// Notices calls see with each notice on the bus until ctx ends.
-	Notices(ctx context.Context, see func(subject string, body []byte)) error
-}
 
 // Overview is the first page.
 type Overview struct {
