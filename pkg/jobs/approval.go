@@ -5,37 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"edrpipe/pkg/actions"
-	"edrpipe/pkg/admission"
 	"edrpipe/pkg/jobs/job"
 )
-
-// approval returns the question about the step that asks for the same people, or
-// nil. What some people allowed answers no question to others: a guard and a rule
-// may both ask, and a guard may do so only after a reload.
-func (x *execution) approval(st *actions.Step, item int, ask *admission.Approval) *Question {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for i := range x.job.Approvals {
-		a := x.job.Approvals[i]
-		if a.Step == st.ID && a.Item == item && a.Require == max(ask.Require, 1) && slices.Equal(a.From, ask.From) {
-			return &a
-		}
-	}
-	return nil
-}
-
-// askPeople holds the job until people answer.
-func (x *execution) askPeople(ctx context.Context, st *actions.Step, item int, ask *admission.Approval) *halt {
-	a := Question{Step: st.ID, Item: item, From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
-	if ask.Within > 0 {
-		a.Until = x.s.cfg.Now().Add(ask.Within)
-	}
-	if err := x.save(ctx, func(j *Job) { j.Approvals = append(slices.Clone(j.Approvals), a) }); err != nil {
-		return &halt{keep: true, text: err.Error()}
-	}
-	return &halt{Move: job.Move{To: Held, Reason: ReasonApproval, Detail: a.Text()}}
-}
 
 // Approve gives a person's answer to what a held job asks. Answering no denies
 // the step, or the whole job where that is held.

@@ -8,16 +8,13 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs/internal/run"
 )
 
 // Errors of claims.
 var (
 	errElsewhere = errors.New("another replica works on the sensor")
-	errNoSlot    = errors.New("no session slot is free")
 	errGroupBusy = errors.New("a job of the same concurrency group runs")
-	// errFenced means that the claim is not ours any more, or that we cannot tell:
-	// nothing may be done under it, neither on the sensor nor in the record.
-	errFenced = errors.New("claim on the sensor is lost")
 )
 
 // An owner that has not renewed for stopAfter beats stops by itself; others take
@@ -210,7 +207,7 @@ func (c *claims) take(ctx context.Context, sensor int, slot bool, limit int) (cl
 		case held && !left:
 			return errElsewhere
 		case slot && !old.Slot && t.Slots() >= limit:
-			return errNoSlot
+			return run.ErrNoSlot
 		}
 		t.Epoch++
 		was, cl = old, old
@@ -233,7 +230,7 @@ func (c *claims) set(ctx context.Context, sensor int, epoch uint64, edit func(t 
 	return c.change(ctx, func(t *Table) error {
 		cl := t.Claims[sensor]
 		if cl.Owner != c.owner || cl.Epoch != epoch {
-			return errFenced
+			return run.ErrFenced
 		}
 		if err := edit(t, &cl); err != nil {
 			return err
@@ -248,7 +245,7 @@ func (c *claims) release(ctx context.Context, sensor int, epoch uint64) error {
 	defer c.abandon(sensor, epoch)
 	return c.change(ctx, func(t *Table) error {
 		if cl := t.Claims[sensor]; cl.Owner != c.owner || cl.Epoch != epoch {
-			return errFenced
+			return run.ErrFenced
 		}
 		delete(t.Claims, sensor)
 		return nil
@@ -265,14 +262,14 @@ func (c *claims) abandon(sensor int, epoch uint64) {
 	}
 }
 
-// valid is the check at the moment of acting: errFenced unless the claim is ours
+// valid is the check at the moment of acting: run.ErrFenced unless the claim is ours
 // and was renewed so lately that nobody may have taken it.
 func (c *claims) valid(sensor int, epoch uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cl := c.table.Claims[sensor]
 	if c.mine[sensor] != epoch || cl.Epoch != epoch || time.Since(c.renewed) >= stopAfter*c.beat {
-		return errFenced
+		return run.ErrFenced
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/expression"
+	"edrpipe/pkg/jobs/internal/run"
 )
 
 // Config is what a Scheduler is made of. Server is required; every zero value
@@ -79,13 +80,7 @@ type Report struct {
 }
 
 // Commanded is a command that a step has run to its end.
-type Commanded struct {
-	Job     *Job // read only, and only during the call
-	Step    StepRecord
-	Command edr.Command
-	Sent    time.Time // when its request left
-	First   bool      // of the job's commands, since it was last started
-}
+type Commanded = run.Commanded
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Server == nil {

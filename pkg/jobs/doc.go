@@ -16,13 +16,18 @@
 // owner closes the old session first, and from then on the server refuses the old
 // owner's commands.
 //
-// # Order of things
+// # Rooms
 //
-// The dispatcher (dispatch.go) asks choose (choose.go, ranking.go) for the next
-// sensor and starts a visit (visit.go), which claims the sensor, opens a session
-// (session.go) and runs the sensor's jobs in order: a job (execute.go), its chain
-// (chain.go), its steps (step.go), an action that is tried (attempt.go) and tried
-// again (retry.go), each recorded (checkpoint.go). What was interrupted is settled
-// in recover.go. The reconciler (clerk.go) keeps the records of jobs that do not run;
-// sensors.go reads the sensors that jobs wait for.
+//	job                the words: job, states, reasons, steps, notices, stores
+//	internal/order     which sensor is next: pure, in memory, without a lock
+//	internal/run       one job on one sensor: chain, steps, attempts, recovery
+//	internal/freshness how far the records have been seen
+//	natsstore          the stores on NATS
+//
+// This package joins them. The dispatcher (dispatch.go) takes the next sensor from
+// the order and starts a visit (visit.go), which claims the sensor (claims.go),
+// opens a session (session.go) and has its jobs run in order (visit_run.go). The
+// follower (follower.go) keeps the order in step with the store, the reconciler
+// (reconciler.go) keeps the records of jobs that do not run, the poller
+// (sensors.go) reads the sensors that jobs wait for.
 package jobs

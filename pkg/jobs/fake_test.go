@@ -144,6 +144,10 @@ func (f *fakeServer) request(kind string, sensor int) error {
 
 func (f *fakeServer) Name() string { return "fake" }
 
+func (f *fakeServer) ReadOnly(command string) bool {
+	return command == "get file" || command == "directory list" || command == "process list"
+}
+
 func (f *fakeServer) Sensor(_ context.Context, id int) (edr.Sensor, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

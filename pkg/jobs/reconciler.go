@@ -8,6 +8,7 @@ import (
 
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/pkg/jobs/internal/run"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -192,4 +193,18 @@ func (s *Scheduler) desire(e *order.Entry, now time.Time) *job.Move {
 		return nil
 	}
 	return want
+}
+
+// childEnded tells whether the job that a parked one waits for has ended.
+func (s *Scheduler) childEnded(ctx context.Context, j *Job) bool {
+	for _, r := range j.Done {
+		if r.State != StepPending {
+			continue
+		}
+		child, err := s.cfg.Store.Get(ctx, run.ChildID(j, r.ID, r.Item))
+		if err == nil && child.State.Terminal() {
+			return true
+		}
+	}
+	return false
 }

@@ -8,6 +8,7 @@ import (
 	"edrpipe/pkg/jobs/internal/freshness"
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/pkg/jobs/internal/run"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,7 @@ type Scheduler struct {
 	backpressure backpressure
 	reconciler   *reconciler
 	sequencer    sequencer
+	runs         run.Config
 	volatile     *Memory // records of jobs that are functions
 
 	wake     chan struct{} // something changed: look again; holds one
@@ -61,7 +63,7 @@ func New(cfg Config) (*Scheduler, error) {
 		queue: order.New(cfg.Ageing), visits: map[int]*visit{},
 		ending: map[string]int{}, functions: map[string]*Handle{}, waiters: map[string][]chan struct{}{},
 	}
-	s.reconciler = newReconciler(s)
+	s.reconciler, s.runs = newReconciler(s), s.runConfig()
 	return s, nil
 }
 
@@ -178,7 +180,7 @@ func (s *Scheduler) checkClaims() {
 	defer s.mu.Unlock()
 	for id, v := range s.visits {
 		if v.epoch != 0 && s.claims.valid(id, v.epoch) != nil {
-			v.cancel(errFenced)
+			v.cancel(run.ErrFenced)
 		}
 	}
 	now := s.cfg.Now()

@@ -10,6 +10,7 @@ import (
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/pkg/jobs/internal/run"
 )
 
 const (
@@ -43,7 +44,7 @@ func (v *visit) open(ctx context.Context) (edr.Session, error) {
 		}
 	}
 	if !v.slot {
-		return nil, errNoSlot
+		return nil, run.ErrNoSlot
 	}
 	raw, err := v.ask(ctx)
 	if err != nil {
@@ -188,7 +189,7 @@ func (v *visit) closeID(ctx context.Context, id int64) error {
 			return fmt.Errorf("close session %d: %w", id, err)
 		}
 	}
-	if err := v.setClaim(ctx, 0, 0); err != nil && !errors.Is(err, errFenced) {
+	if err := v.setClaim(ctx, 0, 0); err != nil && !errors.Is(err, run.ErrFenced) {
 		v.leaves = true
 		return err
 	}

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"edrpipe/pkg/edr"
-	"edrpipe/pkg/jobs/job"
+	"edrpipe/pkg/jobs/internal/run"
 )
 
 // ErrLost is the error of a function whose scheduler stopped before it had run.
@@ -159,52 +158,14 @@ func (h *Handle) end(state State, result any, err error) {
 	}
 }
 
-type progressKey struct{}
+// Progress notes how far a function has come; ctx is the function's.
+func Progress(ctx context.Context, text string) { run.Progress(ctx, text) }
 
-// Progress says how far a function has come; ctx is the function's.
-func Progress(ctx context.Context, text string) {
-	if say, ok := ctx.Value(progressKey{}).(func(string)); ok {
-		say(text)
-	}
-}
-
-// function runs a function job on the visit's session.
-func (x *execution) function(ctx context.Context, h *Handle) *halt {
-	session, err := x.v.open(ctx)
-	if err != nil {
-		return &halt{Move: job.Move{To: Queued, Detail: err.Error()}}
-	}
-	ctx = context.WithValue(ctx, progressKey{}, func(text string) { x.s.progress(x.id, text) })
-	ctx = edr.WithTrace(ctx, &edr.Trace{Submitting: func(ctx context.Context, _, _ string, _, _ int64) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		a := &attempt{x: x}
-		return a.allowed()
-	}})
-	result, err := call(ctx, h.run, session)
-	m := job.Move{To: Succeeded}
-	switch {
-	case errors.Is(context.Cause(ctx), errCancelRequested):
-		m = x.cancelled("").Move
-		err = errors.Join(errCancelRequested, err)
-	case err != nil:
-		m = job.Move{To: Failed, Reason: ReasonStep, Detail: err.Error()}
-	}
+// returned notes what the function returned.
+func (h *Handle) returned(result any, err error) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.result, h.err = result, err
-	h.mu.Unlock()
-	return &halt{Move: m}
-}
-
-// call runs a stranger's function; its panic is its error.
-func call(ctx context.Context, run func(context.Context, edr.Session) (any, error), session edr.Session) (result any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("function panicked: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return run(ctx, session)
 }
 
 // function is the handle of a function job that has not ended, or nil.

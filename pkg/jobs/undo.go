@@ -3,40 +3,12 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs/internal/run"
 	"edrpipe/pkg/jobs/job"
 )
-
-// undoJob is the job that reverses a step: recorded before the step's own end is,
-// so that no crash can come between the two.
-func undoJob(of *Job, spec actions.Spec, r StepRecord, at time.Time) *Job {
-	j := &Job{
-		ID: job.Digest("undo", of.ID, r.ID, strconv.Itoa(r.Item)), Of: of.ID, Rule: of.Rule, Digest: of.Digest,
-		Submitter: of.Submitter, Sensor: of.Sensor, Host: of.Host, Priority: High, Mode: of.Mode, Literal: true,
-		Timeout: 24 * time.Hour, Event: of.Event, Trace: of.Trace, State: Parked, Reason: ReasonDelayed, WakeAt: at,
-		Detail: fmt.Sprintf("undoes step %s of job %s", r.ID, of.ID),
-		Steps:  []actions.Step{{ID: job.UndoStep, Uses: spec.Undo, With: r.Args, Retry: &actions.Retry{Max: undoTries, Backoff: time.Minute}}},
-	}
-	return j
-}
-
-// undoTries is how often an undo is tried again. Nobody watches it, and as long as
-// it has not happened an endpoint is off the network: with pauses that grow to
-// ten minutes it goes on for most of a day.
-const undoTries = 100
-
-// scheduleUndo records the job that reverses a step after its undo_after.
-func (x *execution) scheduleUndo(ctx context.Context, spec actions.Spec, st *actions.Step, r StepRecord) error {
-	if spec.Undo == "" {
-		return nil // rules are refused at load for this; a submitted job may still ask
-	}
-	_, err := x.s.Enqueue(ctx, undoJob(x.snapshot(), spec, r, x.s.cfg.Now().Add(st.UndoAfter)))
-	return err
-}
 
 // Undo reverses now what a job did and what can be reversed: it makes a job for
 // each such step, or wakes the one that waits for its undo_after. It returns
@@ -52,7 +24,7 @@ func (s *Scheduler) Undo(ctx context.Context, id, by string) (ids []string, err 
 		if !ok || r.State != StepOK || act.Spec().Undo == "" {
 			continue
 		}
-		j := undoJob(of, act.Spec(), r, s.cfg.Now())
+		j := run.UndoJob(of, act.Spec(), r, s.cfg.Now())
 		j.Submitter, j.State, j.Reason, j.WakeAt = by, Queued, "", time.Time{}
 		created, err := s.Enqueue(ctx, j)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/internal/run"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -33,7 +34,7 @@ type visit struct {
 	telling   sync.WaitGroup // the report that the job has begun
 
 	mu  sync.Mutex
-	now *execution // the job that runs
+	now *run.Execution // the job that runs
 }
 
 // work claims the sensor and runs its jobs until there is none or others wait.
@@ -41,7 +42,7 @@ func (v *visit) work() {
 	log := v.s.log.With().Int("sensor", v.sensor).Logger()
 	cl, was, err := v.s.claims.take(v.ctx, v.sensor, v.wantsSlot, v.s.limit())
 	if err != nil {
-		if !errors.Is(err, errElsewhere) && !errors.Is(err, errNoSlot) {
+		if !errors.Is(err, errElsewhere) && !errors.Is(err, run.ErrNoSlot) {
 			log.Warn().Err(err).Msg("claiming the sensor")
 			v.s.holdOff(v.sensor, ReasonBus, err, v.s.cfg.Beat)
 		}
@@ -168,7 +169,7 @@ func (v *visit) ready(e *order.Entry) bool {
 func (v *visit) leave() {
 	ctx, cancel := v.s.parting(v.ctx, closeTimeout)
 	defer cancel()
-	fenced := errors.Is(context.Cause(v.ctx), errFenced)
+	fenced := errors.Is(context.Cause(v.ctx), run.ErrFenced)
 	if v.session != nil {
 		if err := v.close(ctx); err != nil {
 			v.leaves = true
@@ -187,8 +188,8 @@ func (v *visit) leave() {
 // work on it. s.mu is held.
 func (v *visit) noticed(j *Job) {
 	v.mu.Lock()
-	if x := v.now; x != nil && x.id == j.ID && j.Cancel != nil {
-		x.stop(errCancelRequested)
+	if x := v.now; x != nil && x.ID() == j.ID && j.Cancel != nil {
+		x.Cancel()
 	}
 	v.mu.Unlock()
 	signal(v.poke)

@@ -1,4 +1,4 @@
-package jobs
+package run
 
 import (
 	"context"
@@ -9,18 +9,19 @@ import (
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/pkg/jobs/job"
 )
 
 // save changes the record. It is ours alone while the job runs, except that
 // people may ask for its end; whoever took the claim over has put another epoch
 // into it, and then nothing is written. A store that does not answer is asked
 // until ctx ends.
-func (x *execution) save(ctx context.Context, edit func(j *Job)) error {
+func (x *Execution) save(ctx context.Context, edit func(j *job.Job)) error {
 	x.saving <- struct{}{}
 	defer func() { <-x.saving }()
 	x.mu.Lock()
 	edit(x.job)
-	x.job.Updated = x.s.cfg.Now()
+	x.job.Updated = x.cfg.Now()
 	x.mu.Unlock()
 	j := x.snapshot()
 	for n := 0; ; n++ {
@@ -31,16 +32,16 @@ func (x *execution) save(ctx context.Context, edit func(j *Job)) error {
 			x.mu.Unlock()
 			return nil
 		}
-		if errors.Is(err, ErrConflict) {
+		if errors.Is(err, job.ErrConflict) {
 			if err = x.merge(ctx, j); err == nil {
 				continue
 			}
 		}
 		switch {
-		case errors.Is(err, ErrTooLarge):
+		case errors.Is(err, job.ErrTooLarge):
 			return err
-		case errors.Is(err, errFenced):
-			x.v.cancel(errFenced)
+		case errors.Is(err, ErrFenced):
+			x.place.Lose()
 			return err
 		case pace.Sleep(ctx, pace.Backoff(firstPause/10, n, 5*time.Second)) != nil:
 			return fmt.Errorf("record of job %s: %w", x.id, errors.Join(context.Cause(ctx), err))
@@ -49,13 +50,13 @@ func (x *execution) save(ctx context.Context, edit func(j *Job)) error {
 }
 
 // merge takes what others changed in the record over into j, our next version.
-func (x *execution) merge(ctx context.Context, j *Job) error {
+func (x *Execution) merge(ctx context.Context, j *job.Job) error {
 	fresh, err := x.store.Get(ctx, x.id)
 	if err != nil {
 		return err
 	}
-	if fresh.State != Running || fresh.Owner != j.Owner || fresh.Epoch != j.Epoch {
-		return errFenced
+	if fresh.State != job.Running || fresh.Owner != j.Owner || fresh.Epoch != j.Epoch {
+		return ErrFenced
 	}
 	j.Revision = fresh.Revision
 	if fresh.Cancel != nil && j.Cancel == nil {
@@ -63,13 +64,13 @@ func (x *execution) merge(ctx context.Context, j *Job) error {
 		x.mu.Lock()
 		x.job.Cancel = fresh.Cancel
 		x.mu.Unlock()
-		x.stop(errCancelRequested)
+		x.stop(ErrCancelRequested)
 	}
 	return nil
 }
 
 // stepRecord returns a copy of the record of a step, or a new one.
-func (x *execution) stepRecord(st *actions.Step, item int) StepRecord {
+func (x *Execution) stepRecord(st *actions.Step, item int) job.StepRecord {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, r := range x.job.Done {
@@ -77,31 +78,31 @@ func (x *execution) stepRecord(st *actions.Step, item int) StepRecord {
 			return r
 		}
 	}
-	return StepRecord{ID: st.ID, Item: item, Uses: st.Uses, State: StepPending}
+	return job.StepRecord{ID: st.ID, Item: item, Uses: st.Uses, State: job.StepPending}
 }
 
 // finish records the end of a step and tells about it.
-func (x *execution) finish(ctx context.Context, st *actions.Step, r StepRecord) error {
-	r.Ended = x.s.cfg.Now()
+func (x *Execution) finish(ctx context.Context, st *actions.Step, r job.StepRecord) error {
+	r.Ended = x.cfg.Now()
 	if r.Started.IsZero() {
 		r.Started = r.Ended
 	}
-	err := x.save(ctx, func(j *Job) { j.Put(r) })
-	if errors.Is(err, ErrTooLarge) {
+	err := x.save(ctx, func(j *job.Job) { j.Put(r) })
+	if errors.Is(err, job.ErrTooLarge) {
 		size := len(r.Output)
-		r.Output, r.State, r.Reason = nil, StepFailed, ReasonTooLarge
-		r.Error = fmt.Sprintf("the output of %d bytes is more than a job's record holds (%d): collect it as an artifact", size, MaxRecord)
-		err = x.save(ctx, func(j *Job) { j.Put(r) })
+		r.Output, r.State, r.Reason = nil, job.StepFailed, job.ReasonTooLarge
+		r.Error = fmt.Sprintf("the output of %d bytes is more than a job's record holds (%d): collect it as an artifact", size, job.MaxRecord)
+		err = x.save(ctx, func(j *job.Job) { j.Put(r) })
 	}
 	if err != nil {
 		return err
 	}
 	x.remember(st, r)
-	x.s.sequencer.turns(x.id)[0].tell(func() { x.s.report(ctx, Report{Job: x.snapshot(), Step: &r}) })
+	x.cfg.StepEnded(ctx, x.id, r, x.snapshot)
 	return nil
 }
 
-func (x *execution) snapshot() *Job {
+func (x *Execution) snapshot() *job.Job {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	j := *x.job
@@ -109,7 +110,7 @@ func (x *execution) snapshot() *Job {
 }
 
 // remember makes an ended step visible to later steps, and a failure count.
-func (x *execution) remember(st *actions.Step, r StepRecord) {
+func (x *Execution) remember(st *actions.Step, r job.StepRecord) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	res := actions.StepResult{ID: r.ID, Status: string(r.State), Error: r.Error, Output: r.Output}
@@ -117,16 +118,16 @@ func (x *execution) remember(st *actions.Step, r StepRecord) {
 		return // its foreach has the result
 	}
 	x.results[r.ID] = res
-	bad := r.State == StepFailed || r.State == StepUnknown
-	if !bad || st.OnError == "continue" && r.Reason != ReasonDenied || x.failed != nil {
+	bad := r.State == job.StepFailed || r.State == job.StepUnknown
+	if !bad || st.OnError == "continue" && r.Reason != job.ReasonDenied || x.failed != nil {
 		return
 	}
-	x.failed, x.worst, x.reason = &res, Failed, ReasonStep
+	x.failed, x.worst, x.reason = &res, job.Failed, job.ReasonStep
 	switch {
-	case r.State == StepUnknown:
-		x.worst, x.reason = Unknown, ReasonUnknown
-	case r.Reason == ReasonDenied || r.Reason == ReasonUnanswered:
-		x.worst, x.reason = Denied, r.Reason
+	case r.State == job.StepUnknown:
+		x.worst, x.reason = job.Unknown, job.ReasonUnknown
+	case r.Reason == job.ReasonDenied || r.Reason == job.ReasonUnanswered:
+		x.worst, x.reason = job.Denied, r.Reason
 	case r.Reason != "":
 		x.reason = r.Reason
 	}

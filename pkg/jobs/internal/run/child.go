@@ -1,4 +1,4 @@
-package jobs
+package run
 
 import (
 	"context"
@@ -16,8 +16,8 @@ const childPoll = 10 * time.Minute
 
 // elsewhere runs a step on another sensor: as a job of its own, so that it waits
 // in that sensor's line and obeys its order. The step's job waits parked.
-func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecord, sensor int) *halt {
-	id := job.Digest("child", x.job.ID, st.ID, strconv.Itoa(r.Item))
+func (x *Execution) elsewhere(ctx context.Context, st *actions.Step, r job.StepRecord, sensor int) *Halt {
+	id := ChildID(x.job, st.ID, r.Item)
 	child, err := x.store.Get(ctx, id)
 	if err == nil && child.State.Terminal() {
 		return x.ended(x.finish(ctx, st, childResult(child, r)))
@@ -25,44 +25,35 @@ func (x *execution) elsewhere(ctx context.Context, st *actions.Step, r StepRecor
 	step := *st
 	step.Written = st.Template()
 	step.With, step.Sensor, step.If, step.Foreach, step.Approval = r.Args, "", "", "", nil
-	j := &Job{
+	j := &job.Job{
 		ID: id, Rule: x.job.Rule, Digest: x.job.Digest, Submitter: x.job.Submitter, Sensor: sensor,
 		Priority: x.job.Priority, Mode: x.job.Mode, Steps: []actions.Step{step}, Literal: true,
 		Event: x.job.Event, Trace: x.job.Trace, Deadline: x.job.Deadline,
-		Parent: &Parent{Job: x.job.ID, Step: st.ID, Item: r.Item},
+		Parent: &job.Parent{Job: x.job.ID, Step: st.ID, Item: r.Item},
 	}
-	err = x.save(ctx, func(own *Job) { own.Put(r) })
+	err = x.save(ctx, func(own *job.Job) { own.Put(r) })
 	if err == nil {
-		_, err = x.s.Enqueue(ctx, j)
+		err = x.cfg.Enqueue(ctx, j)
 	}
 	if err != nil {
-		return &halt{keep: true, text: fmt.Sprintf("step %s on sensor %d: %v", st.ID, sensor, err)}
+		return &Halt{Keep: true, Text: fmt.Sprintf("step %s on sensor %d: %v", st.ID, sensor, err)}
 	}
-	return x.park(ReasonChild, fmt.Sprintf("job %s on sensor %d", id, sensor), childPoll)
+	return x.park(job.ReasonChild, fmt.Sprintf("job %s on sensor %d", id, sensor), childPoll)
 }
 
 // childResult is the step's record as its own job j left it.
-func childResult(j *Job, r StepRecord) StepRecord {
+func childResult(j *job.Job, r job.StepRecord) job.StepRecord {
 	for _, done := range j.Done {
 		if done.ID == r.ID && done.Item == 0 {
 			done.Item = r.Item
 			return done
 		}
 	}
-	r.State, r.Reason, r.Error = StepFailed, j.Reason, j.Detail
+	r.State, r.Reason, r.Error = job.StepFailed, j.Reason, j.Detail
 	return r
 }
 
-// childEnded tells whether the job that a parked one waits for has ended.
-func (s *Scheduler) childEnded(ctx context.Context, j *Job) bool {
-	for _, r := range j.Done {
-		if r.State != StepPending {
-			continue
-		}
-		child, err := s.cfg.Store.Get(ctx, job.Digest("child", j.ID, r.ID, strconv.Itoa(r.Item)))
-		if err == nil && child.State.Terminal() {
-			return true
-		}
-	}
-	return false
+// ChildID is the id of the job that runs a step of j on another sensor.
+func ChildID(j *job.Job, step string, item int) string {
+	return job.Digest("child", j.ID, step, strconv.Itoa(item))
 }

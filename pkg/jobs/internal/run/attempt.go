@@ -1,4 +1,4 @@
-package jobs
+package run
 
 import (
 	"cmp"
@@ -14,10 +14,10 @@ import (
 )
 
 // attempts runs an action until it has an outcome or has to wait.
-func (x *execution) attempts(ctx context.Context, st *actions.Step, act actions.Action, params any, r StepRecord) *halt {
+func (x *Execution) attempts(ctx context.Context, st *actions.Step, act actions.Action, params any, r job.StepRecord) *Halt {
 	a := &attempt{x: x, st: st, act: act, spec: act.Spec(), params: params, rec: r}
 	for {
-		if a.rec.State != StepPending { // a request may have left: see what came of it
+		if a.rec.State != job.StepPending { // a request may have left: see what came of it
 			over, h := a.settle(ctx)
 			if h != nil {
 				return h
@@ -41,24 +41,24 @@ func (x *execution) attempts(ctx context.Context, st *actions.Step, act actions.
 
 // attempt is one action of one step being tried.
 type attempt struct {
-	x      *execution
+	x      *Execution
 	st     *actions.Step
 	act    actions.Action
 	spec   actions.Spec
 	params any
-	rec    StepRecord
+	rec    job.StepRecord
 	noOpen error // why the session could not be had
 	last   error // of the latest try
 }
 
 // wait lets the back-off of the latest try pass, in place or parked.
-func (a *attempt) wait(ctx context.Context) *halt {
-	d := a.rec.Until.Sub(a.x.s.cfg.Now())
+func (a *attempt) wait(ctx context.Context) *Halt {
+	d := a.rec.Until.Sub(a.x.cfg.Now())
 	if d <= 0 {
 		return nil
 	}
 	if d > waitInPlace {
-		return a.x.park(ReasonRetry, a.rec.Error, d)
+		return a.x.park(job.ReasonRetry, a.rec.Error, d)
 	}
 	if pace.Sleep(ctx, d) != nil {
 		return a.x.interrupted(ctx)
@@ -71,16 +71,16 @@ func (a *attempt) call(ctx context.Context) (out any, err error) {
 	a.noOpen = nil
 	a.rec.Attempts++
 	if a.rec.Started.IsZero() {
-		a.rec.Started = a.x.s.cfg.Now()
+		a.rec.Started = a.x.cfg.Now()
 	}
-	limit := cmp.Or(max(a.st.Timeout, 0), a.spec.Timeout, a.x.s.cfg.Step)
+	limit := cmp.Or(max(a.st.Timeout, 0), a.spec.Timeout, a.x.cfg.Step)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, edr.ErrTimeout)
 	defer cancel()
 	if !a.spec.Session {
 		if err := a.allowed(); err != nil {
 			return nil, err
 		}
-		a.rec.State = StepIntent
+		a.rec.State = job.StepIntent
 		if err := a.record(ctx); err != nil {
 			return nil, err
 		}
@@ -94,8 +94,8 @@ func (a *attempt) allowed() error {
 	if err := a.owned(); err != nil {
 		return err
 	}
-	if a.x.s.cfg.Stopped != nil {
-		if err := a.x.s.cfg.Stopped(); err != nil {
+	if a.x.cfg.Stopped != nil {
+		if err := a.x.cfg.Stopped(); err != nil {
 			return fmt.Errorf("%w: %w", errStopped, err)
 		}
 	}
@@ -104,9 +104,9 @@ func (a *attempt) allowed() error {
 
 // owned is the check that the sensor is still ours.
 func (a *attempt) owned() error {
-	err := a.x.s.claims.valid(a.x.v.sensor, a.x.v.epoch)
+	err := a.x.place.Valid()
 	if err != nil {
-		a.x.v.cancel(errFenced)
+		a.x.place.Lose()
 	}
 	return err
 }
@@ -124,8 +124,8 @@ func (a *attempt) trace() *edr.Trace {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			sent = a.x.s.cfg.Now()
-			begun := a.rec.State != StepPending && a.rec.Session == session
+			sent = a.x.cfg.Now()
+			begun := a.rec.State != job.StepPending && a.rec.Session == session
 			check := a.allowed
 			if begun && a.spec.Class == actions.Once {
 				check = a.owned // left halfway, nobody could tell what it did: a stop lets it end
@@ -139,11 +139,11 @@ func (a *attempt) trace() *edr.Trace {
 			if !begun {
 				a.rec.Session, a.rec.After = session, after
 			}
-			a.rec.State, a.rec.Sent, a.rec.Command = StepIntent, name, 0
+			a.rec.State, a.rec.Sent, a.rec.Command = job.StepIntent, name, 0
 			return a.record(ctx)
 		},
 		Submitted: func(ctx context.Context, c edr.Command) {
-			a.rec.State, a.rec.Command = StepSubmitted, c.ID
+			a.rec.State, a.rec.Command = job.StepSubmitted, c.ID
 			if a.spec.Class != actions.Repeatable {
 				// Without this record the successor reads the command list instead.
 				_ = a.record(ctx)
@@ -154,40 +154,40 @@ func (a *attempt) trace() *edr.Trace {
 
 // commanded tells that a command has come to its end.
 func (a *attempt) commanded(c edr.Command, sent time.Time) {
-	if a.x.s.cfg.Commanded == nil {
+	if a.x.cfg.Commanded == nil {
 		return
 	}
 	first := a.x.commands.Add(1) == 1
-	a.x.s.cfg.Commanded(Commanded{Job: a.x.snapshot(), Step: a.rec, Command: c, Sent: sent, First: first})
+	a.x.cfg.Commanded(Commanded{Job: a.x.snapshot(), Step: a.rec, Command: c, Sent: sent, First: first})
 }
 
 func (a *attempt) record(ctx context.Context) error {
-	return a.x.save(ctx, func(j *Job) { j.Put(a.rec) })
+	return a.x.save(ctx, func(j *job.Job) { j.Put(a.rec) })
 }
 
 // task is what the action is given.
 func (a *attempt) task() *actions.Task {
 	x := a.x
-	info, _ := x.v.info()
+	info, _ := x.place.Info()
 	if info.ID == 0 {
 		info.ID = x.job.Sensor
 	}
 	t := &actions.Task{
-		Sensor: info, Server: x.s.cfg.Server, Event: x.job.Event, With: a.st.Template(), Since: a.rec.Started,
+		Sensor: info, Server: x.cfg.Server, Event: x.job.Event, With: a.st.Template(), Since: a.rec.Started,
 		Job: actions.JobRef{ID: x.job.ID, Rule: x.job.Rule, Digest: x.job.Digest, Step: a.st.ID},
 		Session: func(ctx context.Context) (edr.Session, error) {
-			session, err := x.v.open(ctx)
+			session, err := x.place.Open(ctx)
 			if err != nil {
 				a.noOpen = err
 			}
 			return session, err
 		},
-		Now:      x.s.cfg.Now,
-		Log:      x.s.log.With().Str("job", x.job.ID).Str("step", a.st.ID).Int("sensor", x.job.Sensor).Logger(),
-		Progress: func(text string) { x.s.progress(x.id, text) },
+		Now:      x.cfg.Now,
+		Log:      x.cfg.Log.With().Str("job", x.job.ID).Str("step", a.st.ID).Int("sensor", x.job.Sensor).Logger(),
+		Progress: func(text string) { x.cfg.Progress(x.id, text) },
 	}
-	if x.s.cfg.Prepare != nil {
-		x.s.cfg.Prepare(t)
+	if x.cfg.Prepare != nil {
+		x.cfg.Prepare(t)
 	}
 	return t
 }
@@ -195,29 +195,29 @@ func (a *attempt) task() *actions.Task {
 // judge decides what the end of one call means: the record's state is then an
 // end, or intent or submitted when the outcome has to be looked up, or pending
 // when the step is to be tried again.
-func (a *attempt) judge(ctx context.Context, out any, err error) *halt {
+func (a *attempt) judge(ctx context.Context, out any, err error) *Halt {
 	a.last = err
 	if err == nil {
-		a.rec.State, a.rec.Error, a.rec.Reason = StepOK, "", ""
+		a.rec.State, a.rec.Error, a.rec.Reason = job.StepOK, "", ""
 		if a.rec.Output, err = encodeOutput(out); err != nil {
-			a.rec.State, a.rec.Error = StepFailed, err.Error()
+			a.rec.State, a.rec.Error = job.StepFailed, err.Error()
 		}
 		return nil
 	}
 	a.rec.Error = err.Error()
-	sent := a.rec.State != StepPending
+	sent := a.rec.State != job.StepPending
 	var refusal *edr.ResultError
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errFenced), errors.Is(err, errFenced):
-		return &halt{keep: true, text: "the claim was lost"}
-	case errors.Is(cause, errCancelRequested):
+	case errors.Is(cause, ErrFenced), errors.Is(err, ErrFenced):
+		return &Halt{Keep: true, Text: "the claim was lost"}
+	case errors.Is(cause, ErrCancelRequested):
 		return a.cancel(ctx)
-	case errors.Is(cause, errChainTimeout):
+	case errors.Is(cause, errTimeout):
 		return a.timeout(ctx)
 	case cause != nil && sent:
-		return &halt{keep: true, text: cause.Error()} // stopping: the next start sees what came of it
+		return &Halt{Keep: true, Text: cause.Error()} // stopping: the next start sees what came of it
 	case cause != nil:
-		return &halt{Move: job.Move{To: Queued, Reason: ReasonShutdown}}
+		return &Halt{Move: job.Move{To: job.Queued, Reason: job.ReasonShutdown}}
 	case a.noOpen != nil && !sent:
 		a.rec.Attempts--
 		return a.noSession()
@@ -230,28 +230,28 @@ func (a *attempt) judge(ctx context.Context, out any, err error) *halt {
 		return stopped(err)
 	case errors.As(err, &refusal), errors.Is(err, edr.ErrUnsupported), errors.Is(err, edr.ErrUnknownSensor),
 		errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled), errors.Is(err, edr.ErrCancelled):
-		a.rec.State, a.rec.Reason = StepFailed, ReasonStep
+		a.rec.State, a.rec.Reason = job.StepFailed, job.ReasonStep
 		return nil
 	case retryName(err) == "" && !errors.Is(err, errStopped):
-		a.rec.State, a.rec.Reason = StepFailed, ReasonStep
+		a.rec.State, a.rec.Reason = job.StepFailed, job.ReasonStep
 		return nil
 	}
 	return a.again(ctx, sent)
 }
 
 // sleeping parks the job while its sensor is offline.
-func (a *attempt) sleeping(ctx context.Context) *halt {
+func (a *attempt) sleeping(ctx context.Context) *Halt {
 	if err := a.record(ctx); err != nil {
-		return &halt{keep: true, text: err.Error()}
+		return &Halt{Keep: true, Text: err.Error()}
 	}
-	return a.x.park(ReasonOffline, a.rec.Error, time.Minute)
+	return a.x.park(job.ReasonOffline, a.rec.Error, time.Minute)
 }
 
 // conclude records an end, after making sure that what has to be undone will be.
-func (a *attempt) conclude(ctx context.Context) *halt {
-	if a.rec.State == StepOK && a.st.UndoAfter > 0 {
+func (a *attempt) conclude(ctx context.Context) *Halt {
+	if a.rec.State == job.StepOK && a.st.UndoAfter > 0 {
 		if err := a.x.scheduleUndo(ctx, a.spec, a.st, a.rec); err != nil {
-			return &halt{keep: true, text: fmt.Sprintf("scheduling the undo of step %s: %v", a.st.ID, err)}
+			return &Halt{Keep: true, Text: fmt.Sprintf("scheduling the undo of step %s: %v", a.st.ID, err)}
 		}
 	}
 	return a.x.ended(a.x.finish(ctx, a.st, a.rec))

@@ -1,4 +1,4 @@
-package jobs
+package run
 
 import (
 	"context"
@@ -21,17 +21,17 @@ const (
 
 // again prepares another try, or gives up. What may have been sent is looked up
 // before that.
-func (a *attempt) again(ctx context.Context, sent bool) *halt {
-	if sent && a.x.v.session != nil {
+func (a *attempt) again(ctx context.Context, sent bool) *Halt {
+	if sent && a.x.place.Session() != nil {
 		// Whatever is still on its way must not arrive after we have looked.
 		a.retract(ctx)
-		if err := a.x.v.close(ctx); err != nil {
-			return &halt{keep: true, text: err.Error()}
+		if err := a.x.place.Close(ctx); err != nil {
+			return &Halt{Keep: true, Text: err.Error()}
 		}
 	}
 	if !a.mayRetry(a.last) {
 		if !sent || a.spec.Class == actions.Repeatable {
-			a.rec.State, a.rec.Reason = StepFailed, retryReason(a.last)
+			a.rec.State, a.rec.Reason = job.StepFailed, retryReason(a.last)
 		}
 		return nil
 	}
@@ -39,12 +39,12 @@ func (a *attempt) again(ctx context.Context, sent bool) *halt {
 	if a.st.Retry != nil && a.st.Retry.Backoff > 0 {
 		backoff = a.st.Retry.Backoff
 	}
-	a.rec.Until = a.x.s.cfg.Now().Add(pace.Backoff(backoff, a.rec.Attempts-1, longestBackoff))
+	a.rec.Until = a.x.cfg.Now().Add(pace.Backoff(backoff, a.rec.Attempts-1, longestBackoff))
 	if a.spec.Class == actions.Repeatable {
-		a.rec.State = StepPending
+		a.rec.State = job.StepPending
 	}
 	if err := a.record(ctx); err != nil {
-		return &halt{keep: true, text: err.Error()}
+		return &Halt{Keep: true, Text: err.Error()}
 	}
 	return nil
 }
@@ -72,20 +72,20 @@ func retryName(err error) string {
 	return ""
 }
 
-func retryReason(err error) Reason {
+func retryReason(err error) job.Reason {
 	if retryName(err) == "timeout" {
-		return ReasonTimeout
+		return job.ReasonTimeout
 	}
-	return ReasonStep
+	return job.ReasonStep
 }
 
 // noSession has the job wait for what kept the session from being opened.
-func (a *attempt) noSession() *halt {
-	if errors.Is(a.noOpen, errNoSlot) {
-		return &halt{Move: job.Move{To: Queued, Reason: ReasonSlot}}
+func (a *attempt) noSession() *Halt {
+	if errors.Is(a.noOpen, ErrNoSlot) {
+		return &Halt{Move: job.Move{To: job.Queued, Reason: job.ReasonSlot}}
 	}
 	if errors.Is(a.noOpen, edr.ErrUnknownSensor) {
-		return &halt{Move: job.Move{To: Failed, Reason: ReasonUnknownSensor, Detail: a.noOpen.Error()}}
+		return &Halt{Move: job.Move{To: job.Failed, Reason: job.ReasonUnknownSensor, Detail: a.noOpen.Error()}}
 	}
-	return &halt{Move: job.Move{To: Queued, Detail: a.noOpen.Error()}}
+	return &Halt{Move: job.Move{To: job.Queued, Detail: a.noOpen.Error()}}
 }

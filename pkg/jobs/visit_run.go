@@ -3,52 +3,13 @@ package jobs
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/internal/run"
 	"edrpipe/pkg/jobs/job"
 )
-
-// Causes that end an execution.
-var (
-	errCancelRequested = errors.New("cancelled on request")
-	errChainTimeout    = errors.New("the job's time is over")
-)
-
-// execution is one job being run on a visit. Its chain is one goroutine, and one
-// more for each parallel step without a session.
-type execution struct {
-	s     *Scheduler
-	v     *visit
-	id    string
-	store Store
-	stop  context.CancelCauseFunc
-
-	saving chan struct{} // holds one: whoever is in writes the record
-
-	commands atomic.Int64 // that have come to their end
-
-	mu      sync.Mutex // guards what follows
-	job     *Job
-	results map[string]actions.StepResult
-	failed  *actions.StepResult // first failure that was not let pass
-	worst   State               // Failed, Denied or Unknown, once failed is set
-	reason  Reason
-
-	chainBinder, failureBinder *actions.Binder
-}
-
-// halt ends an execution before its chain has ended: the job waits for
-// something, or we may not go on with it.
-type halt struct {
-	job.Move        // where the job goes
-	keep     bool   // leave the record as it is: whoever resumes it decides
-	text     string // for the log, with keep
-	off      error  // why the sensor is left alone for a while; nil: it is not
-}
 
 // run runs the sensor's next job and tells whether the visit can go on.
 func (v *visit) run(e *order.Entry) bool {
@@ -61,23 +22,83 @@ func (v *visit) run(e *order.Entry) bool {
 	}
 	ctx, stop := context.WithCancelCause(v.ctx)
 	defer stop(nil)
-	x := &execution{
-		s: v.s, v: v, id: j.ID, store: v.s.storeOf(j.ID), stop: stop, saving: make(chan struct{}, 1),
-		job: j, results: map[string]actions.StepResult{},
-	}
+	x := run.New(&v.s.runs, v, v.s.storeOf(j.ID), j, stop)
 	v.setNow(x)
 	defer v.setNow(nil)
 	defer v.telling.Wait()
-	ctx, cancel := context.WithTimeoutCause(ctx, x.timeLeft(), errChainTimeout)
-	defer cancel()
 	if crashed {
 		v.s.log.Info().Str("job", j.ID).Int("sensor", j.Sensor).Msg("resuming a job that was interrupted")
 	}
 	defer v.exit(j)
+	var h *run.Halt
 	if e.Volatile {
-		return x.end(x.function(ctx, v.s.function(e.ID)))
+		f := v.s.function(e.ID)
+		h = x.Function(ctx, f.run, f.returned)
+	} else {
+		h = x.Chain(ctx)
 	}
-	return x.end(x.chain(ctx))
+	if !x.End(v.ctx, h) {
+		return false
+	}
+	if h.Off != nil {
+		v.s.holdOff(v.sensor, h.Reason, h.Off, snoozeFor)
+		return false
+	}
+	return v.ctx.Err() == nil
+}
+
+// runConfig is what runs of jobs need of the scheduler.
+func (s *Scheduler) runConfig() run.Config {
+	return run.Config{
+		Server: s.cfg.Server, Lists: s.cfg.Lists, Step: s.cfg.Step, Chain: s.cfg.Chain, Now: s.cfg.Now, Log: s.log,
+		Prepare: s.cfg.Prepare, Admit: s.cfg.Admit, Stopped: s.cfg.Stopped, Commanded: s.cfg.Commanded, Progress: s.progress,
+		Enqueue: func(ctx context.Context, j *Job) error {
+			_, err := s.Enqueue(ctx, j)
+			return err
+		},
+		Move: func(ctx context.Context, j *Job, m job.Move) error { return s.transition(ctx, j, m, nil) },
+		StepEnded: func(ctx context.Context, id string, r StepRecord, now func() *Job) {
+			s.sequencer.turns(id)[0].tell(func() { s.report(ctx, Report{Job: now(), Step: &r}) })
+		},
+	}
+}
+
+// A visit is the run.Place of its jobs.
+var _ run.Place = (*visit)(nil)
+
+// Open implements run.Place.
+func (v *visit) Open(ctx context.Context) (edr.Session, error) { return v.open(ctx) }
+
+// Session implements run.Place.
+func (v *visit) Session() edr.Session {
+	if v.session == nil {
+		return nil
+	}
+	return v.session
+}
+
+// Close implements run.Place.
+func (v *visit) Close(ctx context.Context) error { return v.close(ctx) }
+
+// Info implements run.Place.
+func (v *visit) Info() (edr.Sensor, time.Time) { return v.info() }
+
+// Valid implements run.Place.
+func (v *visit) Valid() error { return v.s.claims.valid(v.sensor, v.epoch) }
+
+// Lose implements run.Place.
+func (v *visit) Lose() { v.cancel(run.ErrFenced) }
+
+// Stopping implements run.Place.
+func (v *visit) Stopping() bool {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	return v.s.stopping
+}
+
+// Parting implements run.Place.
+func (v *visit) Parting(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	return v.s.parting(ctx, most)
 }
 
 // notBegun lets others pass a job that cannot begin for a reason of its own. Where
@@ -96,7 +117,7 @@ func (v *visit) notBegun(e *order.Entry, err error) bool {
 	return false
 }
 
-func (v *visit) setNow(x *execution) {
+func (v *visit) setNow(x *run.Execution) {
 	v.mu.Lock()
 	v.now = x
 	v.mu.Unlock()

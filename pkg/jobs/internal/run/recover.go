@@ -1,4 +1,4 @@
-package jobs
+package run
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 //	            surely not there → run it; cannot be told → unknown
 //
 // over means that the record has an end now; otherwise the step is pending.
-func (a *attempt) settle(ctx context.Context) (over bool, h *halt) {
+func (a *attempt) settle(ctx context.Context) (over bool, h *Halt) {
 	switch a.spec.Class {
 	case actions.Repeatable:
 		return a.runAgain(), nil
@@ -35,10 +35,10 @@ func (a *attempt) settle(ctx context.Context) (over bool, h *halt) {
 // runAgain makes the step pending, unless it has been tried often enough.
 func (a *attempt) runAgain() (over bool) {
 	if a.last != nil && !a.mayRetry(a.last) {
-		a.rec.State, a.rec.Reason = StepFailed, retryReason(a.last)
+		a.rec.State, a.rec.Reason = job.StepFailed, retryReason(a.last)
 		return true
 	}
-	a.rec.State, a.rec.Session, a.rec.After, a.rec.Command, a.rec.Sent = StepPending, 0, 0, 0, ""
+	a.rec.State, a.rec.Session, a.rec.After, a.rec.Command, a.rec.Sent = job.StepPending, 0, 0, 0, ""
 	return false
 }
 
@@ -47,7 +47,7 @@ func (a *attempt) runAgain() (over bool) {
 const checks = 4
 
 // look asks a checkable action whether its effect is there.
-func (a *attempt) look(ctx context.Context) (over bool, h *halt) {
+func (a *attempt) look(ctx context.Context) (over bool, h *Halt) {
 	var err error
 	for n := range checks {
 		a.noOpen = nil
@@ -62,20 +62,20 @@ func (a *attempt) look(ctx context.Context) (over bool, h *halt) {
 		case err == nil:
 			return a.runAgain(), nil
 		case ctx.Err() != nil:
-			return false, &halt{keep: true, text: context.Cause(ctx).Error()}
+			return false, &Halt{Keep: true, Text: context.Cause(ctx).Error()}
 		case a.noOpen != nil:
 			return false, a.noSession()
 		case retryName(err) == "":
 			a.unknown(fmt.Sprintf("whether it took effect cannot be looked up: %v", err))
 			return true, nil
 		}
-		if a.x.v.session != nil {
-			if err := a.x.v.close(ctx); err != nil {
-				return false, &halt{keep: true, text: err.Error()}
+		if a.x.place.Session() != nil {
+			if err := a.x.place.Close(ctx); err != nil {
+				return false, &Halt{Keep: true, Text: err.Error()}
 			}
 		}
 		if pace.Sleep(ctx, pace.Backoff(defaultBackoff, n, longestPause)) != nil {
-			return false, &halt{keep: true, text: context.Cause(ctx).Error()}
+			return false, &Halt{Keep: true, Text: context.Cause(ctx).Error()}
 		}
 	}
 	a.unknown(fmt.Sprintf("whether it took effect cannot be looked up: %v", err))
@@ -83,22 +83,23 @@ func (a *attempt) look(ctx context.Context) (over bool, h *halt) {
 }
 
 func (a *attempt) adopt(how string) {
-	a.rec.State, a.rec.Reason, a.rec.Error = StepOK, ReasonAdopted, ""
-	a.x.s.log.Info().Str("job", a.x.id).Str("step", a.st.ID).Msg("outcome adopted: " + how)
+	a.rec.State, a.rec.Reason, a.rec.Error = job.StepOK, job.ReasonAdopted, ""
+	a.x.cfg.Log.Info().Str("job", a.x.id).Str("step", a.st.ID).Msg("outcome adopted: " + how)
 }
 
 func (a *attempt) unknown(why string) {
-	a.rec.State, a.rec.Reason, a.rec.Error = StepUnknown, ReasonUnknown, why
+	a.rec.State, a.rec.Reason, a.rec.Error = job.StepUnknown, job.ReasonUnknown, why
 }
 
-// reading are the commands that change nothing on the endpoint.
-var reading = map[string]bool{
-	"get file": true, "directory list": true, "process list": true, "reg enum key": true, "reg query value": true,
+// readOnly reports whether a command changes nothing on the endpoint.
+func (a *attempt) readOnly(command string) bool {
+	c, ok := a.x.cfg.Server.(edr.CommandClassifier)
+	return ok && c.ReadOnly(command)
 }
 
 // readCommands judges a step that must not run twice by the command list of the
 // session that it ran in.
-func (a *attempt) readCommands(ctx context.Context) (over bool, h *halt) {
+func (a *attempt) readCommands(ctx context.Context) (over bool, h *Halt) {
 	if a.rec.Session == 0 {
 		a.unknown("the request left, and no answer was recorded")
 		return true, nil
@@ -106,14 +107,14 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *halt) {
 	commands, err := a.commandList(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return false, &halt{keep: true, text: context.Cause(ctx).Error()}
+		return false, &Halt{Keep: true, Text: context.Cause(ctx).Error()}
 	case err != nil:
 		a.unknown(fmt.Sprintf("the commands of session %d cannot be read: %v", a.rec.Session, err))
 		return true, nil
 	}
 	var changing []edr.Command
 	for _, c := range commands {
-		if c.ID > a.rec.After && !reading[c.Name] && c.Status != edr.CommandCancelled {
+		if c.ID > a.rec.After && !a.readOnly(c.Name) && c.Status != edr.CommandCancelled {
 			changing = append(changing, c)
 		}
 	}
@@ -123,7 +124,7 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *halt) {
 	last := changing[len(changing)-1]
 	switch {
 	case last.Status == edr.CommandError:
-		a.rec.State, a.rec.Reason = StepFailed, ReasonAdopted
+		a.rec.State, a.rec.Reason = job.StepFailed, job.ReasonAdopted
 		a.rec.Error = fmt.Sprintf("%s: result 0x%08X %s", last.Name, last.ResultCode, last.ResultDesc)
 	case last.Status == edr.CommandComplete && len(changing) == 1 && a.isWhole(last.Name):
 		a.adopt(fmt.Sprintf("command %d of session %d is complete", last.ID, last.SessionID))
@@ -136,7 +137,7 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *halt) {
 // isWhole tells whether a command is all that the action changes.
 func (a *attempt) isWhole(name string) bool {
 	for _, c := range a.spec.Commands {
-		if !reading[c] && c != name {
+		if !a.readOnly(c) && c != name {
 			return false
 		}
 	}
@@ -145,7 +146,7 @@ func (a *attempt) isWhole(name string) bool {
 
 func (a *attempt) commandList(ctx context.Context) (commands []edr.Command, err error) {
 	for n := range checks {
-		commands, err = a.x.s.cfg.Server.Commands(ctx, a.rec.Session)
+		commands, err = a.x.cfg.Server.Commands(ctx, a.rec.Session)
 		if err == nil || retryName(err) == "" || errors.Is(err, edr.ErrSessionGone) {
 			return commands, err
 		}
@@ -162,11 +163,11 @@ const retractTimeout = 15 * time.Second
 // retract takes the step's command back where the sensor has not begun it, and
 // says in words what came of that; taken means that nothing ran.
 func (a *attempt) retract(ctx context.Context) (text string, taken bool) {
-	session := a.x.v.session
-	if a.rec.State == StepPending || a.rec.Session == 0 || session == nil || session.Info().ID != a.rec.Session {
-		return "", a.rec.State == StepPending
+	session := a.x.place.Session()
+	if a.rec.State == job.StepPending || a.rec.Session == 0 || session == nil || session.Info().ID != a.rec.Session {
+		return "", a.rec.State == job.StepPending
 	}
-	ctx, cancel := a.x.s.parting(ctx, retractTimeout)
+	ctx, cancel := a.x.place.Parting(ctx, retractTimeout)
 	defer cancel()
 	commands, err := session.Commands(ctx)
 	if err != nil {
@@ -174,7 +175,7 @@ func (a *attempt) retract(ctx context.Context) (text string, taken bool) {
 	}
 	taken = true
 	for _, c := range commands {
-		if c.ID <= a.rec.After || reading[c.Name] && c.Status.Done() {
+		if c.ID <= a.rec.After || a.readOnly(c.Name) && c.Status.Done() {
 			continue
 		}
 		if c.Status == edr.CommandPending && session.Cancel(ctx, c.ID) == nil {
@@ -186,7 +187,7 @@ func (a *attempt) retract(ctx context.Context) (text string, taken bool) {
 			text = fmt.Sprintf("command %d (%s) was taken back before the sensor began it", c.ID, c.Name)
 			continue
 		}
-		taken = taken && reading[c.Name]
+		taken = taken && a.readOnly(c.Name)
 		text = fmt.Sprintf("command %d (%s) was %s and is left to finish", c.ID, c.Name, c.Status)
 		if c.Status.Done() {
 			text = fmt.Sprintf("command %d (%s) had already ended: %s", c.ID, c.Name, c.Status)
@@ -196,29 +197,29 @@ func (a *attempt) retract(ctx context.Context) (text string, taken bool) {
 }
 
 // cancel ends the step, and the job, because a person asked for it.
-func (a *attempt) cancel(ctx context.Context) *halt {
+func (a *attempt) cancel(ctx context.Context) *Halt {
 	text, taken := a.retract(ctx)
-	a.rec.State, a.rec.Reason, a.rec.Error = StepFailed, ReasonCancelled, text
+	a.rec.State, a.rec.Reason, a.rec.Error = job.StepFailed, job.ReasonCancelled, text
 	if !taken && a.spec.Class != actions.Repeatable {
-		a.rec.State = StepUnknown
+		a.rec.State = job.StepUnknown
 	}
 	if err := a.x.finish(context.WithoutCancel(ctx), a.st, a.rec); err != nil {
-		return &halt{keep: true, text: err.Error()}
+		return &Halt{Keep: true, Text: err.Error()}
 	}
 	return a.x.cancelled(text)
 }
 
 // timeout ends the step because the job's time is over.
-func (a *attempt) timeout(ctx context.Context) *halt {
+func (a *attempt) timeout(ctx context.Context) *Halt {
 	text, taken := a.retract(ctx)
-	m := job.Move{To: Failed, Reason: ReasonTimeout, Detail: "the job's time is over"}
-	a.rec.State, a.rec.Reason, a.rec.Error = StepFailed, ReasonTimeout, text
+	m := job.Move{To: job.Failed, Reason: job.ReasonTimeout, Detail: "the job's time is over"}
+	a.rec.State, a.rec.Reason, a.rec.Error = job.StepFailed, job.ReasonTimeout, text
 	if !taken && a.spec.Class == actions.Once {
-		a.rec.State = StepUnknown
-		m = job.Move{To: Unknown, Reason: ReasonUnknown, Detail: fmt.Sprintf("step %s: %s", a.st.ID, text)}
+		a.rec.State = job.StepUnknown
+		m = job.Move{To: job.Unknown, Reason: job.ReasonUnknown, Detail: fmt.Sprintf("step %s: %s", a.st.ID, text)}
 	}
 	if err := a.x.finish(context.WithoutCancel(ctx), a.st, a.rec); err != nil {
-		return &halt{keep: true, text: err.Error()}
+		return &Halt{Keep: true, Text: err.Error()}
 	}
-	return &halt{Move: m}
+	return &Halt{Move: m}
 }

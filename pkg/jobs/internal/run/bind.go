@@ -1,14 +1,15 @@
-package jobs
+package run
 
 import (
 	"slices"
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/expression"
+	"edrpipe/pkg/jobs/job"
 )
 
 // binder gives the steps of a job their values; cleanup is for those of OnFailure.
-func (x *execution) binder(cleanup bool) *actions.Binder {
+func (x *Execution) binder(cleanup bool) *actions.Binder {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	b := &x.chainBinder
@@ -16,12 +17,12 @@ func (x *execution) binder(cleanup bool) *actions.Binder {
 		b = &x.failureBinder
 	}
 	if *b == nil {
-		*b = newBinder(x.job, cleanup, x.s.cfg.Lists)
+		*b = newBinder(x.job, cleanup, x.cfg.Lists)
 	}
 	return *b
 }
 
-func newBinder(j *Job, cleanup bool, lists expression.Lists) *actions.Binder {
+func newBinder(j *job.Job, cleanup bool, lists expression.Lists) *actions.Binder {
 	site := actions.Site{Event: expression.EventScope().WithLists(lists), Failure: cleanup}
 	for name := range j.Vars {
 		site.Vars = append(site.Vars, expression.Field{Name: name, Type: expression.AnyType})
@@ -43,7 +44,7 @@ func newBinder(j *Job, cleanup bool, lists expression.Lists) *actions.Binder {
 }
 
 // scope is what a step's expressions see.
-func (x *execution) scope(item any) actions.Scope {
+func (x *Execution) scope(item any) actions.Scope {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	j := x.job

@@ -1,4 +1,4 @@
-package jobs
+package run
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 // step runs one step unless it has ended before. A halt means that the chain
 // does not go on now.
-func (x *execution) step(ctx context.Context, st *actions.Step, cleanup bool) *halt {
+func (x *Execution) step(ctx context.Context, st *actions.Step, cleanup bool) *Halt {
 	if r := x.stepRecord(st, 0); r.State.Ended() {
 		x.remember(st, r)
 		return nil
@@ -39,14 +39,14 @@ func (x *execution) step(ctx context.Context, st *actions.Step, cleanup bool) *h
 	return x.one(ctx, b, st, 0, nil)
 }
 
-func (x *execution) hasFailed() bool {
+func (x *Execution) hasFailed() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.failed != nil
 }
 
 // condition is the step's if; a literal job has been through its conditions.
-func (x *execution) condition(st *actions.Step) string {
+func (x *Execution) condition(st *actions.Step) string {
 	if x.job.Literal {
 		return ""
 	}
@@ -54,41 +54,41 @@ func (x *execution) condition(st *actions.Step) string {
 }
 
 // skip records that a step does not run.
-func (x *execution) skip(ctx context.Context, st *actions.Step, why string) *halt {
+func (x *Execution) skip(ctx context.Context, st *actions.Step, why string) *Halt {
 	r := x.stepRecord(st, 0)
-	r.State, r.Reason, r.Error = StepSkipped, ReasonCondition, why
+	r.State, r.Reason, r.Error = job.StepSkipped, job.ReasonCondition, why
 	return x.ended(x.finish(ctx, st, r))
 }
 
 // fail records that a step cannot run as it is written.
-func (x *execution) fail(ctx context.Context, st *actions.Step, item int, err error) *halt {
+func (x *Execution) fail(ctx context.Context, st *actions.Step, item int, err error) *Halt {
 	r := x.stepRecord(st, item)
-	r.State, r.Reason, r.Error = StepFailed, ReasonBinding, err.Error()
+	r.State, r.Reason, r.Error = job.StepFailed, job.ReasonBinding, err.Error()
 	return x.ended(x.finish(ctx, st, r))
 }
 
 // ended turns an error of recording a step into a halt: the record is as it was,
 // so whoever resumes the job knows where it stopped.
-func (x *execution) ended(err error) *halt {
+func (x *Execution) ended(err error) *Halt {
 	if err != nil {
-		return &halt{keep: true, text: err.Error()}
+		return &Halt{Keep: true, Text: err.Error()}
 	}
 	return nil
 }
 
 // parallel runs steps side by side where they need no session; those that do
 // take turns, because a session runs one command at a time.
-func (x *execution) parallel(ctx context.Context, st *actions.Step, cleanup bool) *halt {
+func (x *Execution) parallel(ctx context.Context, st *actions.Step, cleanup bool) *Halt {
 	var (
 		mu    sync.Mutex
-		first *halt
+		first *Halt
 		group sync.WaitGroup
 		inRow []*actions.Step
 	)
-	note := func(h *halt) {
+	note := func(h *Halt) {
 		mu.Lock()
 		defer mu.Unlock()
-		if first == nil || (h != nil && h.keep) {
+		if first == nil || (h != nil && h.Keep) {
 			first = h
 		}
 	}
@@ -111,7 +111,7 @@ func (x *execution) parallel(ctx context.Context, st *actions.Step, cleanup bool
 		return first
 	}
 	r := x.stepRecord(st, 0)
-	r.State = StepOK
+	r.State = job.StepOK
 	return x.ended(x.finish(ctx, st, r))
 }
 
@@ -121,12 +121,12 @@ func usesSession(st *actions.Step) bool {
 }
 
 // foreach runs a step once for each item; its result is the list of theirs.
-func (x *execution) foreach(ctx context.Context, b *actions.Binder, st *actions.Step) *halt {
+func (x *Execution) foreach(ctx context.Context, b *actions.Binder, st *actions.Step) *Halt {
 	items, err := b.Items(x.scope(nil), st.Foreach)
 	if err != nil {
 		return x.fail(ctx, st, 0, fmt.Errorf("foreach: %w", err))
 	}
-	all := StepRecord{ID: st.ID, Uses: st.Uses, State: StepOK, Started: x.s.cfg.Now()}
+	all := job.StepRecord{ID: st.ID, Uses: st.Uses, State: job.StepOK, Started: x.cfg.Now()}
 	outputs := make([]json.RawMessage, 0, len(items))
 	for i, item := range items {
 		if h := x.one(ctx, b, st, i+1, item); h != nil {
@@ -137,10 +137,10 @@ func (x *execution) foreach(ctx context.Context, b *actions.Binder, st *actions.
 		}
 		r := x.stepRecord(st, i+1)
 		outputs = append(outputs, r.Output)
-		if r.State == StepOK || r.State == StepSkipped {
+		if r.State == job.StepOK || r.State == job.StepSkipped {
 			continue
 		}
-		if all.State != StepUnknown {
+		if all.State != job.StepUnknown {
 			all.State, all.Reason, all.Error = r.State, r.Reason, fmt.Sprintf("item %d: %s", i+1, r.Error)
 		}
 		if st.OnError != "continue" {
@@ -154,7 +154,7 @@ func (x *execution) foreach(ctx context.Context, b *actions.Binder, st *actions.
 }
 
 // one runs a step for one item, or for none (item 0).
-func (x *execution) one(ctx context.Context, b *actions.Binder, st *actions.Step, item int, value any) *halt {
+func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step, item int, value any) *Halt {
 	r := x.stepRecord(st, item)
 	if r.State.Ended() {
 		x.remember(st, r)
@@ -174,7 +174,7 @@ func (x *execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 	if err != nil {
 		return x.fail(ctx, st, item, err)
 	}
-	if r.State == StepPending { // nothing has left yet: it may still be refused
+	if r.State == job.StepPending { // nothing has left yet: it may still be refused
 		if h, over := x.permit(ctx, b, st, scope, act.Spec(), &r); h != nil || over {
 			return h
 		}
@@ -192,7 +192,7 @@ func (x *execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 }
 
 // bind evaluates a step's arguments. They are recorded and not evaluated again.
-func (x *execution) bind(b *actions.Binder, st *actions.Step, scope actions.Scope, r *StepRecord) (err error) {
+func (x *Execution) bind(b *actions.Binder, st *actions.Step, scope actions.Scope, r *job.StepRecord) (err error) {
 	if x.job.Literal {
 		r.Args = st.With
 	} else if r.Args, err = b.Args(scope, st.With); err != nil {
@@ -206,38 +206,38 @@ func (x *execution) bind(b *actions.Binder, st *actions.Step, scope actions.Scop
 
 // permit asks people and guards whether the step may run. over means that it may
 // not, and that this has been recorded.
-func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.Step, scope actions.Scope, spec actions.Spec, r *StepRecord) (h *halt, over bool) {
-	refuse := func(state StepState, reason Reason, detail string) (*halt, bool) {
+func (x *Execution) permit(ctx context.Context, b *actions.Binder, st *actions.Step, scope actions.Scope, spec actions.Spec, r *job.StepRecord) (h *Halt, over bool) {
+	refuse := func(state job.StepState, reason job.Reason, detail string) (*Halt, bool) {
 		r.State, r.Reason, r.Error = state, reason, detail
 		return x.ended(x.finish(ctx, st, *r)), true
 	}
 	if x.job.Mode == "shadow" {
-		return refuse(StepSkipped, ReasonShadow, "")
+		return refuse(job.StepSkipped, job.ReasonShadow, "")
 	}
 	ask, err := x.demanded(b, st, scope)
 	if err != nil {
 		return x.fail(ctx, st, r.Item, err), true
 	}
 	guarded := false
-	if x.s.cfg.Stopped != nil {
-		if err := x.s.cfg.Stopped(); err != nil {
+	if x.cfg.Stopped != nil {
+		if err := x.cfg.Stopped(); err != nil {
 			return stopped(err), false
 		}
 	}
-	if x.s.cfg.Admit != nil {
+	if x.cfg.Admit != nil {
 		info, err := x.subject(ctx)
 		switch {
 		case errors.Is(err, edr.ErrUnknownSensor):
-			return refuse(StepFailed, ReasonUnknownSensor, err.Error())
+			return refuse(job.StepFailed, job.ReasonUnknownSensor, err.Error())
 		case err != nil:
-			return &halt{Move: job.Move{To: Queued, Reason: ReasonUnknownState, Detail: err.Error()}, off: err}, false
+			return &Halt{Move: job.Move{To: job.Queued, Reason: job.ReasonUnknownState, Detail: err.Error()}, Off: err}, false
 		}
-		v := x.s.cfg.Admit(ctx, x.request(st, r, spec, info, ask))
+		v := x.cfg.Admit(ctx, x.request(st, r, spec, info, ask))
 		switch {
 		case v.Decision == admission.Deny:
-			return refuse(StepFailed, ReasonDenied, v.Text())
+			return refuse(job.StepFailed, job.ReasonDenied, v.Text())
 		case v.Decision == admission.Shadow:
-			return refuse(StepSkipped, ReasonShadow, v.Text())
+			return refuse(job.StepSkipped, job.ReasonShadow, v.Text())
 		case v.Decision == admission.Hold && v.Approval != nil:
 			ask, guarded = v.Approval, true
 		case v.Decision == admission.Hold:
@@ -255,7 +255,7 @@ func (x *execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 }
 
 // demanded is the agreement that the step's author wants for it, or nil.
-func (x *execution) demanded(b *actions.Binder, st *actions.Step, scope actions.Scope) (*admission.Approval, error) {
+func (x *Execution) demanded(b *actions.Binder, st *actions.Step, scope actions.Scope) (*admission.Approval, error) {
 	a := st.Approval
 	if a == nil {
 		return nil, nil
@@ -274,7 +274,7 @@ func (x *execution) demanded(b *actions.Binder, st *actions.Step, scope actions.
 
 // request is the question to guards whether the step may run now; ask is the
 // agreement that its author wants.
-func (x *execution) request(st *actions.Step, r *StepRecord, spec actions.Spec, info edr.Sensor, ask *admission.Approval) admission.Request {
+func (x *Execution) request(st *actions.Step, r *job.StepRecord, spec actions.Spec, info edr.Sensor, ask *admission.Approval) admission.Request {
 	j := x.snapshot()
 	q := admission.Request{
 		Job: j.ID, Step: st.ID, Item: r.Item, Rule: j.Rule, Digest: j.Digest, Submitter: j.Submitter, Shadow: j.Mode == string(admission.Shadow),
@@ -295,57 +295,57 @@ func (x *execution) request(st *actions.Step, r *StepRecord, spec actions.Spec, 
 
 // answered tells what people say to the step: state is how it ends if they refuse,
 // h waits for them. guarded tells that a guard asks and not the rule.
-func (x *execution) answered(ctx context.Context, st *actions.Step, item int, ask *admission.Approval, guarded bool) (state StepState, reason Reason, detail string, h *halt) {
+func (x *Execution) answered(ctx context.Context, st *actions.Step, item int, ask *admission.Approval, guarded bool) (state job.StepState, reason job.Reason, detail string, h *Halt) {
 	switch a := x.approval(st, item, ask); {
 	case a == nil:
 		return "", "", "", x.askPeople(ctx, st, item, ask)
 	case a.Granted && guarded:
-		return StepFailed, ReasonDenied, "the guard still asks after it was answered", nil
+		return job.StepFailed, job.ReasonDenied, "the guard still asks after it was answered", nil
 	case a.Granted:
 		return "", "", "", nil
 	case a.Closed && len(a.Answers) == 0:
-		return StepFailed, ReasonUnanswered, "nobody approved in time", nil
+		return job.StepFailed, job.ReasonUnanswered, "nobody approved in time", nil
 	case a.Closed:
-		return StepFailed, ReasonDenied, a.Refusal(), nil
+		return job.StepFailed, job.ReasonDenied, a.Refusal(), nil
 	default:
-		return "", "", "", &halt{Move: job.Move{To: Held, Reason: ReasonApproval, Detail: a.Text()}}
+		return "", "", "", &Halt{Move: job.Move{To: job.Held, Reason: job.ReasonApproval, Detail: a.Text()}}
 	}
 }
 
 // subject is the sensor as guards judge it: as its server knew it within the last
 // minute. A guard that protects a group must never be asked about a sensor of
 // which nothing is known.
-func (x *execution) subject(ctx context.Context) (edr.Sensor, error) {
-	info, read := x.v.info()
-	if info.ID != 0 && x.s.cfg.Now().Sub(read) < time.Minute {
+func (x *Execution) subject(ctx context.Context) (edr.Sensor, error) {
+	info, read := x.place.Info()
+	if info.ID != 0 && x.cfg.Now().Sub(read) < time.Minute {
 		return info, nil
 	}
-	return x.s.cfg.Server.Sensor(ctx, x.job.Sensor)
+	return x.cfg.Server.Sensor(ctx, x.job.Sensor)
 }
 
 // waitUntil has the job wait until a guard may decide otherwise: parked, so that
 // others pass, unless nobody can be decided on.
-func (x *execution) waitUntil(v admission.Verdict) *halt {
+func (x *Execution) waitUntil(v admission.Verdict) *Halt {
 	if v.InOrder {
-		return &halt{Move: job.Move{To: Queued, Reason: v.Reason, Detail: v.Text()}, off: errors.New(v.Text())}
+		return &Halt{Move: job.Move{To: job.Queued, Reason: v.Reason, Detail: v.Text()}, Off: errors.New(v.Text())}
 	}
 	until := v.Until
 	if until.IsZero() {
-		until = x.s.cfg.Now().Add(time.Minute)
+		until = x.cfg.Now().Add(time.Minute)
 	}
 	reason := v.Reason
 	if reason == "" {
-		reason = ReasonBudget
+		reason = job.ReasonBudget
 	}
-	return &halt{Move: job.Move{To: Parked, Reason: reason, Detail: v.Text(), Wake: until}}
+	return &Halt{Move: job.Move{To: job.Parked, Reason: reason, Detail: v.Text(), Wake: until}}
 }
 
 // stopped has the job wait at the head of its sensor's line until it may go on.
-func stopped(err error) *halt {
-	return &halt{Move: job.Move{To: Queued, Reason: ReasonPaused, Detail: err.Error()}, off: err}
+func stopped(err error) *Halt {
+	return &Halt{Move: job.Move{To: job.Queued, Reason: job.ReasonPaused, Detail: err.Error()}, Off: err}
 }
 
 // park has the job wait without its sensor.
-func (x *execution) park(reason Reason, detail string, d time.Duration) *halt {
-	return &halt{Move: job.Move{To: Parked, Reason: reason, Detail: detail, Wake: x.s.cfg.Now().Add(d)}}
+func (x *Execution) park(reason job.Reason, detail string, d time.Duration) *Halt {
+	return &Halt{Move: job.Move{To: job.Parked, Reason: reason, Detail: detail, Wake: x.cfg.Now().Add(d)}}
 }
