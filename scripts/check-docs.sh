@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs the commands of README.md and the documentation as a reader would: each page
-# in an empty directory, in order, with `pipeline` on the PATH. A block ```sh is run,
-# ```sh background stays in the background until the page ends; a ```yaml block after
-# "Write `name`:" becomes that file. Lines that begin with "go " are for the source
-# tree: CI runs those itself.
+# Runs the commands of README.md and the documentation as a reader would, in order:
+# README.md in a fresh clone of this tree, every other page in an empty directory with
+# `pipeline` on the PATH. A block ```sh is run, and the next one begins where it ended
+# (directory and PATH); ```sh background stays in the background until the page ends;
+# a ```yaml block after "Write `name`:" becomes that file. A block that only shows has
+# no language. Blocks with `go test` or `go run` are left to CI, which runs those.
 # usage: check-docs.sh [PAGE…]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,14 +13,28 @@ pages=("$@")
 [ ${#pages[@]} -gt 0 ] || pages=(README.md docs/tutorial.md docs/operating.md)
 bin=$(mktemp -d)
 go build -o "$bin/pipeline" ./cmd/pipeline
-export PATH=$bin:$PATH
 trap 'rm -rf "$bin"' EXIT
+
+# begin makes the directory in which a page's reader stands.
+begin() {
+	if [ "$1" = README.md ]; then
+		mkdir clone
+		(cd "$top" && git ls-files -z --cached --others --exclude-standard | tar c --null -T - --ignore-failed-read 2>/dev/null) | tar x -C clone
+		cd clone
+	else
+		mkdir empty
+		cd empty
+		export PATH=$bin:$PATH
+	fi
+}
 
 page() (
 	work=$(mktemp -d)
 	cd "$work"
 	trap 'jobs -p | xargs -r kill 2>/dev/null; wait; rm -rf "$work"' EXIT
-	mkdir blocks
+	mkdir blocks home
+	export GOCACHE=${GOCACHE:-$(go env GOCACHE)} GOMODCACHE=${GOMODCACHE:-$(go env GOMODCACHE)}
+	export HOME=$work/home
 	awk '
 		/^Write `/ { split($0, p, "`"); file = p[2] }
 		/^```/ && inside { inside = 0; close(out); next }
@@ -33,7 +48,8 @@ page() (
 			file = ""; printf "" > out; next
 		}
 		inside { print > out }' "$top/$1"
-	for block in blocks/*; do
+	begin "$1"
+	for block in "$work"/blocks/*; do
 		case $block in
 		*.file) name=$(cat "${block%.file}.name"); mkdir -p "$(dirname "$name")"; cp "$block" "$name" ;;
 		*.background)
@@ -45,11 +61,14 @@ page() (
 			done
 			;;
 		*.run)
-			grep -q '^go ' "$block" && continue
-			bash -euo pipefail "$block" >"$block.log" 2>&1 || { echo "$1: this fails:"; cat "$block" "$block.log"; exit 1; }
+			grep -qE '^go (test|run)' "$block" && continue
+			{ cat "$block"; printf '\npwd >%q\nprintf %%s "$PATH" >%q\n' "$work/at" "$work/path"; } >"$block.whole"
+			bash -euo pipefail "$block.whole" >"$block.log" 2>&1 || { echo "$1: this fails:"; cat "$block" "$block.log"; exit 1; }
+			cd "$(cat "$work/at")"
+			PATH=$(cat "$work/path")
 			;;
 		esac
 	done
-	echo "$1: $(find blocks -name '*.run' | wc -l) blocks ran"
+	echo "$1: $(find "$work/blocks" -name '*.run' | wc -l) blocks ran"
 )
 for p in "${pages[@]}"; do page "$p"; done

@@ -17,6 +17,7 @@ import (
 // a new one is given its place.
 var level = map[string]int{
 	"internal/nearest": 0, "internal/sizing": 0, "internal/secretfiles": 0, "deploy/nats": 0, "internal/natsd": 1, "internal/golden": 0, "examples": 0, "internal/rabbittest": 0, "internal/rabbittest/publish": 0, "scripts/skips": 0,
+	"internal/diskspace": 0, "internal/setup": 0,
 	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
 	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
 	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3,
@@ -26,14 +27,14 @@ var level = map[string]int{
 	"pkg/jobs/internal/pace": 0, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
 	"internal/backup": 3, "internal/lrshell": 4, "internal/telemetry": 8, "internal/web": 8, "internal/demo": 8, "internal/workload": 8, "internal/apiclient": 9,
 	"internal/notices": 9, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
-	"internal/service": 12, "internal/victim": 13, "cmd/pipeline": 13,
+	"internal/doctor": 9, "internal/service": 12, "internal/victim": 13, "cmd/pipeline": 13,
 }
 
 // only lists imports that few may have: everybody else knows an interface, or the
 // dependency is heavy.
 var only = map[string][]string{
 	"github.com/nats-io/nats-server/v2/server": {"internal/natsd"},
-	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/service", "internal/lrshell"},
+	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/service", "internal/lrshell", "internal/doctor"},
 	"edrpipe/internal/golden":        {},                                                                                              // for tests
 	"edrpipe/internal/victim":        {},                                                                                              // for tests
 	"edrpipe/pkg/bus/bustest":        {},                                                                                              // for tests

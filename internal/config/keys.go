@@ -95,6 +95,12 @@ func (k Key) Get(c Config) string {
 	}
 }
 
+// Text returns the key's value in c where its kind is text, unquoted; else "".
+func (k Key) Text(c Config) string {
+	text, _ := k.value(&c).Interface().(string)
+	return text
+}
+
 // Set parses text into the key. A list is separated by commas.
 func (k Key) Set(c *Config, text string) error {
 	v := k.value(c)

@@ -22,6 +22,8 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/rs/zerolog"
+
+	"edrpipe/internal/diskspace"
 )
 
 // Config of an embedded server.
@@ -99,7 +101,7 @@ func Start(c Config) (*Server, error) {
 }
 
 func start(c Config, lock *flock.Flock) (*Server, error) {
-	if left, err := free(c.Dir); err == nil && left < LeastFree {
+	if left, err := diskspace.Free(c.Dir); err == nil && left < LeastFree {
 		return nil, fmt.Errorf("bus store %s: %d bytes are left: %w", c.Dir, left, ErrDiskFull)
 	}
 	if err := adopt(c.Dir); err != nil {
@@ -279,3 +281,6 @@ func (l logger) Errorf(format string, v ...any) {
 }
 func (l logger) Debugf(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
 func (l logger) Tracef(format string, v ...any) { l.log.Trace().Msgf(format, v...) }
+
+// Free returns how many bytes the disk under the store has left for this user.
+func (s *Server) Free() (uint64, error) { return diskspace.Free(s.conf.Dir) }

@@ -1,0 +1,187 @@
+package setup
+
+import (
+	"bytes"
+	"crypto/rand"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+//go:embed files
+var files embed.FS
+
+// Plan is what a deployment consists of.
+type Plan struct {
+	Dir    string
+	EDR    Server
+	Bus    Bus
+	AMQP   AMQP
+	Listen string // of dashboard and API
+	DryRun bool
+
+	Systemd, Compose bool   // also write a unit, or a compose file
+	Binary           string // where the running binary lies, for the unit's comment
+	User             string // that runs the unit
+	UID, GID         int    // of the container
+}
+
+// Server is the EDR server.
+type Server struct {
+	Name, URL string
+	Token     string // empty: one is made, for the simulator
+	CA        []byte // certificates in PEM; empty: those of the system
+	Pin       string
+}
+
+// Bus is an external NATS; without a URL the bus is embedded.
+type Bus struct {
+	URL, User, Password string
+	CA                  []byte
+}
+
+// AMQP is the RabbitMQ of the EDR server; without a URL it is not read.
+type AMQP struct {
+	URL, Password string
+	CA            []byte
+}
+
+// file is one file of the new directory.
+type file struct {
+	name string
+	data []byte
+	mode fs.FileMode
+}
+
+// Write makes the directory. Nothing that is there is changed: an existing file of
+// one of the names is an error before the first one is written. It returns the
+// names of the files.
+func (p Plan) Write() ([]string, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	all, err := p.files()
+	if err != nil {
+		return nil, err
+	}
+	var names, there []string
+	for _, f := range all {
+		names = append(names, f.name)
+		if _, err := os.Lstat(filepath.Join(p.Dir, f.name)); err == nil {
+			there = append(there, f.name)
+		}
+	}
+	if len(there) > 0 {
+		return nil, fmt.Errorf("%s already has %s: name another directory, or remove them", p.Dir, strings.Join(there, ", "))
+	}
+	for _, f := range all {
+		if err := f.write(p.Dir); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+func (f file) write(dir string) error {
+	name := filepath.Join(dir, f.name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	out, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, f.mode)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(f.data)
+	return errors.Join(err, out.Close())
+}
+
+// check refuses what the service would refuse later.
+func (p Plan) check() error {
+	for _, a := range []struct{ what, url, schemes string }{
+		{"EDR server", p.EDR.URL, "https http"}, {"bus", p.Bus.URL, "nats tls"}, {"RabbitMQ", p.AMQP.URL, "amqp amqps"},
+	} {
+		if a.url == "" && a.what != "EDR server" {
+			continue
+		}
+		u, err := url.Parse(a.url)
+		if err != nil || u.Host == "" || !slices.Contains(strings.Fields(a.schemes), u.Scheme) {
+			return fmt.Errorf("the address of the %s, %q, is not of the form %s://host", a.what, a.url, strings.Fields(a.schemes)[0])
+		}
+		if _, secret := u.User.Password(); secret {
+			return fmt.Errorf("the address of the %s holds a password: give it in a file", a.what)
+		}
+	}
+	if p.AMQP.URL != "" && p.AMQP.Password == "" {
+		return errors.New("RabbitMQ needs a password")
+	}
+	return nil
+}
+
+// files are all files of the plan, with their contents.
+func (p Plan) files() ([]file, error) {
+	all := []file{
+		{"secrets/edr.token", secret(p.EDR.Token), 0o600},
+		{"secrets/ingest.token", secret(""), 0o600},
+		{".gitignore", []byte("secrets/\nedrpipe-data/\n"), 0o644},
+	}
+	for name, data := range map[string][]byte{
+		"secrets/bus.password": []byte(p.Bus.Password), "secrets/amqp.password": []byte(p.AMQP.Password),
+		"secrets/edr-ca.pem": p.EDR.CA, "secrets/bus-ca.pem": p.Bus.CA, "secrets/amqp-ca.pem": p.AMQP.CA,
+	} {
+		if len(data) > 0 {
+			all = append(all, file{name, append(bytes.TrimRight(data, "\n"), '\n'), 0o600})
+		}
+	}
+	templates := []string{"pipeline.yaml", "guards.yaml", "rules/program-from-temp.yaml"}
+	if p.Compose {
+		templates = append(templates, "compose.yaml")
+	}
+	if p.Systemd {
+		templates = append(templates, "edrpipe.service")
+	}
+	for _, name := range templates {
+		data, err := p.render(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, file{name, data, 0o644})
+	}
+	slices.SortFunc(all, func(a, b file) int { return strings.Compare(a.name, b.name) })
+	return all, nil
+}
+
+// render fills in a file; a rule's own ${{ … }} stays as it is.
+func (p Plan) render(name string) ([]byte, error) {
+	data, err := files.ReadFile("files/" + name)
+	if err != nil || strings.HasPrefix(name, "rules/") {
+		return data, err
+	}
+	t, err := template.New(name).Funcs(template.FuncMap{"q": strconv.Quote}).Parse(string(data))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, p); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return out.Bytes(), nil
+}
+
+// secret is the content of a secret's file; an empty secret is made.
+func secret(text string) []byte {
+	if text == "" {
+		b := make([]byte, 20)
+		_, _ = rand.Read(b) // never fails
+		text = hex.EncodeToString(b)
+	}
+	return []byte(text + "\n")
+}
