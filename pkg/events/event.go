@@ -35,16 +35,16 @@ type Event struct {
 
 // Meta is about the event itself.
 type Meta struct {
-	ID        string        `expr:"id" json:"id"`                         // hash of type and key fields: the same content has the same id
-	Type      string        `expr:"type" json:"type"`                     // canonical routing key, without database ids
-	Kind      Kind          `expr:"kind" json:"kind"`                     // what sort of thing happened
-	Stage     string        `expr:"stage" json:"stage,omitempty"`         // ingress, query, storage; hits and alerts only
-	Time      time.Time     `expr:"time" json:"time,omitzero"`            // when it happened, by the clock of whoever observed it
-	Received  time.Time     `expr:"received" json:"received,omitzero"`    // when we got it
-	Age       time.Duration `expr:"age" json:"-"`                         // Received - Time; 0 when either is unknown
-	Server    string        `expr:"server" json:"server,omitempty"`       // name of the EDR server
-	Transport string        `expr:"transport" json:"transport,omitempty"` // nats, amqp, http, tcp, file, …
-	Flaws     []string      `expr:"flaws" json:"flaws,omitempty"`         // what was wrong with the message, see the Flaw constants
+	ID        string        `expr:"id" json:"id"`                                               // hash of type and key fields: the same content has the same id
+	Type      string        `expr:"type" json:"type"`                                           // canonical routing key, without database ids
+	Kind      Kind          `expr:"kind" json:"kind"`                                           // what sort of thing happened
+	Stage     string        `expr:"stage" json:"stage,omitempty" words:"ingress,query,storage"` // ingress, query, storage; hits and alerts only
+	Time      time.Time     `expr:"time" json:"time,omitzero"`                                  // when it happened, by the clock of whoever observed it
+	Received  time.Time     `expr:"received" json:"received,omitzero"`                          // when we got it
+	Age       time.Duration `expr:"age" json:"-"`                                               // Received - Time; 0 when either is unknown
+	Server    string        `expr:"server" json:"server,omitempty"`                             // name of the EDR server
+	Transport string        `expr:"transport" json:"transport,omitempty"`                       // nats, amqp, http, tcp, file, …
+	Flaws     []string      `expr:"flaws" json:"flaws,omitempty"`                               // what was wrong with the message, see the Flaw constants
 }
 
 // Kind sorts events by what happened, whatever the product calls it. It is an
@@ -83,31 +83,31 @@ type Sensor struct {
 	Hostnames   []string `expr:"hostnames" json:"hostnames,omitempty"`
 	Group       string   `expr:"group" json:"group,omitempty"`
 	Groups      []string `expr:"groups" json:"groups,omitempty"`
-	OS          string   `expr:"os" json:"os,omitempty"`     // windows, linux, osx
-	Type        string   `expr:"type" json:"type,omitempty"` // workstation, server, domain_controller
+	OS          string   `expr:"os" json:"os,omitempty" form:"os" words:"windows,linux,osx"`                          // windows, linux, osx
+	Type        string   `expr:"type" json:"type,omitempty" form:"word" words:"workstation,server,domain_controller"` // workstation, server, domain_controller
 	Criticality float64  `expr:"criticality" json:"criticality,omitempty"`
 }
 
 // Image is an executable or library on disk.
 type Image struct {
-	Path   string `expr:"path" json:"path,omitempty"`
-	Name   string `expr:"name" json:"name,omitempty"` // last part of the path
-	MD5    string `expr:"md5" json:"md5,omitempty"`
-	SHA256 string `expr:"sha256" json:"sha256,omitempty"`
+	Path   string `expr:"path" json:"path,omitempty" form:"path"`
+	Name   string `expr:"name" json:"name,omitempty" form:"name"` // last part of the path
+	MD5    string `expr:"md5" json:"md5,omitempty" form:"md5"`
+	SHA256 string `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
 }
 
 // Process is the acting process.
 type Process struct {
 	GUID           string    `expr:"guid" json:"guid,omitempty"` // sensor, pid and start time, see FormatGUID
 	Segment        int64     `expr:"segment" json:"segment,omitempty"`
-	PID            int       `expr:"pid" json:"pid,omitempty"`
-	Path           string    `expr:"path" json:"path,omitempty"`
-	Name           string    `expr:"name" json:"name,omitempty"`
+	PID            int       `expr:"pid" json:"pid,omitempty" form:"pid"`
+	Path           string    `expr:"path" json:"path,omitempty" form:"path"`
+	Name           string    `expr:"name" json:"name,omitempty" form:"name"`
 	CommandLine    string    `expr:"command_line" json:"command_line,omitempty"`
 	User           string    `expr:"user" json:"user,omitempty"`
 	UID            string    `expr:"uid" json:"uid,omitempty"`
-	MD5            string    `expr:"md5" json:"md5,omitempty"`
-	SHA256         string    `expr:"sha256" json:"sha256,omitempty"`
+	MD5            string    `expr:"md5" json:"md5,omitempty" form:"md5"`
+	SHA256         string    `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
 	Start          time.Time `expr:"start" json:"start,omitzero"`
 	AlreadyRunning bool      `expr:"already_running" json:"already_running,omitempty"` // it ran before the sensor started
 	LogonType      int       `expr:"logon_type" json:"logon_type,omitempty"`
@@ -119,12 +119,12 @@ type Process struct {
 // Parent is the parent of the acting process.
 type Parent struct {
 	GUID        string `expr:"guid" json:"guid,omitempty"`
-	PID         int    `expr:"pid" json:"pid,omitempty"`
-	Path        string `expr:"path" json:"path,omitempty"`
-	Name        string `expr:"name" json:"name,omitempty"`
+	PID         int    `expr:"pid" json:"pid,omitempty" form:"pid"`
+	Path        string `expr:"path" json:"path,omitempty" form:"path"`
+	Name        string `expr:"name" json:"name,omitempty" form:"name"`
 	CommandLine string `expr:"command_line" json:"command_line,omitempty"`
-	MD5         string `expr:"md5" json:"md5,omitempty"`
-	SHA256      string `expr:"sha256" json:"sha256,omitempty"`
+	MD5         string `expr:"md5" json:"md5,omitempty" form:"md5"`
+	SHA256      string `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
 }
 
 // Counts is how much a process had done when its document was written.
@@ -141,81 +141,81 @@ type Counts struct {
 
 // File is a file that was created, written or deleted.
 type File struct {
-	Path   string `expr:"path" json:"path,omitempty"`
-	Name   string `expr:"name" json:"name,omitempty"`
-	Ext    string `expr:"ext" json:"ext,omitempty"`       // without the dot, lower case
-	Action string `expr:"action" json:"action,omitempty"` // create, write, delete, lastwrite, open
-	Type   string `expr:"type" json:"type,omitempty"`     // Pe, Elf, Pdf, …
-	MD5    string `expr:"md5" json:"md5,omitempty"`
-	SHA256 string `expr:"sha256" json:"sha256,omitempty"`
+	Path   string `expr:"path" json:"path,omitempty" form:"path"`
+	Name   string `expr:"name" json:"name,omitempty" form:"name"`
+	Ext    string `expr:"ext" json:"ext,omitempty" form:"ext"`                                                                                                                                                                // without the dot, lower case
+	Action string `expr:"action" json:"action,omitempty" form:"word" words:"create,write,delete,lastwrite,open,#"`                                                                                                            // create, write, delete, lastwrite, open
+	Type   string `expr:"type" json:"type,omitempty" words:"Unknown,Pe,Elf,UniversalBin,Eicar,OfficeLegacy,OfficeOpenXml,Pdf,ArchivePkzip,ArchiveLzh,ArchiveLzw,ArchiveRar,ArchiveTar,Archive7zip,MsLnk,FlashFlv,FlashSwf,#"` // Pe, Elf, Pdf, …
+	MD5    string `expr:"md5" json:"md5,omitempty" form:"md5"`
+	SHA256 string `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
 }
 
 // Reg is a registry key or value that changed.
 type Reg struct {
-	Path    string `expr:"path" json:"path,omitempty"`         // as Live Response takes it: HKLM\…, HKEY_USERS\…
-	RawPath string `expr:"raw_path" json:"raw_path,omitempty"` // as the sensor sent it: \registry\machine\…
-	Action  string `expr:"action" json:"action,omitempty"`     // createkey, writeval, delkey, delval
+	Path    string `expr:"path" json:"path,omitempty" form:"reg"`                                                 // as Live Response takes it: HKLM\…, HKEY_USERS\…
+	RawPath string `expr:"raw_path" json:"raw_path,omitempty"`                                                    // as the sensor sent it: \registry\machine\…
+	Action  string `expr:"action" json:"action,omitempty" form:"word" words:"createkey,writeval,delkey,delval,#"` // createkey, writeval, delkey, delval
 }
 
 // Net is a network connection; of a feed hit, the one that matched.
 type Net struct {
-	Direction   string `expr:"direction" json:"direction,omitempty"` // inbound, outbound
-	Protocol    string `expr:"protocol" json:"protocol,omitempty"`   // tcp, udp, or the number
-	Domain      string `expr:"domain" json:"domain,omitempty"`
-	LocalIP     string `expr:"local_ip" json:"local_ip,omitempty"`
-	LocalPort   int    `expr:"local_port" json:"local_port,omitempty"`
-	RemoteIP    string `expr:"remote_ip" json:"remote_ip,omitempty"`
-	RemotePort  int    `expr:"remote_port" json:"remote_port,omitempty"`
+	Direction   string `expr:"direction" json:"direction,omitempty" form:"word" words:"inbound,outbound"`                         // inbound, outbound
+	Protocol    string `expr:"protocol" json:"protocol,omitempty" form:"word" words:"tcp,udp,icmp,icmpv6,igmp,gre,esp,ah,sctp,#"` // tcp, udp, or the number
+	Domain      string `expr:"domain" json:"domain,omitempty" form:"domain"`
+	LocalIP     string `expr:"local_ip" json:"local_ip,omitempty" form:"ip"`
+	LocalPort   int    `expr:"local_port" json:"local_port,omitempty" form:"port"`
+	RemoteIP    string `expr:"remote_ip" json:"remote_ip,omitempty" form:"ip"`
+	RemotePort  int    `expr:"remote_port" json:"remote_port,omitempty" form:"port"`
 	Proxy       bool   `expr:"proxy" json:"proxy,omitempty"`
-	ProxyIP     string `expr:"proxy_ip" json:"proxy_ip,omitempty"`
-	ProxyPort   int    `expr:"proxy_port" json:"proxy_port,omitempty"`
-	ProxyDomain string `expr:"proxy_domain" json:"proxy_domain,omitempty"`
-	JA3         string `expr:"ja3" json:"ja3,omitempty"`
-	JA3S        string `expr:"ja3s" json:"ja3s,omitempty"`
+	ProxyIP     string `expr:"proxy_ip" json:"proxy_ip,omitempty" form:"ip"`
+	ProxyPort   int    `expr:"proxy_port" json:"proxy_port,omitempty" form:"port"`
+	ProxyDomain string `expr:"proxy_domain" json:"proxy_domain,omitempty" form:"domain"`
+	JA3         string `expr:"ja3" json:"ja3,omitempty" form:"md5"`
+	JA3S        string `expr:"ja3s" json:"ja3s,omitempty" form:"md5"`
 }
 
 // Child is a process that the acting process started or lost.
 type Child struct {
 	GUID        string `expr:"guid" json:"guid,omitempty"`
-	PID         int    `expr:"pid" json:"pid,omitempty"`
-	Path        string `expr:"path" json:"path,omitempty"`
-	Name        string `expr:"name" json:"name,omitempty"`
-	MD5         string `expr:"md5" json:"md5,omitempty"`
-	SHA256      string `expr:"sha256" json:"sha256,omitempty"`
+	PID         int    `expr:"pid" json:"pid,omitempty" form:"pid"`
+	Path        string `expr:"path" json:"path,omitempty" form:"path"`
+	Name        string `expr:"name" json:"name,omitempty" form:"name"`
+	MD5         string `expr:"md5" json:"md5,omitempty" form:"md5"`
+	SHA256      string `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
 	CommandLine string `expr:"command_line" json:"command_line,omitempty"`
 	User        string `expr:"user" json:"user,omitempty"`
 	Created     bool   `expr:"created" json:"created,omitempty"`
-	Type        string `expr:"type" json:"type,omitempty"`             // exec, fork, other_exec
-	Suppressed  bool   `expr:"suppressed" json:"suppressed,omitempty"` // it will have no process_start of its own
+	Type        string `expr:"type" json:"type,omitempty" form:"word" words:"exec,fork,other_exec,#"` // exec, fork, other_exec
+	Suppressed  bool   `expr:"suppressed" json:"suppressed,omitempty"`                                // it will have no process_start of its own
 }
 
 // Target is the process that another process opened or injected into.
 type Target struct {
 	GUID     string `expr:"guid" json:"guid,omitempty"`
-	PID      int    `expr:"pid" json:"pid,omitempty"`
-	Path     string `expr:"path" json:"path,omitempty"`
-	Name     string `expr:"name" json:"name,omitempty"`
-	MD5      string `expr:"md5" json:"md5,omitempty"`
-	SHA256   string `expr:"sha256" json:"sha256,omitempty"`
-	Access   int64  `expr:"access" json:"access,omitempty"`       // requested access rights
-	Action   string `expr:"action" json:"action,omitempty"`       // open_process, open_thread, remote_thread
-	IsTarget bool   `expr:"is_target" json:"is_target,omitempty"` // the acting process is the victim
+	PID      int    `expr:"pid" json:"pid,omitempty" form:"pid"`
+	Path     string `expr:"path" json:"path,omitempty" form:"path"`
+	Name     string `expr:"name" json:"name,omitempty" form:"name"`
+	MD5      string `expr:"md5" json:"md5,omitempty" form:"md5"`
+	SHA256   string `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
+	Access   int64  `expr:"access" json:"access,omitempty"`                                                              // requested access rights
+	Action   string `expr:"action" json:"action,omitempty" form:"word" words:"open_process,open_thread,remote_thread,#"` // open_process, open_thread, remote_thread
+	IsTarget bool   `expr:"is_target" json:"is_target,omitempty"`                                                        // the acting process is the victim
 }
 
 // Script is script text that the endpoint was about to run.
 type Script struct {
 	Text   string `expr:"text" json:"text,omitempty"`
-	SHA256 string `expr:"sha256" json:"sha256,omitempty"`
+	SHA256 string `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
 }
 
 // Binary is the metadata of an executable image.
 type Binary struct {
-	MD5          string   `expr:"md5" json:"md5,omitempty"`
-	SHA256       string   `expr:"sha256" json:"sha256,omitempty"`
+	MD5          string   `expr:"md5" json:"md5,omitempty" form:"md5"`
+	SHA256       string   `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
 	Size         int64    `expr:"size" json:"size,omitempty"` // bytes
 	Paths        []string `expr:"paths" json:"paths,omitempty"`
 	Signed       bool     `expr:"signed" json:"signed,omitempty"`
-	SignResult   string   `expr:"sign_result" json:"sign_result,omitempty"` // Signed, Unsigned, Bad Signature, …
+	SignResult   string   `expr:"sign_result" json:"sign_result,omitempty" words:"Signed,Unsigned,Bad Signature,Invalid Signature,Expired,Invalid Chain,Untrusted Root,Explicit Distrust"` // Signed, Unsigned, Bad Signature, …
 	Publisher    string   `expr:"publisher" json:"publisher,omitempty"`
 	Product      string   `expr:"product" json:"product,omitempty"`
 	Company      string   `expr:"company" json:"company,omitempty"`
@@ -258,14 +258,14 @@ type Alert struct {
 
 // Block is a banned binary that was stopped.
 type Block struct {
-	Event  string `expr:"event" json:"event,omitempty"`
-	Result string `expr:"result" json:"result,omitempty"`
+	Event  string `expr:"event" json:"event,omitempty" words:"ProcessCreate,RunningProcess,#"`
+	Result string `expr:"result" json:"result,omitempty" words:"ProcessTerminated,NotTerminatedCBProcess,NotTerminatedSystemProcess,NotTerminatedCriticalSystemProcess,NotTerminatedWhitelistedPath,NotTerminatedOpenProcessError,NotTerminatedTerminateError,#"`
 	Error  int64  `expr:"error" json:"error,omitempty"`
 }
 
 // Tamper is an attack on the sensor itself.
 type Tamper struct {
-	Type string `expr:"type" json:"type,omitempty"`
+	Type string `expr:"type" json:"type,omitempty" words:"CoreDriverUnloaded,NetworkDriverUnloaded,CbServiceStopped,CbProcessTerminated,CbCodeInjection,#"`
 }
 
 // Exploit is an exploit mitigation that fired.

@@ -15,6 +15,7 @@ type field struct {
 	path   string
 	offset uintptr
 	typ    reflect.Type
+	form   string // of the form tag, see normal.go
 }
 
 func (f *field) ptr(e *Event) unsafe.Pointer { return unsafe.Add(unsafe.Pointer(e), f.offset) }
@@ -43,7 +44,7 @@ func leaves(t reflect.Type, prefix string, base uintptr, into map[string]*field)
 			leaves(sf.Type, path+".", offset, into)
 			continue
 		}
-		into[path] = &field{path: path, offset: offset, typ: sf.Type}
+		into[path] = &field{path: path, offset: offset, typ: sf.Type, form: sf.Tag.Get("form")}
 	}
 	return into
 }

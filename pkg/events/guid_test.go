@@ -132,7 +132,7 @@ func TestPaths(t *testing.T) {
 func TestRegistryPaths(t *testing.T) {
 	for raw, want := range map[string]string{
 		`\registry\machine\software\x`:     `HKLM\software\x`,
-		`\REGISTRY\MACHINE\SOFTWARE`:       `HKLM\SOFTWARE`,
+		`\REGISTRY\MACHINE\SOFTWARE`:       `HKLM\software`,
 		`\registry\user\s-1-5-18\software`: `HKEY_USERS\s-1-5-18\software`,
 		`\registry\machine`:                `HKLM`,
 		`\registry\machinery\x`:            `\registry\machinery\x`,

@@ -79,16 +79,19 @@ func (p *textPool) lower(s string) string {
 		if c := s[i]; c >= 'A' && c <= 'Z' {
 			b := p.room(len(s))
 			for j := range len(s) {
-				c := s[j]
-				if c >= 'A' && c <= 'Z' {
-					c |= 0x20
-				}
-				b = append(b, c)
+				b = append(b, lowerASCII(s[j]))
 			}
 			return p.take(b)
 		}
 	}
 	return s
+}
+
+func lowerASCII(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c |= 0x20
+	}
+	return c
 }
 
 // unescape writes the text of a JSON string that the lexer has accepted to b,

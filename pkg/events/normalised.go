@@ -48,6 +48,7 @@ func (x *reading) tidy() {
 			}
 		}
 	}
+	x.pool.normalise(x.event, strictlyFormed)
 	s := &x.event.Sensor
 	if s.IDs == nil {
 		s.IDs = []int{}

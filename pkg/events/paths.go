@@ -28,22 +28,36 @@ func extension(name string) string {
 	return strings.ToLower(name[dot+1:])
 }
 
-// hives maps how a sensor writes the roots of the registry to how Live
-// Response wants them.
-var hives = []struct{ kernel, live string }{
+// hives maps the ways in which sources write the roots of the registry to the one
+// that rules read. Live Response takes it.
+var hives = []struct{ written, normal string }{
 	{`\registry\machine`, `HKLM`},
 	{`\registry\user`, `HKEY_USERS`},
+	{`HKLM`, `HKLM`},
+	{`HKEY_LOCAL_MACHINE`, `HKLM`},
+	{`HKU`, `HKEY_USERS`},
+	{`HKEY_USERS`, `HKEY_USERS`},
+	{`HKCU`, `HKEY_CURRENT_USER`},
+	{`HKEY_CURRENT_USER`, `HKEY_CURRENT_USER`},
+	{`HKCR`, `HKEY_CLASSES_ROOT`},
+	{`HKEY_CLASSES_ROOT`, `HKEY_CLASSES_ROOT`},
+	{`HKCC`, `HKEY_CURRENT_CONFIG`},
+	{`HKEY_CURRENT_CONFIG`, `HKEY_CURRENT_CONFIG`},
 }
 
-// registryPath rewrites a registry path from the kernel's form to the one that
-// Live Response takes. A path in another form stays as it is.
+// registryPath is a registry path in its normal form: the root in capitals, the rest
+// in lower case. A path that begins with no root stays as it is.
 func (p *textPool) registryPath(raw string) string {
 	for _, h := range hives {
-		if len(raw) < len(h.kernel) || !strings.EqualFold(raw[:len(h.kernel)], h.kernel) {
+		if len(raw) < len(h.written) || !strings.EqualFold(raw[:len(h.written)], h.written) {
 			continue
 		}
-		if rest := raw[len(h.kernel):]; rest == "" || rest[0] == '\\' {
-			return p.take(append(append(p.room(len(h.live)+len(rest)), h.live...), rest...))
+		if rest := raw[len(h.written):]; rest == "" || rest[0] == '\\' {
+			b := append(p.room(len(h.normal)+len(rest)), h.normal...)
+			for i := range len(rest) {
+				b = append(b, lowerASCII(rest[i]))
+			}
+			return p.take(b)
 		}
 	}
 	return raw

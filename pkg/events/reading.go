@@ -36,9 +36,15 @@ func (x *reading) flaw(name string) {
 // finish derives what follows from other fields.
 func (x *reading) finish() {
 	e := x.event
+	x.pool.normalise(e, formed)
 	named := func(name *string, path string) {
-		if *name == "" && path != "" {
+		switch {
+		case *name == "":
 			*name = baseName(path)
+		case isWindowsPath(path):
+			*name = x.pool.lower(*name)
+		case path == "":
+			*name = x.pool.fileName(*name)
 		}
 	}
 	named(&e.Process.Name, e.Process.Path)

@@ -11,12 +11,22 @@ func protocolName(n int64) string {
 		return ""
 	case 1:
 		return "icmp"
+	case 2:
+		return "igmp"
 	case 6:
 		return "tcp"
 	case 17:
 		return "udp"
+	case 47:
+		return "gre"
+	case 50:
+		return "esp"
+	case 51:
+		return "ah"
 	case 58:
 		return "icmpv6"
+	case 132:
+		return "sctp"
 	}
 	return strconv.FormatInt(n, 10)
 }
