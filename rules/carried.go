@@ -36,6 +36,24 @@ func (t *eventTypes) Lacks(path string) (message, hint string, lacks bool) {
 	return fmt.Sprintf("no event of %s carries %s", strings.Join(t.on, ", "), path), carriedBy(path), true
 }
 
+// Words implements expression.Carrier.
+func (t *eventTypes) Words(path string) []string {
+	var words []string
+	for _, typ := range t.types {
+		if strings.HasSuffix(typ.Name, "*") && path == "event.type" {
+			return nil // any type of the family
+		}
+		switch path {
+		case "event.kind":
+			words = append(words, typ.Kind)
+		case "event.type":
+			words = append(words, typ.Name)
+		}
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
 // carriedBy names the kinds of event that carry a field.
 func carriedBy(path string) string {
 	var kinds []string

@@ -186,8 +186,8 @@ func (c *compiler) partial(path strictyaml.Path, program *expression.Program) {
 	}
 }
 
-// decided refuses a condition that every event meets: whoever means all of them
-// writes so. One that none meets is allowed, and worth knowing.
+// decided refuses a condition that has one outcome: who means every event writes so,
+// and a rule that does nothing is turned off by enabled.
 func (c *compiler) decided(path strictyaml.Path, program *expression.Program) {
 	place := func(message string) strictyaml.Problem {
 		return c.p.doc.Within(path, 0, utf8.RuneCountInString(strings.TrimSpace(program.Source)), message)
@@ -196,9 +196,7 @@ func (c *compiler) decided(path strictyaml.Path, program *expression.Program) {
 	case decided && value:
 		c.report(place("this is true for every event, and the rule would act on all of them"), "write when: true where that is meant")
 	case decided:
-		problem := place("this is never true: the rule does nothing")
-		problem.Warning = true
-		c.report(problem, "")
+		c.report(place("this is never true: the rule does nothing"), "enabled: false turns a rule off")
 	}
 }
 

@@ -60,10 +60,13 @@ type StepResult struct {
 	Output json.RawMessage `json:"output"` // of a foreach, a list of outputs
 }
 
+// statusType is the type of a step's status.
+var statusType = expression.OneOf("ok", "failed", "skipped", "unknown")
+
 // failedType is the type of failed.
 var failedType = expression.ObjectOf(
 	expression.Field{Name: "id", Type: expression.TextType},
-	expression.Field{Name: "status", Type: expression.TextType},
+	expression.Field{Name: "status", Type: statusType},
 	expression.Field{Name: "error", Type: expression.TextType},
 	expression.Field{Name: "output", Type: expression.AnyType},
 )
@@ -103,7 +106,7 @@ func stepType(s Step) *expression.Type {
 	}
 	return expression.ObjectOf(
 		expression.Field{Name: "output", Doc: "what " + s.Uses + " found", Type: output},
-		expression.Field{Name: "status", Doc: "ok, failed, skipped or unknown", Type: expression.TextType},
+		expression.Field{Name: "status", Doc: "ok, failed, skipped or unknown", Type: statusType},
 		expression.Field{Name: "error", Doc: "why it failed", Type: expression.TextType},
 	)
 }

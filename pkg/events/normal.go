@@ -127,3 +127,9 @@ func (p *textPool) osName(s string) string {
 	}
 	return s
 }
+
+// NormalPath is a path as events have it: one of Windows in lower case.
+func NormalPath(path string) string { return new(textPool).path(path) }
+
+// NormalRegistryPath is a registry path as events have it, see Reg.
+func NormalRegistryPath(path string) string { return new(textPool).registryPath(path) }

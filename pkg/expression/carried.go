@@ -11,6 +11,8 @@ type Carrier interface {
 	// Lacks reports whether none of the events carries a field, or a part of the
 	// event, by its path; the message says so and the hint what to do.
 	Lacks(path string) (message, hint string, lacks bool)
+	// Words are all the values that a field of text has in the events; nil: any.
+	Words(path string) []string
 }
 
 // On is the scope for the events that the carrier knows: reading what none of them

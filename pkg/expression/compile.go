@@ -104,6 +104,11 @@ func (s *Scope) check(source string, want *Type, config *conf.Config) (*parser.T
 		return nil, nil, found
 	}
 	found = append(found, admit(tree, s)...)
+	if len(found) == 0 && !s.lenient {
+		if found = s.literals(tree); len(found) == 0 {
+			found = s.contradictions(tree)
+		}
+	}
 	if got := fromNature(tree.Node.Nature()); want != nil && len(found) == 0 {
 		if e := unwanted(tree.Node, source, want, got); e != nil {
 			found = append(found, e)

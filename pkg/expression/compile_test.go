@@ -73,7 +73,7 @@ func TestCondition(t *testing.T) {
 		{`is_private(net.remote_ip)`, true},
 		{`is_private("8.8.8.8")`, false},
 		{`is_ip("::ffff:10.0.0.1")`, true},
-		{`basename(process.path) == "PowerShell.exe"`, true},
+		{`basename(lower(process.path)) == "powershell.exe"`, true},
 		{"dirname(process.path) == `c:\\windows\\system32`", true},
 		{`has(process.sha256)`, true},
 		{`has(process.md5)`, false},

@@ -68,7 +68,8 @@ func (m *Memo) names(s *Scope, root ast.Node) []Field {
 			return
 		}
 		f, _ := FunctionNamed(id.Value)
-		depends = depends || f.bind != nil // on the scope's lists
+		depends = depends || f.bind != nil                           // on the scope's lists
+		depends = depends || s.carrier != nil && id.Value == "event" // on its types
 		names = append(names, Field{Name: id.Value, Type: s.named(id.Value)})
 	})
 	if depends {
@@ -97,7 +98,7 @@ func same(a, b *Type) bool {
 	if a == b {
 		return true
 	}
-	if a == nil || b == nil || a.Kind != b.Kind || a.native != b.native || a.form != b.form {
+	if a == nil || b == nil || a.Kind != b.Kind || a.native != b.native || a.form != b.form || a.Form != b.Form || !slices.Equal(a.Words, b.Words) {
 		return false
 	}
 	return same(a.Elem, b.Elem) && slices.EqualFunc(a.Fields, b.Fields, func(f, g Field) bool {

@@ -31,6 +31,7 @@ type Scope struct {
 	memo  *Memo // nil: nothing is remembered
 
 	carrier Carrier // of the events that expressions run on; nil: of all kinds
+	lenient bool    // see Lenient
 
 	language *language // of all scopes that grew from the same one by With
 }
@@ -81,6 +82,14 @@ func (s *Scope) WithLists(l Lists) *Scope {
 func (s *Scope) Remembering(m *Memo) *Scope {
 	n := *s
 	n.memo = m
+	return &n
+}
+
+// Lenient is the scope without the checks that an expression can be both true and
+// false: for tests of what expressions give.
+func (s *Scope) Lenient() *Scope {
+	n := *s
+	n.lenient = true
 	return &n
 }
 

@@ -33,8 +33,10 @@ const (
 // Type is the type of a value.
 type Type struct {
 	Kind   Kind
-	Elem   *Type   // of a List or Map
-	Fields []Field // of an Object, in the order declared
+	Elem   *Type    // of a List or Map
+	Fields []Field  // of an Object, in the order declared
+	Form   string   // of Text: how it looks, see formsByName; of Int: port, pid
+	Words  []string // of Text: all that it can be, besides empty; # stands for any number
 
 	native reflect.Type // the Go type that values have, when made from one
 	form   reflect.Type // of Text with a form: the type whose UnmarshalText checks it
@@ -137,13 +139,30 @@ func fieldsOf(t reflect.Type, depth int) []Field {
 				name = sf.Name
 			}
 			fields = append(fields, Field{
-				Name: name, Doc: sf.Tag.Get("doc"), Type: of(sf.Type, depth),
+				Name: name, Doc: sf.Tag.Get("doc"), Type: formed(of(sf.Type, depth), sf.Tag),
 				Required: sf.Tag.Get("required") == "true",
 			})
 		}
 	}
 	return fields
 }
+
+// formed is a type with the form and the words that a field's tag gives it.
+func formed(t *Type, tag reflect.StructTag) *Type {
+	form, words := tag.Get("form"), tag.Get("words")
+	if form == "" && words == "" {
+		return t
+	}
+	n := *t
+	n.Form = form
+	if words != "" {
+		n.Words = strings.Split(words, ",")
+	}
+	return &n
+}
+
+// OneOf is the type of texts that are one of some words, or empty.
+func OneOf(words ...string) *Type { return &Type{Kind: Text, Words: words} }
 
 func tagName(sf reflect.StructField) string {
 	if name := sf.Tag.Get("expr"); name != "" {

@@ -9,7 +9,7 @@ import (
 	"edrpipe/pkg/expression"
 )
 
-var eventScope = expression.EventScope()
+var eventScope = expression.EventScope().Lenient()
 
 func compile(t testing.TB, src string) *expression.Program {
 	t.Helper()
