@@ -154,8 +154,8 @@ func (r *reference) events() {
 }
 
 func (r *reference) fields() {
-	r.printf("## Fields\n\nWhat the event does not say is empty, 0 or false; `has(field)` tells.\n\n")
-	r.table("field", "type", "meaning")
+	r.printf("## Fields\n\nWhat the event does not say is empty, 0 or false; `has(field)` tells. A rule may read what events of its `on` carry; of a kind in brackets only some types carry the field. Texts have one form in all events, whatever their source wrote: hashes, Windows paths, extensions and domains in lower case, addresses as short as they can be and IPv4 where it is mapped into IPv6, registry paths with `HKLM`, `HKEY_USERS` … and lower case after it. `#` stands for the number of what has no word yet.\n\n")
+	r.table("field", "type", "carried by", "meaning")
 	r.eventFields("", reflect.TypeFor[events.Event]())
 	r.printf("\nIn steps also:\n\n")
 	r.table("name", "what")
@@ -196,8 +196,51 @@ func (r *reference) eventFields(prefix string, t reflect.Type) {
 			r.eventFields(prefix+name+".", f.Type)
 			continue
 		}
-		r.row("`"+prefix+name+"`", kind.String(), events.FieldDoc(t.Name(), f.Name))
+		r.row("`"+prefix+name+"`", typeWords(prefix+name), carryingKinds(prefix+name), events.FieldDoc(t.Name(), f.Name))
 	}
+}
+
+// typeWords is a field's type, with its words where they are few.
+func typeWords(path string) string {
+	t := expression.EventType
+	for name := range strings.SplitSeq(path, ".") {
+		f, _ := t.Field(name)
+		t = f.Type
+	}
+	if len(t.Words) > 0 {
+		return "`" + strings.Join(t.Words, "` `") + "`"
+	}
+	return t.String()
+}
+
+// carryingKinds names the kinds whose events carry a field, in brackets where only
+// some of their types do.
+func carryingKinds(path string) string {
+	var kinds []string
+	everywhere := true
+	for _, kind := range events.Kinds {
+		with, without := 0, 0
+		for _, t := range events.Types() {
+			switch {
+			case t.Kind != kind:
+			case events.Carries(t.Name, path):
+				with++
+			default:
+				without++
+			}
+		}
+		everywhere = everywhere && without == 0
+		switch {
+		case with > 0 && without > 0:
+			kinds = append(kinds, "("+kind+")")
+		case with > 0:
+			kinds = append(kinds, kind)
+		}
+	}
+	if everywhere {
+		return "all"
+	}
+	return strings.Join(kinds, " ")
 }
 
 func (r *reference) functions() {

@@ -36,6 +36,7 @@ func schemaOf(title string, t reflect.Type) ([]byte, error) {
 	root["title"] = title
 	root["patternProperties"] = object{"^x-": object{}}
 	root["$defs"] = s.defs
+	root["x-event-fields"] = carriedFields()
 	return json.MarshalIndent(root, "", "  ")
 }
 
@@ -81,6 +82,16 @@ func (s *schemas) field(f strictyaml.Field) object {
 		p["description"] = fmt.Sprintf("%v (default %s)", p["description"], value)
 	}
 	return p
+}
+
+// carriedFields lists, by event type, the fields that its events carry: what a rule
+// on that type may read.
+func carriedFields() object {
+	all := object{}
+	for _, t := range events.Types() {
+		all[t.Name] = events.CarriedFields(t.Name)
+	}
+	return all
 }
 
 func eventNames() []string {
