@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 )
 
@@ -29,8 +30,8 @@ type Backtest struct {
 	simulation *Simulation
 	report     BacktestReport
 	rules      map[string]*RuleReport
-	slots      []time.Time       // when each is free
-	sensors    map[int]time.Time // when each has finished its jobs
+	slots      []time.Time                // when each is free
+	sensors    map[edr.Endpoint]time.Time // when each has finished its jobs
 }
 
 // Planned is a step that would run.
@@ -78,7 +79,7 @@ const (
 
 func (b *Backtest) begin(at time.Time) {
 	b.simulation = NewSimulation(b.Set, at)
-	b.rules, b.sensors = map[string]*RuleReport{}, map[int]time.Time{}
+	b.rules, b.sensors = map[string]*RuleReport{}, map[edr.Endpoint]time.Time{}
 	if b.Slots <= 0 {
 		b.Slots = defaultSlots
 	}
@@ -146,7 +147,7 @@ func (b *Backtest) decision(ctx context.Context, d Decision) {
 // plan evaluates the chain of a job and asks the guards about its steps.
 func (b *Backtest) plan(ctx context.Context, r *RuleReport, d Decision) []Planned {
 	rule := b.Set.byID[d.Rule.ID]
-	dry := newDryRun(rule, d.Match, d.Sensor, b.report.Jobs, d.At, nil)
+	dry := newDryRun(rule, d.Match, d.Endpoint, b.report.Jobs, d.At, nil)
 	dry.run()
 	var planned []Planned
 	sessions := 0
@@ -189,13 +190,13 @@ func (b *Backtest) occupy(d Decision, lasts time.Duration) {
 		}
 	}
 	b.report.BusySlots = max(b.report.BusySlots, min(busy, len(b.slots)))
-	begin := latest(d.At, b.slots[first], b.sensors[d.Sensor])
+	begin := latest(d.At, b.slots[first], b.sensors[d.Endpoint])
 	if wait := begin.Sub(d.At); wait > 0 {
 		b.report.Waited++
 		b.report.LongWait = max(b.report.LongWait, wait)
 	}
 	b.slots[first] = begin.Add(lasts)
-	b.sensors[d.Sensor] = begin.Add(lasts)
+	b.sensors[d.Endpoint] = begin.Add(lasts)
 }
 
 func latest(times ...time.Time) time.Time {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 )
 
@@ -21,12 +22,12 @@ type Comparison struct {
 
 // Change is a job that only one set makes, or that the two make differently.
 type Change struct {
-	Rule   string   `json:"rule"`
-	Sensor int      `json:"sensor"`
-	Event  string   `json:"event"` // id
-	At     string   `json:"at"`
-	Old    []string `json:"old"` // steps; nil: no job
-	New    []string `json:"new"`
+	Rule     string       `json:"rule"`
+	Endpoint edr.Endpoint `json:"endpoint"`
+	Event    string       `json:"event"` // id
+	At       string       `json:"at"`
+	Old      []string     `json:"old"` // steps; nil: no job
+	New      []string     `json:"new"`
 }
 
 // Comparer replays the same events against two sets.
@@ -77,10 +78,10 @@ func (c *Comparer) change(d Decision) *Change {
 	if d.Verdict != Acts {
 		return nil
 	}
-	key := fmt.Sprintf("%s %d", d.Rule.ID, d.Sensor)
+	key := fmt.Sprintf("%s %s", d.Rule.ID, d.Endpoint)
 	ch, ok := c.jobs[key]
 	if !ok {
-		ch = &Change{Rule: d.Rule.ID, Sensor: d.Sensor, Event: d.Match.Event.Event.ID, At: d.At.UTC().Format(time.RFC3339)}
+		ch = &Change{Rule: d.Rule.ID, Endpoint: d.Endpoint, Event: d.Match.Event.Event.ID, At: d.At.UTC().Format(time.RFC3339)}
 		c.jobs[key] = ch
 		c.order = append(c.order, key)
 	}

@@ -11,7 +11,7 @@ import (
 var CorrelatedType = expression.ObjectOf(
 	expression.Field{Name: "count", Doc: "events, or different values, that were counted", Type: expression.IntType},
 	expression.Field{Name: "values", Doc: "the different values (value_count), as text", Type: expression.ListOf(expression.TextType)},
-	expression.Field{Name: "sensors", Doc: "ids of the sensors concerned", Type: expression.ListOf(expression.IntType)},
+	expression.Field{Name: "sensors", Doc: "ids of the sensors concerned", Type: expression.ListOf(expression.TextType)},
 	expression.Field{Name: "first", Doc: "time of the first event", Type: expression.TimeType},
 	expression.Field{Name: "last", Doc: "time of the last event", Type: expression.TimeType},
 )

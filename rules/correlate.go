@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/events"
 )
 
@@ -90,7 +91,7 @@ func (c *Correlator) observe(ctx context.Context, r *Compiled, m Match) (*Match,
 	if err != nil {
 		return nil, failure(r, m.Event, err)
 	}
-	o := observed{Event: m.Event.Event.ID, At: c.timeOf(m.Event), Rule: m.Rule.ID, Value: value, Sensor: m.Event.Sensor.ID}
+	o := observed{Event: m.Event.Event.ID, At: c.timeOf(m.Event), Rule: m.Rule.ID, Value: value, Sensor: looseid.ID(m.Event.Sensor.ID)}
 	var fired *firing
 	err = c.update(ctx, r, group, func(w *window) error { fired = w.add(r.Correlate, o); return nil })
 	if err != nil || fired == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -52,7 +53,8 @@ var epoch = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 func at(offset time.Duration, id string, sensor int, fill func(*events.Event)) *events.Event {
 	e := &events.Event{}
 	e.Event.ID, e.Event.Time, e.Event.Received = id, epoch.Add(offset), epoch.Add(24*time.Hour)
-	e.Sensor.ID, e.Sensor.IDs = sensor, []int{sensor}
+	e.Sensor.Server, e.Sensor.ID = "edr", strconv.Itoa(sensor)
+	e.Sensor.IDs = []string{e.Sensor.ID}
 	fill(e)
 	return e
 }
@@ -262,7 +264,7 @@ func TestCorrelatedIsWhatStepsAreTold(t *testing.T) {
 		t.Fatalf("%d matches, want 1", len(last))
 	}
 	got := last[0].Correlated
-	if got["count"] != 3 || !slices.Equal(got["sensors"].([]int), []int{10, 11, 12}) || got["first"] != epoch {
+	if got["count"] != 3 || !slices.Equal(got["sensors"].([]string), []string{"10", "11", "12"}) || got["first"] != epoch {
 		t.Errorf("correlated = %v, want count 3 of sensors 10 to 12 since %v", got, epoch)
 	}
 	for _, f := range CorrelatedType.Fields {

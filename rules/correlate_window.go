@@ -3,15 +3,17 @@ package rules
 import (
 	"slices"
 	"time"
+
+	"edrpipe/internal/looseid"
 )
 
 // observed is an event as a window remembers it.
 type observed struct {
-	Event  string    `json:"id"`
-	At     time.Time `json:"at"`
-	Rule   string    `json:"rule,omitempty"`
-	Value  string    `json:"value,omitempty"`
-	Sensor int       `json:"sensor,omitempty"`
+	Event  string     `json:"id"`
+	At     time.Time  `json:"at"`
+	Rule   string     `json:"rule,omitempty"`
+	Value  string     `json:"value,omitempty"`
+	Sensor looseid.ID `json:"sensor,omitempty"` // a number in records of before
 }
 
 // window is the recent events of one group of a rule, and what they fired.
@@ -194,16 +196,16 @@ const maxListed = 100
 
 // found is what a correlation found when it fired.
 type found struct {
-	Count   int       `json:"count"`
-	Values  []string  `json:"values"`
-	Sensors []int     `json:"sensors"`
-	First   time.Time `json:"first"`
-	Last    time.Time `json:"last"`
+	Count   int          `json:"count"`
+	Values  []string     `json:"values"`
+	Sensors []looseid.ID `json:"sensors"`
+	First   time.Time    `json:"first"`
+	Last    time.Time    `json:"last"`
 }
 
 // forSteps is what steps see as "correlated": see CorrelatedType.
 func (f *found) forSteps() map[string]any {
-	return map[string]any{"count": f.Count, "values": f.Values, "sensors": f.Sensors, "first": f.First, "last": f.Last}
+	return map[string]any{"count": f.Count, "values": f.Values, "sensors": looseid.Texts(f.Sensors), "first": f.First, "last": f.Last}
 }
 
 // found sums up the events within a timespan of the one that completed the
@@ -218,14 +220,14 @@ func (w *window) found(c *Correlate, o observed) *found {
 	if len(near) == 0 { // forgotten since, in a record of the old form
 		near = []observed{o}
 	}
-	f := &found{Values: []string{}, Sensors: []int{}, First: near[0].At, Last: near[len(near)-1].At}
+	f := &found{Values: []string{}, Sensors: []looseid.ID{}, First: near[0].At, Last: near[len(near)-1].At}
 	f.Count = len(different(near, func(o observed) string { return o.Event }))
 	if c.Type == ValueCount {
 		values := different(near, func(o observed) string { return o.Value })
 		f.Count, f.Values = len(values), values[:min(len(values), maxListed)]
 	}
 	for _, e := range near {
-		if e.Sensor != 0 && !slices.Contains(f.Sensors, e.Sensor) && len(f.Sensors) < maxListed {
+		if e.Sensor != "" && !slices.Contains(f.Sensors, e.Sensor) && len(f.Sensors) < maxListed {
 			f.Sensors = append(f.Sensors, e.Sensor)
 		}
 	}

@@ -46,13 +46,13 @@ const (
 	outcomeNone      = "none"
 )
 
-func newDryRun(r *Compiled, m *Match, sensor, job int, at time.Time, mocks map[string]mockDocument) *dryRun {
+func newDryRun(r *Compiled, m *Match, endpoint edr.Endpoint, job int, at time.Time, mocks map[string]mockDocument) *dryRun {
 	return &dryRun{
 		rule: r, mocks: mocks, binder: actions.NewBinder(r.Steps, r.Site), job: Ran{Job: job},
 		scope: actions.Scope{
 			Event: m.Event, Vars: m.Vars, Correlated: m.Correlated, Steps: map[string]actions.StepResult{},
 			Job: actions.JobInfo{
-				ID: fmt.Sprintf("job-%d", job), Server: m.Event.Event.Server, Sensor: sensor,
+				ID: fmt.Sprintf("job-%d", job), Server: endpoint.Server, Sensor: endpoint.ID,
 				Host: m.Event.Sensor.Hostname, Priority: r.Priority, Mode: string(r.Mode), Created: at,
 			},
 			Rule: actions.RuleInfo{ID: r.ID, Title: r.Title, Severity: r.Severity, Tags: r.Tags, Digest: r.Digest},

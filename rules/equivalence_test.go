@@ -28,7 +28,7 @@ var long = flag.Bool("long", false, "compare the matcher with the plain loop ove
 func names(matches []Match, failures []Failure) []string {
 	var all []string
 	for _, m := range matches {
-		all = append(all, fmt.Sprintf("%s %s %v %s", m.Rule.ID, m.Event.Event.ID, m.Sensors, m.Refused))
+		all = append(all, fmt.Sprintf("%s %s %v %s", m.Rule.ID, m.Event.Event.ID, m.Endpoints, m.Refused))
 	}
 	for _, f := range failures {
 		all = append(all, fmt.Sprintf("%s %s fails", f.Rule.ID, f.Event))
@@ -247,7 +247,7 @@ func TestKinds(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	event := func(age time.Duration, sensors ...int) *events.Event {
+	event := func(age time.Duration, sensors ...string) *events.Event {
 		e := &events.Event{}
 		e.Event.Age, e.Sensor.IDs = age, sensors
 		return e
@@ -260,16 +260,16 @@ func TestRefused(t *testing.T) {
 		sensors int
 		want    string
 	}{
-		{"one", Rule{MaxAge: time.Minute}, event(0, 1), 1, ""},
+		{"one", Rule{MaxAge: time.Minute}, event(0, "1"), 1, ""},
 		{"none", Rule{}, event(0), 0, NoSensor},
-		{"old", Rule{MaxAge: time.Minute}, event(time.Hour, 1), 0, TooOld},
-		{"any age", Rule{}, event(time.Hour, 1), 1, ""},
-		{"several", Rule{}, event(0, 1, 2), 0, SeveralSensors},
-		{"each", Rule{Sensors: each}, event(0, 1, 2), 2, ""},
-		{"too many", Rule{Sensors: each}, event(0, 1, 2, 3), 0, TooManySensors},
+		{"old", Rule{MaxAge: time.Minute}, event(time.Hour, "1"), 0, TooOld},
+		{"any age", Rule{}, event(time.Hour, "1"), 1, ""},
+		{"several", Rule{}, event(0, "1", "2"), 0, SeveralSensors},
+		{"each", Rule{Sensors: each}, event(0, "1", "2"), 2, ""},
+		{"too many", Rule{Sensors: each}, event(0, "1", "2", "3"), 0, TooManySensors},
 	}
 	for _, tt := range tests {
-		got, why := tt.rule.sensors(tt.event)
+		got, why := tt.rule.endpoints(tt.event)
 		if len(got) != tt.sensors || why != tt.want {
 			t.Errorf("%s: sensors %v, refused %q; want %d and %q", tt.name, got, why, tt.sensors, tt.want)
 		}

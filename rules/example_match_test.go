@@ -36,7 +36,7 @@ rules:
 	found := m.Message(&events.Message{Body: []byte(`{"type": "ingress.event.regmod", "action": "writeval", "sensor_id": 42,
 		"path": "\\registry\\machine\\software\\microsoft\\windows\\CurrentVersion\\Run\\upd"}`)})
 	for _, match := range found.Matches {
-		fmt.Println(match.Rule.ID, "wants to act on sensor", match.Sensors[0])
+		fmt.Println(match.Rule.ID, "wants to act on sensor", match.Endpoints[0].ID)
 	}
 	// Output: autorun-value-written wants to act on sensor 42
 }

@@ -36,11 +36,11 @@ rules:
 	}
 	matches, _ := set.Match(&events.Event{
 		Event:   events.Meta{Type: "ingress.event.procstart", Kind: events.ProcessStart},
-		Sensor:  events.Sensor{ID: 42},
+		Sensor:  events.Sensor{ID: "42"},
 		Process: events.Process{Name: "cmd.exe", User: `CORP\Eve`, Parent: events.Parent{Name: "winword.exe"}},
 	})
 	for _, m := range matches {
-		fmt.Println(m.Rule.ID, m.Sensors, m.Vars["who"])
+		fmt.Println(m.Rule.ID, m.Endpoints[0].ID, m.Vars["who"])
 	}
-	// Output: office-shell [42] corp\eve
+	// Output: office-shell 42 corp\eve
 }

@@ -123,5 +123,5 @@ func (d Decision) reason() string {
 	case Failed:
 		return d.Err.Error()
 	}
-	return fmt.Sprintf("acts on sensor %d", d.Sensor)
+	return fmt.Sprintf("acts on sensor %s", d.Endpoint.ID)
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 	"edrpipe/rules/index"
@@ -145,7 +146,7 @@ func (r *Compiled) match(e *events.Event) (Match, error) {
 		return Match{}, err
 	}
 	m := Match{Rule: r.Rule, Event: e, Vars: vars}
-	m.Sensors, m.Refused = r.sensors(e)
+	m.Endpoints, m.Refused = r.endpoints(e)
 	return m, nil
 }
 
@@ -166,16 +167,16 @@ func (r *Compiled) vars(e *events.Event) (map[string]any, error) {
 	return vars, nil
 }
 
-// sensors are those that the rule may act on, or the reason why there is none.
+// endpoints are those that the rule may act on, or the reason why there is none.
 // An event of which several sensors are known acts only where the rule says
 // each, and never on a part of them: more than max is a mistake of the rule.
-func (r *Rule) sensors(e *events.Event) ([]int, string) {
+func (r *Rule) endpoints(e *events.Event) ([]edr.Endpoint, string) {
 	if r.MaxAge > 0 && e.Event.Age > r.MaxAge {
 		return nil, TooOld
 	}
 	ids := e.Sensor.IDs
-	if len(ids) == 0 && e.Sensor.ID != 0 {
-		ids = []int{e.Sensor.ID}
+	if len(ids) == 0 && e.Sensor.ID != "" {
+		ids = []string{e.Sensor.ID}
 	}
 	switch {
 	case len(ids) == 0:
@@ -186,5 +187,9 @@ func (r *Rule) sensors(e *events.Event) ([]int, string) {
 	case r.Sensors.Max > 0 && len(ids) > r.Sensors.Max:
 		return nil, TooManySensors
 	}
-	return ids, ""
+	all := make([]edr.Endpoint, len(ids))
+	for i, id := range ids {
+		all[i] = edr.Endpoint{Server: e.Sensor.Server, ID: id}
+	}
+	return all, ""
 }

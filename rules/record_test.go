@@ -32,7 +32,7 @@ rules:
 		Name: "job 1", Rule: "a", Outcome: "succeeded",
 		Event: &events.Event{
 			Event:   events.Meta{ID: "e1", Type: "ingress.event.procstart", Kind: events.ProcessStart, Time: began, Received: began.Add(time.Minute)},
-			Sensor:  events.Sensor{ID: 42, IDs: []int{42}},
+			Sensor:  events.Sensor{ID: "42", IDs: []string{"42"}},
 			Process: events.Process{Path: `c:\x.exe`, CommandLine: hostile, Segment: 9007199254740993},
 		},
 		Steps: []RecordedStep{

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 )
 
@@ -89,8 +90,8 @@ type Sensors struct {
 type Match struct {
 	Rule       *Rule
 	Event      *events.Event
-	Sensors    []int          // the sensors to act on; empty: none could be found, see Refused
-	Refused    string         // why there is no sensor to act on; empty when there is
+	Endpoints  []edr.Endpoint // what to act on; empty: nothing could be found, see Refused
+	Refused    string         // why there is nothing to act on; empty when there is
 	Vars       map[string]any // evaluated
 	Correlated map[string]any // of a correlation: count, values, sensors, first, last (see CorrelatedType)
 }

@@ -1,10 +1,12 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 )
 
@@ -32,13 +34,13 @@ const (
 // Decision is a match, or a rule that failed on an event, and what becomes of
 // it.
 type Decision struct {
-	Rule    *Rule
-	Match   *Match // nil where the rule failed
-	Sensor  int    // 0 where refused
-	At      time.Time
-	Verdict Verdict
-	Until   time.Time // of a suppression: when it ends
-	Err     error     // why the rule failed
+	Rule     *Rule
+	Match    *Match       // nil where the rule failed
+	Endpoint edr.Endpoint // zero where refused
+	At       time.Time
+	Verdict  Verdict
+	Until    time.Time // of a suppression: when it ends
+	Err      error     // why the rule failed
 }
 
 // NewSimulation begins at a time with nothing remembered.
@@ -61,8 +63,13 @@ func (s *Simulation) Advance(to time.Time) {
 	}
 }
 
-// Event decides about an event that arrives now.
+// simulatedServer is the name of the server where neither event nor test names one.
+const simulatedServer = "edr"
+
+// Event decides about an event that arrives now. The service gives an event the
+// configured name of its server; here the name that the event has itself stands.
 func (s *Simulation) Event(ctx context.Context, e *events.Event) ([]Decision, error) {
+	e.Sensor.Server = cmp.Or(e.Sensor.Server, e.Event.Server, simulatedServer)
 	matches, failures := s.set.Match(e)
 	matches, more, err := s.correlator.Correlate(ctx, s.set, matches)
 	if err != nil {
@@ -84,19 +91,19 @@ func (s *Simulation) Event(ctx context.Context, e *events.Event) ([]Decision, er
 
 func (s *Simulation) decide(ctx context.Context, m *Match) ([]Decision, error) {
 	d := Decision{Rule: m.Rule, Match: m, At: s.clock}
-	if len(m.Sensors) == 0 {
+	if len(m.Endpoints) == 0 {
 		d.Verdict = Refused
 		return []Decision{d}, nil
 	}
 	var all []Decision
-	for _, sensor := range m.Sensors {
-		d.Sensor = sensor
-		answer, err := s.suppressor.Claim(ctx, Ask{s.set, m, sensor, fmt.Sprintf("%s %s %d", m.Rule.ID, m.Event.Event.ID, sensor)})
+	for _, endpoint := range m.Endpoints {
+		d.Endpoint = endpoint
+		answer, err := s.suppressor.Claim(ctx, Ask{s.set, m, endpoint, fmt.Sprintf("%s %s %s", m.Rule.ID, m.Event.Event.ID, endpoint)})
 		var failed Failure
 		switch f, ok := err.(Failure); {
 		case ok:
 			failed = f
-			all = append(all, Decision{Rule: m.Rule, Match: m, Sensor: sensor, At: s.clock, Verdict: Failed, Err: failed})
+			all = append(all, Decision{Rule: m.Rule, Match: m, Endpoint: endpoint, At: s.clock, Verdict: Failed, Err: failed})
 			continue
 		case err != nil:
 			return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 )
@@ -35,12 +36,13 @@ type claim struct {
 	At  time.Time `json:"at"`
 }
 
-// Ask asks to act on a sensor for a match, as the job with the given id.
+// Ask is the question whether a match may act on an endpoint, as the job with the
+// given id.
 type Ask struct {
-	Set    *Set
-	Match  *Match
-	Sensor int
-	Job    string
+	Set      *Set
+	Match    *Match
+	Endpoint edr.Endpoint
+	Job      string
 }
 
 // Answer is the answer to an Ask. An error means that nothing was decided: ask
@@ -107,7 +109,7 @@ func (a *Ask) keyed() (*keyed, error) {
 		return nil, nil
 	}
 	var err error
-	if k.key, err = r.suppressionKey(a.Match, a.Sensor); err != nil {
+	if k.key, err = r.suppressionKey(a.Match, a.Endpoint); err != nil {
 		return nil, failure(r, a.Match.Event, err)
 	}
 	return k, nil
@@ -170,10 +172,10 @@ func (s *Suppressor) now() time.Time {
 }
 
 // suppressionKey is what the rule acts for: the values of its own expressions,
-// or the sensor and the event's subject.
-func (r *Compiled) suppressionKey(m *Match, sensor int) (string, error) {
+// or the endpoint and the event's subject.
+func (r *Compiled) suppressionKey(m *Match, endpoint edr.Endpoint) (string, error) {
 	if len(r.Key) == 0 {
-		return stateKey("suppress", r.ID, sensor, Subject(m.Event)), nil
+		return stateKey("suppress", r.ID, endpoint.String(), Subject(m.Event)), nil
 	}
 	parts := []any{r.ID, "own"}
 	env := expression.Env(m.Event, map[string]any{"vars": m.Vars})

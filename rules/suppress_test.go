@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 )
 
@@ -40,10 +41,12 @@ func matchOf(t *testing.T, set *Set, rule string, e *events.Event) *Match {
 	return nil
 }
 
+var sensor42 = edr.Endpoint{Server: "edr", ID: "42"}
+
 func hit(typ, kind, guid string, fill func(*events.Event)) *events.Event {
 	e := &events.Event{}
 	e.Event.Type, e.Event.Kind = typ, kind
-	e.Sensor.ID, e.Sensor.IDs = 42, []int{42}
+	e.Sensor.Server, e.Sensor.ID, e.Sensor.IDs = "edr", "42", []string{"42"}
 	e.Process.GUID = guid
 	if fill != nil {
 		fill(e)
@@ -78,7 +81,7 @@ func TestTwinsDoNotActTwice(t *testing.T) {
 			c := &clock{epoch}
 			s := &Suppressor{State: &MemoryState{Now: c.Now}, Now: c.Now}
 			for i, e := range []*events.Event{tt.first, tt.too} {
-				got, err := s.Claim(context.Background(), Ask{set, matchOf(t, set, "default", e), 42, fmt.Sprint("job", i)})
+				got, err := s.Claim(context.Background(), Ask{set, matchOf(t, set, "default", e), sensor42, fmt.Sprint("job", i)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -98,7 +101,7 @@ func TestSuppression(t *testing.T) {
 	claim := func(rule, user, job string) Suppression {
 		t.Helper()
 		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User = user })
-		got, err := s.Claim(context.Background(), Ask{set, matchOf(t, set, rule, e), 42, job})
+		got, err := s.Claim(context.Background(), Ask{set, matchOf(t, set, rule, e), sensor42, job})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +190,7 @@ func TestKeysAreAskedAboutAtOnceAndEachOnce(t *testing.T) {
 	var asks []Ask
 	for i := range users * each {
 		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User = fmt.Sprint("user", i%users) })
-		asks = append(asks, Ask{set, matchOf(t, set, "twice-per-user", e), 42, fmt.Sprint(i)})
+		asks = append(asks, Ask{set, matchOf(t, set, "twice-per-user", e), sensor42, fmt.Sprint(i)})
 	}
 	for i, got := range s.ClaimAll(t.Context(), asks) {
 		if want := i >= 2*users; got.Err != nil || got.Suppressed != want {

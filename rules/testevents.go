@@ -204,8 +204,8 @@ func complete(e *events.Event, number int) {
 			}
 		}
 	}
-	if len(e.Sensor.IDs) == 0 && e.Sensor.ID != 0 {
-		e.Sensor.IDs = []int{e.Sensor.ID}
+	if len(e.Sensor.IDs) == 0 && e.Sensor.ID != "" {
+		e.Sensor.IDs = []string{e.Sensor.ID}
 	}
 	if e.Event.ID == "" {
 		data, err := json.Marshal(e)

@@ -130,7 +130,7 @@ func (r *testRun) event(ctx context.Context, e timedEvent) error {
 
 func (r *testRun) job(d Decision, at time.Duration) {
 	r.result.Jobs++
-	dry := newDryRun(r.rule, d.Match, d.Sensor, r.result.Jobs, d.At, r.test.written.Mocks)
+	dry := newDryRun(r.rule, d.Match, d.Endpoint, r.result.Jobs, d.At, r.test.written.Mocks)
 	dry.job.At = at
 	r.result.Outcome = dry.run()
 	r.result.Ran = append(r.result.Ran, dry.ran...)

@@ -75,7 +75,7 @@ func (f *serverFlags) completeArtifacts(cmd *cobra.Command, args []string, begun
 	if c.Get(ctx, "artifacts", nil, &found) == nil { // a shell has no place for errors
 		for _, a := range found {
 			if strings.HasPrefix(a.ID, begun) {
-				words = append(words, fmt.Sprintf("%s\t%s on %d", a.ID, printable(a.Path), a.Sensor))
+				words = append(words, fmt.Sprintf("%s\t%s on %s", a.ID, printable(a.Path), a.Sensor))
 			}
 		}
 	}

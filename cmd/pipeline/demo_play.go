@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,7 @@ service that reads it needs an EDR server with the demo's endpoints: run one wit
 // shellOf asks the endpoint for the GUID of the process that the story begins with:
 // whoever kills it compares that.
 func shellOf(ctx context.Context, server edr.Server) (guid string, err error) {
-	s, err := server.Open(ctx, demo.Ann)
+	s, err := server.Open(ctx, strconv.Itoa(demo.Ann))
 	if err != nil {
 		return "", err
 	}
@@ -58,7 +59,11 @@ func shellOf(ctx context.Context, server edr.Server) (guid string, err error) {
 	if err := s.Await(ctx); err != nil {
 		return "", err
 	}
-	running, err := s.Processes(ctx)
+	list, err := edr.As[edr.Processes](s)
+	if err != nil {
+		return "", err
+	}
+	running, err := list.Processes(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -99,8 +98,8 @@ func (s *eventStats) count(m *events.Message) {
 		s.events++
 		add(s.types, e.Event.Type)
 		sensor := e.Sensor.Hostname
-		if e.Sensor.ID != 0 {
-			sensor = strconv.Itoa(e.Sensor.ID) + " " + sensor
+		if e.Sensor.ID != "" {
+			sensor = e.Sensor.ID + " " + sensor
 		}
 		add(s.sensors, cmp.Or(sensor, "(none)"))
 	}

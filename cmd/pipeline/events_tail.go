@@ -185,8 +185,8 @@ func printEventJSON(w io.Writer, e *events.Event) error {
 // printEventLine prints what people look for first.
 func printEventLine(w io.Writer, e *events.Event) error {
 	sensor := e.Sensor.Hostname
-	if e.Sensor.ID != 0 {
-		sensor = fmt.Sprintf("%s(%d)", sensor, e.Sensor.ID)
+	if e.Sensor.ID != "" {
+		sensor = fmt.Sprintf("%s(%s)", sensor, e.Sensor.ID)
 	}
 	what := firstOf(e.Process.CommandLine, e.Process.Path, e.Binary.MD5)
 	detail := firstOf(e.Watchlist.Name, e.Feed.Name, e.File.Path, e.Reg.Path, e.Module.Path, e.Child.Path, e.Target.Path)

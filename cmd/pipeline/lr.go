@@ -125,7 +125,7 @@ func (f *lrFlags) shell(ctx context.Context, s *lrshell.Shell, words []string) e
 		return &usageError{errors.New("the shell needs a terminal: give a command, or - to read commands from standard input")}
 	}
 	if s.Progress {
-		fmt.Fprintf(s.Err, "%s (sensor %d): waiting for it to check in\n", s.Sensor.Hostname, s.Sensor.ID)
+		fmt.Fprintf(s.Err, "%s (sensor %s): waiting for it to check in\n", s.Sensor.Hostname, s.Sensor.ID)
 	}
 	return s.Interactive(ctx, historyFile())
 }

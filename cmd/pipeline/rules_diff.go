@@ -66,7 +66,7 @@ func printComparison(w io.Writer, c rules.Comparison) {
 		}
 	}
 	for _, j := range c.Jobs {
-		fmt.Fprintf(w, "%s  %s on sensor %d (event %s)\n", j.At, j.Rule, j.Sensor, j.Event)
+		fmt.Fprintf(w, "%s  %s on sensor %s (event %s)\n", j.At, j.Rule, j.Endpoint.ID, j.Event)
 		for _, s := range j.Old {
 			fmt.Fprintf(w, "  - %s\n", printable(s))
 		}

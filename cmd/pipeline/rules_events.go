@@ -82,8 +82,8 @@ func convertedEvent(body []byte) *events.Event {
 // where says in short what an event is and where it happened.
 func where(e *events.Event) string {
 	host := e.Sensor.Hostname
-	if e.Sensor.ID != 0 {
-		host = strings.TrimSpace(fmt.Sprintf("%s (sensor %d)", host, e.Sensor.ID))
+	if e.Sensor.ID != "" {
+		host = strings.TrimSpace(fmt.Sprintf("%s (sensor %s)", host, e.Sensor.ID))
 	}
 	if host == "" {
 		host = "no sensor"

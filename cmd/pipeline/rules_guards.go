@@ -86,10 +86,10 @@ func (g *replayedGuard) admit(ctx context.Context, p rules.Planned) (decision, r
 		path = r.File
 	}
 	v := g.guard.Admit(ctx, admission.Request{
-		Job: fmt.Sprintf("%s %s %d", r.ID, e.Event.ID, p.Decision.Sensor), Step: p.Ran.Step,
+		Job: fmt.Sprintf("%s %s %s", r.ID, e.Event.ID, p.Decision.Endpoint), Step: p.Ran.Step,
 		Rule: r.ID, RulePath: filepath.ToSlash(path), Submitter: "rule", Shadow: r.Mode == rules.Shadow,
 		Action: p.Ran.Uses, Destructive: p.Action.Destructive, Args: p.Ran.Args,
-		Sensor: edr.Sensor{ID: p.Decision.Sensor, Hostname: e.Sensor.Hostname, Group: e.Sensor.Group, OS: edr.OS(e.Sensor.OS)},
+		Sensor: edr.Sensor{ID: p.Decision.Endpoint.ID, Hostname: e.Sensor.Hostname, Group: e.Sensor.Group, OS: edr.OS(e.Sensor.OS)},
 		Event:  e,
 	})
 	reason = string(v.Reason)

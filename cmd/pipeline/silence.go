@@ -36,7 +36,7 @@ func newSilenceAddCommand(f *serverFlags) *cobra.Command {
 		Example: `  pipeline silence add --sensor 42 --for 4h --comment "being reinstalled"`,
 		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
-			if s.Rule == "" && s.Sensor == 0 && s.Action == "" {
+			if s.Rule == "" && s.Sensor == "" && s.Action == "" {
 				return &usageError{errors.New("silence what? Give --rule, --sensor or --action; to stop everything there is `pipeline stop`")}
 			}
 			s.Until = time.Now().Add(length)
@@ -48,7 +48,7 @@ func newSilenceAddCommand(f *serverFlags) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&s.Rule, "rule", "", "this rule")
-	cmd.Flags().IntVar(&s.Sensor, "sensor", 0, "this sensor")
+	cmd.Flags().StringVar((*string)(&s.Sensor), "sensor", "", "this sensor")
 	cmd.Flags().StringVar(&s.Action, "action", "", "this action")
 	cmd.Flags().StringVar(&s.Comment, "comment", "", "why")
 	cmd.Flags().DurationVar(&length, "for", 4*time.Hour, "how long")
@@ -71,11 +71,7 @@ func newSilenceListCommand(f *serverFlags) *cobra.Command {
 			return f.print(w, page.Silences, func() {
 				t := newTable(w, "silence", "~rule", "sensor", "action", "until", "~by", "=comment")
 				for _, s := range page.Silences {
-					sensor := ""
-					if s.Sensor != 0 {
-						sensor = fmt.Sprint(s.Sensor)
-					}
-					t.AppendRow(table.Row{s.ID, s.Rule, sensor, s.Action, clock(s.Until), s.Author, printable(s.Comment)})
+					t.AppendRow(table.Row{s.ID, s.Rule, s.Sensor, s.Action, clock(s.Until), s.Author, printable(s.Comment)})
 				}
 				t.Render()
 			})

@@ -47,7 +47,7 @@ rules:
 `
 	guardsFile = `
 protected:
-  - { name: crown-jewels, sensors: sensor.id == 1, deny: "*" }
+  - { name: crown-jewels, sensors: sensor.id == "1", deny: "*" }
 budgets:
   - { name: isolations, actions: isolate, sensors: 2, per: 1h, on_exceed: deny }
 `

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
@@ -20,7 +21,7 @@ func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (we
 	if r.DryRun {
 		j.Mode = string(admission.Shadow)
 	}
-	if s, err := c.EDR.Sensor(ctx, r.Sensor); err == nil {
+	if s, err := c.EDR.Sensor(ctx, looseid.Text(r.Sensor)); err == nil {
 		j.Host = s.Hostname
 	} else if errors.Is(err, edr.ErrUnknownSensor) {
 		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)

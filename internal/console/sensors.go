@@ -5,11 +5,11 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/edr"
 )
@@ -72,8 +72,8 @@ func (c *Console) Sensors(ctx context.Context, q web.SensorQuery) (web.SensorsPa
 	page := web.SensorsPage{Sensors: []web.SensorLine{}}
 	want := strings.ToLower(q.Text)
 	for _, s := range all {
-		l := web.SensorLine{Sensor: s, Queue: waiting[s.ID], Running: claims[s.ID].Job}
-		switch text := strings.ToLower(s.Hostname + " " + strconv.Itoa(s.ID) + " " + s.OSVersion); {
+		l := web.SensorLine{Sensor: s, Queue: waiting[looseid.Sensor(s.ID)], Running: claims[looseid.Sensor(s.ID)].Job}
+		switch text := strings.ToLower(s.Hostname + " " + s.ID + " " + s.OSVersion); {
 		case q.Busy && l.Queue == 0 && l.Running == "":
 			continue
 		case !strings.Contains(text, want):
@@ -86,7 +86,7 @@ func (c *Console) Sensors(ctx context.Context, q web.SensorQuery) (web.SensorsPa
 		page.Sensors = append(page.Sensors, l)
 	}
 	slices.SortFunc(page.Sensors, func(a, b web.SensorLine) int {
-		return cmp.Or(cmp.Compare(load(b), load(a)), cmp.Compare(a.Hostname, b.Hostname), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(load(b), load(a)), cmp.Compare(a.Hostname, b.Hostname), edr.CompareID(a.ID, b.ID))
 	})
 	from := min(q.Offset, len(page.Sensors))
 	to := min(from+q.Limit, len(page.Sensors))

@@ -13,6 +13,7 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
@@ -86,7 +87,7 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 	if err != nil {
 		return errors.Join(web.ErrBadRequest, fmt.Errorf("sensor %q is not a number", text))
 	}
-	s, err := c.EDR.Sensor(ctx, id)
+	s, err := c.EDR.Sensor(ctx, looseid.Text(id))
 	if err != nil {
 		return err
 	}
@@ -171,8 +172,8 @@ func (c *Console) whyDecidedOn(ctx context.Context, id string, a *account, notFo
 // against it.
 func (c *Console) whyMatch(ctx context.Context, m rules.Match, a *account) error {
 	a.add(time.Time{}, "matches", "rule %s", m.Rule.ID)
-	for _, sensor := range append([]int{0}, m.Event.Sensor.IDs...) {
-		id := jobs.ID(m.Rule.ID, m.Event.Event.ID, sensor)
+	for _, sensor := range append([]string{""}, m.Event.Sensor.IDs...) {
+		id := jobs.ID(m.Rule.ID, m.Event.Event.ID, looseid.Sensor(sensor))
 		err := c.whyJob(ctx, id, a)
 		if errors.Is(err, jobs.ErrNoJob) {
 			err = c.whyDecided(ctx, id, a)

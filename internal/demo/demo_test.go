@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestFleetCanBeSimulated(t *testing.T) {
 // TestStoryIsWhatAnEDRSends: every message but the broken one is decoded without a
 // flaw, and each event but the nameless one has its sensor.
 func TestStoryIsWhatAnEDRSends(t *testing.T) {
-	var sensors []int
+	var sensors []string
 	broken := 0
 	for _, b := range Story(time.Now(), guid(Ann, 4711)) {
 		found, rejects := new(events.Decoder).Decode(&b.Message)
@@ -42,8 +43,12 @@ func TestStoryIsWhatAnEDRSends(t *testing.T) {
 		t.Fatalf("sensors %v and %d broken, want %v and 1", sensors, broken, want)
 	}
 	for i := range want {
-		if sensors[i] != want[i] {
-			t.Errorf("event %d is of sensor %d, want %d", i, sensors[i], want[i])
+		id := strconv.Itoa(want[i])
+		if want[i] == 0 {
+			id = ""
+		}
+		if sensors[i] != id {
+			t.Errorf("event %d is of sensor %q, want %q", i, sensors[i], id)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package intake
 import (
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/jobs"
@@ -26,7 +27,7 @@ func bind(set *rules.Set, m *rules.Match, sensor int, server string, now time.Ti
 		Event: m.Event, Vars: m.Vars, Correlated: m.Correlated,
 		Created: now, Deadline: now.Add(r.OfflineWait),
 	}
-	if m.Event.Sensor.ID == sensor {
+	if m.Event.Sensor.ID == looseid.Text(sensor) {
 		j.Host = m.Event.Sensor.Hostname
 	}
 	compiled, ok := set.Rule(r.ID)
@@ -71,7 +72,7 @@ func (in *Intake) forbidden(j *jobs.Job, r *rules.Rule) admission.Verdict {
 			Job: j.ID, Step: s.ID, Rule: r.ID, RulePath: in.Rules.Path(r.ID), Submitter: byRule, Shadow: r.Mode == rules.Shadow,
 			Action: spec.Name, Destructive: spec.Destructive, Event: j.Event,
 		}
-		q.Sensor.ID, q.Sensor.Hostname = j.Sensor, j.Host
+		q.Sensor.ID, q.Sensor.Hostname = looseid.Text(j.Sensor), j.Host
 		if s.If != "" || s.Sensor != "" {
 			continue // may not run at all, or elsewhere: decided when it acts
 		}

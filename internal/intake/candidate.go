@@ -8,10 +8,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/telemetry"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/audit"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -19,11 +21,12 @@ import (
 // candidate is a job that a match may make on a sensor. Those of a batch are decided
 // together: what many of them need of the bus is read at once.
 type candidate struct {
-	message int // of the batch
-	set     *rules.Set
-	match   *rules.Match
-	sensor  int // 0: the match names none
-	job     *jobs.Job
+	message  int // of the batch
+	set      *rules.Set
+	match    *rules.Match
+	endpoint edr.Endpoint // zero: the match names none
+	sensor   int          // its number on the server
+	job      *jobs.Job
 
 	reason, detail string // why the job is not made; "": it is
 }
@@ -52,13 +55,15 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 		return []*candidate{{set: set, match: m, reason: m.Refused}}, nil
 	}
 	var all []*candidate
-	for _, sensor := range m.Sensors {
+	for _, endpoint := range m.Endpoints {
+		endpoint.Server = in.Notices.Server // the one server that there is
+		sensor := looseid.Sensor(endpoint.ID)
 		j, err := bind(set, m, sensor, in.Notices.Server, now)
 		if err != nil {
 			return nil, err
 		}
 		j.Trace = in.Tracing.Parent(m.Event)
-		a := &candidate{set: set, match: m, sensor: sensor, job: j}
+		a := &candidate{set: set, match: m, endpoint: endpoint, sensor: sensor, job: j}
 		if v := in.forbidden(j, m.Rule); v.Decision == admission.Deny {
 			a.refuse(string(v.Reason), "%s: %s", v.Guard, v.Detail)
 		}
@@ -74,7 +79,7 @@ func (in *Intake) decide(ctx context.Context, batch []finding, asked []*candidat
 	var of []*candidate
 	for _, a := range asked {
 		if a.reason == "" {
-			asks, of = append(asks, rules.Ask{Set: a.set, Match: a.match, Sensor: a.sensor, Job: a.job.ID}), append(of, a)
+			asks, of = append(asks, rules.Ask{Set: a.set, Match: a.match, Endpoint: a.endpoint, Job: a.job.ID}), append(of, a)
 		}
 	}
 	told := map[*rules.Match]bool{}
@@ -140,7 +145,7 @@ func (in *Intake) refused(ctx context.Context, a *candidate) error {
 		Sensor: a.sensor, Host: m.Event.Sensor.Hostname, Reason: a.reason, Detail: a.detail, At: in.Now(),
 	}
 	err := in.Audit.Append(ctx, audit.Entry{
-		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.Notices.Server, Sensor: a.sensor,
+		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.Notices.Server, Sensor: looseid.ID(a.endpoint.ID),
 		What: "no job", Reason: d.Reason, Text: d.Detail,
 	})
 	if err != nil {

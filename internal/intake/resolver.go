@@ -21,7 +21,7 @@ type resolver struct {
 }
 
 type resolved struct {
-	id int
+	id string
 	at time.Time
 }
 
@@ -43,13 +43,13 @@ func (r *resolver) find(ctx context.Context, m *rules.Match) error {
 	if err != nil {
 		return fmt.Errorf("sensor of host %q: %w", host, err)
 	}
-	if id != 0 {
-		m.Sensors, m.Refused = []int{id}, ""
+	if id != "" {
+		m.Endpoints, m.Refused = []edr.Endpoint{{Server: r.server.Name(), ID: id}}, ""
 	}
 	return nil
 }
 
-func (r *resolver) lookup(ctx context.Context, host string) (int, error) {
+func (r *resolver) lookup(ctx context.Context, host string) (string, error) {
 	key := strings.ToLower(host)
 	r.mu.Lock()
 	known, ok := r.known[key]
@@ -61,11 +61,11 @@ func (r *resolver) lookup(ctx context.Context, host string) (int, error) {
 	defer cancel()
 	found, err := r.server.Sensors(ctx, edr.SensorQuery{Hostname: host})
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	var best edr.Sensor
 	for _, s := range found {
-		if strings.EqualFold(s.Hostname, host) && (best.ID == 0 || s.LastCheckin.After(best.LastCheckin)) {
+		if strings.EqualFold(s.Hostname, host) && (best.ID == "" || s.LastCheckin.After(best.LastCheckin)) {
 			best = s
 		}
 	}

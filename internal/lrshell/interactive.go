@@ -78,8 +78,8 @@ func (s *Shell) line(ctx context.Context, line string) error {
 	defer stop()
 	err = s.Run(running, words)
 	var e *lr.Error
-	if running.Err() != nil && errors.As(err, &e) && e.Command != 0 {
-		return fmt.Errorf("interrupted; command %d of session %d goes on at the endpoint", e.Command, e.Session)
+	if running.Err() != nil && errors.As(err, &e) && e.Command != nil {
+		return fmt.Errorf("interrupted; command %d of session %s goes on at the endpoint", *e.Command, e.Session)
 	}
 	return err
 }

@@ -122,12 +122,12 @@ func shell(t *testing.T) (*Shell, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.CloseIdle)
-	sensor, err := c.Sensor(t.Context(), 1)
+	sensor, err := c.Sensor(t.Context(), "1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	s := &Shell{Client: c, Sensor: sensor, Endpoint: c.Endpoint(1), In: strings.NewReader(""), Out: &out, Err: io.Discard}
+	s := &Shell{Client: c, Sensor: sensor, Endpoint: c.Endpoint("1"), In: strings.NewReader(""), Out: &out, Err: io.Discard}
 	t.Cleanup(func() { _ = s.Endpoint.Close(t.Context()) })
 	return s, &out
 }

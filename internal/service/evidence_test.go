@@ -77,7 +77,7 @@ func TestWhyNothingWasDone(t *testing.T) {
 	sim := edrsim.New(edrsim.Config{Sensors: 2, CheckIn: 20 * time.Millisecond}).Start()
 	t.Cleanup(sim.Close)
 	p := newPlace(t, sim, listProcesses, "")
-	p.write("guards.yaml", "protected: [ { name: crown, sensors: sensor.id == 2, deny: [list_processes], why: not this one } ]\n")
+	p.write("guards.yaml", "protected: [ { name: crown, sensors: sensor.id == \"2\", deny: [list_processes], why: not this one } ]\n")
 	p.write("pipeline.yaml", p.read("pipeline.yaml")+"guards: "+filepath.Join(p.dir, "guards.yaml")+"\n")
 	r := p.run()
 	r.publish(start(2, 8))

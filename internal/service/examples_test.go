@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"edrpipe/examples"
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/events"
@@ -147,7 +148,7 @@ func guidOf(sim *edrsim.Server, sensor, pid int) string {
 // exampleLine is the event of a sensor in our own form.
 func exampleLine(t *testing.T, sim *edrsim.Server, e events.Event, sensor int) string {
 	t.Helper()
-	e.Event.Time, e.Sensor.ID, e.Sensor.IDs = time.Now(), sensor, []int{sensor}
+	e.Event.Time, e.Sensor.ID, e.Sensor.IDs = time.Now(), looseid.Text(sensor), []string{looseid.Text(sensor)}
 	e.Process.GUID = guidOf(sim, sensor, e.Process.PID)
 	line, err := json.Marshal(e)
 	if err != nil {

@@ -44,7 +44,7 @@ func (t *Tracing) Recorded(e *events.Event, at time.Time) {
 	t.send(span{
 		trace: traceID(e.Event.ID), id: spanID("event", e.Event.ID), name: "event", from: e.Event.Received, to: at,
 		about: []attribute.KeyValue{
-			attribute.String("edrpipe.event", e.Event.ID), attribute.String("edrpipe.event_type", e.Event.Type), attribute.IntSlice("edrpipe.sensors", e.Sensor.IDs),
+			attribute.String("edrpipe.event", e.Event.ID), attribute.String("edrpipe.event_type", e.Event.Type), attribute.StringSlice("edrpipe.sensors", e.Sensor.IDs),
 		},
 	})
 }
@@ -81,7 +81,7 @@ func (t *Tracing) Command(c jobs.Commanded, now time.Time) {
 		name: "command " + c.Command.Name, from: c.Sent, to: now,
 		failed: failed(c.Command.ResultCode != 0, c.Command.ResultDesc, fmt.Sprintf("%#x", c.Command.ResultCode)),
 		about: append(ofJob(c.Job), attribute.String("edrpipe.step", c.Step.ID),
-			attribute.Int64("edrpipe.session", c.Command.SessionID), attribute.Int64("edrpipe.command", c.Command.ID)),
+			attribute.String("edrpipe.session", c.Command.SessionID), attribute.Int64("edrpipe.command", c.Command.ID)),
 	})
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
@@ -217,13 +218,13 @@ type Budget struct {
 
 // Silence keeps a rule, a sensor or an action from acting for a while.
 type Silence struct {
-	ID      string    `json:"id,omitempty"`
-	Rule    string    `json:"rule,omitempty"`
-	Sensor  int       `json:"sensor,omitempty"`
-	Action  string    `json:"action,omitempty"`
-	Author  string    `json:"author,omitempty"`
-	Comment string    `json:"comment"`
-	Until   time.Time `json:"until"`
+	ID      string     `json:"id,omitempty"`
+	Rule    string     `json:"rule,omitempty"`
+	Sensor  looseid.ID `json:"sensor,omitempty"`
+	Action  string     `json:"action,omitempty"`
+	Author  string     `json:"author,omitempty"`
+	Comment string     `json:"comment"`
+	Until   time.Time  `json:"until"`
 }
 
 // Why answers a question through the whole pipe.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 )
@@ -32,6 +33,7 @@ type Spec struct {
 	Summary     string
 	Class       Class
 	Session     bool          // uses a Live Response session, and so a slot
+	Powers      []edr.Power   // what it needs of the kind of server
 	Destructive bool          // changes the endpoint or its server
 	Undo        string        // action that takes it back, with the same parameters; empty: none. That one has no undo itself: guards let an undo pass where they would stop an act
 	Commands    []string      // Live Response commands that the sensor must support
@@ -105,18 +107,19 @@ type Hashed interface {
 
 // Artifact is a collected file.
 type Artifact struct {
-	ID      string    `json:"id"`
-	Name    string    `json:"name"` // base name for people
-	Path    string    `json:"path"` // where it came from on the sensor
-	Sensor  int       `json:"sensor"`
-	Job     string    `json:"job"`
-	Rule    string    `json:"rule,omitempty"`
-	Digest  string    `json:"digest,omitempty"` // of the rule
-	Size    int64     `json:"size"`             // bytes, before encryption
-	SHA256  string    `json:"sha256"`           // of the bytes as collected
-	MD5     string    `json:"md5,omitempty"`    // of the same; in the outputs of actions that collect files
-	Time    time.Time `json:"time"`
-	Expires time.Time `json:"expires,omitzero"`
+	ID      string     `json:"id"`
+	Name    string     `json:"name"` // base name for people
+	Path    string     `json:"path"` // where it came from on the sensor
+	Server  string     `json:"server,omitempty"`
+	Sensor  looseid.ID `json:"sensor"` // id on that server; a number in records of before
+	Job     string     `json:"job"`
+	Rule    string     `json:"rule,omitempty"`
+	Digest  string     `json:"digest,omitempty"` // of the rule
+	Size    int64      `json:"size"`             // bytes, before encryption
+	SHA256  string     `json:"sha256"`           // of the bytes as collected
+	MD5     string     `json:"md5,omitempty"`    // of the same; in the outputs of actions that collect files
+	Time    time.Time  `json:"time"`
+	Expires time.Time  `json:"expires,omitzero"`
 }
 
 // Scripts is the set of files that rules may put on endpoints.
@@ -144,7 +147,7 @@ func (d Definition[P, O]) Output() reflect.Type { return reflect.TypeFor[O]() }
 // refused with edr.ErrUnsupported before anything leaves.
 func (d Definition[P, O]) Run(ctx context.Context, t *Task, params any) (any, error) {
 	if !d.Is.Supports(t.Sensor.OS) {
-		return nil, fmt.Errorf("%s on sensor %d, which runs %s: %w", d.Is.Name, t.Sensor.ID, t.Sensor.OS, edr.ErrUnsupported)
+		return nil, fmt.Errorf("%s on sensor %s, which runs %s: %w", d.Is.Name, t.Sensor.ID, t.Sensor.OS, edr.ErrUnsupported)
 	}
 	return d.Do(ctx, t, params.(P))
 }

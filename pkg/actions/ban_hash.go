@@ -24,6 +24,7 @@ var _ = Register(Definition[BanHashParams, BanHashOutput]{
 		Name:        "ban_hash",
 		Summary:     "Stop a binary from running on every sensor",
 		Class:       Checkable,
+		Powers:      []edr.Power{edr.PowerBan},
 		Destructive: true,
 		Undo:        "unban_hash",
 		Permissions: []string{permitBan},
@@ -69,10 +70,6 @@ func (t *Task) checkBan(ctx context.Context, p BanHashParams, want bool) (bool, 
 	return is == want, BanHashOutput{MD5: string(p.MD5), Banned: is}, nil
 }
 
-func (t *Task) banner() (edr.Banner, error) {
-	power, ok := t.Server.(edr.Banner)
-	if !ok {
-		return nil, fmt.Errorf("server %s cannot ban hashes: %w", t.Server.Name(), edr.ErrUnsupported)
-	}
-	return power, nil
+func (t *Task) banner() (edr.HashBanner, error) {
+	return edr.As[edr.HashBanner](t.Server)
 }

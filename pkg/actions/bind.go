@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -88,18 +89,21 @@ func (b *Binder) Items(s Scope, foreach string) ([]any, error) {
 	return items, nil
 }
 
-// Sensor evaluates the sensor of a step.
-func (b *Binder) Sensor(s Scope, source string) (int, error) {
+// Sensor evaluates the sensor of a step to the id of a sensor.
+func (b *Binder) Sensor(s Scope, source string) (string, error) {
 	value, err := b.value(s, source)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	if v := reflect.ValueOf(value); v.IsValid() {
 		if id, ok := whole(v); ok && id > 0 {
-			return int(id), nil
+			return strconv.FormatInt(id, 10), nil
 		}
 	}
-	return 0, fmt.Errorf("sensor %s: %v is not the id of a sensor", shorten(source), value)
+	if id, ok := value.(string); ok && id != "" {
+		return id, nil
+	}
+	return "", fmt.Errorf("sensor %s: %v is not the id of a sensor", shorten(source), value)
 }
 
 // Args evaluates the parameters of a step to plain data, which can be recorded

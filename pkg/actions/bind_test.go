@@ -24,9 +24,9 @@ func chain() []Step {
 
 func scopeOf(process events.Process) Scope {
 	return Scope{
-		Event: &events.Event{Process: process, Sensor: events.Sensor{ID: 42, IDs: []int{42, 43}, Hostname: "HOST"}},
+		Event: &events.Event{Process: process, Sensor: events.Sensor{ID: "42", IDs: []string{"42", "43"}, Hostname: "HOST"}},
 		Vars:  map[string]any{"who": "me", "n": float64(3)},
-		Job:   JobInfo{ID: "j", Sensor: 42, Created: time.Unix(1e9, 0).UTC()},
+		Job:   JobInfo{ID: "j", Sensor: "42", Created: time.Unix(1e9, 0).UTC()},
 		Rule:  RuleInfo{ID: "r", Tags: []string{"attack.t1059"}},
 		Steps: map[string]StepResult{"grab": {ID: "grab", Status: "ok", Output: json.RawMessage(`{"size":9007199254740993,"artifact":{"sha256":"ab"}}`)}},
 	}
@@ -53,7 +53,7 @@ func TestBinder(t *testing.T) {
 	}
 	want := map[string]any{
 		"number": 4711, "text": "pid 4711 of me", "var": 4, "time": "2001-09-09T01:46:40Z", "large": 9007199254740993,
-		"deep":   map[string]any{"list": []any{[]any{42, 43}, 7, true, nil}},
+		"deep":   map[string]any{"list": []any{[]any{"42", "43"}, 7, true, nil}},
 		"object": map[string]any{"pid": 4711, "path": `c:\a "b".exe`, "start": "2001-09-09T01:46:40Z"},
 		"job":    "2001 attack.t1059", "unrun": 0, "zero": "", "dollar": "${{ x }}",
 	}
@@ -76,13 +76,13 @@ func TestBinderFlow(t *testing.T) {
 			t.Errorf("Holds(%q) = %v, %v, want %v", condition, got, err, want)
 		}
 	}
-	if items, err := b.Items(s, "sensor.ids"); err != nil || !reflect.DeepEqual(items, []any{42, 43}) {
+	if items, err := b.Items(s, "sensor.ids"); err != nil || !reflect.DeepEqual(items, []any{"42", "43"}) {
 		t.Errorf("Items = %v, %v", items, err)
 	}
 	if _, err := b.Items(s, "1..2000"); err == nil || !strings.Contains(err.Error(), "the limit is 1000") {
 		t.Errorf("an unbounded foreach: %v", err)
 	}
-	if id, err := b.Sensor(s, "sensor.ids[1]"); err != nil || id != 43 {
+	if id, err := b.Sensor(s, "sensor.ids[1]"); err != nil || id != "43" {
 		t.Errorf("Sensor = %v, %v", id, err)
 	}
 	if _, err := b.Sensor(s, "0"); err == nil {

@@ -55,13 +55,14 @@ var _ = Register(Definition[CollectParams, CollectOutput]{
 		Name:        "collect",
 		Summary:     "Collect many things as evidence: files by path or pattern, registry keys, processes",
 		Class:       Repeatable,
+		Powers:      []edr.Power{edr.PowerFiles},
 		Session:     true,
 		Commands:    []string{"directory list", "get file"},
 		Permissions: []string{permitLiveResponse},
 		Timeout:     time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, p CollectParams) (CollectOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[fileSession](ctx, t)
 		if err != nil {
 			return CollectOutput{}, err
 		}
@@ -75,7 +76,7 @@ var _ = Register(Definition[CollectParams, CollectOutput]{
 // collector is one run of collect.
 type collector struct {
 	t    *Task
-	s    edr.Session
+	s    fileSession
 	p    CollectParams
 	seen map[string]bool // see once
 	out  CollectOutput
@@ -84,7 +85,7 @@ type collector struct {
 // run collects what is most volatile first.
 func (c *collector) run(ctx context.Context) error {
 	if c.p.Processes {
-		if err := c.table(ctx, "processes.json", func() (any, error) { return c.s.Processes(ctx) }); err != nil {
+		if err := c.table(ctx, "processes.json", func() (any, error) { return c.processes(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -92,7 +93,7 @@ func (c *collector) run(ctx context.Context) error {
 		if !c.once(string(key)) {
 			continue
 		}
-		err := c.table(ctx, string(key), func() (any, error) { return c.s.RegistryKey(ctx, string(key)) })
+		err := c.table(ctx, string(key), func() (any, error) { return c.registryKey(ctx, string(key)) })
 		if err != nil {
 			return err
 		}
@@ -103,6 +104,22 @@ func (c *collector) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (c *collector) processes(ctx context.Context) ([]edr.Process, error) {
+	s, err := edr.As[edr.Processes](c.s)
+	if err != nil {
+		return nil, err
+	}
+	return s.Processes(ctx)
+}
+
+func (c *collector) registryKey(ctx context.Context, key string) (edr.RegistryKey, error) {
+	s, err := edr.As[edr.Registry](c.s)
+	if err != nil {
+		return edr.RegistryKey{}, err
+	}
+	return s.RegistryKey(ctx, key)
 }
 
 // table stores what a command answered as JSON.

@@ -145,7 +145,7 @@ func (c *compiler) sensor(path strictyaml.Path, s Step, scope *expression.Scope)
 	if s.Sensor == "" {
 		return
 	}
-	_, err := scope.ValueOf(s.Sensor, expression.IntType)
+	_, err := scope.ValueOf(s.Sensor, expression.TextType)
 	c.expression(path.Key("sensor"), 0, err)
 }
 

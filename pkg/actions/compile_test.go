@@ -67,7 +67,7 @@ func TestCompileFindsMistakes(t *testing.T) {
 		{"variable", uses("publish", map[string]any{"subject": "s", "body": "${{ vars.whom }}"}), "[0].with.body", `"whom"`, "vars.who"},
 		{"item outside a foreach", uses("publish", map[string]any{"subject": "s", "body": "${{ item }}"}), "[0].with.body", `"item"`, ""},
 		{"foreach over text", []Step{{ID: "x", Uses: "isolate", Foreach: "process.path"}}, "[0].foreach", "this is text", ""},
-		{"sensor", []Step{{ID: "x", Uses: "isolate", Sensor: "sensor.hostname"}}, "[0].sensor", "this is text", ""},
+		{"sensor", []Step{{ID: "x", Uses: "isolate", Sensor: "process.pid"}}, "[0].sensor", "this is a whole number", ""},
 		{"twice the same id", []Step{get, get}, "[1].id", "is taken by the step at [0]", ""},
 		{"id", []Step{{ID: "a-b", Uses: "isolate"}}, "[0].id", "cannot be the id", ""},
 		{"undo", []Step{{ID: "x", Uses: "delete_file", With: map[string]any{"path": "/a"}, UndoAfter: time.Hour}}, "[0].undo_after", "cannot be undone", "isolate"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+
+	"edrpipe/pkg/edr"
 )
 
 // CreateDirectoryParams are the parameters of create_directory.
@@ -24,6 +26,7 @@ var _ = Register(Definition[CreateDirectoryParams, CreateDirectoryOutput]{
 		Name:        "create_directory",
 		Summary:     "Create a directory on the endpoint",
 		Class:       Checkable,
+		Powers:      []edr.Power{edr.PowerFiles},
 		Session:     true,
 		Destructive: true,
 		Commands:    []string{"create directory", "directory list"},
@@ -31,7 +34,7 @@ var _ = Register(Definition[CreateDirectoryParams, CreateDirectoryOutput]{
 	},
 	Do: func(ctx context.Context, t *Task, p CreateDirectoryParams) (CreateDirectoryOutput, error) {
 		out := CreateDirectoryOutput{Path: string(p.Path)}
-		s, err := t.Session(ctx)
+		s, err := sessionWith[fileSession](ctx, t)
 		if err != nil {
 			return out, err
 		}
@@ -43,7 +46,7 @@ var _ = Register(Definition[CreateDirectoryParams, CreateDirectoryOutput]{
 		return out, err
 	},
 	Already: func(ctx context.Context, t *Task, p CreateDirectoryParams) (bool, CreateDirectoryOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[fileSession](ctx, t)
 		if err != nil {
 			return false, CreateDirectoryOutput{}, err
 		}

@@ -52,13 +52,14 @@ var _ = Register(Definition[CreateProcessParams, ProcessOutput]{
 		Name:        "create_process",
 		Summary:     "Run a program that is on the endpoint",
 		Class:       Once,
+		Powers:      []edr.Power{edr.PowerRun, edr.PowerFiles},
 		Session:     true,
 		Destructive: true,
 		Commands:    []string{"create process", "get file", "delete file"},
 		Permissions: []string{permitLiveResponse},
 	},
 	Do: func(ctx context.Context, t *Task, p CreateProcessParams) (ProcessOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[runSession](ctx, t)
 		if err != nil {
 			return ProcessOutput{}, err
 		}
@@ -77,14 +78,14 @@ var _ = Register(Definition[CreateProcessParams, ProcessOutput]{
 const maxOutput = 64 << 10
 
 // execute runs a command line and fetches what it printed.
-func (t *Task) execute(ctx context.Context, s edr.Session, spec edr.ProcessSpec) (ProcessOutput, error) {
+func (t *Task) execute(ctx context.Context, s runSession, spec edr.ProcessSpec) (ProcessOutput, error) {
 	out := ProcessOutput{CommandLine: spec.CommandLine}
 	if spec.Wait {
 		spec.OutputFile = t.tempPath(s.OS(), ".out")
 	}
 	result, err := s.Run(ctx, spec)
 	if err != nil {
-		return out, fmt.Errorf("run %s on sensor %d: %w", shorten(spec.CommandLine), t.Sensor.ID, err)
+		return out, fmt.Errorf("run %s on sensor %s: %w", shorten(spec.CommandLine), t.Sensor.ID, err)
 	}
 	out.PID, out.ReturnCode, out.Exited = result.PID, result.ReturnCode, result.Exited
 	if !spec.Wait {
@@ -96,7 +97,7 @@ func (t *Task) execute(ctx context.Context, s edr.Session, spec edr.ProcessSpec)
 		return out, nil
 	}
 	if err != nil {
-		return out, fmt.Errorf("fetch what %s printed on sensor %d: %w", shorten(spec.CommandLine), t.Sensor.ID, err)
+		return out, fmt.Errorf("fetch what %s printed on sensor %s: %w", shorten(spec.CommandLine), t.Sensor.ID, err)
 	}
 	if err := s.DeleteFile(ctx, spec.OutputFile); err != nil && !unreadable(err) {
 		return out, err

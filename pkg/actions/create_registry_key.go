@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+
+	"edrpipe/pkg/edr"
 )
 
 // RegistryKeyParams name a registry key to create or delete.
@@ -21,7 +23,7 @@ var _ = Register(Definition[RegistryKeyParams, RegistryChangeOutput]{
 	Is: registrySpec("create_registry_key", "Create a registry key", Checkable, "reg create key", "reg enum key"),
 	Do: func(ctx context.Context, t *Task, p RegistryKeyParams) (RegistryChangeOutput, error) {
 		out := RegistryChangeOutput{Key: string(p.Key)}
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Registry](ctx, t)
 		if err != nil {
 			return out, err
 		}

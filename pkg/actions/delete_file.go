@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+
+	"edrpipe/pkg/edr"
 )
 
 // DeleteFileParams are the parameters of delete_file.
@@ -24,6 +26,7 @@ var _ = Register(Definition[DeleteFileParams, DeleteFileOutput]{
 		Name:        "delete_file",
 		Summary:     "Delete one file from the endpoint",
 		Class:       Checkable,
+		Powers:      []edr.Power{edr.PowerFiles},
 		Session:     true,
 		Destructive: true,
 		Commands:    []string{"delete file", "directory list"},
@@ -31,7 +34,7 @@ var _ = Register(Definition[DeleteFileParams, DeleteFileOutput]{
 	},
 	Do: func(ctx context.Context, t *Task, p DeleteFileParams) (DeleteFileOutput, error) {
 		out := DeleteFileOutput{Path: string(p.Path)}
-		s, err := t.Session(ctx)
+		s, err := sessionWith[fileSession](ctx, t)
 		if err != nil {
 			return out, err
 		}
@@ -44,7 +47,7 @@ var _ = Register(Definition[DeleteFileParams, DeleteFileOutput]{
 	},
 	Already: func(ctx context.Context, t *Task, p DeleteFileParams) (bool, DeleteFileOutput, error) {
 		out := DeleteFileOutput{Path: string(p.Path), Deleted: true}
-		s, err := t.Session(ctx)
+		s, err := sessionWith[fileSession](ctx, t)
 		if err != nil {
 			return false, out, err
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+
+	"edrpipe/pkg/edr"
 )
 
 // DeleteRegistryKeyParams are the parameters of delete_registry_key.
@@ -25,7 +27,7 @@ var _ = Register(Definition[DeleteRegistryKeyParams, RegistryChangeOutput]{
 	Is: registrySpec("delete_registry_key", "Delete a registry key", Checkable, "reg delete key", "reg enum key"),
 	Do: func(ctx context.Context, t *Task, p DeleteRegistryKeyParams) (RegistryChangeOutput, error) {
 		out := RegistryChangeOutput{Key: string(p.Key)}
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Registry](ctx, t)
 		if err != nil {
 			return out, err
 		}
@@ -44,7 +46,7 @@ var _ = Register(Definition[DeleteRegistryKeyParams, RegistryChangeOutput]{
 
 // keyGone tells whether a registry key does not exist.
 func keyGone(ctx context.Context, t *Task, key RegistryPath) (bool, error) {
-	s, err := t.Session(ctx)
+	s, err := sessionWith[edr.Registry](ctx, t)
 	if err != nil {
 		return false, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+
+	"edrpipe/pkg/edr"
 )
 
 // DeleteRegistryValueParams are the parameters of delete_registry_value.
@@ -15,7 +17,7 @@ var _ = Register(Definition[DeleteRegistryValueParams, RegistryChangeOutput]{
 	Is: registrySpec("delete_registry_value", "Delete a registry value", Checkable, "reg delete value", "reg query value"),
 	Do: func(ctx context.Context, t *Task, p DeleteRegistryValueParams) (RegistryChangeOutput, error) {
 		out := RegistryChangeOutput{Key: string(p.Key)}
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Registry](ctx, t)
 		if err != nil {
 			return out, err
 		}
@@ -28,7 +30,7 @@ var _ = Register(Definition[DeleteRegistryValueParams, RegistryChangeOutput]{
 	},
 	Already: func(ctx context.Context, t *Task, p DeleteRegistryValueParams) (bool, RegistryChangeOutput, error) {
 		out := RegistryChangeOutput{Key: string(p.Key), Changed: true}
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Registry](ctx, t)
 		if err != nil {
 			return false, out, err
 		}

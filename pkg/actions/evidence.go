@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 )
 
@@ -30,7 +31,7 @@ func (t *Task) store(ctx context.Context, a Artifact, fill func(io.Writer) error
 	if t.Artifacts == nil {
 		return Artifact{}, errors.New("there is no artifact store")
 	}
-	a.Sensor, a.Job, a.Rule, a.Digest, a.Time = t.Sensor.ID, t.Job.ID, t.Job.Rule, t.Job.Digest, t.Now()
+	a.Server, a.Sensor, a.Job, a.Rule, a.Digest, a.Time = t.Server.Name(), looseid.ID(t.Sensor.ID), t.Job.ID, t.Job.Rule, t.Job.Digest, t.Now()
 	if a.Name == "" {
 		a.Name = baseName(a.Path)
 	}
@@ -53,7 +54,7 @@ func (t *Task) store(ctx context.Context, a Artifact, fill func(io.Writer) error
 
 // collectFile stores one remote file, or a part of it, and checks that what the
 // store kept is what the sensor sent.
-func (t *Task) collectFile(ctx context.Context, s edr.Session, path string, part edr.Range) (Artifact, error) {
+func (t *Task) collectFile(ctx context.Context, s fileSession, path string, part edr.Range) (Artifact, error) {
 	var info edr.FileInfo
 	sum := md5.New() // by which Carbon Black EDR bans
 	stored, err := t.store(ctx, Artifact{Path: path}, func(w io.Writer) (err error) {
@@ -61,10 +62,10 @@ func (t *Task) collectFile(ctx context.Context, s edr.Session, path string, part
 		return err
 	}, func(r *io.PipeReader) io.Reader { return received{r, &info} })
 	if err != nil {
-		return Artifact{}, fmt.Errorf("collect %q from sensor %d: %w", path, t.Sensor.ID, err)
+		return Artifact{}, fmt.Errorf("collect %q from sensor %s: %w", path, t.Sensor.ID, err)
 	}
 	if info.SHA256 != "" && stored.SHA256 != "" && info.SHA256 != stored.SHA256 {
-		return Artifact{}, fmt.Errorf("collect %q from sensor %d: stored bytes have SHA-256 %s, the sensor sent %s",
+		return Artifact{}, fmt.Errorf("collect %q from sensor %s: stored bytes have SHA-256 %s, the sensor sent %s",
 			path, t.Sensor.ID, stored.SHA256, info.SHA256)
 	}
 	stored.MD5 = hex.EncodeToString(sum.Sum(nil))

@@ -47,14 +47,14 @@ type session struct {
 	unused
 }
 
-type unused struct{ edr.Session }
+type unused struct{ edr.LiveSession }
 
 func (session) Commands(context.Context) ([]edr.Command, error) { return nil, nil }
 
 func newEndpoint(os edr.OS) *endpoint {
 	return &endpoint{
 		os: os, files: map[string]string{}, registry: map[string]edr.RegistryValue{}, banned: map[string]bool{}, refuse: map[string]error{},
-		sensor: edr.Sensor{ID: 42, Hostname: "HOST", OS: os, Online: true, Isolation: edr.NotIsolated},
+		sensor: edr.Sensor{ID: "42", Hostname: "HOST", OS: os, Online: true, Isolation: edr.NotIsolated},
 	}
 }
 
@@ -82,7 +82,7 @@ func (e *endpoint) result(name, object string, is error) error {
 func (e *endpoint) Name() string { return "test" }
 func (e *endpoint) OS() edr.OS   { return e.os }
 func (e *endpoint) Info() edr.SessionInfo {
-	return edr.SessionInfo{ID: 7, SensorID: e.sensor.ID}
+	return edr.SessionInfo{ID: "7", SensorID: e.sensor.ID}
 }
 
 func (e *endpoint) GetFile(_ context.Context, p string, r edr.Range, w io.Writer) (edr.FileInfo, error) {
@@ -255,7 +255,7 @@ func (e *endpoint) Archive(_ context.Context, w io.Writer) error {
 	return err
 }
 
-func (e *endpoint) Sensor(context.Context, int) (edr.Sensor, error) {
+func (e *endpoint) Sensor(context.Context, string) (edr.Sensor, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.follows > 0 {
@@ -271,7 +271,7 @@ func (e *endpoint) Sensor(context.Context, int) (edr.Sensor, error) {
 	return e.sensor, nil
 }
 
-func (e *endpoint) SetIsolation(_ context.Context, _ int, isolated bool) error {
+func (e *endpoint) SetIsolation(_ context.Context, _ string, isolated bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {

@@ -22,7 +22,7 @@ func TestFileActions(t *testing.T) {
 	if sum := out.(GetFileOutput).MD5; sum != "4034a346ccee15292d823416f7510a2f" {
 		t.Errorf("get_file: MD5 %q", sum)
 	}
-	if a := out.(GetFileOutput).Artifact; a.Job != "job-1" || a.Sensor != 42 || a.Rule != "r" {
+	if a := out.(GetFileOutput).Artifact; a.Job != "job-1" || a.Sensor != "42" || a.Rule != "r" {
 		t.Errorf("artifact = %+v", a)
 	}
 	if _, err = e.do(t, "put_file", map[string]any{"file": "tidy.ps1", "path": `c:\tools\tidy.ps1`}); err != nil {

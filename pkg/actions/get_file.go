@@ -30,13 +30,14 @@ var _ = Register(Definition[GetFileParams, GetFileOutput]{
 		Name:        "get_file",
 		Summary:     "Collect a file from the endpoint as evidence",
 		Class:       Repeatable,
+		Powers:      []edr.Power{edr.PowerFiles},
 		Session:     true,
 		Commands:    []string{"get file"},
 		Permissions: []string{permitLiveResponse},
 		Timeout:     time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, p GetFileParams) (GetFileOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[fileSession](ctx, t)
 		if err != nil {
 			return GetFileOutput{}, err
 		}

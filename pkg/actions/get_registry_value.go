@@ -1,6 +1,10 @@
 package actions
 
-import "context"
+import (
+	"context"
+
+	"edrpipe/pkg/edr"
+)
 
 // GetRegistryValueParams are the parameters of get_registry_value.
 type GetRegistryValueParams struct {
@@ -10,7 +14,7 @@ type GetRegistryValueParams struct {
 var _ = Register(Definition[GetRegistryValueParams, RegistryValueOutput]{
 	Is: registrySpec("get_registry_value", "Read a registry value", Repeatable, "reg query value"),
 	Do: func(ctx context.Context, t *Task, p GetRegistryValueParams) (RegistryValueOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Registry](ctx, t)
 		if err != nil {
 			return RegistryValueOutput{}, err
 		}

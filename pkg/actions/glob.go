@@ -17,7 +17,7 @@ const globDepth = 8
 // says no; it tells whether it was stopped. * and ? stand for characters within
 // one name, ** for any number of directories, at most eight. Names are compared
 // as the platform does: without case on Windows.
-func glob(ctx context.Context, s edr.Session, pattern string, visit func(Entry) bool) (stopped bool, err error) {
+func glob(ctx context.Context, s fileSession, pattern string, visit func(Entry) bool) (stopped bool, err error) {
 	sep := separator(s.OS())
 	parts := strings.Split(pattern, sep)
 	fixed := slices.IndexFunc(parts, hasMeta)
@@ -40,7 +40,7 @@ func glob(ctx context.Context, s edr.Session, pattern string, visit func(Entry) 
 func hasMeta(part string) bool { return strings.ContainsAny(part, "*?") }
 
 type globber struct {
-	s       edr.Session
+	s       fileSession
 	visit   func(Entry) bool
 	fold    bool
 	stopped bool

@@ -26,6 +26,7 @@ var _ = Register(Definition[IsolateParams, IsolateOutput]{
 		Name:        "isolate",
 		Summary:     "Cut the endpoint off the network, except from its EDR server",
 		Class:       Checkable,
+		Powers:      []edr.Power{edr.PowerIsolate},
 		Destructive: true,
 		Undo:        "unisolate",
 		Permissions: []string{permitIsolate},
@@ -54,26 +55,26 @@ func (t *Task) setIsolation(ctx context.Context, isolated bool, wait time.Durati
 	if isolated {
 		want, verb = edr.Isolated, "isolate"
 	}
-	power, ok := t.Server.(edr.Isolator)
-	if !ok {
-		return IsolateOutput{}, fmt.Errorf("%s sensor %d: server %s cannot isolate: %w", verb, t.Sensor.ID, t.Server.Name(), edr.ErrUnsupported)
+	power, err := edr.As[edr.Isolator](t.Server)
+	if err != nil {
+		return IsolateOutput{}, fmt.Errorf("%s sensor %s: %w", verb, t.Sensor.ID, err)
 	}
 	if err := power.SetIsolation(ctx, t.Sensor.ID, isolated); err != nil {
-		return IsolateOutput{}, fmt.Errorf("%s sensor %d: %w", verb, t.Sensor.ID, err)
+		return IsolateOutput{}, fmt.Errorf("%s sensor %s: %w", verb, t.Sensor.ID, err)
 	}
 	waited := time.Duration(0)
 	for pause := firstLook; ; pause = min(2*pause, laterLook) {
 		s, err := t.Server.Sensor(ctx, t.Sensor.ID)
 		switch {
 		case err != nil && (waited >= wait || ctx.Err() != nil || errors.Is(err, edr.ErrUnknownSensor)):
-			return IsolateOutput{}, fmt.Errorf("%s sensor %d, look whether it followed: %w", verb, t.Sensor.ID, err)
+			return IsolateOutput{}, fmt.Errorf("%s sensor %s, look whether it followed: %w", verb, t.Sensor.ID, err)
 		case err != nil: // one look that fails says nothing: the next one may tell
 		case s.Isolation == want:
 			return IsolateOutput{State: s.Isolation, Isolated: isolated}, nil
 		case !s.Online:
-			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %d: the server has recorded it, the sensor follows when it is back: %w", verb, t.Sensor.ID, edr.ErrOffline)
+			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %s: the server has recorded it, the sensor follows when it is back: %w", verb, t.Sensor.ID, edr.ErrOffline)
 		case waited >= wait:
-			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %d: state is still %q after %v: %w", verb, t.Sensor.ID, s.Isolation, wait, edr.ErrTimeout)
+			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %s: state is still %q after %v: %w", verb, t.Sensor.ID, s.Isolation, wait, edr.ErrTimeout)
 		}
 		t.progress(fmt.Sprintf("%s: waiting for the sensor's check-in", verb))
 		if err := sleep(ctx, pause); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -51,6 +52,7 @@ var _ = Register(Definition[KillProcessParams, KillProcessOutput]{
 		Name:        "kill_process",
 		Summary:     "Kill a process, provided it still is the one that was meant",
 		Class:       Checkable,
+		Powers:      []edr.Power{edr.PowerProcesses},
 		Session:     true,
 		Destructive: true,
 		Commands:    []string{"process list", "kill"},
@@ -58,7 +60,7 @@ var _ = Register(Definition[KillProcessParams, KillProcessOutput]{
 	},
 	Do: killProcess,
 	Already: func(ctx context.Context, t *Task, p KillProcessParams) (bool, KillProcessOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[processSession](ctx, t)
 		if err != nil {
 			return false, KillProcessOutput{}, err
 		}
@@ -68,7 +70,7 @@ var _ = Register(Definition[KillProcessParams, KillProcessOutput]{
 })
 
 func killProcess(ctx context.Context, t *Task, p KillProcessParams) (KillProcessOutput, error) {
-	s, err := t.Session(ctx)
+	s, err := sessionWith[processSession](ctx, t)
 	if err != nil {
 		return KillProcessOutput{}, err
 	}
@@ -77,11 +79,11 @@ func killProcess(ctx context.Context, t *Task, p KillProcessParams) (KillProcess
 		return out, err
 	}
 	if p.Max > 0 && len(found) > p.Max {
-		return out, fmt.Errorf("kill_process on sensor %d: %d processes fit, max is %d: none was killed", t.Sensor.ID, len(found), p.Max)
+		return out, fmt.Errorf("kill_process on sensor %s: %d processes fit, max is %d: none was killed", t.Sensor.ID, len(found), p.Max)
 	}
 	for _, victim := range found {
 		if why := vital(victim, s.OS()); why != "" {
-			return out, fmt.Errorf("kill_process on sensor %d: process %d (%s) %s: none was killed", t.Sensor.ID, victim.PID, victim.Path, why)
+			return out, fmt.Errorf("kill_process on sensor %s: process %d (%s) %s: none was killed", t.Sensor.ID, victim.PID, victim.Path, why)
 		}
 	}
 	for _, victim := range found {
@@ -95,7 +97,7 @@ func killProcess(ctx context.Context, t *Task, p KillProcessParams) (KillProcess
 }
 
 // find returns the running processes that fit.
-func (p KillProcessParams) find(ctx context.Context, s edr.Session) ([]edr.Process, KillProcessOutput, error) {
+func (p KillProcessParams) find(ctx context.Context, s processSession) ([]edr.Process, KillProcessOutput, error) {
 	out := KillProcessOutput{Killed: []edr.Process{}, Unreadable: []string{}}
 	running, err := s.Processes(ctx)
 	if err != nil {
@@ -126,12 +128,12 @@ func (p KillProcessParams) fits(r edr.Process) bool {
 
 // sameImage reads the image of a running process and compares its digest; each
 // path is read once.
-func (p KillProcessParams) sameImage(ctx context.Context, s edr.Session, path string, seen map[string]bool, out *KillProcessOutput) bool {
+func (p KillProcessParams) sameImage(ctx context.Context, s processSession, path string, seen map[string]bool, out *KillProcessOutput) bool {
 	if same, done := seen[path]; done || path == "" {
 		return same
 	}
 	sum := md5.New()
-	info, err := s.GetFile(ctx, path, edr.Range{}, sum)
+	info, err := digestRemote(ctx, s, path, sum)
 	if err != nil {
 		out.Unreadable = append(out.Unreadable, path)
 	}
@@ -139,6 +141,15 @@ func (p KillProcessParams) sameImage(ctx context.Context, s edr.Session, path st
 		(p.MD5 == "" || strings.EqualFold(p.MD5, hex.EncodeToString(sum.Sum(nil)))) &&
 		(p.SHA256 == "" || strings.EqualFold(p.SHA256, info.SHA256))
 	return seen[path]
+}
+
+// digestRemote hashes an image on the endpoint into sum.
+func digestRemote(ctx context.Context, s edr.Session, path string, sum io.Writer) (edr.FileInfo, error) {
+	files, err := edr.As[edr.Files](s)
+	if err != nil {
+		return edr.FileInfo{}, err
+	}
+	return files.GetFile(ctx, path, edr.Range{}, sum)
 }
 
 // vital tells why killing the process would take the endpoint down; "" if it
@@ -165,7 +176,7 @@ func vital(p edr.Process, os edr.OS) string {
 
 // kill ends one process and sees that it is gone. A process that ended by
 // itself in the meantime is as good.
-func (t *Task) kill(ctx context.Context, s edr.Session, victim edr.Process) error {
+func (t *Task) kill(ctx context.Context, s processSession, victim edr.Process) error {
 	refused := s.Kill(ctx, victim.PID)
 	if refused != nil && !unreadable(refused) {
 		return refused
@@ -188,7 +199,7 @@ func (t *Task) kill(ctx context.Context, s edr.Session, victim edr.Process) erro
 			}
 		}
 	}
-	return fmt.Errorf("process %d (%s) on sensor %d was killed but still runs", victim.PID, victim.Path, t.Sensor.ID)
+	return fmt.Errorf("process %d (%s) on sensor %s was killed but still runs", victim.PID, victim.Path, t.Sensor.ID)
 }
 
 func runs(running []edr.Process, p edr.Process) bool {

@@ -33,12 +33,13 @@ var _ = Register(Definition[ListDirectoryParams, ListDirectoryOutput]{
 		Name:        "list_directory",
 		Summary:     "List a directory of the endpoint",
 		Class:       Repeatable,
+		Powers:      []edr.Power{edr.PowerFiles},
 		Session:     true,
 		Commands:    []string{"directory list"},
 		Permissions: []string{permitLiveResponse},
 	},
 	Do: func(ctx context.Context, t *Task, p ListDirectoryParams) (ListDirectoryOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[fileSession](ctx, t)
 		if err != nil {
 			return ListDirectoryOutput{}, err
 		}
@@ -51,7 +52,7 @@ var _ = Register(Definition[ListDirectoryParams, ListDirectoryOutput]{
 })
 
 // listDir lists the entries of dir whose names match pattern, without . and ..
-func listDir(ctx context.Context, s edr.Session, dir, pattern string) ([]Entry, error) {
+func listDir(ctx context.Context, s fileSession, dir, pattern string) ([]Entry, error) {
 	base := strings.TrimRight(dir, `\/`) + separator(s.OS())
 	entries, err := s.List(ctx, base+pattern)
 	if err != nil {

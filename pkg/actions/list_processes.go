@@ -23,12 +23,13 @@ var _ = Register(Definition[ListProcessesParams, ListProcessesOutput]{
 		Name:        "list_processes",
 		Summary:     "List the processes that run on the endpoint",
 		Class:       Repeatable,
+		Powers:      []edr.Power{edr.PowerProcesses},
 		Session:     true,
 		Commands:    []string{"process list"},
 		Permissions: []string{permitLiveResponse},
 	},
 	Do: func(ctx context.Context, t *Task, p ListProcessesParams) (ListProcessesOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Processes](ctx, t)
 		if err != nil {
 			return ListProcessesOutput{}, err
 		}

@@ -21,7 +21,7 @@ type ListRegistryKeyOutput struct {
 var _ = Register(Definition[ListRegistryKeyParams, ListRegistryKeyOutput]{
 	Is: registrySpec("list_registry_key", "List the sub-keys and values of a registry key", Repeatable, "reg enum key"),
 	Do: func(ctx context.Context, t *Task, p ListRegistryKeyParams) (ListRegistryKeyOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Registry](ctx, t)
 		if err != nil {
 			return ListRegistryKeyOutput{}, err
 		}

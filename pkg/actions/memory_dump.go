@@ -24,6 +24,7 @@ var _ = Register(Definition[MemoryDumpParams, GetFileOutput]{
 		Name:        "memory_dump",
 		Summary:     "Dump the endpoint's memory and collect the image",
 		Class:       Repeatable,
+		Powers:      []edr.Power{edr.PowerMemory, edr.PowerFiles},
 		Session:     true,
 		Destructive: true, // it writes gigabytes to the disk
 		Commands:    []string{"memdump", "get file", "delete file"},
@@ -32,7 +33,7 @@ var _ = Register(Definition[MemoryDumpParams, GetFileOutput]{
 		Timeout:     2 * time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, p MemoryDumpParams) (GetFileOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[memorySession](ctx, t)
 		if err != nil {
 			return GetFileOutput{}, err
 		}

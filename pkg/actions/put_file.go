@@ -33,6 +33,7 @@ var _ = Register(Definition[PutFileParams, FileOutput]{
 		Name:        "put_file",
 		Summary:     "Put a file from the file set on the endpoint",
 		Class:       Checkable,
+		Powers:      []edr.Power{edr.PowerFiles},
 		Session:     true,
 		Destructive: true,
 		Commands:    []string{"put file", "get file", "delete file", "directory list"},
@@ -43,7 +44,7 @@ var _ = Register(Definition[PutFileParams, FileOutput]{
 })
 
 func putFile(ctx context.Context, t *Task, p PutFileParams) (FileOutput, error) {
-	s, err := t.Session(ctx)
+	s, err := sessionWith[fileSession](ctx, t)
 	if err != nil {
 		return FileOutput{}, err
 	}
@@ -56,7 +57,7 @@ func putFile(ctx context.Context, t *Task, p PutFileParams) (FileOutput, error) 
 }
 
 // upload streams a file of the file set to the endpoint.
-func (t *Task) upload(ctx context.Context, s edr.Session, name, path string) (FileOutput, error) {
+func (t *Task) upload(ctx context.Context, s fileSession, name, path string) (FileOutput, error) {
 	src, err := t.script(name)
 	if err != nil {
 		return FileOutput{}, err
@@ -64,7 +65,7 @@ func (t *Task) upload(ctx context.Context, s edr.Session, name, path string) (Fi
 	defer src.Close()
 	info, err := s.PutFile(ctx, path, src)
 	if err != nil {
-		return FileOutput{}, fmt.Errorf("put %q as %q on sensor %d: %w", name, path, t.Sensor.ID, err)
+		return FileOutput{}, fmt.Errorf("put %q as %q on sensor %s: %w", name, path, t.Sensor.ID, err)
 	}
 	return FileOutput{Path: path, Size: info.Size, SHA256: info.SHA256}, nil
 }
@@ -82,7 +83,7 @@ func (t *Task) script(name string) (io.ReadCloser, error) {
 
 // alreadyPut compares the endpoint's file with ours byte for byte.
 func alreadyPut(ctx context.Context, t *Task, p PutFileParams) (bool, FileOutput, error) {
-	s, err := t.Session(ctx)
+	s, err := sessionWith[fileSession](ctx, t)
 	if err != nil {
 		return false, FileOutput{}, err
 	}
@@ -114,7 +115,7 @@ func alreadyPut(ctx context.Context, t *Task, p PutFileParams) (bool, FileOutput
 
 // stat looks one remote file or directory up. A listing of a path without a
 // trailing separator is the one entry of that path.
-func stat(ctx context.Context, s edr.Session, path string) (edr.DirEntry, error) {
+func stat(ctx context.Context, s fileSession, path string) (edr.DirEntry, error) {
 	entries, err := s.List(ctx, path)
 	if err != nil {
 		return edr.DirEntry{}, err

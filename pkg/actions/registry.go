@@ -72,6 +72,7 @@ func registrySpec(name, summary string, class Class, commands ...string) Spec {
 		Summary:     summary,
 		Class:       class,
 		Session:     true,
+		Powers:      []edr.Power{edr.PowerRegistry},
 		Destructive: class != Repeatable,
 		Commands:    commands,
 		Platforms:   []edr.OS{edr.Windows},

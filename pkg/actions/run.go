@@ -28,6 +28,7 @@ var _ = Register(Definition[RunParams, ProcessOutput]{
 		Name:        "run",
 		Summary:     "Put a script or program from the file set on the endpoint and run it",
 		Class:       Once,
+		Powers:      []edr.Power{edr.PowerRun, edr.PowerFiles},
 		Session:     true,
 		Destructive: true,
 		Commands:    []string{"put file", "create process", "get file", "delete file"},
@@ -41,7 +42,7 @@ func (p RunParams) refusedOn(os edr.OS, written map[string]any) error {
 }
 
 func runScript(ctx context.Context, t *Task, p RunParams) (ProcessOutput, error) {
-	s, err := t.Session(ctx)
+	s, err := sessionWith[runSession](ctx, t)
 	if err != nil {
 		return ProcessOutput{}, err
 	}

@@ -36,7 +36,7 @@ type Scope struct {
 type JobInfo struct {
 	ID       string    `json:"id"`
 	Server   string    `json:"server" doc:"EDR server"`
-	Sensor   int       `json:"sensor" doc:"sensor id"`
+	Sensor   string    `json:"sensor" doc:"sensor id"`
 	Host     string    `json:"host" doc:"name of the endpoint"`
 	Priority string    `json:"priority"`
 	Mode     string    `json:"mode" doc:"shadow or enforce"`

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"edrpipe/pkg/edr"
 )
 
 // SessionArchiveParams are the parameters of session_archive.
@@ -20,19 +22,20 @@ var _ = Register(Definition[SessionArchiveParams, SessionArchiveOutput]{
 		Name:        "session_archive",
 		Summary:     "Store the whole record of this session: commands, results and files",
 		Class:       Repeatable,
+		Powers:      []edr.Power{edr.PowerArchive},
 		Session:     true,
 		Permissions: []string{permitLiveResponse},
 		Timeout:     time.Hour,
 	},
 	Do: func(ctx context.Context, t *Task, _ SessionArchiveParams) (SessionArchiveOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[archiveSession](ctx, t)
 		if err != nil {
 			return SessionArchiveOutput{}, err
 		}
-		name := fmt.Sprintf("session-%d.tar.gz", s.Info().ID)
+		name := fmt.Sprintf("session-%s.tar.gz", s.Info().ID)
 		a, err := t.keep(ctx, Artifact{Name: name}, func(w io.Writer) error { return s.Archive(ctx, w) })
 		if err != nil {
-			return SessionArchiveOutput{}, fmt.Errorf("archive session %d of sensor %d: %w", s.Info().ID, t.Sensor.ID, err)
+			return SessionArchiveOutput{}, fmt.Errorf("archive session %s of sensor %s: %w", s.Info().ID, t.Sensor.ID, err)
 		}
 		return SessionArchiveOutput{Artifact: a}, nil
 	},

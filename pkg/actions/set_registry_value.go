@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+
+	"edrpipe/pkg/edr"
 )
 
 // SetRegistryValueParams are the parameters of set_registry_value.
@@ -26,7 +28,7 @@ func (p SetRegistryValueParams) Validate() error {
 var _ = Register(Definition[SetRegistryValueParams, RegistryValueOutput]{
 	Is: registrySpec("set_registry_value", "Write a registry value", Checkable, "reg set value", "reg query value"),
 	Do: func(ctx context.Context, t *Task, p SetRegistryValueParams) (RegistryValueOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Registry](ctx, t)
 		if err != nil {
 			return RegistryValueOutput{}, err
 		}
@@ -42,7 +44,7 @@ var _ = Register(Definition[SetRegistryValueParams, RegistryValueOutput]{
 		return RegistryValueOutput{Key: key, Name: name, Type: v.Type, Data: v.Data, Text: sysmonText(v)}, nil
 	},
 	Already: func(ctx context.Context, t *Task, p SetRegistryValueParams) (bool, RegistryValueOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[edr.Registry](ctx, t)
 		if err != nil {
 			return false, RegistryValueOutput{}, err
 		}

@@ -42,7 +42,7 @@ func newBench(t *testing.T, os string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.CloseIdle)
-	sensor, err := client.Sensor(t.Context(), 1)
+	sensor, err := client.Sensor(t.Context(), "1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func newBench(t *testing.T, os string) *bench {
 				return session, nil
 			}
 			var err error
-			if session, err = client.Open(ctx, 1); err != nil {
+			if session, err = client.Open(ctx, "1"); err != nil {
 				return nil, err
 			}
 			return session, session.Await(ctx)

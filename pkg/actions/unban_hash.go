@@ -1,5 +1,7 @@
 package actions
 
+import "edrpipe/pkg/edr"
+
 import "context"
 
 var _ = Register(Definition[BanHashParams, BanHashOutput]{
@@ -7,6 +9,7 @@ var _ = Register(Definition[BanHashParams, BanHashOutput]{
 		Name:        "unban_hash",
 		Summary:     "Let a banned binary run again",
 		Class:       Checkable,
+		Powers:      []edr.Power{edr.PowerBan},
 		Destructive: true,
 		Permissions: []string{permitBan},
 	},

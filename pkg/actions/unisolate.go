@@ -12,6 +12,7 @@ var _ = Register(Definition[IsolateParams, IsolateOutput]{
 		Name:        "unisolate",
 		Summary:     "Let an isolated endpoint back on the network, and see that it rejoined",
 		Class:       Checkable,
+		Powers:      []edr.Power{edr.PowerIsolate},
 		Destructive: true,
 		Permissions: []string{permitIsolate},
 		Timeout:     30 * time.Minute,

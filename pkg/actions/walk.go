@@ -29,7 +29,7 @@ var _ = Register(Definition[WalkParams, ListDirectoryOutput]{
 		Permissions: []string{permitLiveResponse},
 	},
 	Do: func(ctx context.Context, t *Task, p WalkParams) (ListDirectoryOutput, error) {
-		s, err := t.Session(ctx)
+		s, err := sessionWith[fileSession](ctx, t)
 		if err != nil {
 			return ListDirectoryOutput{}, err
 		}
@@ -42,7 +42,7 @@ var _ = Register(Definition[WalkParams, ListDirectoryOutput]{
 			return true
 		})
 		if err != nil {
-			return ListDirectoryOutput{}, fmt.Errorf("walk %q on sensor %d: %w", p.Path, t.Sensor.ID, err)
+			return ListDirectoryOutput{}, fmt.Errorf("walk %q on sensor %s: %w", p.Path, t.Sensor.ID, err)
 		}
 		out.Count = len(out.Entries)
 		return out, nil
@@ -52,7 +52,7 @@ var _ = Register(Definition[WalkParams, ListDirectoryOutput]{
 // walkTree visits the entries below root, nearest first, until visit says no;
 // it tells whether it was stopped. Directories below root that cannot be read
 // are passed over; links that Windows marks are not followed, so a loop ends.
-func walkTree(ctx context.Context, s edr.Session, root string, depth int, visit func(Entry) bool) (stopped bool, err error) {
+func walkTree(ctx context.Context, s fileSession, root string, depth int, visit func(Entry) bool) (stopped bool, err error) {
 	level := []string{root}
 	for ; len(level) > 0 && depth >= 0; depth-- {
 		var next []string

@@ -24,7 +24,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	kept, err := store.Put(ctx, actions.Artifact{Path: `c:\a.exe`, Sensor: 42, Job: "job-1"}, strings.NewReader("evil"))
+	kept, err := store.Put(ctx, actions.Artifact{Path: `c:\a.exe`, Sensor: "42", Job: "job-1"}, strings.NewReader("evil"))
 	fmt.Println(kept.Size, kept.SHA256[:8], err)
 
 	file, _, err := store.Open(ctx, kept.ID)

@@ -15,6 +15,7 @@ import (
 
 	"filippo.io/age"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 )
 
@@ -118,14 +119,14 @@ func (s *Store) Put(ctx context.Context, a actions.Artifact, r io.Reader) (actio
 	}
 	rec, err := s.data(ctx, a, r)
 	if err != nil {
-		return a, fmt.Errorf("store %q of sensor %d: %w", a.Path, a.Sensor, err)
+		return a, fmt.Errorf("store %q of sensor %s: %w", a.Path, a.Sensor, err)
 	}
 	text, err := json.Marshal(rec)
 	if err == nil {
 		err = s.Backend.Put(ctx, a.ID+recordEnding, strings.NewReader(string(text)))
 	}
 	if err != nil {
-		return a, errors.Join(fmt.Errorf("store the record of %q of sensor %d: %w", a.Path, a.Sensor, err),
+		return a, errors.Join(fmt.Errorf("store the record of %q of sensor %s: %w", a.Path, a.Sensor, err),
 			s.Backend.Delete(context.WithoutCancel(ctx), a.ID+dataEnding)) // not to be left behind, also at shutdown
 	}
 	s.used.Add(rec.StoredSize + int64(len(text)))
@@ -251,14 +252,14 @@ func (p *proven) Read(b []byte) (int, error) {
 type Filter struct {
 	Job    string
 	Rule   string
-	Sensor int
+	Sensor looseid.ID
 	SHA256 string
 	Since  time.Time
 	Last   int // the newest; 0: all
 }
 
 func (f Filter) fits(r Record) bool {
-	return (f.Job == "" || f.Job == r.Job) && (f.Rule == "" || f.Rule == r.Rule) && (f.Sensor == 0 || f.Sensor == r.Sensor) &&
+	return (f.Job == "" || f.Job == r.Job) && (f.Rule == "" || f.Rule == r.Rule) && (f.Sensor == "" || f.Sensor == r.Sensor) &&
 		(f.SHA256 == "" || strings.EqualFold(f.SHA256, r.SHA256)) && !r.Time.Before(f.Since)
 }
 

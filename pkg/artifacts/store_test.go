@@ -42,7 +42,7 @@ func open(t testing.TB, c Config) *Store {
 
 func put(t testing.TB, s *Store, job, text string) actions.Artifact {
 	t.Helper()
-	a, err := s.Put(t.Context(), actions.Artifact{Name: "a.exe", Path: `c:\a.exe`, Sensor: 42, Job: job, Rule: "r"}, strings.NewReader(text))
+	a, err := s.Put(t.Context(), actions.Artifact{Name: "a.exe", Path: `c:\a.exe`, Sensor: "42", Job: job, Rule: "r"}, strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestStoreKeepsWhatItSays(t *testing.T) {
 	if got := get(t, s, a.ID); got != "evil" {
 		t.Errorf("content = %q", got)
 	}
-	all, err := s.List(t.Context(), Filter{Job: "j", Sensor: 42})
+	all, err := s.List(t.Context(), Filter{Job: "j", Sensor: "42"})
 	if err != nil || len(all) != 1 || all[0].Artifact != a {
 		t.Errorf("list = %+v, %v", all, err)
 	}

@@ -28,7 +28,7 @@ func fill(t testing.TB, s Store, key []byte, entries int) {
 	t.Helper()
 	l := New(Config{Store: s, Key: key, Now: func() time.Time { return epoch }})
 	for i := range entries {
-		err := l.Append(t.Context(), Entry{Kind: "verdict", By: "guard", Job: fmt.Sprint("j", i), Action: "isolate", What: "deny", Reason: "protected", Sensor: 42, Data: json.RawMessage(`{"pid":4711}`)})
+		err := l.Append(t.Context(), Entry{Kind: "verdict", By: "guard", Job: fmt.Sprint("j", i), Action: "isolate", What: "deny", Reason: "protected", Sensor: "42", Data: json.RawMessage(`{"pid":4711}`)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,7 +308,7 @@ func TestALogOfWhichNothingIsLeftIsNotContinued(t *testing.T) {
 }
 
 func TestEntryForPeople(t *testing.T) {
-	e := Entry{Seq: 7, Time: epoch, Kind: "verdict", What: "deny", Action: "isolate", Reason: "protected", Sensor: 42, Job: "j", Rule: "r", Text: "c:\\a\x1b[2J\n\u202eb"}
+	e := Entry{Seq: 7, Time: epoch, Kind: "verdict", What: "deny", Action: "isolate", Reason: "protected", Sensor: "42", Job: "j", Rule: "r", Text: "c:\\a\x1b[2J\n\u202eb"}
 	want := `     7 2026-01-05 09:00:00.000 verdict  deny isolate reason=protected sensor=42 job=j rule=r: c:\\a\x1b[2J\n\u202eb`
 	if got := e.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

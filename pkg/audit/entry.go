@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"edrpipe/internal/looseid"
 )
 
 // Entry is one decision or command.
@@ -23,7 +25,7 @@ type Entry struct {
 	Rule   string          `json:"rule,omitempty"`
 	Digest string          `json:"digest,omitempty"` // of the rule
 	Server string          `json:"server,omitempty"`
-	Sensor int             `json:"sensor,omitempty"`
+	Sensor looseid.ID      `json:"sensor,omitempty"` // a number in entries of before
 	Action string          `json:"action,omitempty"`
 	What   string          `json:"what,omitempty"`   // allow, deny, hold, shadow; succeeded …; the command's name
 	Reason string          `json:"reason,omitempty"` // as in results and metrics
@@ -92,7 +94,7 @@ func (e Entry) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%6d %s %-8s", e.Seq, e.Time.UTC().Format("2006-01-02 15:04:05.000"), e.Kind)
 	for _, part := range []struct{ name, value string }{
-		{"", e.What}, {"", e.Action}, {"reason", e.Reason}, {"sensor", number(e.Sensor)}, {"job", e.Job}, {"step", e.Step}, {"rule", e.Rule}, {"by", e.By},
+		{"", e.What}, {"", e.Action}, {"reason", e.Reason}, {"sensor", string(e.Sensor)}, {"job", e.Job}, {"step", e.Step}, {"rule", e.Rule}, {"by", e.By},
 	} {
 		switch {
 		case part.value == "":
@@ -106,13 +108,6 @@ func (e Entry) String() string {
 		b.WriteString(": " + printable(e.Text))
 	}
 	return b.String()
-}
-
-func number(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprint(n)
 }
 
 // printable keeps text from endpoints from writing to the terminal anything but

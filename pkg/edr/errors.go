@@ -18,16 +18,16 @@ var (
 	ErrServer        = errors.New("server error")
 	ErrTimeout       = errors.New("no answer in time")
 	ErrCancelled     = errors.New("command was cancelled")
-	// ErrAmbiguous: a request that changes something left, and nobody can tell
-	// whether it arrived. It must not be repeated without looking.
+	// ErrAmbiguous: a request that changes something left, and whether it arrived is
+	// not known. It must not be repeated before the state has been read.
 	ErrAmbiguous = errors.New("outcome is not known")
 )
 
 // Where says what an error is about. Zero fields are unknown.
 type Where struct {
-	Sensor  int
-	Session int64
-	Command int64
+	Sensor  string
+	Session string
+	Command *int64 // a pointer, because 0 is an id
 	Name    string // command name
 	Object  string
 	Request string // method and path
@@ -50,7 +50,7 @@ func NewResultError(w Where, code uint32, typ, name, text string, is error) *Res
 }
 
 func (e *ResultError) Error() string {
-	return fmt.Sprintf("%s %q on sensor %d: %s (0x%08X)", e.Where.Name, e.Object, e.Sensor, e.Text, e.Code)
+	return fmt.Sprintf("%s %q on sensor %s: %s (0x%08X)", e.Where.Name, e.Object, e.Sensor, e.Text, e.Code)
 }
 
 // Is makes errors.Is(err, fs.ErrNotExist) work on an endpoint's answer.

@@ -2,7 +2,6 @@ package edr
 
 import (
 	"context"
-	"io"
 	"time"
 )
 
@@ -12,55 +11,40 @@ type Server interface {
 	// Name identifies the server in records, metrics and subjects.
 	Name() string
 	// Sensor returns one sensor, or ErrUnknownSensor.
-	Sensor(ctx context.Context, id int) (Sensor, error)
+	Sensor(ctx context.Context, id string) (Sensor, error)
 	// Sensors lists sensors, all pages of them.
 	Sensors(ctx context.Context, q SensorQuery) ([]Sensor, error)
 	// Sessions lists the pending and active sessions, whoever opened them.
 	Sessions(ctx context.Context) ([]SessionInfo, error)
-	// Open asks for a session of our own and returns at once, usually while it is
+	// Open requests a session of our own and returns at once, usually while it is
 	// pending; Session.Await waits for the sensor. ErrOffline: the server does not
-	// see the sensor. ErrSessionLimit: no slot is free. ErrSessionBusy: somebody
-	// else has a session on this sensor. ErrAmbiguous: one may have been opened.
-	Open(ctx context.Context, sensorID int) (Session, error)
+	// see the sensor. ErrSessionLimit: no slot is free. ErrSessionBusy: another
+	// client has a session on this sensor. ErrAmbiguous: one may have been opened.
+	Open(ctx context.Context, sensorID string) (Session, error)
 	// Attach returns an existing session, for instance one that an earlier process
 	// of ours left. ErrSessionGone when it is not pending or active any more.
-	Attach(ctx context.Context, sessionID int64) (Session, error)
+	Attach(ctx context.Context, sessionID string) (Session, error)
 	// CloseSession ends a session by id. Closing one that is gone is no error.
-	CloseSession(ctx context.Context, sessionID int64) error
+	CloseSession(ctx context.Context, sessionID string) error
 	// Commands lists the commands of a session, finished ones too and also of a
 	// closed session as long as the server keeps it.
-	Commands(ctx context.Context, sessionID int64) ([]Command, error)
-}
-
-// An Isolator can cut a sensor off the network, except from its server.
-type Isolator interface {
-	// SetIsolation asks for the state and returns once the server has recorded it.
-	// The sensor follows at its next check-in: see Sensor.Isolation.
-	SetIsolation(ctx context.Context, sensorID int, isolated bool) error
-}
-
-// A Banner can stop a binary from running on every sensor.
-type Banner interface {
-	Ban(ctx context.Context, md5, reason string) error
-	Unban(ctx context.Context, md5 string) error
-	// Banned tells whether the hash is banned now.
-	Banned(ctx context.Context, md5 string) (bool, error)
+	Commands(ctx context.Context, sessionID string) ([]Command, error)
 }
 
 // SensorQuery selects sensors; the zero value selects all.
 type SensorQuery struct {
 	Hostname string // substring, case-insensitive
 	IP       string
-	GroupID  int
+	GroupID  string
 }
 
 // Sensor is an installed endpoint agent, as its server knows it.
 type Sensor struct {
-	ID           int       `json:"id"`
+	ID           string    `json:"id"`
 	Hostname     string    `json:"hostname"`
 	DNSName      string    `json:"dns_name,omitempty"`
-	GroupID      int       `json:"group_id"`
-	Group        string    `json:"group,omitempty"` // name, where the product tells it
+	GroupID      string    `json:"group_id,omitempty"`
+	Group        string    `json:"group,omitempty"` // name
 	OS           OS        `json:"os"`
 	OSVersion    string    `json:"os_version,omitempty"`
 	Status       string    `json:"status"` // as the server says it
@@ -97,8 +81,8 @@ const (
 
 // SessionInfo describes a session.
 type SessionInfo struct {
-	ID        int64         `json:"id"`
-	SensorID  int           `json:"sensor_id"`
+	ID        string        `json:"id"` // text: other products have "guid:device"
+	SensorID  string        `json:"sensor_id"`
 	Status    SessionStatus `json:"status"`
 	Hostname  string        `json:"hostname,omitempty"`
 	Commands  []string      `json:"supported_commands,omitempty"` // names the sensor accepts
@@ -119,9 +103,12 @@ const (
 	SessionClosed   SessionStatus = "close"
 )
 
+// NoCommand stands for no command where an id of one is expected.
+const NoCommand int64 = -1
+
 // A Session is a connection to one sensor on which commands run in order, one
 // at a time. It is for one goroutine at a time, except for Close, Info and
-// KeepAlive.
+// KeepAlive. What can be done in it are its powers: see As.
 //
 // A session never re-creates itself: when it is gone the methods return
 // ErrSessionGone and the owner decides, because the session id is what tells an
@@ -138,34 +125,17 @@ type Session interface {
 	Close(ctx context.Context) error
 	// Commands lists this session's commands with their status.
 	Commands(ctx context.Context) ([]Command, error)
-	// Command returns one command with its result; wait for its end when asked to.
+	// Command returns one command with its result, with wait once it has ended.
 	Command(ctx context.Context, id int64, wait bool) (Command, error)
 	// Cancel takes a command back that the sensor has not started.
 	Cancel(ctx context.Context, id int64) error
-
-	GetFile(ctx context.Context, path string, r Range, w io.Writer) (FileInfo, error)
-	PutFile(ctx context.Context, path string, r io.Reader) (FileInfo, error)
-	DeleteFile(ctx context.Context, path string) error
-	List(ctx context.Context, pattern string) ([]DirEntry, error)
-	MakeDir(ctx context.Context, path string) error
-	Processes(ctx context.Context) ([]Process, error)
-	Kill(ctx context.Context, pid int) error
-	Run(ctx context.Context, p ProcessSpec) (ProcessResult, error)
-	RegistryKey(ctx context.Context, key string) (RegistryKey, error)
-	RegistryValue(ctx context.Context, path string) (RegistryValue, error)
-	SetRegistryValue(ctx context.Context, path string, v RegistryValue, overwrite bool) error
-	CreateRegistryKey(ctx context.Context, key string) error
-	DeleteRegistryKey(ctx context.Context, key string) error
-	DeleteRegistryValue(ctx context.Context, path string) error
-	DumpMemory(ctx context.Context, path string, compress bool, progress func(percent int)) (remotePath string, err error)
-	Archive(ctx context.Context, w io.Writer) error
 }
 
 // Command is one command of a session as the server records it.
 type Command struct {
-	ID         int64         `json:"id"`
-	SessionID  int64         `json:"session_id"`
-	SensorID   int           `json:"sensor_id"`
+	ID         int64         `json:"id"` // increases within a session; 0 is an id like others
+	SessionID  string        `json:"session_id"`
+	SensorID   string        `json:"sensor_id"`
 	Name       string        `json:"name"`
 	Object     string        `json:"object,omitempty"`
 	Status     CommandStatus `json:"status"`
@@ -188,7 +158,7 @@ const (
 	CommandCancelled CommandStatus = "cancelled"
 )
 
-// Done tells whether the command has come to its end.
+// Done reports whether the command has ended.
 func (s CommandStatus) Done() bool {
 	return s == CommandComplete || s == CommandError || s == CommandCancelled
 }

@@ -2,13 +2,13 @@ package edr
 
 import "context"
 
-// A Trace sees each command of a session at the two moments that matter for
-// evidence and crash safety. The session calls it; whoever runs a chain sets it.
+// A Trace is called for each command of a session at the moments that matter for
+// evidence and crash safety. The session calls it; the runner of a chain sets it.
 type Trace struct {
 	// Submitting is called before the request of a command leaves. after is the
-	// highest command id known in the session. An error stops the command: nothing
+	// highest command id known in the session, or NoCommand. An error stops the command: nothing
 	// was sent. This is where an intent is recorded and a stop switch is obeyed.
-	Submitting func(ctx context.Context, name, object string, session, after int64) error
+	Submitting func(ctx context.Context, name, object, session string, after int64) error
 	// Submitted is called when the server has taken the command and its id is known.
 	Submitted func(ctx context.Context, c Command)
 	// Finished is called with the final state of the command.

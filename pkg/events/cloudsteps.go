@@ -64,7 +64,7 @@ func cloudDevice(x *reading) {
 		return
 	}
 	if device, _, ok := cloudGUID(x.topText(keyProcessGUID)); ok && device > 0 {
-		x.event.Sensor.IDs = append(x.event.Sensor.IDs, device)
+		x.event.Sensor.IDs = append(x.event.Sensor.IDs, x.decimal(int64(device)))
 	}
 }
 

@@ -262,24 +262,25 @@ func TestSensorIsFoundInOrder(t *testing.T) {
 	const guid = "0000002b-0000-113c-01da-ff710e784000" // sensor 43
 	for _, c := range []struct {
 		name, typ, body string
-		id              int
-		ids             []int
+		id              string
+		ids             []string
 	}{
-		{"top, number", "feed.ingress.hit.process", `{"sensor_id":42,"process_id":"` + guid + `"}`, 42, []int{42}},
-		{"top, digits", "alert.watchlist.hit.query.process", `{"sensor_id":"42"}`, 42, []int{42}},
-		{"top is 0", "feed.query.hit.process", `{"sensor_id":0,"process_id":"` + guid + `"}`, 43, []int{43}},
-		{"document", "watchlist.hit.process", `{"docs":[{"sensor_id":42,"unique_id":"` + guid + `"}]}`, 42, []int{42}},
-		{"document's unique_id", "watchlist.storage.hit.process", `{"docs":[{"unique_id":"` + guid + `-00000001"}]}`, 43, []int{43}},
-		{"document's id", "watchlist.hit.process", `{"docs":[{"id":"` + guid + `"}]}`, 43, []int{43}},
-		{"process_guid", "ingress.event.netconn", `{"process_guid":"` + guid + `"}`, 43, []int{43}},
-		{"alert's own id is none", "alert.watchlist.hit.query.binary", `{"unique_id":"` + guid + `"}`, 0, []int{}},
-		{"endpoint, one", "watchlist.storage.hit.binary", `{"docs":[{"endpoint":"HOST|44"}]}`, 44, []int{44}},
-		{"endpoint, several", "watchlist.hit.binary", `{"docs":[{"endpoint":["HOST|44","WS|45","HOST|44"]}]}`, 0, []int{44, 45}},
-		{"endpoint with bars in the name", "watchlist.hit.binary", `{"docs":[{"endpoint":["A|B|44","broken","X|"]}]}`, 44, []int{44}},
-		{"link", "ingress.event.tamper", `{"link_sensor":"https://x/#/host/46"}`, 46, []int{46}},
-		{"only a host", "alert.watchlist.hit.query.binary", `{"hostname":"WS-042"}`, 0, []int{}},
-		{"a GUID of no sensor", "ingress.event.netconn", `{"process_guid":"00000000-0000-113c-01da-ff710e784000"}`, 0, []int{}},
-		{"beyond 31 bits", "ingress.event.netconn", `{"sensor_id":4294967296}`, 0, []int{}},
+		{"top, number", "feed.ingress.hit.process", `{"sensor_id":42,"process_id":"` + guid + `"}`, "42", []string{"42"}},
+		{"top, digits", "alert.watchlist.hit.query.process", `{"sensor_id":"42"}`, "42", []string{"42"}},
+		{"top is 0", "feed.query.hit.process", `{"sensor_id":0,"process_id":"` + guid + `"}`, "43", []string{"43"}},
+		{"document", "watchlist.hit.process", `{"docs":[{"sensor_id":42,"unique_id":"` + guid + `"}]}`, "42", []string{"42"}},
+		{"document's unique_id", "watchlist.storage.hit.process", `{"docs":[{"unique_id":"` + guid + `-00000001"}]}`, "43", []string{"43"}},
+		{"document's id", "watchlist.hit.process", `{"docs":[{"id":"` + guid + `"}]}`, "43", []string{"43"}},
+		{"process_guid", "ingress.event.netconn", `{"process_guid":"` + guid + `"}`, "43", []string{"43"}},
+		{"alert's own id is none", "alert.watchlist.hit.query.binary", `{"unique_id":"` + guid + `"}`, "", []string{}},
+		{"endpoint, one", "watchlist.storage.hit.binary", `{"docs":[{"endpoint":"HOST|44"}]}`, "44", []string{"44"}},
+		{"endpoint, several", "watchlist.hit.binary", `{"docs":[{"endpoint":["HOST|44","WS|45","HOST|44"]}]}`, "", []string{"44", "45"}},
+		{"endpoint with bars in the name", "watchlist.hit.binary", `{"docs":[{"endpoint":["A|B|44","broken","X|"]}]}`, "44", []string{"44"}},
+		{"link", "ingress.event.tamper", `{"link_sensor":"https://x/#/host/46"}`, "46", []string{"46"}},
+		{"only a host", "alert.watchlist.hit.query.binary", `{"hostname":"WS-042"}`, "", []string{}},
+		{"a GUID of no sensor", "ingress.event.netconn", `{"process_guid":"00000000-0000-113c-01da-ff710e784000"}`, "", []string{}},
+		{"not the usual spelling", "ingress.event.netconn", `{"sensor_id":"0042.0"}`, "42", []string{"42"}},
+		{"beyond 31 bits", "ingress.event.netconn", `{"sensor_id":4294967296}`, "", []string{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			events := decodeAll(t, &Decoder{}, Message{Body: []byte(c.body), RoutingKey: c.typ})
@@ -287,7 +288,7 @@ func TestSensorIsFoundInOrder(t *testing.T) {
 				t.Fatalf("%d events", len(events))
 			}
 			if s := events[0].Sensor; s.ID != c.id || !slices.Equal(s.IDs, c.ids) {
-				t.Errorf("sensor %d of %v, want %d of %v", s.ID, s.IDs, c.id, c.ids)
+				t.Errorf("sensor %q of %v, want %q of %v", s.ID, s.IDs, c.id, c.ids)
 			}
 		})
 	}
@@ -368,7 +369,7 @@ func TestUnknownTypesAreReadByTheirFamily(t *testing.T) {
 		"feed.24.future.hit.process":         Other,
 	} {
 		events := decodeAll(t, &Decoder{}, Message{Body: []byte(`{"sensor_id":42,"device_id":42}`), RoutingKey: typ})
-		if len(events) != 1 || events[0].Event.Kind != want || events[0].Sensor.ID != 42 && want != Audit {
+		if len(events) != 1 || events[0].Event.Kind != want || events[0].Sensor.ID != "42" && want != Audit {
 			t.Errorf("%s gives %+v, want one event of kind %s", typ, events, want)
 		}
 		if strings.HasPrefix(typ, "audit.") != (len(events[0].Event.Flaws) == 0) {
@@ -376,7 +377,7 @@ func TestUnknownTypesAreReadByTheirFamily(t *testing.T) {
 		}
 	}
 	cloud := decodeAll(t, &Decoder{}, Message{Body: []byte(`{"org_key":"O","type":"NEW_THING","id":"a1","device_id":"42"}`)})
-	if e := cloud[0]; e.Event.Kind != AlertRaised || e.Alert.ID != "a1" || e.Sensor.ID != 42 {
+	if e := cloud[0]; e.Event.Kind != AlertRaised || e.Alert.ID != "a1" || e.Sensor.ID != "42" {
 		t.Errorf("a new type of cloud alert gives %+v", e)
 	}
 }

@@ -77,15 +77,20 @@ const (
 
 // Sensor is the endpoint (or endpoints) that the event is about.
 type Sensor struct {
-	ID          int      `expr:"id" json:"id"`   // 0 unless there is exactly one
-	IDs         []int    `expr:"ids" json:"ids"` // every sensor that the event names
-	Hostname    string   `expr:"hostname" json:"hostname,omitempty"`
-	Hostnames   []string `expr:"hostnames" json:"hostnames,omitempty"`
-	Group       string   `expr:"group" json:"group,omitempty"`
-	Groups      []string `expr:"groups" json:"groups,omitempty"`
-	OS          string   `expr:"os" json:"os,omitempty" form:"os" words:"windows,linux,osx"`                          // windows, linux, osx
-	Type        string   `expr:"type" json:"type,omitempty" form:"word" words:"workstation,server,domain_controller"` // workstation, server, domain_controller
-	Criticality float64  `expr:"criticality" json:"criticality,omitempty"`
+	ID          string            `expr:"id" json:"id,omitempty"`         // text, as "42"; empty unless there is exactly one
+	IDs         []string          `expr:"ids" json:"ids"`                 // every sensor that the event names
+	Server      string            `expr:"server" json:"server,omitempty"` // configured name of the server that has the sensor
+	Hostname    string            `expr:"hostname" json:"hostname,omitempty"`
+	Hostnames   []string          `expr:"hostnames" json:"hostnames,omitempty"`
+	Group       string            `expr:"group" json:"group,omitempty"`
+	Groups      []string          `expr:"groups" json:"groups,omitempty"`
+	OS          string            `expr:"os" json:"os,omitempty" form:"os" words:"windows,linux,osx"`                          // windows, linux, osx
+	OSVersion   string            `expr:"os_version" json:"os_version,omitempty"`                                              // as the server writes it
+	Type        string            `expr:"type" json:"type,omitempty" form:"word" words:"workstation,server,domain_controller"` // workstation, server, domain_controller
+	Criticality float64           `expr:"criticality" json:"criticality,omitempty"`
+	Tags        []string          `expr:"tags" json:"tags,omitempty"`     // from the endpoints file
+	Labels      map[string]string `expr:"labels" json:"labels,omitempty"` // from the endpoints file
+	Tenant      string            `expr:"tenant" json:"tenant,omitempty"` // of the server
 }
 
 // Image is an executable or library on disk.

@@ -2,7 +2,9 @@ package events
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -79,5 +81,19 @@ func TestHeadersOfACapture(t *testing.T) {
 	want := map[string]string{"sensorId": "42", "hostId": "7"}
 	if got := c.Message().Headers; !maps.Equal(got, want) {
 		t.Errorf("headers %v, want %v", got, want)
+	}
+}
+
+// TestSensorOfOldRecords reads ids that were numbers.
+func TestSensorOfOldRecords(t *testing.T) {
+	for text, want := range map[string]Sensor{
+		`{"id":42,"ids":[42,43],"hostname":"A"}`:  {ID: "42", IDs: []string{"42", "43"}, Hostname: "A"},
+		`{"id":0,"ids":[]}`:                       {IDs: []string{}},
+		`{"id":"a:b","ids":["a:b"],"os":"linux"}`: {ID: "a:b", IDs: []string{"a:b"}, OS: "linux"},
+	} {
+		var got Sensor
+		if err := json.Unmarshal([]byte(text), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s = %+v, %v, want %+v", text, got, err, want)
+		}
 	}
 }

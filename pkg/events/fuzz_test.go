@@ -29,8 +29,8 @@ func checkMessage(t *testing.T, msg *Message) []*Event {
 		if e.Event.Type == "" || e.Event.Kind == "" || len(e.Event.ID) != 32 {
 			t.Errorf("an event without type, kind or id: %+v", e.Event)
 		}
-		if (e.Sensor.ID != 0) != (len(e.Sensor.IDs) == 1) {
-			t.Errorf("sensor %d of %v", e.Sensor.ID, e.Sensor.IDs)
+		if (e.Sensor.ID != "") != (len(e.Sensor.IDs) == 1) {
+			t.Errorf("sensor %q of %v", e.Sensor.ID, e.Sensor.IDs)
 		}
 		for path, f := range fields {
 			if s, ok := (Field{f}).Any(e).(string); ok && (!utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0) {

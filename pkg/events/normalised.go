@@ -51,9 +51,9 @@ func (x *reading) tidy() {
 	x.pool.normalise(x.event, strictlyFormed)
 	s := &x.event.Sensor
 	if s.IDs == nil {
-		s.IDs = []int{}
+		s.IDs = []string{}
 	}
-	s.ID = 0
+	s.ID = ""
 }
 
 // isID reports whether s has the form of an event id.

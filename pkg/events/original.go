@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -73,7 +74,7 @@ func (o *original) id(e *Event) string {
 	b = append(b, 0)
 	switch {
 	case o.format == sensorOriginal:
-		b = strconv.AppendInt(b, int64(e.Sensor.ID), 10)
+		b = append(b, cmp.Or(e.Sensor.ID, "0")...)
 		b = append(b, 0)
 		h.Write(b)
 		eachOutsideEnv(o.text, func(part string) { h.Write(bytesOf(part)) })

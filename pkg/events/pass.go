@@ -28,7 +28,7 @@ type pass struct {
 type scanned struct {
 	scratch   Event
 	yieldScan func(Scan, error) bool
-	ids       [4]int
+	ids       [4]string
 	names     [4]string
 	original  original // of the event in scratch
 	shape     *shape   // nil for a sensor event
@@ -90,7 +90,7 @@ func (p *pass) newEvent(kind Kind, typ string) *Event {
 	var e *Event
 	if p.scan == nil {
 		e = &Event{}
-		e.Sensor.IDs = []int{}
+		e.Sensor.IDs = []string{}
 	} else {
 		e = &p.scratch
 		*e = Event{}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -268,7 +269,8 @@ func expectedField(e *Event, name string) (any, bool) {
 	case "ts_unix_ns":
 		return float64(e.Event.Time.UnixNano()), true
 	case "sensor_id":
-		return float64(e.Sensor.ID), true
+		n, _ := strconv.ParseFloat(e.Sensor.ID, 64)
+		return n, true
 	case "sensor_ids":
 		list := []string{}
 		for _, id := range e.Sensor.IDs {

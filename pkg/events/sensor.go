@@ -65,11 +65,19 @@ func (x *reading) addSensor(digits string) bool {
 	if !ok || n < 1 || n > 1<<31-1 {
 		return false
 	}
+	if len(digits) > 10 || digits[0] == '0' || digits[0] == '+' || strings.ContainsAny(digits, ".eE") {
+		digits = x.decimal(n) // one spelling, so that one sensor is one endpoint
+	}
 	s := &x.event.Sensor
-	if !slices.Contains(s.IDs, int(n)) {
-		s.IDs = append(s.IDs, int(n))
+	if !slices.Contains(s.IDs, digits) {
+		s.IDs = append(s.IDs, digits)
 	}
 	return true
+}
+
+// decimal is a number as text.
+func (x *reading) decimal(n int64) string {
+	return x.pool.take(strconv.AppendInt(x.pool.room(20), n, 10))
 }
 
 func sensorOfGUID(x *reading) bool {
@@ -81,7 +89,7 @@ func sensorOfGUID(x *reading) bool {
 	if err != nil || n == 0 {
 		return false
 	}
-	x.event.Sensor.IDs = append(x.event.Sensor.IDs, int(n))
+	x.event.Sensor.IDs = append(x.event.Sensor.IDs, x.decimal(int64(n)))
 	return true
 }
 

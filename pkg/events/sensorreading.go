@@ -46,7 +46,7 @@ func (r *sensorReading) env(b []byte, from transportSensor) {
 	r.sensor = id
 	s := &r.event.Sensor
 	if id > 0 {
-		s.IDs = append(s.IDs, id)
+		s.IDs = append(s.IDs, r.decimal(int64(id)))
 	}
 	if host != "" {
 		s.Hostname = host

@@ -40,7 +40,7 @@ var known = lists{"known-good": {"AA", "bb"}}
 func sample() *events.Event {
 	return &events.Event{
 		Event:  events.Meta{Type: "ingress.event.procstart", Kind: events.ProcessStart, Age: time.Minute, Time: time.Date(2026, 3, 1, 13, 0, 0, 0, time.UTC)},
-		Sensor: events.Sensor{ID: 42, IDs: []int{42}, Group: "Office", Groups: []string{"Office", "Labs"}},
+		Sensor: events.Sensor{ID: "42", IDs: []string{"42"}, Group: "Office", Groups: []string{"Office", "Labs"}},
 		Process: events.Process{
 			PID: 4711, Name: "PowerShell.exe", Path: `c:\windows\system32\PowerShell.exe`, CommandLine: "powershell -enc AAAA",
 			SHA256: "aa", Parent: events.Parent{Name: "winword.exe"},
@@ -168,9 +168,13 @@ var mistakes = []string{
 	`in_list(process.md5, "know-good")`,
 	`in_list(process.md5, "nothing-like-it")`,
 	`in_list(process.md5, process.name)`,
+	`sensor.id == 5`,
+	`5 != sensor.id`,
+	`sensor.id in [5, 6]`,
+	`5 in sensor.ids`,
 	`now() > event.time`,
-	`reduce(sensor.ids, # + #acc, 0) > 5`,
-	`any(sensor.groups, any(sensor.ids, # == 5))`,
+	`reduce(sensor.ids, # + #acc, "") > "5"`,
+	`any(sensor.groups, any(sensor.ids, # == "5"))`,
 	`net.remote_port in 1..1000000`,
 	`let a = process.name + process.name; let b = a + a + a + a; let c = b + b + b + b; let d = c + c + c + c; let e = d + d + d + d; let f = e + e + e; f == ""`,
 	`$env == 1`,
@@ -218,7 +222,7 @@ func TestEvalErrors(t *testing.T) {
 		{`raw.docs.x contains "a"`, "items of a list have numbers"},
 		{`raw.n contains "a"`, "got a whole number where text is needed"},
 		{`raw.absent > 5`, "> cannot be used between nothing and a whole number"},
-		{`sensor.ids[5] == 1`, "no such item"},
+		{`sensor.ids[5] == "1"`, "no such item"},
 		{`icontains(raw.docs, "a")`, "got a list where text is needed"},
 	}
 	for _, tt := range tests {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -152,6 +153,7 @@ func explainBinary(e *Error, n *ast.BinaryNode, message string) {
 		}
 	case "in":
 		e.Message = fmt.Sprintf("%s is %s and cannot be in %s, which is %s", a, left, b, right)
+		e.Hint = inHint(n, left, right)
 	default:
 		e.Message = fmt.Sprintf("%s cannot be used between %s, which is %s, and %s, which is %s", n.Operator, a, left, b, right)
 	}
@@ -171,6 +173,9 @@ func compareHint(n *ast.BinaryNode, left, right *Type) string {
 			return `a duration is written duration("15m")`
 		}
 	}
+	if number, ok := n.Left.(*ast.IntegerNode); ok && right.Kind == Text {
+		return fmt.Sprintf(`in quotes: "%d"`, number.Value)
+	}
 	if left.Kind == Duration && right.Kind == Text {
 		return fmt.Sprintf("write duration(%s)", n.Right.String())
 	}
@@ -178,6 +183,27 @@ func compareHint(n *ast.BinaryNode, left, right *Type) string {
 		return "ask whether it is in the list: … in " + shorten(n.Left.String())
 	}
 	return ""
+}
+
+// inHint shows the quoted form of numbers that are looked for in text, or text in
+// numbers: ids are text.
+func inHint(n *ast.BinaryNode, left, right *Type) string {
+	if number, ok := n.Left.(*ast.IntegerNode); ok && right.Kind == List && right.Elem != nil && right.Elem.Kind == Text {
+		return fmt.Sprintf(`in quotes: "%d"`, number.Value)
+	}
+	list, ok := n.Right.(*ast.ArrayNode)
+	if !ok || left.Kind != Text {
+		return ""
+	}
+	quoted := make([]string, len(list.Nodes))
+	for i, item := range list.Nodes {
+		number, ok := item.(*ast.IntegerNode)
+		if !ok {
+			return ""
+		}
+		quoted[i] = fmt.Sprintf("%q", strconv.Itoa(number.Value))
+	}
+	return "in quotes: [" + strings.Join(quoted, ", ") + "]"
 }
 
 var decimalText = regexp.MustCompile(`^-?\d+(\.\d+)?$`)

@@ -36,7 +36,7 @@ func (l Limit) key() string { return "guard.budget." + l.Name }
 // unit is what the step takes from the budget. Asking again takes the same unit.
 func (l Limit) unit(a admission.Request) string {
 	if l.Sensors > 0 {
-		return fmt.Sprintf("sensor/%d", a.Sensor.ID)
+		return "sensor/" + a.Sensor.ID
 	}
 	return fmt.Sprintf("%s/%s/%d", a.Job, a.Step, a.Item)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/admission"
 )
 
@@ -33,18 +34,18 @@ type Switch struct {
 // Silence keeps a rule, a sensor or an action, or what several of them together
 // name, from acting for a while.
 type Silence struct {
-	ID      string    `json:"id"`
-	Rule    string    `json:"rule,omitempty"`
-	Sensor  int       `json:"sensor,omitempty"`
-	Action  string    `json:"action,omitempty"` // name or pattern
-	Author  string    `json:"author"`
-	Comment string    `json:"comment"`
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires"`
+	ID      string     `json:"id"`
+	Rule    string     `json:"rule,omitempty"`
+	Sensor  looseid.ID `json:"sensor,omitempty"`
+	Action  string     `json:"action,omitempty"` // name or pattern
+	Author  string     `json:"author"`
+	Comment string     `json:"comment"`
+	Created time.Time  `json:"created"`
+	Expires time.Time  `json:"expires"`
 }
 
 func (s Silence) covers(a admission.Request) bool {
-	return (s.Rule == "" || s.Rule == a.Rule) && (s.Sensor == 0 || s.Sensor == a.Sensor.ID) && (s.Action == "" || fits(s.Action, a.Action))
+	return (s.Rule == "" || s.Rule == a.Rule) && (s.Sensor == "" || string(s.Sensor) == a.Sensor.ID) && (s.Action == "" || fits(s.Action, a.Action))
 }
 
 // silenced denies what a silence covers, except taking something back.
@@ -99,7 +100,7 @@ func (g *Guard) SetDryRun(ctx context.Context, on bool, by, why string) error {
 // something to silence. An id that is there already is replaced.
 func (g *Guard) AddSilence(ctx context.Context, s Silence) error {
 	switch {
-	case s.Rule == "" && s.Sensor == 0 && s.Action == "":
+	case s.Rule == "" && s.Sensor == "" && s.Action == "":
 		return errors.New("silence: say which rule, sensor or action; stop stops everything")
 	case s.Author == "" || s.Comment == "":
 		return errors.New("silence: author and comment are required")

@@ -22,9 +22,9 @@ budgets:
 		return
 	}
 	g := guard.New(guard.Config{Policy: policy})
-	for _, s := range []edr.Sensor{{ID: 1, Group: "Domain Controllers"}, {ID: 2, Group: "Office"}, {ID: 3, Group: "Office"}} {
-		v := g.Admit(context.Background(), admission.Request{Job: fmt.Sprint("job-", s.ID), Step: "iso", Action: "isolate", Sensor: s})
-		fmt.Printf("sensor %d: allowed %t (%s)\n", s.ID, v.Decision == admission.Allow, v.Reason)
+	for _, s := range []edr.Sensor{{ID: "1", Group: "Domain Controllers"}, {ID: "2", Group: "Office"}, {ID: "3", Group: "Office"}} {
+		v := g.Admit(context.Background(), admission.Request{Job: "job-" + s.ID, Step: "iso", Action: "isolate", Sensor: s})
+		fmt.Printf("sensor %s: allowed %t (%s)\n", s.ID, v.Decision == admission.Allow, v.Reason)
 	}
 	// Output:
 	// sensor 1: allowed false (protected)

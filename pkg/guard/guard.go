@@ -90,7 +90,7 @@ func (g *Guard) Enqueue(a admission.Request) admission.Verdict {
 // answer that allows and the act. Asking again for the same step of the same job
 // counts once. The sensor must be as its server knows it now.
 func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdict {
-	if a.Sensor.ID == 0 {
+	if a.Sensor.ID == "" {
 		return g.undecided(errors.New("the sensor is not known"))
 	}
 	p := g.policy.Load()

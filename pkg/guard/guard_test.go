@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -81,7 +82,7 @@ func at(when time.Time) func() time.Time { return func() time.Time { return when
 func isolate(sensor int, group string) admission.Request {
 	return admission.Request{
 		Job: fmt.Sprintf("job-%d", sensor), Step: "iso", Rule: "r", RulePath: "soc/r.yaml", Submitter: "rule",
-		Action: "isolate", Destructive: true, Sensor: edr.Sensor{ID: sensor, Group: group},
+		Action: "isolate", Destructive: true, Sensor: edr.Sensor{ID: strconv.Itoa(sensor), Group: group},
 	}
 }
 
@@ -106,14 +107,14 @@ func TestAdmit(t *testing.T) {
 		{"nothing against it", isolate(1, "Office"), admission.Allow, ""},
 		{"protected by what the server says", isolate(1, "Domain Controllers"), admission.Deny, Protected},
 		{"protected by what the event says", with(func(a *admission.Request) {
-			a.Event = &events.Event{Sensor: events.Sensor{ID: 1, Type: "domain_controller"}}
+			a.Event = &events.Event{Sensor: events.Sensor{ID: "1", Type: "domain_controller"}}
 		}), admission.Deny, Protected},
 		{"the event speaks of another sensor", with(func(a *admission.Request) {
-			a.Event = &events.Event{Sensor: events.Sensor{ID: 2, Type: "domain_controller"}}
+			a.Event = &events.Event{Sensor: events.Sensor{ID: "2", Type: "domain_controller"}}
 		}), admission.Allow, ""},
 		{"the event cannot overrule the server", with(func(a *admission.Request) {
 			a.Sensor.Group = "Domain Controllers"
-			a.Event = &events.Event{Sensor: events.Sensor{ID: 1, Group: "Office"}}
+			a.Event = &events.Event{Sensor: events.Sensor{ID: "1", Group: "Office"}}
 		}), admission.Deny, Protected},
 		{"protected from other actions only", with(func(a *admission.Request) { a.Sensor.Group = "Domain Controllers"; a.Action = "get_file" }), admission.Allow, ""},
 		{"undo of a protected sensor", with(func(a *admission.Request) {
@@ -319,7 +320,7 @@ func TestSwitches(t *testing.T) {
 	want("dry run: an undo is not lost", undo, admission.Hold, DryRun)
 	want("dry run: what is denied is denied", isolate(1, "Domain Controllers"), admission.Deny, Protected)
 	do(g.SetDryRun(t.Context(), false, "ann", ""))
-	for _, s := range []Silence{{ID: "a", Rule: "r"}, {ID: "a", Sensor: 1}, {ID: "a", Action: "iso*"}} {
+	for _, s := range []Silence{{ID: "a", Rule: "r"}, {ID: "a", Sensor: "1"}, {ID: "a", Action: "iso*"}} {
 		s.Author, s.Comment, s.Expires = "ann", "noise", now.Add(time.Hour)
 		do(g.AddSilence(t.Context(), s))
 		want("silenced", isolate(1, "Office"), admission.Deny, Silenced)
@@ -464,7 +465,7 @@ func TestPendingSpendsNothing(t *testing.T) {
 	pending := isolate(1, "Office")
 	pending.Pending = true
 	for i := range 100 {
-		pending.Sensor.ID = i + 1
+		pending.Sensor.ID = strconv.Itoa(i + 1)
 		if v := g.Admit(t.Context(), pending); v.Decision != admission.Allow {
 			t.Fatalf("asked about sensor %d: %+v", i+1, v)
 		}

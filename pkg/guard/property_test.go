@@ -309,7 +309,7 @@ func TestProtectionCannotBeSpelledAround(t *testing.T) {
 		before, after := rapid.String().Draw(t, "before"), rapid.String().Draw(t, "after")
 		g := New(Config{Policy: p, Now: at(monday)})
 		a := isolate(1, "")
-		a.Sensor = edr.Sensor{ID: 1, Hostname: before + "Dc" + after}
+		a.Sensor = edr.Sensor{ID: "1", Hostname: before + "Dc" + after}
 		if v := g.Admit(context.Background(), a); v.Decision != admission.Deny {
 			t.Fatalf("%q: %+v", a.Sensor.Hostname, v)
 		}

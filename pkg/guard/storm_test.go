@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,14 +32,18 @@ type fleet struct {
 
 func (f *fleet) Name() string { return "fleet" }
 
-func (f *fleet) Sensor(_ context.Context, id int) (edr.Sensor, error) {
+func (f *fleet) Sensor(_ context.Context, text string) (edr.Sensor, error) {
+	id, err := strconv.Atoi(text)
+	if err != nil {
+		return edr.Sensor{}, edr.ErrUnknownSensor
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sensor(id), nil
 }
 
 func (f *fleet) sensor(id int) edr.Sensor {
-	s := edr.Sensor{ID: id, Hostname: fmt.Sprint("HOST-", id), OS: edr.Windows, Online: true, LiveResponse: true, Group: "Office", Isolation: edr.NotIsolated}
+	s := edr.Sensor{ID: strconv.Itoa(id), Hostname: fmt.Sprint("HOST-", id), OS: edr.Windows, Online: true, LiveResponse: true, Group: "Office", Isolation: edr.NotIsolated}
 	if id%10 == 0 {
 		s.Group = "Domain Controllers"
 	}
@@ -60,7 +65,11 @@ func (f *fleet) Sensors(context.Context, edr.SensorQuery) ([]edr.Sensor, error) 
 
 func (f *fleet) Sessions(context.Context) ([]edr.SessionInfo, error) { return nil, nil }
 
-func (f *fleet) SetIsolation(_ context.Context, id int, _ bool) error {
+func (f *fleet) SetIsolation(_ context.Context, text string, _ bool) error {
+	id, err := strconv.Atoi(text)
+	if err != nil {
+		return edr.ErrUnknownSensor
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, is := f.isolated[id]; is {

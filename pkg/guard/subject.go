@@ -11,11 +11,11 @@ import (
 // it: what its server says, and of the event's words only those that the server
 // has none for.
 type subject struct {
-	ID          int      `json:"id"`
+	ID          string   `json:"id"`
 	Hostname    string   `json:"hostname"`
 	DNSName     string   `json:"dns_name"`
 	Group       string   `json:"group" doc:"name of its group"`
-	GroupID     int      `json:"group_id"`
+	GroupID     string   `json:"group_id"`
 	OS          string   `json:"os" doc:"windows, linux or osx"`
 	OSVersion   string   `json:"os_version"`
 	IPs         []string `json:"ips"`

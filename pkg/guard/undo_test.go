@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -41,10 +42,14 @@ func (m *moody) sensor(id int) edr.Sensor {
 		}
 	}
 	online := (time.Now().Unix()/3600+int64(id))%3 != 0 // an hour in three it sleeps
-	return edr.Sensor{ID: id, OS: edr.Windows, Online: online, LiveResponse: true, Isolation: m.state[id], LastCheckin: time.Now()}
+	return edr.Sensor{ID: strconv.Itoa(id), OS: edr.Windows, Online: online, LiveResponse: true, Isolation: m.state[id], LastCheckin: time.Now()}
 }
 
-func (m *moody) Sensor(_ context.Context, id int) (edr.Sensor, error) {
+func (m *moody) Sensor(_ context.Context, text string) (edr.Sensor, error) {
+	id, err := strconv.Atoi(text)
+	if err != nil {
+		return edr.Sensor{}, edr.ErrUnknownSensor
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.dice.IntN(20) == 0 {
@@ -65,7 +70,11 @@ func (m *moody) Sensors(context.Context, edr.SensorQuery) ([]edr.Sensor, error) 
 
 func (m *moody) Sessions(context.Context) ([]edr.SessionInfo, error) { return nil, nil }
 
-func (m *moody) SetIsolation(_ context.Context, id int, isolated bool) error {
+func (m *moody) SetIsolation(_ context.Context, text string, isolated bool) error {
+	id, err := strconv.Atoi(text)
+	if err != nil {
+		return edr.ErrUnknownSensor
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch m.dice.IntN(10) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 )
@@ -19,11 +20,20 @@ type testOutput struct {
 	Name string `json:"name"`
 }
 
+func sessionWith[P any](ctx context.Context, t *actions.Task) (P, error) {
+	s, err := t.Session(ctx)
+	if err != nil {
+		var none P
+		return none, err
+	}
+	return edr.As[P](s)
+}
+
 var (
 	_ = actions.Register(actions.Definition[testParams, testOutput]{
 		Is: actions.Spec{Name: "test_read", Class: actions.Repeatable, Session: true, Commands: []string{"get file"}},
 		Do: func(ctx context.Context, t *actions.Task, p testParams) (testOutput, error) {
-			s, err := t.Session(ctx)
+			s, err := sessionWith[edr.Files](ctx, t)
 			if err != nil {
 				return testOutput{}, err
 			}
@@ -34,14 +44,14 @@ var (
 	_ = actions.Register(actions.Definition[testParams, testOutput]{
 		Is: actions.Spec{Name: "test_delete", Class: actions.Checkable, Session: true, Commands: []string{"delete file"}},
 		Do: func(ctx context.Context, t *actions.Task, p testParams) (testOutput, error) {
-			s, err := t.Session(ctx)
+			s, err := sessionWith[edr.Files](ctx, t)
 			if err != nil {
 				return testOutput{}, err
 			}
 			return testOutput(p), s.DeleteFile(ctx, p.Name)
 		},
 		Already: func(ctx context.Context, t *actions.Task, p testParams) (bool, testOutput, error) {
-			s, err := t.Session(ctx)
+			s, err := sessionWith[edr.Files](ctx, t)
 			if err != nil {
 				return false, testOutput{}, err
 			}
@@ -51,13 +61,13 @@ var (
 			}
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			return f.deleted(t.Sensor.ID, p.Name), testOutput(p), nil
+			return f.deleted(looseid.Sensor(t.Sensor.ID), p.Name), testOutput(p), nil
 		},
 	})
 	_ = actions.Register(actions.Definition[testParams, testOutput]{
 		Is: actions.Spec{Name: "test_run", Class: actions.Once, Session: true, Destructive: true, Commands: []string{"create process"}},
 		Do: func(ctx context.Context, t *actions.Task, p testParams) (testOutput, error) {
-			s, err := t.Session(ctx)
+			s, err := sessionWith[edr.Runner](ctx, t)
 			if err != nil {
 				return testOutput{}, err
 			}
@@ -71,7 +81,7 @@ var (
 			return testOutput(p), t.Server.(edr.Isolator).SetIsolation(ctx, t.Sensor.ID, true)
 		},
 		Already: func(_ context.Context, t *actions.Task, p testParams) (bool, testOutput, error) {
-			return fakeOf(t).isolated(t.Sensor.ID), testOutput(p), nil
+			return fakeOf(t).isolated(looseid.Sensor(t.Sensor.ID)), testOutput(p), nil
 		},
 	})
 	_ = actions.Register(actions.Definition[testParams, testOutput]{
@@ -80,7 +90,7 @@ var (
 			return testOutput(p), t.Server.(edr.Isolator).SetIsolation(ctx, t.Sensor.ID, false)
 		},
 		Already: func(_ context.Context, t *actions.Task, p testParams) (bool, testOutput, error) {
-			return !fakeOf(t).isolated(t.Sensor.ID), testOutput(p), nil
+			return !fakeOf(t).isolated(looseid.Sensor(t.Sensor.ID)), testOutput(p), nil
 		},
 	})
 	_ = actions.Register(actions.Definition[testParams, testOutput]{

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/jobs/internal/pace"
 )
 
@@ -102,7 +103,7 @@ func (s *Scheduler) countOnce(ctx context.Context) {
 	after := s.claims.sessions()
 	foreign, highest := 0, int64(0)
 	for _, info := range sessions {
-		highest = max(highest, info.ID)
+		highest = max(highest, looseid.Session(info.ID))
 		if !before.has(info) && !after.has(info) {
 			foreign++
 		}

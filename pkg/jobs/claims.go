@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/run"
 )
@@ -178,7 +179,9 @@ type claimed struct {
 	opening map[int]bool
 }
 
-func (c claimed) has(info edr.SessionInfo) bool { return c.ids[info.ID] || c.opening[info.SensorID] }
+func (c claimed) has(info edr.SessionInfo) bool {
+	return c.ids[looseid.Session(info.ID)] || c.opening[looseid.Sensor(info.SensorID)]
+}
 
 func (c *claims) sessions() claimed {
 	c.mu.Lock()

@@ -176,7 +176,7 @@ func (w *world) check(t *testing.T) {
 	}
 	for id, session := range w.srv.allSessions() {
 		if live(session) {
-			t.Errorf("session %d on sensor %d was left open", id, session.SensorID)
+			t.Errorf("session %d on sensor %s was left open", id, session.SensorID)
 		}
 	}
 	if len(unknown) > 1 {

@@ -121,7 +121,7 @@ type mortalServer struct {
 	crash *crasher
 }
 
-func (m mortalServer) Open(ctx context.Context, sensor int) (session edr.Session, err error) {
+func (m mortalServer) Open(ctx context.Context, sensor string) (session edr.Session, err error) {
 	err = m.crash.do("open", func() error { session, err = m.fakeServer.Open(ctx, sensor); return err })
 	if err != nil {
 		return nil, err
@@ -129,11 +129,11 @@ func (m mortalServer) Open(ctx context.Context, sensor int) (session edr.Session
 	return session.(*fakeClient).s.client(m.crash), nil
 }
 
-func (m mortalServer) CloseSession(ctx context.Context, id int64) error {
+func (m mortalServer) CloseSession(ctx context.Context, id string) error {
 	return m.crash.do("close", func() error { return m.fakeServer.CloseSession(ctx, id) })
 }
 
-func (m mortalServer) SetIsolation(ctx context.Context, id int, isolated bool) error {
+func (m mortalServer) SetIsolation(ctx context.Context, id string, isolated bool) error {
 	return m.crash.do("isolate", func() error { return m.fakeServer.SetIsolation(ctx, id, isolated) })
 }
 

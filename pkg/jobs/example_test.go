@@ -56,7 +56,11 @@ func ExampleScheduler_Submit() {
 
 	ctx := context.Background()
 	h, err := s.Submit(ctx, 1, func(ctx context.Context, session edr.Session) (any, error) {
-		processes, err := session.Processes(ctx)
+		list, err := edr.As[edr.Processes](session)
+		if err != nil {
+			return nil, err
+		}
+		processes, err := list.Processes(ctx)
 		return len(processes) > 0, err
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 )
 
@@ -86,7 +87,7 @@ type fakeSession struct {
 // fakeClient is a session as a client of it sees it. crash, where set, ends the
 // client's life at a point.
 type fakeClient struct {
-	edr.Session // methods that no test uses
+	edr.LiveSession // methods that no test uses
 	*fakeState
 	crash *crasher
 }
@@ -128,7 +129,7 @@ func (s *fakeSensor) info() edr.Sensor {
 	now := time.Now()
 	next := s.next(now)
 	return edr.Sensor{
-		ID: s.id, Hostname: fmt.Sprintf("host-%d", s.id), OS: edr.Windows, Online: s.online, LiveResponse: true,
+		ID: looseid.Text(s.id), Hostname: fmt.Sprintf("host-%d", s.id), OS: edr.Windows, Online: s.online, LiveResponse: true,
 		LastCheckin: next.Add(-s.interval), NextCheckin: next,
 	}
 }
@@ -148,7 +149,8 @@ func (f *fakeServer) ReadOnly(command string) bool {
 	return command == "get file" || command == "directory list" || command == "process list"
 }
 
-func (f *fakeServer) Sensor(_ context.Context, id int) (edr.Sensor, error) {
+func (f *fakeServer) Sensor(_ context.Context, text string) (edr.Sensor, error) {
+	id := looseid.Sensor(text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.request("sensor", id); err != nil {
@@ -198,10 +200,11 @@ func live(s edr.SessionInfo) bool {
 }
 
 func (s *fakeSession) info() edr.SessionInfo {
-	return edr.SessionInfo{ID: s.id, SensorID: s.sensor.id, Status: s.status}
+	return edr.SessionInfo{ID: looseid.Text(s.id), SensorID: looseid.Text(s.sensor.id), Status: s.status}
 }
 
-func (f *fakeServer) Open(_ context.Context, id int) (edr.Session, error) {
+func (f *fakeServer) Open(_ context.Context, text string) (edr.Session, error) {
+	id := looseid.Sensor(text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.request("open", id); err != nil {
@@ -271,7 +274,8 @@ func (s *fakeSession) activate() {
 	}
 }
 
-func (f *fakeServer) Attach(_ context.Context, id int64) (edr.Session, error) {
+func (f *fakeServer) Attach(_ context.Context, text string) (edr.Session, error) {
+	id := looseid.Session(text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if s := f.sessions[id]; s != nil && s.live() {
@@ -280,7 +284,8 @@ func (f *fakeServer) Attach(_ context.Context, id int64) (edr.Session, error) {
 	return nil, edr.ErrSessionGone
 }
 
-func (f *fakeServer) CloseSession(_ context.Context, id int64) error {
+func (f *fakeServer) CloseSession(_ context.Context, text string) error {
+	id := looseid.Session(text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.request("close", 0); err != nil {
@@ -304,7 +309,8 @@ func (s *fakeSession) end(how edr.SessionStatus) {
 	}
 }
 
-func (f *fakeServer) Commands(_ context.Context, id int64) ([]edr.Command, error) {
+func (f *fakeServer) Commands(_ context.Context, text string) ([]edr.Command, error) {
+	id := looseid.Session(text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.request("commands", 0); err != nil {
@@ -330,7 +336,7 @@ func (s *fakeSession) submit(name, object string) (edr.Command, <-chan struct{},
 	if err := f.request("command", s.sensor.id); err != nil {
 		return edr.Command{}, nil, err
 	}
-	c := edr.Command{ID: int64(len(s.commands) + 1), SessionID: s.id, SensorID: s.sensor.id, Name: name, Object: object, Status: edr.CommandPending}
+	c := edr.Command{ID: int64(len(s.commands) + 1), SessionID: looseid.Text(s.id), SensorID: looseid.Text(s.sensor.id), Name: name, Object: object, Status: edr.CommandPending}
 	s.commands = append(s.commands, c)
 	ended, before := make(chan struct{}), s.running
 	s.running = ended
@@ -394,10 +400,12 @@ func (c *fakeClient) KeepAlive(context.Context) error {
 	return nil
 }
 
-func (c *fakeClient) Close(ctx context.Context) error { return c.s.srv.CloseSession(ctx, c.s.id) }
+func (c *fakeClient) Close(ctx context.Context) error {
+	return c.s.srv.CloseSession(ctx, looseid.Text(c.s.id))
+}
 
 func (c *fakeClient) Commands(ctx context.Context) ([]edr.Command, error) {
-	return c.s.srv.Commands(ctx, c.s.id)
+	return c.s.srv.Commands(ctx, looseid.Text(c.s.id))
 }
 
 func (c *fakeClient) Command(_ context.Context, id int64, _ bool) (edr.Command, error) {
@@ -422,7 +430,7 @@ func (c *fakeClient) do(ctx context.Context, name, object string) error {
 	after := int64(len(c.s.commands))
 	c.s.srv.mu.Unlock()
 	if trace.Submitting != nil {
-		if err := trace.Submitting(ctx, name, object, c.s.id, after); err != nil {
+		if err := trace.Submitting(ctx, name, object, looseid.Text(c.s.id), after); err != nil {
 			return err
 		}
 	}
@@ -476,7 +484,8 @@ func (c *fakeClient) Run(ctx context.Context, p edr.ProcessSpec) (edr.ProcessRes
 }
 
 // SetIsolation implements edr.Isolator.
-func (f *fakeServer) SetIsolation(_ context.Context, id int, isolated bool) error {
+func (f *fakeServer) SetIsolation(_ context.Context, text string, isolated bool) error {
+	id := looseid.Sensor(text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.request("isolate", id); err != nil {

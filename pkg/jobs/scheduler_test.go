@@ -99,7 +99,11 @@ func TestSubmitRunsAFunctionOnASession(t *testing.T) {
 		defer stop()
 		h, err := s.Submit(t.Context(), 1, func(ctx context.Context, session edr.Session) (any, error) {
 			Progress(ctx, "running")
-			_, err := session.Run(ctx, edr.ProcessSpec{CommandLine: "whoami"})
+			runner, err := edr.As[edr.Runner](session)
+			if err != nil {
+				return nil, err
+			}
+			_, err = runner.Run(ctx, edr.ProcessSpec{CommandLine: "whoami"})
 			return "done", err
 		})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/pace"
@@ -71,7 +72,7 @@ func (s *Scheduler) readSensors(ctx context.Context, ids []int) error {
 	}
 	known := make(map[int]edr.Sensor, len(all))
 	for _, sensor := range all {
-		known[sensor.ID] = sensor
+		known[looseid.Sensor(sensor.ID)] = sensor
 	}
 	for _, id := range ids {
 		if sensor, ok := known[id]; ok {
@@ -84,7 +85,7 @@ func (s *Scheduler) readSensors(ctx context.Context, ids []int) error {
 }
 
 func (s *Scheduler) readSensor(ctx context.Context, id int) error {
-	sensor, err := s.cfg.Server.Sensor(ctx, id)
+	sensor, err := s.cfg.Server.Sensor(ctx, looseid.Text(id))
 	if errors.Is(err, edr.ErrUnknownSensor) {
 		s.learnMissing(id)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/pace"
@@ -29,6 +30,9 @@ type session struct {
 	kept sync.WaitGroup
 	gone chan struct{} // closed when a keepalive found it gone
 }
+
+// Unwrap gives edr.As the session with its powers.
+func (s *session) Unwrap() edr.Session { return s.Session }
 
 // open returns the visit's session, opening it if there is none. On failure it
 // has told the sensor or the whole server to rest, as the case may be.
@@ -67,11 +71,11 @@ func (v *visit) ask(ctx context.Context) (edr.Session, error) {
 	if err := v.setClaim(ctx, 0, highest+1); err != nil {
 		return nil, err
 	}
-	raw, err := v.s.cfg.Server.Open(ctx, v.sensor)
+	raw, err := v.s.cfg.Server.Open(ctx, looseid.Text(v.sensor))
 	if err != nil {
 		return nil, v.refused(ctx, err, highest+1)
 	}
-	id := raw.Info().ID
+	id := looseid.Session(raw.Info().ID)
 	v.s.backpressure.granted(id)
 	if err := v.setClaim(ctx, id, 0); err != nil {
 		return nil, errors.Join(err, v.closeID(ctx, id))
@@ -120,7 +124,7 @@ func (v *visit) await(ctx context.Context, raw edr.Session) error {
 		v.s.mu.Unlock()
 		return nil
 	}
-	err = fmt.Errorf("session %d on sensor %d: %w", raw.Info().ID, v.sensor, err)
+	err = fmt.Errorf("session %s on sensor %d: %w", raw.Info().ID, v.sensor, err)
 	if ctx.Err() == nil {
 		v.s.mu.Lock()
 		sn := v.s.queue.Sensor(v.sensor)
@@ -130,7 +134,7 @@ func (v *visit) await(ctx context.Context, raw edr.Session) error {
 		v.s.rest(v.sensor, ReasonSilent, pace.Backoff(firstRest, n, longestRest))
 		v.s.reread(v.sensor)
 	}
-	return errors.Join(err, v.closeID(ctx, raw.Info().ID))
+	return errors.Join(err, v.closeID(ctx, looseid.Session(raw.Info().ID)))
 }
 
 // keep sends keepalives on an active session until it is closed.
@@ -155,7 +159,7 @@ func (v *visit) close(ctx context.Context) error {
 	v.setOpen(false)
 	k.stop()
 	k.kept.Wait()
-	return v.closeID(ctx, k.Info().ID)
+	return v.closeID(ctx, looseid.Session(k.Info().ID))
 }
 
 // setOpen has the queue know that jobs of the sensor need not wait for a check-in.
@@ -180,7 +184,7 @@ func (v *visit) closeID(ctx context.Context, id int64) error {
 	ctx, cancel := v.s.parting(ctx, closeTimeout)
 	defer cancel()
 	for {
-		err := v.s.cfg.Server.CloseSession(ctx, id)
+		err := v.s.cfg.Server.CloseSession(ctx, looseid.Text(id))
 		if err == nil || errors.Is(err, edr.ErrSessionGone) {
 			break
 		}
@@ -224,8 +228,8 @@ func (v *visit) opened(from int64) (ids []int64, err error) {
 		sessions, err := v.s.cfg.Server.Sessions(v.ctx)
 		if err == nil {
 			for _, info := range sessions {
-				if info.SensorID == v.sensor && info.ID >= from {
-					ids = append(ids, info.ID)
+				if id := looseid.Session(info.ID); info.SensorID == looseid.Text(v.sensor) && id >= from {
+					ids = append(ids, id)
 				}
 			}
 			return ids, nil

@@ -52,7 +52,9 @@ type muteSession struct {
 	asked chan struct{}
 }
 
-func (m mute) Open(ctx context.Context, sensor int) (edr.Session, error) {
+func (m muteSession) Unwrap() edr.Session { return m.Session }
+
+func (m mute) Open(ctx context.Context, sensor string) (edr.Session, error) {
 	s, err := m.fakeServer.Open(ctx, sensor)
 	return muteSession{s, m.asked}, err
 }

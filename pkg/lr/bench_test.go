@@ -21,7 +21,7 @@ func benchSession(b *testing.B, change ...func(*lr.Config)) (*edrsim.Server, *lr
 		TimeScale: 1, CheckIn: 100 * time.Millisecond,
 		Fleet: []edrsim.SensorSpec{{Latency: edrsim.Latency{Min: latency, Max: latency}}},
 	})
-	s, err := dial(b, sim, change...).OpenSession(b.Context(), 1)
+	s, err := dial(b, sim, change...).OpenSession(b.Context(), "1")
 	if err != nil {
 		b.Fatal(err)
 	}

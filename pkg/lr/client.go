@@ -17,9 +17,9 @@ type Client struct {
 }
 
 var (
-	_ edr.Server   = (*Client)(nil)
-	_ edr.Isolator = (*Client)(nil)
-	_ edr.Banner   = (*Client)(nil)
+	_ edr.Server     = (*Client)(nil)
+	_ edr.Isolator   = (*Client)(nil)
+	_ edr.HashBanner = (*Client)(nil)
 )
 
 // New returns a client of the server in c. It sends nothing.

@@ -51,9 +51,9 @@ type commandJSON struct {
 	Percent    number            `json:"percentdone"`
 }
 
-func (c commandJSON) command(session int64) edr.Command {
+func (c commandJSON) command(session string) edr.Command {
 	return edr.Command{
-		ID: int64(c.ID), SessionID: session, SensorID: int(c.SensorID),
+		ID: int64(c.ID), SessionID: session, SensorID: idText(c.SensorID),
 		Name: string(c.Name), Object: string(c.Object), Status: c.status(),
 		ResultCode: uint32(c.Code), ResultType: string(c.Type), ResultDesc: string(c.Desc),
 		CreatedAt: c.Created.Time, EndedAt: c.Completion.Time,

@@ -34,7 +34,7 @@ func (s *Session) run(ctx context.Context, cmd command) (commandJSON, error) {
 	}
 	trace := edr.ContextTrace(ctx)
 	if trace.Submitted != nil {
-		trace.Submitted(ctx, sent.command(s.id))
+		trace.Submitted(ctx, sent.command(idText(s.id)))
 	}
 	done := sent
 	if !sent.status().Done() {
@@ -43,7 +43,7 @@ func (s *Session) run(ctx context.Context, cmd command) (commandJSON, error) {
 		}
 	}
 	if trace.Finished != nil {
-		trace.Finished(ctx, done.command(s.id))
+		trace.Finished(ctx, done.command(idText(s.id)))
 	}
 	return done, s.verdict(done)
 }
@@ -58,16 +58,17 @@ func (s *Session) whereOf(cmd command) edr.Where {
 // the session alive meanwhile.
 func (s *Session) finish(ctx context.Context, cmd command, sent commandJSON) (commandJSON, error) {
 	w := s.whereOf(cmd)
-	w.Command = int64(sent.ID)
+	id := int64(sent.ID)
+	w.Command = &id
 	kept, stop := s.keep(ctx)
 	defer stop()
-	done, err := s.watch(kept, w, cmd.progress)
+	done, err := s.watch(kept, id, w, cmd.progress)
 	if err == nil || !errors.Is(err, edr.ErrSessionGone) || ctx.Err() != nil {
 		return done, at(err, w)
 	}
 	// The server may keep what became of the command after the session's end.
 	var last commandJSON
-	if s.c.do(ctx, call{method: http.MethodGet, path: s.commandRoute(w.Command), out: &last, repeat: true, where: w}) == nil && last.status().Done() {
+	if s.c.do(ctx, call{method: http.MethodGet, path: s.commandRoute(id), out: &last, repeat: true, where: w}) == nil && last.status().Done() {
 		return last, nil
 	}
 	if cmd.changes {
@@ -77,20 +78,20 @@ func (s *Session) finish(ctx context.Context, cmd command, sent commandJSON) (co
 }
 
 // outcome waits for the end of a command.
-func (s *Session) outcome(ctx context.Context, w edr.Where) (commandJSON, error) {
+func (s *Session) outcome(ctx context.Context, id int64, w edr.Where) (commandJSON, error) {
 	kept, stop := s.keep(ctx)
 	defer stop()
-	return s.watch(kept, w, nil)
+	return s.watch(kept, id, w, nil)
 }
 
-func (s *Session) watch(ctx context.Context, w edr.Where, progress func(commandJSON)) (commandJSON, error) {
+func (s *Session) watch(ctx context.Context, id int64, w edr.Where, progress func(commandJSON)) (commandJSON, error) {
 	var got commandJSON
 	err := s.c.await(ctx, w, maxCommandPoll, func(ctx context.Context, hold time.Duration) (bool, error) {
 		if progress != nil {
 			hold = min(hold, maxCommandPoll) // somebody watches
 		}
 		var now commandJSON
-		timely, err := s.c.held(ctx, call{method: http.MethodGet, path: s.commandRoute(w.Command), out: &now, where: w}, hold)
+		timely, err := s.c.held(ctx, call{method: http.MethodGet, path: s.commandRoute(id), out: &now, where: w}, hold)
 		if err != nil || !timely {
 			return false, err
 		}
@@ -126,7 +127,8 @@ func (s *Session) keep(ctx context.Context) (context.Context, func()) {
 // verdict turns the end of a command into an error.
 func (s *Session) verdict(done commandJSON) error {
 	w := s.where()
-	w.Command, w.Name, w.Object = int64(done.ID), string(done.Name), string(done.Object)
+	id := int64(done.ID)
+	w.Command, w.Name, w.Object = &id, string(done.Name), string(done.Object)
 	switch {
 	case done.status() == edr.CommandCancelled:
 		return &Error{Where: w, Kind: edr.ErrCancelled}

@@ -1,7 +1,7 @@
 // Package lr is a client of Carbon Black EDR's REST API: sensors, isolation,
 // hash banning, and all of Live Response.
 //
-// A Client is one server; it implements edr.Server, edr.Isolator and edr.Banner.
+// A Client is one server; it implements edr.Server, edr.Isolator and edr.HashBanner.
 // Client.OpenSession gives a Session of one's own, Client.Join takes part in
 // whatever session the sensor has. A Session never re-creates itself. Who wants
 // that uses an Endpoint, which opens a session at first use and again when the

@@ -97,7 +97,7 @@ func (s *Session) compare(ctx context.Context, d *download) error {
 	case d.stat == nil || now.Size == d.stat.Size && now.Modified.Equal(d.stat.Modified) && now.Created.Equal(d.stat.Created):
 		return nil
 	}
-	return fmt.Errorf("sensor %d: %q: %w", s.Info().SensorID, d.path, ErrChanged)
+	return fmt.Errorf("sensor %s: %q: %w", s.Info().SensorID, d.path, ErrChanged)
 }
 
 // download fetches what is missing of d, in pieces if so configured.
@@ -150,7 +150,8 @@ func (s *Session) piece(ctx context.Context, d *download, r edr.Range) error {
 		return err
 	}
 	w := s.whereOf(cmd)
-	w.Command = int64(done.ID)
+	id := int64(done.ID)
+	w.Command = &id
 	if done.FileID == nil {
 		return &Error{Where: w, Kind: edr.ErrServer, Reason: "answer has no file_id"}
 	}

@@ -17,7 +17,7 @@ import (
 // command that may have run when its session went away is edr.ErrAmbiguous.
 type Endpoint struct {
 	c      *Client
-	sensor int
+	sensor string
 	shared bool
 	turn   chan struct{} // held while session is in use
 	s      *Session
@@ -28,13 +28,13 @@ const maxReopen = 3
 
 // Endpoint returns the sensor with sessions of our own: edr.ErrSessionBusy when
 // somebody else has one.
-func (c *Client) Endpoint(sensorID int) *Endpoint {
+func (c *Client) Endpoint(sensorID string) *Endpoint {
 	return &Endpoint{c: c, sensor: sensorID, turn: make(chan struct{}, 1)}
 }
 
 // SharedEndpoint returns the sensor with whatever session it has; one that
 // somebody else opened is used and never closed.
-func (c *Client) SharedEndpoint(sensorID int) *Endpoint {
+func (c *Client) SharedEndpoint(sensorID string) *Endpoint {
 	e := c.Endpoint(sensorID)
 	e.shared = true
 	return e

@@ -46,14 +46,14 @@ func (e *Error) Error() string {
 
 func (e *Error) place() string {
 	var at []string
-	if e.Sensor != 0 {
-		at = append(at, fmt.Sprintf("sensor %d", e.Sensor))
+	if e.Sensor != "" {
+		at = append(at, fmt.Sprintf("sensor %s", e.Sensor))
 	}
-	if e.Session != 0 {
-		at = append(at, fmt.Sprintf("session %d", e.Session))
+	if e.Session != "" {
+		at = append(at, fmt.Sprintf("session %s", e.Session))
 	}
-	if e.Command != 0 {
-		at = append(at, fmt.Sprintf("command %d", e.Command))
+	if e.Command != nil {
+		at = append(at, fmt.Sprintf("command %d", *e.Command))
 	}
 	return strings.Join(at, ", ")
 }
@@ -177,13 +177,13 @@ func at(err error, w edr.Where) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	if e.Sensor == 0 {
+	if e.Sensor == "" {
 		e.Sensor = w.Sensor
 	}
-	if e.Session == 0 {
+	if e.Session == "" {
 		e.Session = w.Session
 	}
-	if e.Command == 0 {
+	if e.Command == nil {
 		e.Command = w.Command
 	}
 	if e.Name == "" {

@@ -61,7 +61,7 @@ func ExampleClient_OpenSession() {
 	}
 	defer client.CloseIdle()
 
-	session, err := client.OpenSession(ctx, 1)
+	session, err := client.OpenSession(ctx, "1")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -69,7 +69,7 @@ func (f *fake) client(t *testing.T, change ...func(*Config)) *Client {
 // session returns an open, active session on sensor 1.
 func (f *fake) session(t *testing.T, c *Client) *Session {
 	t.Helper()
-	s, err := c.OpenSession(t.Context(), 1)
+	s, err := c.OpenSession(t.Context(), "1")
 	if err != nil {
 		t.Fatal(err)
 	}

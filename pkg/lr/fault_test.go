@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -81,10 +82,11 @@ func (c *tally) add(err error) {
 
 // work changes one endpoint and looks what came of it.
 func work(t *testing.T, c *lr.Client, sensor, rounds int, tally *tally) {
-	e := c.Endpoint(sensor)
+	id := strconv.Itoa(sensor)
+	e := c.Endpoint(id)
 	defer func() { _ = e.Close(t.Context()) }()
 	sep := `c:\windows\temp\`
-	if s, err := c.Sensor(t.Context(), sensor); err == nil && s.OS != edr.Windows {
+	if s, err := c.Sensor(t.Context(), id); err == nil && s.OS != edr.Windows {
 		sep = "/tmp/"
 	}
 	for i := range rounds {

@@ -3,7 +3,6 @@ package lr
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"edrpipe/pkg/edr"
@@ -22,7 +21,7 @@ type sensorUpdate struct {
 
 // SetIsolation asks for the state. The sensor follows at its next check-in;
 // AwaitIsolation waits for that.
-func (c *Client) SetIsolation(ctx context.Context, sensorID int, isolated bool) error {
+func (c *Client) SetIsolation(ctx context.Context, sensorID string, isolated bool) error {
 	now, err := c.sensor(ctx, sensorID)
 	if err != nil {
 		return err
@@ -31,7 +30,7 @@ func (c *Client) SetIsolation(ctx context.Context, sensorID int, isolated bool) 
 		return nil
 	}
 	return c.do(ctx, call{
-		method: http.MethodPut, path: sensorPath + "/" + strconv.Itoa(sensorID), repeat: true,
+		method: http.MethodPut, path: sensorPath + "/" + idText(now.ID), repeat: true,
 		where: edr.Where{Sensor: sensorID},
 		body: sensorUpdate{
 			Isolate: isolated, GroupID: now.GroupID,
@@ -42,7 +41,7 @@ func (c *Client) SetIsolation(ctx context.Context, sensorID int, isolated bool) 
 
 // AwaitIsolation waits until the sensor itself has followed the last request,
 // which takes a check-in: 30 s in a small fleet, up to 22 minutes in a large one.
-func (c *Client) AwaitIsolation(ctx context.Context, sensorID int) (edr.Sensor, error) {
+func (c *Client) AwaitIsolation(ctx context.Context, sensorID string) (edr.Sensor, error) {
 	var s edr.Sensor
 	err := c.await(ctx, edr.Where{Sensor: sensorID}, maxSensorPoll, func(ctx context.Context, _ time.Duration) (bool, error) {
 		var err error

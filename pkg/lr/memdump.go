@@ -22,7 +22,8 @@ func (s *Session) DumpMemory(ctx context.Context, path string, compress bool, pr
 	}
 	if done.ReturnCode != nil && *done.ReturnCode != 0 {
 		w := s.whereOf(cmd)
-		w.Command = int64(done.ID)
+		id := int64(done.ID)
+		w.Command = &id
 		c := explain(uint32(*done.ReturnCode), s.os)
 		return "", edr.NewResultError(w, uint32(*done.ReturnCode), string(done.Type), c.name, "memory dump ended with a return code: "+c.text, c.is)
 	}

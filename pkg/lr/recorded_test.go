@@ -103,14 +103,14 @@ func playRecording(t *testing.T, c *Client) {
 	if err != nil || info.Version == "" || !info.LiveResponse {
 		t.Errorf("Info = %+v, %v", info, err)
 	}
-	sensor, err := c.Sensor(ctx, 1)
+	sensor, err := c.Sensor(ctx, "1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if sensor.OS != edr.Windows || !sensor.Online || !sensor.LiveResponse || sensor.LastCheckin.IsZero() || len(sensor.IPs) == 0 {
 		t.Errorf("Sensor = %+v", sensor)
 	}
-	s, err := c.Join(ctx, 1)
+	s, err := c.Join(ctx, "1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (s *Session) RegistryKey(ctx context.Context, key string) (edr.RegistryKey,
 	k := edr.RegistryKey{SubKeys: texts(done.SubKeys), Values: make([]edr.RegistryValue, len(done.Values))}
 	for i, v := range done.Values {
 		if k.Values[i], err = v.value(); err != nil {
-			return k, fmt.Errorf("sensor %d: registry key %q: %w", s.Info().SensorID, key, err)
+			return k, fmt.Errorf("sensor %s: registry key %q: %w", s.Info().SensorID, key, err)
 		}
 	}
 	return k, nil
@@ -41,12 +41,13 @@ func (s *Session) RegistryValue(ctx context.Context, path string) (edr.RegistryV
 	}
 	if done.Value == nil {
 		w := s.where()
-		w.Command, w.Name, w.Object = int64(done.ID), cmdRegValue, path
+		id := int64(done.ID)
+		w.Command, w.Name, w.Object = &id, cmdRegValue, path
 		return edr.RegistryValue{}, &Error{Where: w, Kind: edr.ErrServer, Reason: "answer has no value"}
 	}
 	v, err := done.Value.value()
 	if err != nil {
-		return v, fmt.Errorf("sensor %d: registry value %q: %w", s.Info().SensorID, path, err)
+		return v, fmt.Errorf("sensor %s: registry value %q: %w", s.Info().SensorID, path, err)
 	}
 	return v, nil
 }

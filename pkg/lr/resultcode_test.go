@@ -32,7 +32,7 @@ func TestResultCodes(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := error(resultError(edr.Where{Sensor: 1, Name: "x"}, commandJSON{Code: tt.code, Desc: "told\nso"}, tt.os))
+			err := error(resultError(edr.Where{Sensor: "1", Name: "x"}, commandJSON{Code: tt.code, Desc: "told\nso"}, tt.os))
 			var got *edr.ResultError
 			if !errors.As(err, &got) || got.Name != tt.name || tt.is != nil && !errors.Is(err, tt.is) {
 				t.Errorf("got %+v", got)

@@ -29,10 +29,10 @@ type sensorJSON struct {
 func (s sensorJSON) sensor() edr.Sensor {
 	status := strings.TrimSpace(string(s.Status))
 	return edr.Sensor{
-		ID:           int(s.ID),
+		ID:           idText(s.ID),
 		Hostname:     strings.TrimSpace(string(s.ComputerName)),
 		DNSName:      strings.TrimSpace(string(s.DNSName)),
-		GroupID:      int(s.GroupID),
+		GroupID:      idText(s.GroupID),
 		OS:           osOf(s.OSType, string(s.OSText)),
 		OSVersion:    string(s.OSText),
 		Status:       status,

@@ -18,7 +18,7 @@ import (
 const sensorPage = 100
 
 // Sensor returns one sensor, or edr.ErrUnknownSensor.
-func (c *Client) Sensor(ctx context.Context, id int) (edr.Sensor, error) {
+func (c *Client) Sensor(ctx context.Context, id string) (edr.Sensor, error) {
 	got, err := c.sensor(ctx, id)
 	if err != nil {
 		return edr.Sensor{}, err
@@ -26,14 +26,18 @@ func (c *Client) Sensor(ctx context.Context, id int) (edr.Sensor, error) {
 	return got.sensor(), nil
 }
 
-func (c *Client) sensor(ctx context.Context, id int) (sensorJSON, error) {
+func (c *Client) sensor(ctx context.Context, id string) (sensorJSON, error) {
 	var got sensorJSON
-	err := c.do(ctx, call{
-		method: http.MethodGet, path: sensorPath + "/" + strconv.Itoa(id),
+	n, err := sensorNumber(id)
+	if err != nil {
+		return got, err
+	}
+	err = c.do(ctx, call{
+		method: http.MethodGet, path: sensorPath + "/" + idText(n),
 		out: &got, repeat: true, where: edr.Where{Sensor: id},
 	})
-	if err == nil && int(got.ID) != id {
-		err = &Error{Where: edr.Where{Sensor: id}, Kind: edr.ErrServer, Reason: fmt.Sprintf("asked for sensor %d, got %d", id, got.ID)}
+	if err == nil && got.ID != n {
+		err = &Error{Where: edr.Where{Sensor: id}, Kind: edr.ErrServer, Reason: fmt.Sprintf("asked for sensor %s, got %d", id, got.ID)}
 	}
 	return got, err
 }
@@ -94,7 +98,7 @@ func (c *Client) sensorsV1(ctx context.Context, q edr.SensorQuery) ([]edr.Sensor
 // distinct drops repetitions: a sensor registered between two pages moves others
 // onto the next.
 func distinct(all []edr.Sensor) []edr.Sensor {
-	seen := make(map[int]bool, len(all))
+	seen := make(map[string]bool, len(all))
 	return slices.DeleteFunc(all, func(s edr.Sensor) bool {
 		again := seen[s.ID]
 		seen[s.ID] = true
@@ -110,8 +114,8 @@ func sensorQuery(q edr.SensorQuery) url.Values {
 	if q.IP != "" {
 		v.Set("ip", q.IP)
 	}
-	if q.GroupID != 0 {
-		v.Set("groupid", strconv.Itoa(q.GroupID))
+	if q.GroupID != "" {
+		v.Set("groupid", q.GroupID)
 	}
 	return v
 }
@@ -129,7 +133,7 @@ func (c *Client) SensorsByHost(ctx context.Context, host string) ([]edr.Sensor, 
 		return !strings.EqualFold(s.Hostname, host) && !strings.EqualFold(s.DNSName, host)
 	})
 	slices.SortStableFunc(all, func(a, b edr.Sensor) int {
-		return cmp.Or(b.LastCheckin.Compare(a.LastCheckin), cmp.Compare(b.ID, a.ID))
+		return cmp.Or(b.LastCheckin.Compare(a.LastCheckin), edr.CompareID(b.ID, a.ID))
 	})
 	if len(all) == 0 {
 		return nil, fmt.Errorf("host %q: %w", host, edr.ErrUnknownSensor)
@@ -139,8 +143,8 @@ func (c *Client) SensorsByHost(ctx context.Context, host string) ([]edr.Sensor, 
 
 // FindSensor returns the sensor of an id in decimal, or the newest of a host name.
 func (c *Client) FindSensor(ctx context.Context, idOrHost string) (edr.Sensor, error) {
-	if id, err := strconv.Atoi(idOrHost); err == nil {
-		return c.Sensor(ctx, id)
+	if _, ok := parseID(idOrHost); ok {
+		return c.Sensor(ctx, idOrHost)
 	}
 	all, err := c.SensorsByHost(ctx, idOrHost)
 	if err != nil {

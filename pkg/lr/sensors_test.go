@@ -35,9 +35,9 @@ func TestKindsOfRefusal(t *testing.T) {
 				io.WriteString(w, tt.body)
 				return true
 			}
-			_, err := f.client(t).Sensor(t.Context(), 1)
+			_, err := f.client(t).Sensor(t.Context(), "1")
 			var e *Error
-			if !errors.Is(err, tt.want) || !errors.As(err, &e) || e.Sensor != 1 {
+			if !errors.Is(err, tt.want) || !errors.As(err, &e) || e.Sensor != "1" {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
@@ -52,7 +52,7 @@ func TestPassingFaultsAreRetried(t *testing.T) {
 			w.WriteHeader(status)
 			return true
 		}
-		if _, err := f.client(t).Sensor(t.Context(), 1); !errors.Is(err, edr.ErrServer) || f.count("GET") != 3 {
+		if _, err := f.client(t).Sensor(t.Context(), "1"); !errors.Is(err, edr.ErrServer) || f.count("GET") != 3 {
 			t.Errorf("%d: %v after %d tries", status, err, f.count("GET"))
 		}
 	}
@@ -70,7 +70,7 @@ func TestSensorsByPages(t *testing.T) {
 		return true
 	}
 	all, err := f.client(t).Sensors(t.Context(), edr.SensorQuery{})
-	if err != nil || len(all) != 250 || all[249].ID != 250 || f.count("GET /api/v2/sensor") != 3 {
+	if err != nil || len(all) != 250 || all[249].ID != "250" || f.count("GET /api/v2/sensor") != 3 {
 		t.Errorf("%d sensors, %v in %d requests", len(all), err, f.count("GET"))
 	}
 }
@@ -117,9 +117,9 @@ func TestNewestSensorOfAHost(t *testing.T) {
 		return true
 	}
 	c := f.client(t)
-	for name, want := range map[string]int{"ws-1": 3, "WS-1.EXAMPLE": 4} {
+	for name, want := range map[string]string{"ws-1": "3", "WS-1.EXAMPLE": "4"} {
 		if got, err := c.FindSensor(t.Context(), name); err != nil || got.ID != want {
-			t.Errorf("%s is sensor %d, %v, want %d", name, got.ID, err, want)
+			t.Errorf("%s is sensor %s, %v, want %s", name, got.ID, err, want)
 		}
 	}
 	if _, err := c.FindSensor(t.Context(), "ws"); !errors.Is(err, edr.ErrUnknownSensor) {

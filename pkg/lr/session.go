@@ -16,20 +16,20 @@ import (
 // time, except for Close, Info and KeepAlive.
 type Session struct {
 	c   *Client
-	id  int64
+	id  number
 	os  edr.OS
 	own bool // ours to close
 
 	mu        sync.Mutex
 	info      edr.SessionInfo
 	keepAlive time.Duration // between keepalives, from the sensor's wait time-out
-	last      int64         // highest command id known
+	last      int64         // highest command id known, or edr.NoCommand
 }
 
-var _ edr.Session = (*Session)(nil)
+var _ edr.LiveSession = (*Session)(nil)
 
 func newSession(c *Client, got sessionJSON, os edr.OS, own bool) *Session {
-	s := &Session{c: c, id: int64(got.ID), os: os, own: own}
+	s := &Session{c: c, id: got.ID, os: os, own: own, last: edr.NoCommand}
 	s.learn(got)
 	return s
 }
@@ -44,17 +44,17 @@ func (s *Session) Info() edr.SessionInfo {
 // OS is the platform of the sensor.
 func (s *Session) OS() edr.OS { return s.os }
 
-// Own tells whether Close ends the session, or leaves it to who opened it.
+// Own reports whether Close ends the session; one that another client opened stays.
 func (s *Session) Own() bool { return s.own }
 
-// Supports tells whether the sensor accepts a command. A pending session does
-// not know yet and says no.
+// Supports reports whether the sensor accepts a command; false while the session is
+// pending, because the list comes with the sensor.
 func (s *Session) Supports(command string) bool {
 	return slices.Contains(s.Info().Commands, command)
 }
 
 func (s *Session) where() edr.Where {
-	return edr.Where{Sensor: s.Info().SensorID, Session: s.id}
+	return edr.Where{Sensor: s.Info().SensorID, Session: idText(s.id)}
 }
 
 func (s *Session) route(parts ...string) string {
@@ -127,7 +127,7 @@ func (s *Session) Close(ctx context.Context) error {
 	if !s.own {
 		return nil
 	}
-	if err := s.c.CloseSession(ctx, s.id); err != nil {
+	if err := s.c.CloseSession(ctx, idText(s.id)); err != nil {
 		return at(err, s.where())
 	}
 	s.mu.Lock()
@@ -138,13 +138,13 @@ func (s *Session) Close(ctx context.Context) error {
 
 // Commands lists this session's commands with their status.
 func (s *Session) Commands(ctx context.Context) ([]edr.Command, error) {
-	got, err := s.c.commandList(ctx, s.where())
+	got, err := s.c.commandList(ctx, s.id, s.where())
 	if err != nil {
 		return nil, err
 	}
 	all := make([]edr.Command, len(got))
 	for i, cmd := range got {
-		all[i] = cmd.command(s.id)
+		all[i] = cmd.command(idText(s.id))
 		s.seen(all[i].ID)
 	}
 	return all, nil
@@ -153,24 +153,24 @@ func (s *Session) Commands(ctx context.Context) ([]edr.Command, error) {
 // Command returns one command; with wait, once it has ended.
 func (s *Session) Command(ctx context.Context, id int64, wait bool) (edr.Command, error) {
 	w := s.where()
-	w.Command = id
+	w.Command = &id
 	var got commandJSON
 	err := error(nil)
 	if wait {
-		got, err = s.outcome(ctx, w)
+		got, err = s.outcome(ctx, id, w)
 	} else {
 		err = s.c.do(ctx, call{method: http.MethodGet, path: s.commandRoute(id), out: &got, repeat: true, where: w})
 	}
 	if err != nil {
 		return edr.Command{}, err
 	}
-	return got.command(s.id), nil
+	return got.command(idText(s.id)), nil
 }
 
 // Cancel takes a command back that the sensor has not started.
 func (s *Session) Cancel(ctx context.Context, id int64) error {
 	w := s.where()
-	w.Command = id
+	w.Command = &id
 	return s.c.do(ctx, call{
 		method: http.MethodPut, path: s.commandRoute(id), repeat: true, where: w,
 		body: map[string]any{"id": id, "session_id": s.id, "status": "cancel"},

@@ -108,12 +108,12 @@ func TestOpenSession(t *testing.T) {
 				tt.setup(f)
 			}
 			f.hook = tt.hook
-			s, err := f.client(t).OpenSession(t.Context(), 1)
+			s, err := f.client(t).OpenSession(t.Context(), "1")
 			if !errors.Is(err, tt.want) || err == nil && tt.want != nil {
 				t.Fatalf("got %v, want %v", err, tt.want)
 			}
-			if err == nil && s.Info().ID != tt.id {
-				t.Errorf("session %d, want %d", s.Info().ID, tt.id)
+			if err == nil && s.Info().ID != idText(number(tt.id)) {
+				t.Errorf("session %s, want %d", s.Info().ID, tt.id)
 			}
 			if err == nil && len(f.sessions) != int(tt.id) {
 				t.Errorf("%d sessions were opened", len(f.sessions))
@@ -124,7 +124,7 @@ func TestOpenSession(t *testing.T) {
 
 func TestKeepAliveSparesPendingSessions(t *testing.T) {
 	f := newFake(t)
-	s, err := f.client(t).OpenSession(t.Context(), 1)
+	s, err := f.client(t).OpenSession(t.Context(), "1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestResultsAndUnsupported(t *testing.T) {
 	}
 	err := s.DeleteFile(t.Context(), `c:\nothing`)
 	var result *edr.ResultError
-	if !errors.As(err, &result) || !errors.Is(err, fs.ErrNotExist) || result.Name != "ERROR_FILE_NOT_FOUND" || result.Command != 1 || result.Session != 1 || result.Sensor != 1 {
+	if !errors.As(err, &result) || !errors.Is(err, fs.ErrNotExist) || result.Name != "ERROR_FILE_NOT_FOUND" || *result.Command != 1 || result.Session != "1" || result.Sensor != "1" {
 		t.Errorf("got %+v", err)
 	}
 	f.finish = func(_ *fake, cmd object) { cmd["status"] = "canceled" }
@@ -260,7 +260,7 @@ func TestCancelledContextEndsEverything(t *testing.T) {
 		t.Errorf("got %v, want ErrTimeout", err)
 	}
 	var e *Error
-	if !errors.As(err, &e) || e.Command != 1 || e.Name != "process list" {
+	if !errors.As(err, &e) || *e.Command != 1 || e.Name != "process list" {
 		t.Errorf("got %+v, want it to name the command", e)
 	}
 }

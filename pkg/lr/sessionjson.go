@@ -23,8 +23,8 @@ type sessionJSON struct {
 
 func (s sessionJSON) info() edr.SessionInfo {
 	return edr.SessionInfo{
-		ID:        int64(s.ID),
-		SensorID:  int(s.SensorID),
+		ID:        idText(s.ID),
+		SensorID:  idText(s.SensorID),
 		Status:    edr.SessionStatus(strings.ToLower(string(s.Status))),
 		Hostname:  string(s.Hostname),
 		Commands:  texts(s.Commands),
@@ -34,7 +34,7 @@ func (s sessionJSON) info() edr.SessionInfo {
 	}
 }
 
-// live tells whether the session is pending or active.
+// live reports whether the session is pending or active.
 func (s sessionJSON) live() bool {
 	st := s.info().Status
 	return st == edr.SessionPending || st == edr.SessionActive

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 
 	"edrpipe/pkg/edr"
 )
@@ -40,7 +39,7 @@ func (c *Client) liveSessions(ctx context.Context, w edr.Where) ([]sessionJSON, 
 }
 
 // Open opens a session of one's own: see OpenSession.
-func (c *Client) Open(ctx context.Context, sensorID int) (edr.Session, error) {
+func (c *Client) Open(ctx context.Context, sensorID string) (edr.Session, error) {
 	s, err := c.OpenSession(ctx, sensorID)
 	if err != nil {
 		return nil, err // not s: a nil *Session is no nil edr.Session
@@ -50,7 +49,7 @@ func (c *Client) Open(ctx context.Context, sensorID int) (edr.Session, error) {
 
 // Attach returns an existing session that is ours to use and to close: see
 // AttachSession.
-func (c *Client) Attach(ctx context.Context, sessionID int64) (edr.Session, error) {
+func (c *Client) Attach(ctx context.Context, sessionID string) (edr.Session, error) {
 	s, err := c.AttachSession(ctx, sessionID)
 	if err != nil {
 		return nil, err
@@ -61,7 +60,7 @@ func (c *Client) Attach(ctx context.Context, sessionID int64) (edr.Session, erro
 // OpenSession opens a session of one's own. It looks first: an offline sensor
 // is edr.ErrOffline, one that has a session edr.ErrSessionBusy. The session is
 // usually pending; its first command, or Await, waits for the sensor.
-func (c *Client) OpenSession(ctx context.Context, sensorID int) (*Session, error) {
+func (c *Client) OpenSession(ctx context.Context, sensorID string) (*Session, error) {
 	sensor, err := c.ready(ctx, sensorID)
 	if err != nil {
 		return nil, err
@@ -70,8 +69,8 @@ func (c *Client) OpenSession(ctx context.Context, sensorID int) (*Session, error
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.IndexFunc(before, func(s sessionJSON) bool { return int(s.SensorID) == sensorID }); i >= 0 {
-		return nil, &Error{Where: edr.Where{Sensor: sensorID, Session: int64(before[i].ID)}, Kind: edr.ErrSessionBusy}
+	if i := slices.IndexFunc(before, func(s sessionJSON) bool { return idText(s.SensorID) == sensorID }); i >= 0 {
+		return nil, &Error{Where: edr.Where{Sensor: sensorID, Session: idText(before[i].ID)}, Kind: edr.ErrSessionBusy}
 	}
 	got, err := c.create(ctx, sensorID, before)
 	if err != nil {
@@ -82,7 +81,7 @@ func (c *Client) OpenSession(ctx context.Context, sensorID int) (*Session, error
 
 // Join returns a session on the sensor: the one it has, which stays its opener's
 // to close, or else a new one of our own.
-func (c *Client) Join(ctx context.Context, sensorID int) (*Session, error) {
+func (c *Client) Join(ctx context.Context, sensorID string) (*Session, error) {
 	sensor, err := c.ready(ctx, sensorID)
 	if err != nil {
 		return nil, err
@@ -92,7 +91,7 @@ func (c *Client) Join(ctx context.Context, sensorID int) (*Session, error) {
 		return nil, err
 	}
 	for _, s := range live {
-		if int(s.SensorID) == sensorID {
+		if idText(s.SensorID) == sensorID {
 			return c.adopt(ctx, s, sensor.OS, false)
 		}
 	}
@@ -105,16 +104,20 @@ func (c *Client) Join(ctx context.Context, sensorID int) (*Session, error) {
 
 // AttachSession returns an existing session as one's own, for instance one that
 // an earlier process left. edr.ErrSessionGone when it is not live any more.
-func (c *Client) AttachSession(ctx context.Context, sessionID int64) (*Session, error) {
+func (c *Client) AttachSession(ctx context.Context, sessionID string) (*Session, error) {
+	id, err := sessionNumber(sessionID)
+	if err != nil {
+		return nil, err
+	}
 	var got sessionJSON
 	w := edr.Where{Session: sessionID}
-	if err := c.do(ctx, call{method: http.MethodGet, path: sessionRoute(sessionID), out: &got, repeat: true, where: w}); err != nil {
+	if err := c.do(ctx, call{method: http.MethodGet, path: sessionRoute(id), out: &got, repeat: true, where: w}); err != nil {
 		return nil, err
 	}
 	if !got.live() {
 		return nil, &Error{Where: w, Kind: edr.ErrSessionGone, Reason: string(got.Status)}
 	}
-	sensor, err := c.Sensor(ctx, int(got.SensorID))
+	sensor, err := c.Sensor(ctx, idText(got.SensorID))
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +135,15 @@ func (c *Client) adopt(ctx context.Context, got sessionJSON, os edr.OS, own bool
 }
 
 // CloseSession ends a session by id. Closing one that is gone is no error.
-func (c *Client) CloseSession(ctx context.Context, sessionID int64) error {
-	err := c.do(ctx, call{
-		method: http.MethodPut, path: sessionRoute(sessionID), repeat: true,
+func (c *Client) CloseSession(ctx context.Context, sessionID string) error {
+	id, err := sessionNumber(sessionID)
+	if err != nil {
+		return nil // no session of this server ever had that id
+	}
+	err = c.do(ctx, call{
+		method: http.MethodPut, path: sessionRoute(id), repeat: true,
 		where: edr.Where{Session: sessionID},
-		body:  map[string]any{"id": sessionID, "session_id": sessionID, "status": "close"},
+		body:  map[string]any{"id": id, "session_id": id, "status": "close"},
 	})
 	if errors.Is(err, edr.ErrSessionGone) {
 		return nil
@@ -146,8 +153,12 @@ func (c *Client) CloseSession(ctx context.Context, sessionID int64) error {
 
 // Commands lists the commands of a session, of a closed one too as long as the
 // server keeps it. They come without their results: see Session.Command.
-func (c *Client) Commands(ctx context.Context, sessionID int64) ([]edr.Command, error) {
-	got, err := c.commandList(ctx, edr.Where{Session: sessionID})
+func (c *Client) Commands(ctx context.Context, sessionID string) ([]edr.Command, error) {
+	id, err := sessionNumber(sessionID)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.commandList(ctx, id, edr.Where{Session: sessionID})
 	if err != nil {
 		return nil, err
 	}
@@ -158,16 +169,16 @@ func (c *Client) Commands(ctx context.Context, sessionID int64) ([]edr.Command, 
 	return all, nil
 }
 
-func (c *Client) commandList(ctx context.Context, w edr.Where) ([]commandJSON, error) {
+func (c *Client) commandList(ctx context.Context, session number, w edr.Where) ([]commandJSON, error) {
 	var got list[commandJSON]
-	err := c.do(ctx, call{method: http.MethodGet, path: sessionRoute(w.Session) + "/command", out: &got, repeat: true, where: w})
+	err := c.do(ctx, call{method: http.MethodGet, path: sessionRoute(session) + "/command", out: &got, repeat: true, where: w})
 	return got, err
 }
 
-func sessionRoute(id int64) string { return sessionPath + "/" + strconv.FormatInt(id, 10) }
+func sessionRoute(id number) string { return sessionPath + "/" + idText(id) }
 
 // ready returns the sensor if a session on it has a chance.
-func (c *Client) ready(ctx context.Context, sensorID int) (edr.Sensor, error) {
+func (c *Client) ready(ctx context.Context, sensorID string) (edr.Sensor, error) {
 	s, err := c.Sensor(ctx, sensorID)
 	switch {
 	case err != nil:
@@ -181,21 +192,25 @@ func (c *Client) ready(ctx context.Context, sensorID int) (edr.Sensor, error) {
 }
 
 // create asks for a new session. before are the live sessions seen just now.
-func (c *Client) create(ctx context.Context, sensorID int, before []sessionJSON) (sessionJSON, error) {
+func (c *Client) create(ctx context.Context, sensorID string, before []sessionJSON) (sessionJSON, error) {
 	w := edr.Where{Sensor: sensorID}
+	id, err := sensorNumber(sensorID)
+	if err != nil {
+		return sessionJSON{}, err
+	}
 	mark := number(1200 + 1 + rand.IntN(599)) // see claim
 	pauses := c.pauses()
 	for try := 1; ; try++ {
 		var got sessionJSON
 		f := c.once(ctx, call{
 			method: http.MethodPost, path: sessionPath, where: w, out: &got,
-			body: map[string]any{"sensor_id": sensorID, "check_in_timeout": mark},
+			body: map[string]any{"sensor_id": id, "check_in_timeout": mark},
 		})
 		switch {
 		case f == nil && got.ID == 0:
 			f = &failure{err: &Error{Where: w, Kind: edr.ErrServer, Reason: "answer names no session"}, delivery: answered, passing: true}
 		case f == nil && stale(got, sensorID, mark, before):
-			return got, &Error{Where: edr.Where{Sensor: sensorID, Session: int64(got.ID)}, Kind: edr.ErrSessionBusy}
+			return got, &Error{Where: edr.Where{Sensor: sensorID, Session: idText(got.ID)}, Kind: edr.ErrSessionBusy}
 		case f == nil:
 			return got, nil
 		}
@@ -217,12 +232,12 @@ func (c *Client) create(ctx context.Context, sensorID int, before []sessionJSON)
 	}
 }
 
-// stale tells whether a server has answered the request for a new session with
+// stale reports whether a server has answered the request for a new session with
 // an old one. A new one may be active already, where the sensor came in while the
 // answer was made.
-func stale(got sessionJSON, sensorID int, mark number, before []sessionJSON) bool {
+func stale(got sessionJSON, sensorID string, mark number, before []sessionJSON) bool {
 	known := slices.ContainsFunc(before, func(s sessionJSON) bool { return s.ID >= got.ID })
-	return known || int(got.SensorID) != sensorID || got.info().Status == edr.SessionActive && got.CheckIn != mark
+	return known || idText(got.SensorID) != sensorID || got.info().Status == edr.SessionActive && got.CheckIn != mark
 }
 
 // claim looks what came of a request for a session that got no usable answer.
@@ -231,18 +246,18 @@ func stale(got sessionJSON, sensorID int, mark number, before []sessionJSON) boo
 // then the server would refuse the next one as a second session on the sensor.
 // Without any session it returns a zero one; the refusal is explained by the
 // state where its text was of no help.
-func (c *Client) claim(ctx context.Context, sensorID int, mark number, f *failure) (sessionJSON, error) {
+func (c *Client) claim(ctx context.Context, sensorID string, mark number, f *failure) (sessionJSON, error) {
 	live, err := c.liveSessions(ctx, edr.Where{Sensor: sensorID})
 	if err != nil {
 		return sessionJSON{}, ambiguous(f)
 	}
 	for _, s := range live {
 		switch {
-		case int(s.SensorID) != sensorID:
+		case idText(s.SensorID) != sensorID:
 		case s.CheckIn == mark:
 			return s, nil
 		default:
-			return sessionJSON{}, &Error{Where: edr.Where{Sensor: sensorID, Session: int64(s.ID)}, Status: f.err.Status, Kind: edr.ErrSessionBusy, Reason: f.err.Reason}
+			return sessionJSON{}, &Error{Where: edr.Where{Sensor: sensorID, Session: idText(s.ID)}, Status: f.err.Status, Kind: edr.ErrSessionBusy, Reason: f.err.Reason}
 		}
 	}
 	if f.err.Status >= 400 && f.err.Kind != edr.ErrUnauthorized && f.err.Kind != edr.ErrDisabled && len(live) >= c.cfg.SessionLimit {

@@ -61,7 +61,7 @@ func backend(t *testing.T, cfg edrsim.Config) edrtest.Backend {
 	}
 	sim.Advance(10 * time.Minute)
 	return edrtest.Backend{
-		Server: dial(t, sim), Sensor: 1, Offline: 2, Unknown: 999,
+		Server: dial(t, sim), Sensor: "1", Offline: "2", Unknown: "999",
 		Dir: `c:\windows\temp`, Key: `HKLM\Software`, Command: `cmd.exe /c echo hello`,
 	}
 }
@@ -99,10 +99,10 @@ func TestIsolationIsFollowed(t *testing.T) {
 	for _, version := range edrsim.Versions {
 		c := dial(t, simulate(t, edrsim.Config{Version: version, CheckIn: 3 * time.Second}))
 		for want, state := range map[bool]edr.Isolation{true: edr.Isolated, false: edr.NotIsolated} {
-			if err := c.SetIsolation(t.Context(), 1, want); err != nil {
+			if err := c.SetIsolation(t.Context(), "1", want); err != nil {
 				t.Fatalf("%s: %v", version, err)
 			}
-			if s, err := c.AwaitIsolation(t.Context(), 1); err != nil || s.Isolation != state {
+			if s, err := c.AwaitIsolation(t.Context(), "1"); err != nil || s.Isolation != state {
 				t.Errorf("%s: isolation %v gives %s, %v", version, want, s.Isolation, err)
 			}
 		}

@@ -18,7 +18,7 @@ func (s *Session) submit(ctx context.Context, cmd command) (commandJSON, error) 
 	for try := 1; ; try++ {
 		after := s.lastCommand()
 		if hook := edr.ContextTrace(ctx).Submitting; hook != nil {
-			if err := hook(ctx, cmd.name, w.Object, s.id, after); err != nil {
+			if err := hook(ctx, cmd.name, w.Object, w.Session, after); err != nil {
 				return commandJSON{}, err
 			}
 		}
@@ -76,7 +76,7 @@ func (s *Session) post(ctx context.Context, cmd command, w edr.Where) (commandJS
 func (s *Session) lookup(ctx context.Context, cmd command, after int64, f *failure) (found *commandJSON, sure bool) {
 	until := time.Now().Add(s.c.cfg.Settle)
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
-		all, err := s.c.commandList(ctx, s.whereOf(cmd))
+		all, err := s.c.commandList(ctx, s.id, s.whereOf(cmd))
 		if err != nil {
 			return nil, false
 		}

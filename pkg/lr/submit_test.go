@@ -98,7 +98,7 @@ func TestTraceSeesEveryRequestAndEnd(t *testing.T) {
 	f.hook = first("POST", "/command", func(_ *fake, w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(500) })
 	var seen []any
 	ctx := edr.WithTrace(t.Context(), &edr.Trace{
-		Submitting: func(_ context.Context, name, object string, session, after int64) error {
+		Submitting: func(_ context.Context, name, object, session string, after int64) error {
 			seen = append(seen, name+" "+object, session, after)
 			return nil
 		},
@@ -112,9 +112,9 @@ func TestTraceSeesEveryRequestAndEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []any{
-		"kill 7", int64(1), int64(0), "kill 7", int64(1), int64(0),
+		"kill 7", "1", edr.NoCommand, "kill 7", "1", edr.NoCommand,
 		"submitted", int64(1), edr.CommandPending, "finished", int64(1), edr.CommandComplete,
-		`delete file c:\x`, int64(1), int64(1),
+		`delete file c:\x`, "1", int64(1),
 		"submitted", int64(2), edr.CommandPending, "finished", int64(2), edr.CommandComplete,
 	}
 	same(t, seen, want)
@@ -125,7 +125,7 @@ func TestTraceStopsACommand(t *testing.T) {
 	s := f.session(t, f.client(t))
 	stop := errors.New("stop switch")
 	ctx := edr.WithTrace(t.Context(), &edr.Trace{
-		Submitting: func(context.Context, string, string, int64, int64) error { return stop },
+		Submitting: func(context.Context, string, string, string, int64) error { return stop },
 	})
 	if err := s.Kill(ctx, 7); !errors.Is(err, stop) {
 		t.Errorf("Kill = %v, want %v", err, stop)
@@ -141,12 +141,12 @@ func TestJoinedSessionKnowsItsHistory(t *testing.T) {
 	if err := f.session(t, c).Kill(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Join(t.Context(), 1)
+	s, err := c.Join(t.Context(), "1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var after int64
-	ctx := edr.WithTrace(t.Context(), &edr.Trace{Submitting: func(_ context.Context, _, _ string, _, a int64) error { after = a; return nil }})
+	ctx := edr.WithTrace(t.Context(), &edr.Trace{Submitting: func(_ context.Context, _, _, _ string, a int64) error { after = a; return nil }})
 	if err := s.Kill(ctx, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -162,7 +162,7 @@ func dropSession(f *fake) {
 // somebody else's file in the next one.
 func TestEndpointRedoesUploadWithItsCommand(t *testing.T) {
 	f := newFake(t)
-	e := f.client(t).Endpoint(1)
+	e := f.client(t).Endpoint("1")
 	f.hook = first("POST", "/1/command", func(f *fake, w http.ResponseWriter, r *http.Request, _ []byte) {
 		dropSession(f)
 		http.Error(w, "Session 1 not found", 404)
@@ -182,7 +182,7 @@ func TestEndpointRedoesUploadWithItsCommand(t *testing.T) {
 
 func TestEndpointDoesNotRedoWhatCannotBeReadAgain(t *testing.T) {
 	f := newFake(t)
-	e := f.client(t).Endpoint(1)
+	e := f.client(t).Endpoint("1")
 	f.hook = first("POST", "/1/command", func(f *fake, w http.ResponseWriter, _ *http.Request, _ []byte) {
 		dropSession(f)
 		http.Error(w, "Session 1 not found", 404)
@@ -200,7 +200,7 @@ func TestEndpointGoesOnWithDownload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			c := f.client(t)
-			e := c.Endpoint(1)
+			e := c.Endpoint("1")
 			f.finish = func(f *fake, cmd object) {
 				switch {
 				case cmd["name"] == "directory list" && cmd["session_id"] == 1.0:

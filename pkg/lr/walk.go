@@ -46,7 +46,7 @@ func (s *Session) Stat(ctx context.Context, path string) (edr.DirEntry, error) {
 	case err != nil:
 		return edr.DirEntry{}, err
 	case len(all) != 1:
-		return edr.DirEntry{}, fmt.Errorf("sensor %d: %q: %w (%d entries match)", s.Info().SensorID, path, fs.ErrNotExist, len(all))
+		return edr.DirEntry{}, fmt.Errorf("sensor %s: %q: %w (%d entries match)", s.Info().SensorID, path, fs.ErrNotExist, len(all))
 	}
 	return all[0], nil
 }

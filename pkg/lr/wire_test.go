@@ -89,7 +89,7 @@ func FuzzAnswers(f *testing.F) {
 			session.live()
 		}
 		if json.Unmarshal(b, &command) == nil {
-			if command.command(1).Status.Done() && command.status() == "" {
+			if command.command("1").Status.Done() && command.status() == "" {
 				t.Error("no status counts as done")
 			}
 			_ = resultError(edr.Where{}, command, edr.Windows).Error()

@@ -2,6 +2,7 @@ package edrtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,8 +19,9 @@ import (
 
 func commandList(t *testing.T, ctx context.Context, b Backend) {
 	s := open(t, ctx, b)
+	processes := power[edr.Processes](t, s)
 	for range 3 {
-		if _, err := s.Processes(ctx); err != nil {
+		if _, err := processes.Processes(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -27,7 +29,7 @@ func commandList(t *testing.T, ctx context.Context, b Backend) {
 	if err != nil || len(all) != 3 {
 		t.Fatalf("Commands = %d, %v", len(all), err)
 	}
-	if !slices.IsSortedFunc(all, func(x, y edr.Command) int { return int(x.ID - y.ID) }) || all[0].ID == all[1].ID {
+	if !slices.IsSortedFunc(all, func(x, y edr.Command) int { return cmp.Compare(x.ID, y.ID) }) || all[0].ID == all[1].ID {
 		t.Errorf("ids do not increase: %+v", all)
 	}
 	one, err := s.Command(ctx, all[2].ID, true)
@@ -49,7 +51,7 @@ func digest(b []byte) string {
 }
 
 // put writes a new file on the endpoint.
-func put(t *testing.T, ctx context.Context, s edr.Session, path string, b []byte) {
+func put(t *testing.T, ctx context.Context, s edr.Files, path string, b []byte) {
 	t.Helper()
 	info, err := s.PutFile(ctx, path, bytes.NewReader(b))
 	if err != nil || info.Size != int64(len(b)) || info.SHA256 != digest(b) {
@@ -58,7 +60,7 @@ func put(t *testing.T, ctx context.Context, s edr.Session, path string, b []byte
 }
 
 func files(t *testing.T, ctx context.Context, b Backend) {
-	s := open(t, ctx, b)
+	s := power[edr.Files](t, open(t, ctx, b))
 	for _, n := range []int{0, 1, 3 << 20} {
 		path := b.Dir + `\edrtest.bin`
 		want := content(n)
@@ -75,7 +77,7 @@ func files(t *testing.T, ctx context.Context, b Backend) {
 }
 
 func ranges(t *testing.T, ctx context.Context, b Backend) {
-	s := open(t, ctx, b)
+	s := power[edr.Files](t, open(t, ctx, b))
 	path := b.Dir + `\edrtest-range.bin`
 	put(t, ctx, s, path, []byte("0123456789"))
 	for r, want := range map[edr.Range]string{
@@ -92,7 +94,7 @@ func ranges(t *testing.T, ctx context.Context, b Backend) {
 }
 
 func missing(t *testing.T, ctx context.Context, b Backend) {
-	s := open(t, ctx, b)
+	s := power[edr.Files](t, open(t, ctx, b))
 	path := b.Dir + `\edrtest-no-such-file`
 	var got bytes.Buffer
 	if _, err := s.GetFile(ctx, path, edr.Range{}, &got); !errors.Is(err, fs.ErrNotExist) || got.Len() != 0 {
@@ -106,7 +108,7 @@ func missing(t *testing.T, ctx context.Context, b Backend) {
 }
 
 func directories(t *testing.T, ctx context.Context, b Backend) {
-	s := open(t, ctx, b)
+	s := power[edr.Files](t, open(t, ctx, b))
 	dir := b.Dir + `\edrtest-dir`
 	if err := s.MakeDir(ctx, dir); err != nil {
 		t.Fatalf("MakeDir: %v", err)
@@ -127,27 +129,29 @@ func directories(t *testing.T, ctx context.Context, b Backend) {
 
 func processes(t *testing.T, ctx context.Context, b Backend) {
 	s := open(t, ctx, b)
-	all, err := s.Processes(ctx)
+	list := power[edr.Processes](t, s)
+	all, err := list.Processes(ctx)
 	if err != nil || len(all) == 0 {
 		t.Fatalf("Processes = %d, %v", len(all), err)
 	}
 	var refused *edr.ResultError
-	if err := s.Kill(ctx, 99999999); !errors.As(err, &refused) {
+	if err := list.Kill(ctx, 99999999); !errors.As(err, &refused) {
 		t.Errorf("Kill of an unknown process = %v", err)
 	}
 	if b.Command == "" {
 		return
 	}
 	out := b.Dir + `\edrtest-out.txt`
-	r, err := s.Run(ctx, edr.ProcessSpec{CommandLine: b.Command, Wait: true, OutputFile: out})
+	files := power[edr.Files](t, s)
+	r, err := power[edr.Runner](t, s).Run(ctx, edr.ProcessSpec{CommandLine: b.Command, Wait: true, OutputFile: out})
 	if err != nil || r.PID == 0 || !r.Exited || r.ReturnCode != 0 {
 		t.Fatalf("Run = %+v, %v", r, err)
 	}
 	var got bytes.Buffer
-	if _, err := s.GetFile(ctx, out, edr.Range{}, &got); err != nil || strings.TrimSpace(got.String()) != "hello" {
+	if _, err := files.GetFile(ctx, out, edr.Range{}, &got); err != nil || strings.TrimSpace(got.String()) != "hello" {
 		t.Errorf("output = %q, %v", got.String(), err)
 	}
-	if err := s.DeleteFile(ctx, out); err != nil {
+	if err := files.DeleteFile(ctx, out); err != nil {
 		t.Error(err)
 	}
 }
@@ -156,7 +160,7 @@ func registry(t *testing.T, ctx context.Context, b Backend) {
 	if b.Key == "" {
 		t.Skip("no registry")
 	}
-	s := open(t, ctx, b)
+	s := power[edr.Registry](t, open(t, ctx, b))
 	key := b.Key + `\edrtest`
 	if err := s.CreateRegistryKey(ctx, key); err != nil {
 		t.Fatalf("CreateRegistryKey: %v", err)
@@ -207,19 +211,19 @@ func traceOrder(t *testing.T, ctx context.Context, b Backend) {
 		}
 	}
 	traced := edr.WithTrace(ctx, &edr.Trace{
-		Submitting: func(_ context.Context, name, object string, session, after int64) error {
+		Submitting: func(_ context.Context, name, object, session string, after int64) error {
 			if session != s.Info().ID || name == "delete file" && object != `c:\nothing` {
-				t.Errorf("Submitting(%q, %q, session %d)", name, object, session)
+				t.Errorf("Submitting(%q, %q, session %s)", name, object, session)
 			}
 			seen, ids = append(seen, "submitting "+name), append(ids, after)
 			return nil
 		},
 		Submitted: note("submitted"), Finished: note("finished"),
 	})
-	if _, err := s.Processes(traced); err != nil {
+	if _, err := power[edr.Processes](t, s).Processes(traced); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.DeleteFile(traced, `c:\nothing`); !errors.Is(err, fs.ErrNotExist) {
+	if err := power[edr.Files](t, s).DeleteFile(traced, `c:\nothing`); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("DeleteFile = %v", err)
 	}
 	want := []string{
@@ -237,8 +241,8 @@ func traceOrder(t *testing.T, ctx context.Context, b Backend) {
 func traceStops(t *testing.T, ctx context.Context, b Backend) {
 	s := open(t, ctx, b)
 	stop := errors.New("stopped")
-	traced := edr.WithTrace(ctx, &edr.Trace{Submitting: func(context.Context, string, string, int64, int64) error { return stop }})
-	if _, err := s.Processes(traced); !errors.Is(err, stop) {
+	traced := edr.WithTrace(ctx, &edr.Trace{Submitting: func(context.Context, string, string, string, int64) error { return stop }})
+	if _, err := power[edr.Processes](t, s).Processes(traced); !errors.Is(err, stop) {
 		t.Errorf("Processes = %v", err)
 	}
 	if all, err := s.Commands(ctx); err != nil || len(all) != 0 {

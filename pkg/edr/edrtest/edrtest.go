@@ -5,7 +5,7 @@
 //
 //	func TestConformance(t *testing.T) {
 //		edrtest.Run(t, func(t *testing.T) edrtest.Backend {
-//			return edrtest.Backend{Server: newServer(t), Sensor: 1, Unknown: 999, Dir: `c:\windows\temp`}
+//			return edrtest.Backend{Server: newServer(t), Sensor: "1", Unknown: "999", Dir: `c:\windows\temp`}
 //		})
 //	}
 package edrtest
@@ -21,9 +21,9 @@ import (
 // Backend is a server under test with an endpoint that may be changed.
 type Backend struct {
 	Server  edr.Server
-	Sensor  int    // Windows, online, with Live Response and no session
-	Offline int    // a sensor that is offline; 0: the server has none
-	Unknown int    // an id that no sensor has
+	Sensor  string // Windows, online, with Live Response and no session
+	Offline string // a sensor that is offline; empty: the server has none
+	Unknown string // an id that no sensor has
 	Dir     string // a directory on Sensor that can be written, without a final separator
 	Key     string // a registry key on Sensor under which keys can be made; empty: no registry
 	Command string // a command line that prints "hello"; empty: no processes can be started
@@ -63,6 +63,7 @@ var checks = map[string]check{
 	"registry values of all types go there and back": registry,
 	"a trace sees a command before and after":        traceOrder,
 	"a trace can stop a command":                     traceStops,
+	"a session without a power refuses it":           refusal,
 	"no call outlives its context":                   contexts,
 	"isolation is requested and released":            isolation,
 	"hashes are banned and released":                 banning,
@@ -84,4 +85,15 @@ func open(t *testing.T, ctx context.Context, b Backend) edr.Session {
 		t.Fatalf("Await: %v", err)
 	}
 	return s
+}
+
+// power returns a power of the session. A kind of server without it need not pass
+// what the test checks.
+func power[P any](t *testing.T, s edr.Session) P {
+	t.Helper()
+	p, err := edr.As[P](s)
+	if err != nil {
+		t.Skip(err)
+	}
+	return p
 }

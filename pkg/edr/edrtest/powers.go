@@ -2,6 +2,7 @@ package edrtest
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"edrpipe/pkg/edr"
@@ -28,7 +29,7 @@ func isolation(t *testing.T, ctx context.Context, b Backend) {
 }
 
 func banning(t *testing.T, ctx context.Context, b Backend) {
-	banner, ok := b.Server.(edr.Banner)
+	banner, ok := b.Server.(edr.HashBanner)
 	if !ok {
 		t.Skip("server cannot ban")
 	}
@@ -54,5 +55,15 @@ func banning(t *testing.T, ctx context.Context, b Backend) {
 	}
 	if err := banner.Ban(ctx, "not a hash", ""); err == nil {
 		t.Error("a hash that is none was banned")
+	}
+}
+
+// refusal hides a session's powers and wants them refused by name.
+func refusal(t *testing.T, ctx context.Context, b Backend) {
+	bare := struct{ edr.Session }{open(t, ctx, b)}
+	_, err := edr.As[edr.Registry](bare)
+	var refused *edr.UnsupportedError
+	if !errors.As(err, &refused) || refused.Power != edr.PowerRegistry || !errors.Is(err, edr.ErrUnsupported) {
+		t.Errorf("As = %v, want a refusal of the registry", err)
 	}
 }

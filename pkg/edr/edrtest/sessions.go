@@ -21,7 +21,7 @@ func sensors(t *testing.T, ctx context.Context, b Backend) {
 	for _, q := range []edr.SensorQuery{{}, {Hostname: one.Hostname}} {
 		all, err := b.Server.Sensors(ctx, q)
 		if err != nil || !slices.ContainsFunc(all, func(s edr.Sensor) bool { return s.ID == b.Sensor }) {
-			t.Errorf("Sensors(%+v) = %d sensors without %d, %v", q, len(all), b.Sensor, err)
+			t.Errorf("Sensors(%+v) = %d sensors without %s, %v", q, len(all), b.Sensor, err)
 		}
 	}
 	none, err := b.Server.Sensors(ctx, edr.SensorQuery{Hostname: "no-such-host"})
@@ -41,7 +41,7 @@ func unknownSensor(t *testing.T, ctx context.Context, b Backend) {
 }
 
 func offlineSensor(t *testing.T, ctx context.Context, b Backend) {
-	if b.Offline == 0 {
+	if b.Offline == "" {
 		t.Skip("no sensor is offline")
 	}
 	if s, err := b.Server.Open(ctx, b.Offline); !errors.Is(err, edr.ErrOffline) || s != nil {
@@ -49,7 +49,7 @@ func offlineSensor(t *testing.T, ctx context.Context, b Backend) {
 	}
 }
 
-func listed(t *testing.T, ctx context.Context, b Backend, id int64) bool {
+func listed(t *testing.T, ctx context.Context, b Backend, id string) bool {
 	t.Helper()
 	all, err := b.Server.Sessions(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func listed(t *testing.T, ctx context.Context, b Backend, id int64) bool {
 func lifecycle(t *testing.T, ctx context.Context, b Backend) {
 	s := open(t, ctx, b)
 	info := s.Info()
-	if info.ID == 0 || info.SensorID != b.Sensor || info.Status != edr.SessionActive || len(info.Commands) == 0 || s.OS() != edr.Windows {
+	if info.ID == "" || info.SensorID != b.Sensor || info.Status != edr.SessionActive || len(info.Commands) == 0 || s.OS() != edr.Windows {
 		t.Errorf("Info = %+v on %s", info, s.OS())
 	}
 	if !listed(t, ctx, b, info.ID) {
@@ -79,8 +79,8 @@ func lifecycle(t *testing.T, ctx context.Context, b Backend) {
 		t.Error("closed session is listed")
 	}
 	again := open(t, ctx, b)
-	if again.Info().ID <= info.ID {
-		t.Errorf("session %d after session %d", again.Info().ID, info.ID)
+	if again.Info().ID == info.ID {
+		t.Errorf("a new session has the id of an earlier one, %s", info.ID)
 	}
 }
 
@@ -93,23 +93,23 @@ func busy(t *testing.T, ctx context.Context, b Backend) {
 
 func attach(t *testing.T, ctx context.Context, b Backend) {
 	first := open(t, ctx, b)
-	if _, err := first.Processes(ctx); err != nil {
+	if _, err := power[edr.Processes](t, first).Processes(ctx); err != nil {
 		t.Fatal(err)
 	}
 	s, err := b.Server.Attach(ctx, first.Info().ID)
 	if err != nil {
 		t.Fatalf("Attach: %v", err)
 	}
-	after := int64(-1)
-	traced := edr.WithTrace(ctx, &edr.Trace{Submitting: func(_ context.Context, _, _ string, _, last int64) error {
+	after, again := edr.NoCommand, power[edr.Processes](t, s)
+	traced := edr.WithTrace(ctx, &edr.Trace{Submitting: func(_ context.Context, _, _, _ string, last int64) error {
 		after = last
 		return nil
 	}})
-	if _, err := s.Processes(traced); err != nil {
+	if _, err := again.Processes(traced); err != nil {
 		t.Errorf("Processes: %v", err)
 	}
-	if after != 1 {
-		t.Errorf("highest command id known is %d, want 1", after)
+	if all, err := s.Commands(ctx); err != nil || len(all) != 2 || after != all[0].ID {
+		t.Errorf("highest command id known is %d, commands are %+v, %v", after, all, err)
 	}
 	if err := b.Server.CloseSession(ctx, s.Info().ID); err != nil {
 		t.Errorf("CloseSession: %v", err)
@@ -129,7 +129,7 @@ func gone(t *testing.T, ctx context.Context, b Backend) {
 	}
 	ran := false
 	traced := edr.WithTrace(ctx, &edr.Trace{Submitted: func(context.Context, edr.Command) { ran = true }})
-	if err := s.Kill(traced, 1); !errors.Is(err, edr.ErrSessionGone) || errors.Is(err, edr.ErrAmbiguous) {
+	if err := power[edr.Processes](t, s).Kill(traced, 1); !errors.Is(err, edr.ErrSessionGone) || errors.Is(err, edr.ErrAmbiguous) {
 		t.Errorf("Kill = %v, want ErrSessionGone and nothing left unclear", err)
 	}
 	if ran {
@@ -139,7 +139,7 @@ func gone(t *testing.T, ctx context.Context, b Backend) {
 
 func commandsOfClosed(t *testing.T, ctx context.Context, b Backend) {
 	s := open(t, ctx, b)
-	if _, err := s.Processes(ctx); err != nil {
+	if _, err := power[edr.Processes](t, s).Processes(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(ctx); err != nil {
@@ -153,7 +153,7 @@ func commandsOfClosed(t *testing.T, ctx context.Context, b Backend) {
 
 // contexts calls with contexts that have ended, and end.
 func contexts(t *testing.T, ctx context.Context, b Backend) {
-	s := open(t, ctx, b)
+	s := power[edr.Processes](t, open(t, ctx, b))
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	for name, call := range map[string]func(context.Context) error{

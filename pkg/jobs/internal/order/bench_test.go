@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
@@ -17,7 +18,7 @@ func fill(n, sensors int, online bool, now time.Time) *Queue {
 	for i := range n {
 		sn := q.Sensor(1 + i%sensors)
 		sn.Read = now
-		sn.Info = edr.Sensor{ID: sn.ID, LiveResponse: true, NextCheckin: now.Add(time.Duration(sn.ID%10) * time.Second), LastCheckin: now.Add(-30 * time.Second)}
+		sn.Info = edr.Sensor{ID: looseid.Text(sn.ID), LiveResponse: true, NextCheckin: now.Add(time.Duration(sn.ID%10) * time.Second), LastCheckin: now.Add(-30 * time.Second)}
 		if !online {
 			sn.Offline = now
 		}

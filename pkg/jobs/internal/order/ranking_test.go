@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
@@ -95,7 +96,7 @@ func (w *rankingWorld) readSensor(t *rapid.T) {
 	sn := w.q.Sensor(w.id(t))
 	interval := rapid.SampledFrom([]time.Duration{0, 30 * time.Second, time.Minute, 45 * time.Minute, 2 * time.Hour}).Draw(t, "interval")
 	next := w.now.Add(rapid.SampledFrom([]time.Duration{-2 * time.Hour, -90 * time.Second, -30 * time.Second, 0, 5 * time.Second, 20 * time.Second, 2 * time.Hour}).Draw(t, "next"))
-	sn.Info, sn.Read = edr.Sensor{ID: sn.ID, LiveResponse: true, Online: true, NextCheckin: next, LastCheckin: next.Add(-interval)}, w.now
+	sn.Info, sn.Read = edr.Sensor{ID: looseid.Text(sn.ID), LiveResponse: true, Online: true, NextCheckin: next, LastCheckin: next.Add(-interval)}, w.now
 	if interval == 0 {
 		sn.Info.NextCheckin = time.Time{}
 	}

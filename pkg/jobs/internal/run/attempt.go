@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/pace"
@@ -120,7 +121,8 @@ func (a *attempt) trace() *edr.Trace {
 	var sent time.Time // commands of a session follow one another
 	return &edr.Trace{
 		Finished: func(_ context.Context, c edr.Command) { a.commanded(c, sent) },
-		Submitting: func(ctx context.Context, name, _ string, session, after int64) error {
+		Submitting: func(ctx context.Context, name, _, id string, after int64) error {
+			session := looseid.Session(id)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -169,8 +171,8 @@ func (a *attempt) record(ctx context.Context) error {
 func (a *attempt) task() *actions.Task {
 	x := a.x
 	info, _ := x.place.Info()
-	if info.ID == 0 {
-		info.ID = x.job.Sensor
+	if info.ID == "" {
+		info.ID = looseid.Text(x.job.Sensor)
 	}
 	t := &actions.Task{
 		Sensor: info, Server: x.cfg.Server, Event: x.job.Event, With: a.st.Template(), Since: a.rec.Started,

@@ -31,7 +31,7 @@ func (x *Execution) Function(ctx context.Context, run Func, done func(result any
 		return &Halt{Move: job.Move{To: job.Queued, Detail: err.Error()}}
 	}
 	ctx = context.WithValue(ctx, progressKey{}, func(text string) { x.cfg.Progress(x.id, text) })
-	ctx = edr.WithTrace(ctx, &edr.Trace{Submitting: func(ctx context.Context, _, _ string, _, _ int64) error {
+	ctx = edr.WithTrace(ctx, &edr.Trace{Submitting: func(ctx context.Context, _, _, _ string, _ int64) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

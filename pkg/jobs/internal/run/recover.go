@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/pace"
@@ -127,7 +128,7 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *Halt) {
 		a.rec.State, a.rec.Reason = job.StepFailed, job.ReasonAdopted
 		a.rec.Error = fmt.Sprintf("%s: result 0x%08X %s", last.Name, last.ResultCode, last.ResultDesc)
 	case last.Status == edr.CommandComplete && len(changing) == 1 && a.isWhole(last.Name):
-		a.adopt(fmt.Sprintf("command %d of session %d is complete", last.ID, last.SessionID))
+		a.adopt(fmt.Sprintf("command %d of session %s is complete", last.ID, last.SessionID))
 	default:
 		a.unknown(fmt.Sprintf("command %d (%s) of session %d was left %s", last.ID, last.Name, a.rec.Session, last.Status))
 	}
@@ -146,7 +147,7 @@ func (a *attempt) isWhole(name string) bool {
 
 func (a *attempt) commandList(ctx context.Context) (commands []edr.Command, err error) {
 	for n := range checks {
-		commands, err = a.x.cfg.Server.Commands(ctx, a.rec.Session)
+		commands, err = a.x.cfg.Server.Commands(ctx, looseid.Text(a.rec.Session))
 		if err == nil || retryName(err) == "" || errors.Is(err, edr.ErrSessionGone) {
 			return commands, err
 		}
@@ -164,7 +165,7 @@ const retractTimeout = 15 * time.Second
 // says in words what came of that; taken means that nothing ran.
 func (a *attempt) retract(ctx context.Context) (text string, taken bool) {
 	session := a.x.place.Session()
-	if a.rec.State == job.StepPending || a.rec.Session == 0 || session == nil || session.Info().ID != a.rec.Session {
+	if a.rec.State == job.StepPending || a.rec.Session == 0 || session == nil || session.Info().ID != looseid.Text(a.rec.Session) {
 		return "", a.rec.State == job.StepPending
 	}
 	ctx, cancel := a.x.place.Parting(ctx, retractTimeout)

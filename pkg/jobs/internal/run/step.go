@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
@@ -184,8 +185,12 @@ func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 		if err != nil {
 			return x.fail(ctx, st, item, fmt.Errorf("sensor: %w", err))
 		}
-		if id != x.job.Sensor {
-			return x.elsewhere(ctx, st, r, id)
+		switch sensor := looseid.Sensor(id); sensor {
+		case x.job.Sensor:
+		case 0:
+			return x.fail(ctx, st, item, fmt.Errorf("sensor: %w: %q is no number", edr.ErrUnknownSensor, id))
+		default:
+			return x.elsewhere(ctx, st, r, sensor)
 		}
 	}
 	return x.attempts(ctx, st, act, params, r)
@@ -317,10 +322,10 @@ func (x *Execution) answered(ctx context.Context, st *actions.Step, item int, as
 // which nothing is known.
 func (x *Execution) subject(ctx context.Context) (edr.Sensor, error) {
 	info, read := x.place.Info()
-	if info.ID != 0 && x.cfg.Now().Sub(read) < time.Minute {
+	if info.ID != "" && x.cfg.Now().Sub(read) < time.Minute {
 		return info, nil
 	}
-	return x.cfg.Server.Sensor(ctx, x.job.Sensor)
+	return x.cfg.Server.Sensor(ctx, looseid.Text(x.job.Sensor))
 }
 
 // waitUntil has the job wait until a guard may decide otherwise: parked, so that
