@@ -20,7 +20,7 @@ var level = map[string]int{
 	"internal/diskspace": 0, "internal/setup": 0, "internal/looseid": 0,
 	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
 	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
-	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3,
+	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3, "pkg/events/s3": 3,
 	"pkg/expression": 2, "pkg/lr": 2, "pkg/bus/grouped": 1, "pkg/bus": 2, "pkg/bus/bustest": 3, "pkg/audit": 2, "pkg/edrsim": 2,
 	"pkg/admission": 2, "pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
 	"rules/index": 3, "rules": 4, "rules/sigma": 5,

@@ -86,6 +86,7 @@ type Sources struct {
 	Files  []string     `yaml:"files" doc:"files of events to follow (NDJSON, gzip)"`
 	TCP    ListenSource `yaml:"tcp"`
 	Syslog ListenSource `yaml:"syslog"`
+	S3     S3Source     `yaml:"s3"`
 }
 
 // NATSSource reads the EVENTS stream of the bus.
@@ -189,6 +190,7 @@ func Default() Config {
 			NATS: NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000, AckWait: 10 * time.Second},
 			AMQP: AMQPSource{Queue: "edrpipe", Keys: []string{"watchlist.#", "feed.#", "alert.#", "ingress.event.#"}, Prefetch: 200},
 			HTTP: HTTPSource{Enabled: true, Body: 32 << 20},
+			S3:   S3Source{Poll: time.Minute, Lookback: time.Hour},
 		},
 		Jobs:      Jobs{Linger: 5 * time.Second, Turn: 2 * time.Minute, Offline: 72 * time.Hour, TakeOver: 10 * time.Second},
 		Artifacts: Artifacts{Store: "bus", Keep: 90 * day},

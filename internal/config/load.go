@@ -150,6 +150,7 @@ func (c Config) check(origins Origins) error {
 		bad("edr.insecure", "contradicts edr.pin: remove one of them")
 	}
 	c.Bus.check(bad)
+	c.Sources.S3.check(bad)
 	for _, k := range Keys() {
 		v := k.value(&c).String()
 		if k.Choice != nil && !slices.Contains(k.Choice, v) {

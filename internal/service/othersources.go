@@ -50,6 +50,13 @@ func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) 
 		}
 		all = append(all, tcp)
 	}
+	if c.Sources.S3.Bucket != "" {
+		bucket, err := openS3(c, log)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, bucket)
+	}
 	if c.Sources.AMQP.URL == "" {
 		return all, nil
 	}

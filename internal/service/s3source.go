@@ -1,0 +1,49 @@
+package service
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/config"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/s3"
+)
+
+// openS3 opens the source of a bucket.
+func openS3(c config.Config, log zerolog.Logger) (events.Source, error) {
+	q := c.Sources.S3
+	u, err := url.Parse(q.Endpoint)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("sources.s3.endpoint: %q is not a URL such as https://s3.eu-central-1.amazonaws.com", q.Endpoint)
+	}
+	creds := credentials.NewIAM("") // of the machine, where no keys are given
+	if q.AccessKey != "" {
+		access, err := secret(q.AccessKey)
+		if err != nil {
+			return nil, fmt.Errorf("sources.s3.access_key_file: %w", err)
+		}
+		key, err := secret(q.SecretKey)
+		if err != nil {
+			return nil, fmt.Errorf("sources.s3.secret_key_file: %w", err)
+		}
+		creds = credentials.NewStaticV4(access, key, "")
+	}
+	client, err := minio.New(u.Host, &minio.Options{Creds: creds, Secure: u.Scheme == "https", Region: q.Region})
+	if err != nil {
+		return nil, fmt.Errorf("sources.s3.endpoint: %w", err)
+	}
+	places := filepath.Join(c.Data, "places")
+	if err := os.MkdirAll(places, 0o700); err != nil {
+		return nil, fmt.Errorf("place in the bucket: %w", err)
+	}
+	return &s3.Source{
+		Client: client, Bucket: q.Bucket, Prefix: q.Prefix, Poll: q.Poll, Lookback: q.Lookback, Log: log,
+		Place: filepath.Join(places, "s3-"+url.PathEscape(q.Bucket+"/"+q.Prefix)+".json"),
+	}, nil
+}
