@@ -113,6 +113,9 @@ func TestCorrelate(t *testing.T) {
 		{"in any order", []*events.Event{at(0, "a", 1, connection(443)), at(m, "b", 1, dropped)}, []string{"b dropper"}},
 		{"in order", []*events.Event{at(0, "a", 1, dropped), at(m, "b", 1, connection(443))}, []string{"b dropper", "b dropper-ordered"}},
 		{"in order, but late", []*events.Event{at(m, "b", 1, connection(443)), at(0, "a", 1, dropped)}, []string{"a dropper", "a dropper-ordered"}},
+		{"late by the whole timespan", []*events.Event{at(5*m, "b", 1, connection(443)), at(0, "a", 1, dropped)}, []string{"a dropper", "a dropper-ordered"}},
+		{"late by more", []*events.Event{at(5*m+1, "b", 1, connection(443)), at(0, "a", 1, dropped)}, nil},
+		{"the fifth is the oldest", append(series(4, m/10, 1, connection(22)), at(-m+3*m/10, "late", 1, connection(22))), []string{"late five-in-a-minute"}},
 		{"too far apart", []*events.Event{at(0, "a", 1, dropped), at(6*m, "b", 1, connection(443))}, nil},
 		{"on different sensors", []*events.Event{at(0, "a", 1, dropped), at(m, "b", 2, connection(443))}, nil},
 		{"a clock ahead does not outdate the others", []*events.Event{

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 )
@@ -26,6 +27,9 @@ func stateKey(use string, parts ...any) string {
 	h := sha256.New()
 	for _, p := range parts {
 		text := fmt.Sprintf("%T:%v", p, p)
+		if reflect.ValueOf(p).Kind() == reflect.Slice { // ["x y"] is not ["x", "y"]
+			text = fmt.Sprintf("%#v", p)
+		}
 		fmt.Fprintf(h, "%d:%s", len(text), text)
 	}
 	return "rules." + use + "." + hex.EncodeToString(h.Sum(nil)[:16])

@@ -130,6 +130,57 @@ func TestSuppression(t *testing.T) {
 	}
 }
 
+// What looks alike when it is written together is not one key: neither parts that
+// run into each other, nor a number and its text, nor a rule and its use.
+func TestStateKeysOfWhatLooksAlike(t *testing.T) {
+	t.Parallel()
+	type named struct {
+		use   string
+		parts []any
+	}
+	keys := map[string]named{}
+	for _, k := range []named{
+		{"suppress", []any{"a", "bc"}}, {"suppress", []any{"ab", "c"}}, {"suppress", []any{"abc"}}, {"suppress", []any{"abc", ""}}, {"suppress", []any{"", "abc"}},
+		{"suppress", []any{"a", "b", "c"}}, {"suppress", []any{"a", 1}}, {"suppress", []any{"a", "1"}}, {"suppress", []any{"a", 1.0}}, {"suppress", []any{"a", true}},
+		{"suppress", []any{"a", "true"}}, {"suppress", []any{"a", nil}}, {"suppress", []any{"a", "<nil>"}}, {"suppress", []any{"a", []string{"x y"}}},
+		{"suppress", []any{"a", []string{"x", "y"}}}, {"correlate", []any{"a", "bc"}}, {"suppress", []any{"a:string", "c"}}, {"suppress", []any{"astring:bc"}},
+	} {
+		key := stateKey(k.use, k.parts...)
+		if other, taken := keys[key]; taken {
+			t.Errorf("%v and %v have the key %s", k, other, key)
+		}
+		keys[key] = k
+	}
+}
+
+// Two rules whose keys have the same values do not suppress each other.
+func TestRulesSuppressOnlyThemselves(t *testing.T) {
+	t.Parallel()
+	const rule = `
+  - id: %s
+    on: process_start
+    when: "true"
+    suppress: { key: [process.user, process.name], for: 1h }
+    steps: [{ uses: list_processes }]
+`
+	set := loadText(t, "rules:"+fmt.Sprintf(rule, "alike")+fmt.Sprintf(rule, "alike-2"))
+	c := &clock{epoch}
+	s := &Suppressor{State: &MemoryState{Now: c.Now}, Now: c.Now}
+	for i, step := range []struct {
+		rule, user, name string
+		suppressed       bool
+	}{
+		{"alike", "ann", "x", false}, {"alike-2", "ann", "x", false}, {"alike", "an", "nx", false},
+		{"alike", "ann", "x", true}, {"alike-2", "ann", "x", true},
+	} {
+		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User, e.Process.Name = step.user, step.name })
+		got, err := s.Claim(t.Context(), Ask{set, matchOf(t, set, step.rule, e), edr.Endpoint{Server: "hq", ID: "42"}, fmt.Sprint("job", i)})
+		if err != nil || got.Suppressed != step.suppressed {
+			t.Errorf("step %d, %+v: suppressed = %v, %v", i, step, got.Suppressed, err)
+		}
+	}
+}
+
 func TestMemoryStateIsBounded(t *testing.T) {
 	c := &clock{epoch}
 	m := &MemoryState{Now: c.Now, MaxKeys: 3}

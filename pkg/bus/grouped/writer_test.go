@@ -244,3 +244,35 @@ func TestTheQuickerWayIsTaken(t *testing.T) {
 		t.Errorf("after a hundred of 2 ms each costs %v", is)
 	}
 }
+
+// More than one batch can take: the next writer writes the rest, and each message
+// has its own place.
+func TestMoreThanABatchIsWritten(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ n, size int }{
+		"in number": {2*most + 3, 10},
+		"in bytes":  {11, bytes / 4}, // three fit
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGate(t)
+			var msgs []*nats.Msg
+			for i := range c.n {
+				m := fresh(fmt.Sprint("s.", i))
+				m.Data = append(make([]byte, c.size-len(m.Subject)), m.Subject...)
+				msgs = append(msgs, m)
+			}
+			got := writeAll(t, g, slow(g), background(c.n), msgs)
+			stream, err := g.Stream(t.Context(), "S")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, m := range msgs {
+				stored, err := stream.GetLastMsgForSubject(t.Context(), m.Subject)
+				if err != nil || got.errs[i] != nil || stored.Sequence != got.seqs[i] || len(stored.Data) != c.size {
+					t.Fatalf("message %d of %d: answered %d, %v; stored %+v, %v", i, c.n, got.seqs[i], got.errs[i], stored, err)
+				}
+			}
+		})
+	}
+}
