@@ -80,7 +80,7 @@ func newJobsListCommand(f *serverFlags) *cobra.Command {
 	cmd.Flags().IntVar(&sensor, "sensor", 0, "only on this sensor")
 	cmd.Flags().IntVar(&limit, "limit", 200, fmt.Sprintf("how many, %d at the most", web.MaxList))
 	cmd.Flags().DurationVar(&since, "since", 0, "also those that ended within this time")
-	states := []string{"live", "ended", "held", "queued", "parked", "running", "succeeded", "failed", "cancelled", "expired", "denied", "unknown"}
+	states := []string{"live", "ended", "held", "queued", "parked", "running", "succeeded", "shadowed", "skipped", "failed", "cancelled", "expired", "denied", "unknown"}
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states, cobra.ShellCompDirectiveNoFileComp)) // these two fail only
 	_ = cmd.RegisterFlagCompletionFunc("rule", f.completeRules)                                                     // for flags that are not there
 	return cmd
@@ -166,7 +166,7 @@ func why(j web.JobLine) string {
 // colors of states, on terminals whose owner has not set NO_COLOR.
 var colors = map[string]text.Color{
 	"succeeded": text.FgGreen, "ok": text.FgGreen, "running": text.FgCyan, "held": text.FgYellow, "parked": text.FgYellow, "queued": text.FgYellow,
-	"failed": text.FgRed, "unknown": text.FgRed, "denied": text.FgRed, "expired": text.FgRed,
+	"shadowed": text.FgMagenta, "skipped": text.FgHiBlack, "failed": text.FgRed, "unknown": text.FgRed, "denied": text.FgRed, "expired": text.FgRed,
 }
 
 func colored[S jobs.State | jobs.StepState](w io.Writer, s S) string {

@@ -166,7 +166,7 @@ func (s *jobSubmission) await(cmd *cobra.Command, c *apiclient.Client, submitted
 			fmt.Fprintf(cmd.ErrOrStderr(), "not waited for, and going on: %s\n", strings.Join(idsOf(submitted[i:]), " "))
 			return err
 		}
-		bad = bad || pages[i].State != jobs.Succeeded
+		bad = bad || outcome(pages[i]) != nil
 		bar.step("ended")
 	}
 	bar.end()

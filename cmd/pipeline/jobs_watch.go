@@ -19,7 +19,8 @@ func newJobsWatchCommand(f *serverFlags) *cobra.Command {
 		Use:   "watch [JOB]",
 		Short: "Follow all jobs as they change, or one until it has ended",
 		Long: `Follow all jobs until interrupted, or one job until it has ended: then the exit
-status is 1 when it did not succeed. With --output json each notice is a line.`,
+status is 1 unless it succeeded, or had nothing to do because no step's condition
+held, or was submitted as a dry run. With --output json each notice is a line.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: f.completeJobs("live"),
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, args []string) error {
@@ -37,12 +38,19 @@ status is 1 when it did not succeed. With --output json each notice is a line.`,
 			if f.output == "table" {
 				showJob(cmd.OutOrStdout(), p)
 			}
-			if p.State != jobs.Succeeded {
-				return errSilent
-			}
-			return nil
+			return outcome(p)
 		}),
 	}
+}
+
+// outcome is errSilent where a job did not do what was asked for. A job that only
+// recorded has done so only if it was submitted as a dry run.
+func outcome(p web.JobPage) error {
+	switch {
+	case p.State == jobs.Succeeded, p.State == jobs.Skipped, p.State == jobs.Shadowed && p.Rule == "" && p.Mode == "shadow":
+		return nil
+	}
+	return errSilent
 }
 
 // follow prints each change of a job until it has ended.

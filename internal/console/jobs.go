@@ -70,9 +70,9 @@ func (c *Console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, erro
 	switch q.State {
 	case "":
 	case "live":
-		query.States = []jobs.State{jobs.Held, jobs.Queued, jobs.Parked, jobs.Running}
+		query.States = jobs.LiveStates()
 	case "ended":
-		query.States = []jobs.State{jobs.Succeeded, jobs.Failed, jobs.Cancelled, jobs.Expired, jobs.Denied, jobs.Unknown}
+		query.States = jobs.EndedStates()
 	default:
 		query.States = []jobs.State{jobs.State(q.State)}
 	}

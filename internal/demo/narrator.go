@@ -101,7 +101,9 @@ func (n *Narrator) result(r jobs.ResultNotice) {
 	n.Results = append(n.Results, r)
 	n.mu.Unlock()
 	mark := MarkDone
-	if r.State != jobs.Succeeded {
+	switch r.State {
+	case jobs.Succeeded, jobs.Shadowed, jobs.Skipped:
+	default:
 		mark = MarkFail
 	}
 	n.Screen.Say(mark, "job %s (%s) on %s %s %s", short(r.Job), r.Rule, host(r.Host, r.Sensor), r.State, r.Detail)

@@ -138,7 +138,7 @@ func (s Show) sum(ctx context.Context, n *Narrator) error {
 		by[r.State]++
 	}
 	var outcomes []string
-	for _, state := range []jobs.State{jobs.Succeeded, jobs.Failed, jobs.Cancelled, jobs.Expired, jobs.Denied, jobs.Unknown} {
+	for _, state := range jobs.EndedStates() {
 		if by[state] > 0 {
 			outcomes = append(outcomes, fmt.Sprintf("%d %s", by[state], state))
 		}

@@ -216,6 +216,12 @@ type Budget struct {
 	Resets time.Time `json:"resets,omitzero"`
 }
 
+// DryRun switches acting off or on.
+type DryRun struct {
+	On  bool   `json:"on"`
+	Why string `json:"why,omitempty"`
+}
+
 // Silence keeps a rule, a sensor or an action from acting for a while.
 type Silence struct {
 	ID      string     `json:"id,omitempty"`

@@ -49,12 +49,20 @@ const (
 	Parked    = job.Parked
 	Running   = job.Running
 	Succeeded = job.Succeeded
+	Shadowed  = job.Shadowed
+	Skipped   = job.Skipped
 	Failed    = job.Failed
 	Cancelled = job.Cancelled
 	Expired   = job.Expired
 	Denied    = job.Denied
 	Unknown   = job.Unknown
 )
+
+// LiveStates are the states of jobs that have not ended.
+func LiveStates() []State { return job.Live() }
+
+// EndedStates are the terminal states.
+func EndedStates() []State { return job.Ended() }
 
 // Priorities, highest first.
 const (

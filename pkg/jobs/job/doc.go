@@ -10,8 +10,10 @@
 //	held      -> queued cancelled denied expired
 //	queued    -> running parked held failed cancelled expired denied
 //	parked    -> queued running held failed cancelled expired denied
-//	running   -> queued parked held succeeded failed cancelled denied unknown
+//	running   -> queued parked held succeeded shadowed skipped failed cancelled denied unknown
 //	succeeded -> end
+//	shadowed  -> end
+//	skipped   -> end
 //	failed    -> end
 //	cancelled -> end
 //	denied    -> end
@@ -19,6 +21,7 @@
 //	unknown   -> end
 //
 // Held jobs wait for people, parked ones for a sensor or a time, queued ones for
-// their turn. A retry, and what a person resolves, is a new job that goes on
+// their turn. A shadowed job only recorded what it would have done, and of a skipped
+// one no step's condition held. A retry, and what a person resolves, is a new job that goes on
 // where the old one stopped.
 package job

@@ -3,6 +3,7 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"edrpipe/pkg/actions"
@@ -107,13 +108,16 @@ func (j *Job) WaitedFor() string {
 // State of a job.
 type State string
 
-// States of a job. The last six are terminal.
+// States of a job. The first four are live, the others terminal. A shadowed job only
+// recorded what it would have done; of a skipped one no step's condition held.
 const (
 	Held      State = "held"
 	Queued    State = "queued"
 	Parked    State = "parked"
 	Running   State = "running"
 	Succeeded State = "succeeded"
+	Shadowed  State = "shadowed"
+	Skipped   State = "skipped"
 	Failed    State = "failed"
 	Cancelled State = "cancelled"
 	Expired   State = "expired"
@@ -123,11 +127,15 @@ const (
 
 // Terminal reports whether a job in this state has ended.
 func (s State) Terminal() bool {
-	switch s {
-	case Succeeded, Failed, Cancelled, Expired, Denied, Unknown:
-		return true
-	}
-	return false
+	return slices.Contains(Ended(), s)
+}
+
+// Live are the states of jobs that have not ended.
+func Live() []State { return []State{Held, Queued, Parked, Running} }
+
+// Ended are the terminal states.
+func Ended() []State {
+	return []State{Succeeded, Shadowed, Skipped, Failed, Cancelled, Expired, Denied, Unknown}
 }
 
 // Priority of a job.

@@ -7,7 +7,7 @@ var transitions = map[State][]State{
 	Held:    {Queued, Cancelled, Denied, Expired},
 	Queued:  {Running, Parked, Held, Failed, Cancelled, Expired, Denied},
 	Parked:  {Queued, Running, Held, Failed, Cancelled, Expired, Denied},
-	Running: {Queued, Parked, Held, Succeeded, Failed, Cancelled, Denied, Unknown},
+	Running: {Queued, Parked, Held, Succeeded, Shadowed, Skipped, Failed, Cancelled, Denied, Unknown},
 }
 
 // CanTransition reports whether a job in state s may go to next. A terminal state

@@ -81,7 +81,7 @@ func (x *Execution) verdict() *Halt {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.failed == nil {
-		return &Halt{Move: job.Move{To: job.Succeeded}}
+		return &Halt{Move: x.job.Outcome()}
 	}
 	return &Halt{Move: job.Move{
 		To: x.worst, Reason: x.reason, Detail: fmt.Sprintf("step %s: %s", x.failed.ID, x.failed.Error),
