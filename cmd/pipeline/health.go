@@ -35,7 +35,7 @@ ready. The exit status is 0 when it is and 1 when it is not or nobody answers.`,
 			if client == nil {
 				client = http.DefaultClient
 			}
-			return health(cmd, client, c.Server)
+			return health(cmd, client, c.Server, c.Token)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", os.Getenv("EDRPIPE_CONFIG"), "configuration file (default pipeline.yaml, if there is one)")
@@ -43,12 +43,15 @@ ready. The exit status is 0 when it is and 1 when it is not or nobody answers.`,
 	return cmd
 }
 
-func health(cmd *cobra.Command, client *http.Client, url string) error {
+func health(cmd *cobra.Command, client *http.Client, url, token string) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), healthWithin)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
 	if err != nil {
 		return &usageError{err}
+	}
+	if token != "" { // without one the answer has no reasons
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	res, err := client.Do(req)
 	if err != nil {

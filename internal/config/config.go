@@ -153,6 +153,9 @@ type Web struct {
 	Key    string `yaml:"key" doc:"key of the certificate"`
 	Users  string `yaml:"users_file" doc:"file with users, roles and token hashes; empty: one admin token is made at first start" secret:"file"`
 
+	Connections int `yaml:"connections" min:"1" doc:"connections open at a time; a quarter of the process's file descriptors at the most"`
+	PerAddress  int `yaml:"connections_per_address" min:"1" doc:"connections from one address (IPv6: one /64) at a time; raise it behind a proxy"`
+
 	OIDCIssuer   string `yaml:"oidc_issuer" doc:"OpenID Connect issuer URL; empty: off"`
 	OIDCClient   string `yaml:"oidc_client_id" doc:"OpenID Connect client id"`
 	OIDCSecret   string `yaml:"oidc_secret_file" doc:"file with the client secret" secret:"file"`
@@ -194,7 +197,7 @@ func Default() Config {
 		},
 		Jobs:      Jobs{Linger: 5 * time.Second, Turn: 2 * time.Minute, Offline: 72 * time.Hour, TakeOver: 10 * time.Second},
 		Artifacts: Artifacts{Store: "bus", Keep: 90 * day},
-		Web:       Web{Listen: "127.0.0.1:7480"},
+		Web:       Web{Listen: "127.0.0.1:7480", Connections: 1024, PerAddress: 256},
 		Log:       Log{Level: "info", Format: "auto"},
 	}
 }

@@ -31,7 +31,7 @@ func (s *Service) openWeb(context.Context) error {
 		return err
 	}
 	conf := web.Config{
-		Listen: c.Listen, Cert: c.Cert, Key: c.Key, Users: users, Routes: s.console.Routes(), Ready: s.ready,
+		Listen: c.Listen, Connections: c.Connections, PerAddress: c.PerAddress, Cert: c.Cert, Key: c.Key, Users: users, Routes: s.console.Routes(), Ready: s.ready,
 		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), Log: s.log,
 	}
 	if s.sources.http != nil {

@@ -25,12 +25,15 @@ type auth struct {
 	key    []byte // signs cookies; new at each start, which ends all logins
 	secure bool   // cookies only over TLS
 	now    func() time.Time
+	look   time.Duration // between two looks whether the user of a long answer still may have it
+
+	sessions sessions
 }
 
 func newAuth(users func() *Users, secure bool, now func() time.Time) *auth {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
-	return &auth{users: users, key: key, secure: secure, now: now}
+	return &auth{users: users, key: key, secure: secure, now: now, look: lookAgain}
 }
 
 type userKey struct{}
@@ -79,12 +82,14 @@ func (a *auth) identify(r *http.Request) (User, bool) {
 type login struct {
 	Name  string    `json:"n"`
 	Until time.Time `json:"u"`
+	ID    string    `json:"i"`
+	User  string    `json:"d"` // digest of the user as it was at the login
 }
 
 // seal makes the cookie of a user who has proved to be that user.
-func (a *auth) seal(name string) *http.Cookie {
+func (a *auth) seal(user User) *http.Cookie {
 	until := a.now().Add(sessionLife)
-	body, _ := json.Marshal(login{Name: name, Until: until}) // a string and a time always can be
+	body, _ := json.Marshal(login{Name: user.Name, Until: until, ID: rand.Text(), User: user.digest()}) // strings and a time always can be
 	payload := base64.RawURLEncoding.EncodeToString(body)
 	return &http.Cookie{
 		Name: sessionCookie, Value: payload + "." + a.sign(payload), Path: "/", Expires: until,
@@ -92,27 +97,47 @@ func (a *auth) seal(name string) *http.Cookie {
 	}
 }
 
-// open reads a cookie and looks the user up anew: a user taken off the list is
-// out at once.
+// open reads a cookie and looks the user up anew: a user who was changed, taken off
+// the list or has logged out is out at once.
 func (a *auth) open(value string) (User, bool) {
-	payload, mac, _ := strings.Cut(value, ".")
-	if !hmac.Equal([]byte(mac), []byte(a.sign(payload))) {
-		return User{}, false
-	}
-	body, err := base64.RawURLEncoding.DecodeString(payload)
-	if err != nil {
-		return User{}, false
-	}
-	var l login
-	if json.Unmarshal(body, &l) != nil || a.now().After(l.Until) {
+	l, ok := a.login(value)
+	if !ok || a.sessions.has(l) {
 		return User{}, false
 	}
 	for _, u := range a.users().List {
 		if u.Name == l.Name {
-			return u, true
+			return u, u.digest() == l.User
 		}
 	}
 	return User{}, false
+}
+
+// login reads what a cookie says, if it is ours and not too old.
+func (a *auth) login(value string) (login, bool) {
+	payload, mac, _ := strings.Cut(value, ".")
+	if !hmac.Equal([]byte(mac), []byte(a.sign(payload))) {
+		return login{}, false
+	}
+	body, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		return login{}, false
+	}
+	var l login
+	if json.Unmarshal(body, &l) != nil || a.now().After(l.Until) {
+		return login{}, false
+	}
+	return l, true
+}
+
+// logout ends the login of the request's cookie.
+func (a *auth) logout(r *http.Request) {
+	c, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return
+	}
+	if l, ok := a.login(c.Value); ok {
+		a.sessions.end(l, a.now())
+	}
 }
 
 func (a *auth) sign(payload string) string {

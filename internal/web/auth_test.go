@@ -29,8 +29,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 	h := protect(a.require(Approver, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(UserOf(r.Context()).Name))
 	})))
-	good := a.seal("ada")
-	gone := a.seal("dismissed")
+	good, gone := a.seal(users.List[1]), a.seal(User{Name: "dismissed"})
+	changed := users.List[1]
+	changed.Groups = []string{"soc"}
+	before, out := a.seal(changed), a.seal(users.List[1])
+	leaving := httptest.NewRequest("POST", "/logout", nil)
+	leaving.AddCookie(out)
+	a.logout(leaving)
 	forged := &http.Cookie{Name: sessionCookie, Value: good.Value[:len(good.Value)-2] + "xx"}
 	old := newAuth(current, false, func() time.Time { return now.Add(-13 * time.Hour) })
 	old.key = a.key
@@ -48,8 +53,10 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"admin":                    {token: admin, want: 200},
 		"logged in":                {cookie: good, want: 200},
 		"forged cookie":            {cookie: forged, want: 401},
-		"expired login":            {cookie: old.seal("ada"), want: 401},
+		"expired login":            {cookie: old.seal(users.List[1]), want: 401},
 		"user taken off":           {cookie: gone, want: 401},
+		"user changed since":       {cookie: before, want: 401},
+		"logged out":               {cookie: out, want: 401},
 		"browser is sent to login": {header: [2]string{"Accept", "text/html"}, want: 303},
 		"post from another site":   {cookie: good, method: "POST", header: [2]string{"Sec-Fetch-Site", "cross-site"}, want: 403},
 		"post of unknown origin":   {cookie: good, method: "POST", header: [2]string{"Origin", "null"}, want: 403},

@@ -107,7 +107,7 @@ func (s *Server) endLogin(w http.ResponseWriter, r *http.Request) {
 		s.refuseLogin(w, r, err)
 		return
 	}
-	http.SetCookie(w, s.auth.seal(user.Name))
+	http.SetCookie(w, s.auth.seal(user))
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"path"
 	"strings"
 )
@@ -37,17 +38,26 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 // login takes a token once and gives the browser a cookie for it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
+	if err := r.ParseForm(); err != nil {
+		if os.IsTimeout(err) {
+			panic(http.ErrAbortHandler) // a body that never comes gets no answer
+		}
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	user, ok := s.cfg.Users.Current().ByToken(r.PostFormValue("token"))
 	if !ok {
 		s.cfg.Log.Warn().Str("from", r.RemoteAddr).Msg("a login with a wrong token")
 		http.Redirect(w, r, "/login?wrong", http.StatusSeeOther)
 		return
 	}
-	http.SetCookie(w, s.auth.seal(user.Name))
+	http.SetCookie(w, s.auth.seal(user))
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
+// logout ends the login here too, not in the browser alone.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	s.auth.logout(r)
 	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.auth.secure, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -58,11 +59,18 @@ func JSON[In, Out any](method, path string, role Role, summary string, do func(*
 	}
 }
 
+// decode reads a body strictly: one JSON value of known fields, or nothing at all.
 func decode(r *http.Request, v any) error {
-	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil && !errors.Is(err, io.EOF) {
+	switch err := d.Decode(v); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
 		return errors.Join(ErrBadRequest, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.Join(ErrBadRequest, errors.New("the body goes on after its JSON value"))
 	}
 	return nil
 }
@@ -91,7 +99,10 @@ func (rt Route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers with an error, and a status that says whose it is.
 func refuse(w http.ResponseWriter, err error) {
+	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.As(err, &tooLarge):
+		writeError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
 	case errors.Is(err, ErrBadRequest):
 		writeError(w, http.StatusBadRequest, strings.TrimPrefix(err.Error(), ErrBadRequest.Error()+"\n"))
 	case errors.Is(err, ErrNotFound) || errors.Is(err, jobs.ErrNoJob) || errors.Is(err, fs.ErrNotExist):

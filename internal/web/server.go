@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"edrpipe/internal/connlimit"
 )
 
 // Config of the web listener.
@@ -22,6 +25,9 @@ type Config struct {
 	Users  *UsersFile
 	OIDC   *OIDC            // nil: tokens only
 	Now    func() time.Time // nil: time.Now
+
+	Connections int // open at a time; 0: connlimit.DefaultConnections
+	PerAddress  int // of them from one address; 0: connlimit.DefaultPerAddress
 
 	Routes  []Route                       // of the pages
 	Ready   func(context.Context) []Check // what must work for the service to be ready
@@ -58,6 +64,7 @@ func Listen(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
+	l = connlimit.New(l, connlimit.Config{Connections: c.Connections, PerAddress: c.PerAddress, Log: c.Log})
 	if c.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 		if err != nil {
@@ -73,7 +80,10 @@ func Listen(c Config) (*Server, error) {
 	}
 	s.calls = append(slices.Clone(c.Routes), whoAmI())
 	s.overBus = s.callRoutes()
-	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	s.http = &http.Server{
+		Handler: s.routes(), ReadHeaderTimeout: headerWithin, ReadTimeout: readWithin, WriteTimeout: writeWithin, IdleTimeout: idleWithin,
+		MaxHeaderBytes: maxHeader, ErrorLog: log.New(serverLog{c.Log}, "", 0),
+	}
 	return s, nil
 }
 
@@ -110,9 +120,13 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", s.auth.require(Viewer, s.cfg.Metrics))
-	mux.Handle("GET /debug/pprof/", s.auth.require(Admin, profiles()))
+	mux.Handle("GET /debug/pprof/", s.auth.require(Admin, s.long(profiles())))
 	for _, rt := range s.calls {
-		mux.Handle(rt.Method+" "+rt.Path, s.auth.require(rt.Role, rt))
+		var h http.Handler = rt
+		if rt.raw != nil { // of any length
+			h = s.long(rt)
+		}
+		mux.Handle(rt.Method+" "+rt.Path, s.auth.require(rt.Role, h))
 	}
 	mux.Handle("GET /api/openapi.json", s.auth.require(Viewer, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, OpenAPI(s.calls))
@@ -145,13 +159,27 @@ func whoAmI() Route {
 	})
 }
 
+// serverLog takes what the HTTP server has to say of connections and handlers.
+type serverLog struct{ log zerolog.Logger }
+
+// Write implements io.Writer.
+func (l serverLog) Write(p []byte) (int, error) {
+	l.log.Warn().Str("server", "web").Msg(strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
 // ready answers 200 only while everything that a job needs works.
+// Without credentials it says what works and what does not, and not why.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	checks := s.cfg.Ready(r.Context())
-	for _, c := range checks {
+	_, known := s.auth.identify(r)
+	for i, c := range checks {
 		if !c.OK {
 			status = http.StatusServiceUnavailable
+		}
+		if !known {
+			checks[i].Text = ""
 		}
 	}
 	writeJSON(w, status, map[string]any{"ready": status == http.StatusOK, "checks": checks})

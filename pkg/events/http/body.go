@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/semaphore"
@@ -15,7 +16,7 @@ import (
 // together. Release gives its memory free again and is never nil.
 func (s *Source) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
 	budget := &budget{sem: s.memory}
-	var in io.Reader = http.MaxBytesReader(w, r.Body, s.c.MaxBody)
+	var in io.Reader = patient{http.MaxBytesReader(w, r.Body, s.c.MaxBody), http.NewResponseController(w), s.c.Patience}
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -54,6 +55,24 @@ func tooLargeOr(err error, broken string) error {
 	default:
 		return refuse(http.StatusBadRequest, "%s: %v", broken, err)
 	}
+}
+
+// within is how long a client that has shown a token may send nothing.
+const within = 30 * time.Second
+
+// patient extends the connection's deadlines while an authenticated client sends,
+// where the listener has any: large posts over slow lines are normal.
+type patient struct {
+	r        io.Reader
+	rc       *http.ResponseController
+	patience time.Duration // what the answer takes at most after the body has come
+}
+
+func (p patient) Read(b []byte) (int, error) {
+	now := time.Now()
+	_ = p.rc.SetReadDeadline(now.Add(within)) // not every listener has deadlines
+	_ = p.rc.SetWriteDeadline(now.Add(2*within + p.patience))
+	return p.r.Read(b)
 }
 
 // budget is a reader that takes memory from what all posts share, as it goes.

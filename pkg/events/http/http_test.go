@@ -574,3 +574,44 @@ func ExampleSource() {
 	}
 	// Output: {"type":"feed.ingress.hit.process"}
 }
+
+// TestAPostEndsWithTheRead: a post of many events does not hold up a shutdown.
+func TestAPostEndsWithTheRead(t *testing.T) {
+	src, err := http.New(http.Config{Tokens: []string{token}, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(src)
+	defer srv.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var handled int
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		err := src.Read(ctx, func(_ context.Context, m events.Message) error {
+			handled++
+			cancel()
+			m.Settle(nil)
+			return nil
+		})
+		if err != nil {
+			t.Errorf("read: %v", err)
+		}
+	})
+	for status := nethttp.StatusServiceUnavailable; status == nethttp.StatusServiceUnavailable && ctx.Err() == nil; { // until Read has begun
+		req, err := nethttp.NewRequestWithContext(t.Context(), nethttp.MethodPost, srv.URL, strings.NewReader(strings.Repeat(`{"type":"x"}`+"\n", 1000)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		status = res.StatusCode
+	}
+	reading.Wait()
+	if handled != 1 {
+		t.Errorf("%d events were handled after the end, want the first alone", handled)
+	}
+}

@@ -126,6 +126,9 @@ func (r *reader) deliver(messages []events.Message, done func(error)) {
 		var settled sync.Once // a handler that fails may have settled the message or not
 		m.Settle = func(err error) { settled.Do(func() { part(err) }) }
 		if failed == nil {
+			failed = context.Cause(r.ctx) // a post may have more messages than a shutdown has time
+		}
+		if failed == nil {
 			r.turn.Lock()
 			failed = r.handle(r.ctx, m)
 			r.turn.Unlock()
