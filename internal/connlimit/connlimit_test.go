@@ -7,7 +7,11 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestListener: connections beyond the bounds are closed at once, and each that ends
 // makes room for another.
