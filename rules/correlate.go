@@ -9,6 +9,7 @@ import (
 
 	"edrpipe/internal/looseid"
 	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
 )
 
 // Types of correlation.
@@ -163,7 +164,8 @@ func (r *Compiled) wants(e *events.Event) (bool, error) {
 	if !r.Names(e) {
 		return false, nil
 	}
-	return r.holds(e)
+	truth, _, err := r.holds(e)
+	return truth == expression.True, err
 }
 
 // groupOf evaluates group_by and field.

@@ -131,8 +131,8 @@ func (d *dryRun) refusedBy(s actions.Step) bool {
 	if s.Approval == nil || !d.mocks[s.ID].Deny {
 		return false
 	}
-	needed, err := d.binder.Holds(d.scope, s.Approval.If)
-	return needed || err != nil
+	truth, _, err := d.binder.Truth(d.scope, s.Approval.If)
+	return truth != expression.False || err != nil // what cannot be told needs the approval
 }
 
 func (d *dryRun) foreach(s actions.Step) {

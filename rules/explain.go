@@ -38,7 +38,7 @@ func (r *Compiled) Explain(e *events.Event) *Explanation {
 		x.Err = err
 		return x
 	}
-	outcome := clauses.Eval(e)
+	outcome := clauses.EvalKnowing(e, e.Sensor.Unknown())
 	x.Condition, x.Holds, x.Err = &outcome, outcome.Value, outcome.Err
 	return x
 }
@@ -61,6 +61,8 @@ func (x *Explanation) Reasons() []string {
 		return []string{fmt.Sprintf("on names %s, the event is %s (%s)", strings.Join(x.Rule.On, ", "), x.Event.Event.Type, x.Event.Event.Kind)}
 	case x.Err != nil && x.Condition == nil:
 		return []string{x.Err.Error()}
+	case x.Condition != nil && x.Condition.Missing != 0:
+		return append([]string{notKnown(x.Condition.Missing)}, blame(*x.Condition)...)
 	case !x.Holds && x.Condition != nil:
 		return blame(*x.Condition)
 	}
@@ -83,6 +85,9 @@ func blame(o expression.Outcome) []string {
 	var lines []string
 	for _, b := range o.Blame() {
 		line := fmt.Sprintf("%s is %v", b.Clause.Text, b.Value)
+		if b.Missing != 0 {
+			line = fmt.Sprintf("%s: %s", b.Clause.Text, notKnown(b.Missing))
+		}
 		if b.Err != nil {
 			line = fmt.Sprintf("%s fails: %v", b.Clause.Text, b.Err)
 		}

@@ -18,6 +18,10 @@ import (
 // It gives what decoding everything and Set.Match would give. It may be used by
 // several goroutines at once; a new Set needs a new Matcher.
 type Matcher struct {
+	// Enrich fills in facts of the endpoint before the condition of an event is run; nil:
+	// there are none. It is called for events that some rule may match, not for all.
+	Enrich func(*events.Event)
+
 	set      *Set
 	scanner  *events.Scanner
 	searches sync.Pool // of *search
@@ -41,6 +45,7 @@ func (m *Matcher) Set() *Set { return m.set }
 type Found struct {
 	Matches  []Match
 	Failures []Failure
+	Unclear  []Unclear // rules that hang on facts that are not known
 	Rejects  []*events.Reject
 	Stats    Stats
 }
@@ -87,7 +92,12 @@ func (s *search) event(scan events.Scan, err error) (more bool) {
 		return true
 	}
 	s.found.Stats.Decoded++
-	matches, failures := s.set.decide(scan.Full(), s.numbers)
+	full := scan.Full()
+	if s.Enrich != nil {
+		s.Enrich(full)
+	}
+	matches, failures, unclear := s.set.decide(full, s.numbers)
+	s.found.Unclear = append(s.found.Unclear, unclear...)
 	s.found.Matches, s.found.Failures = append(s.found.Matches, matches...), append(s.found.Failures, failures...)
 	return true
 }

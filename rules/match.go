@@ -32,12 +32,32 @@ func (f Failure) Error() string { return fmt.Sprintf("rule %s: %s: %v", f.Rule.I
 
 func (f Failure) Unwrap() error { return f.Err }
 
+// Unclear is a rule of which it cannot be told whether it matches an event: its
+// condition hangs on facts of the endpoint that are not known. It does not match.
+type Unclear struct {
+	Rule    *Rule
+	Event   *events.Event
+	Missing events.Facts
+}
+
+// Why says in words what is not known.
+func (u Unclear) Why() string { return notKnown(u.Missing) }
+
+func notKnown(missing events.Facts) string {
+	verb := "is"
+	if len(missing.Names()) > 1 {
+		verb = "are"
+	}
+	return fmt.Sprintf("cannot tell: %s %s not known", missing, verb)
+}
+
 // Counters is what a Set has done since it was made.
 type Counters struct {
 	Events     atomic.Uint64 // matched against the rules
 	Candidates atomic.Uint64 // conditions that were run
 	Matches    atomic.Uint64
 	Failures   atomic.Uint64 // evaluations that ended in an error
+	Unclear    atomic.Uint64 // conditions that hang on facts that are not known
 }
 
 // Counters of the set, live.
@@ -47,12 +67,19 @@ func (s *Set) Counters() *Counters { return &s.events }
 // those that could not be evaluated on it. Rules that only feed a correlation
 // are among them; see Correlator.
 func (s *Set) Match(e *events.Event) ([]Match, []Failure) {
+	matches, failures, _ := s.MatchKnowing(e)
+	return matches, failures
+}
+
+// MatchKnowing is Match, and returns the rules too of which it cannot be told whether
+// the event fulfils them: they hang on facts of the endpoint that are not known.
+func (s *Set) MatchKnowing(e *events.Event) ([]Match, []Failure, []Unclear) {
 	s.events.Events.Add(1)
 	buffer := candidates.Get().(*[]int)
 	defer candidates.Put(buffer)
 	*buffer = s.index.Class(e.Event.Type, e.Event.Kind).Candidates((*buffer)[:0], e)
 	if len(*buffer) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	return s.decide(e, *buffer)
 }
@@ -61,11 +88,16 @@ func (s *Set) Match(e *events.Event) ([]Match, []Failure) {
 var candidates = sync.Pool{New: func() any { return new([]int) }}
 
 // decide runs the conditions of the candidates.
-func (s *Set) decide(e *events.Event, numbers []int) (matches []Match, failures []Failure) {
+func (s *Set) decide(e *events.Event, numbers []int) (matches []Match, failures []Failure, unclear []Unclear) {
 	s.events.Candidates.Add(uint64(len(numbers)))
 	for _, n := range numbers {
 		r := s.asked[n]
-		ok, err := r.holds(e)
+		truth, missing, err := r.holds(e)
+		if truth == expression.Unknown && err == nil {
+			unclear = append(unclear, Unclear{r.Rule, e, missing})
+			continue
+		}
+		ok := truth == expression.True
 		var m Match
 		if ok && err == nil {
 			m, err = r.match(e)
@@ -80,7 +112,8 @@ func (s *Set) decide(e *events.Event, numbers []int) (matches []Match, failures 
 	}
 	s.events.Matches.Add(uint64(len(matches)))
 	s.events.Failures.Add(uint64(len(failures)))
-	return matches, failures
+	s.events.Unclear.Add(uint64(len(unclear)))
+	return matches, failures, unclear
 }
 
 // MatchLoop is Match without the index: every condition is run. It exists to
@@ -92,7 +125,8 @@ func (s *Set) MatchLoop(e *events.Event) ([]Match, []Failure) {
 			numbers = append(numbers, n)
 		}
 	}
-	return s.decide(e, numbers)
+	matches, failures, _ := s.decide(e, numbers)
+	return matches, failures
 }
 
 // Names tells whether the rule's "on" names the event.
@@ -129,14 +163,20 @@ func failureOf(r *Compiled, e *events.Event, err error) error {
 	return failure(r, e, err)
 }
 
-func (r *Compiled) holds(e *events.Event) (bool, error) {
+// holds evaluates the rule's condition; missing are the facts of the endpoint on which
+// it hangs where it is unknown.
+func (r *Compiled) holds(e *events.Event) (truth expression.Truth, missing events.Facts, err error) {
 	if r.Raw {
 		e.LoadRaw()
 	}
 	if r.When == nil {
-		return true, nil
+		return expression.True, 0, nil
 	}
-	return r.When.Bool(e)
+	if r.When.Facts() == 0 {
+		ok, err := r.When.Bool(e)
+		return expression.TruthOf(ok), 0, err
+	}
+	return r.When.Truth(e, e.Sensor.Unknown())
 }
 
 // match makes the match of a rule whose condition holds.

@@ -52,19 +52,31 @@ func NewBinder(steps []Step, site Site) *Binder {
 // Holds evaluates a condition. An empty one holds; always() is left out, see
 // Condition.
 func (b *Binder) Holds(s Scope, condition string) (bool, error) {
+	truth, _, err := b.Truth(s, condition)
+	return truth == expression.True, err
+}
+
+// Truth evaluates a condition of which some facts of the event's endpoint may be
+// unknown; missing are those that an unknown result hangs on. See
+// expression.Program.Truth for what to make of it.
+func (b *Binder) Truth(s Scope, condition string) (truth expression.Truth, missing events.Facts, err error) {
 	rest, _ := Condition(condition)
 	if rest == "" {
-		return true, nil
+		return expression.True, 0, nil
 	}
 	p, err := b.program("condition", rest, b.scope.Condition)
 	if err != nil {
-		return false, err
+		return expression.False, 0, err
 	}
 	env, err := b.env(s)
 	if err != nil {
-		return false, err
+		return expression.False, 0, err
 	}
-	return p.Bool(env)
+	unknown := events.AllFacts
+	if s.Event != nil {
+		unknown = s.Event.Sensor.Unknown()
+	}
+	return p.Truth(env, unknown)
 }
 
 // Items evaluates a foreach.

@@ -91,6 +91,8 @@ type Sensor struct {
 	Tags        []string          `expr:"tags" json:"tags,omitempty"`     // from the endpoints file
 	Labels      map[string]string `expr:"labels" json:"labels,omitempty"` // from the endpoints file
 	Tenant      string            `expr:"tenant" json:"tenant,omitempty"` // of the server
+	Known       Facts             `json:"known,omitempty"`                // facts that are known although their value is empty
+	Pending     Facts             `json:"-"`                              // facts that the server may know, and that have not been read yet
 }
 
 // Image is an executable or library on disk.

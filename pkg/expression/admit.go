@@ -26,6 +26,9 @@ func admit(tree *parser.Tree, s *Scope) Errors {
 			found = append(found, e)
 		}
 	})
+	if e := misplacedKnown(tree.Node); e != nil {
+		found = append(found, e)
+	}
 	if len(found) > 0 {
 		return found
 	}

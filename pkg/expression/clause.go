@@ -11,6 +11,8 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
+
+	"edrpipe/pkg/events"
 )
 
 // Clause is a part of a condition that can be told true or false by itself: all
@@ -22,6 +24,8 @@ type Clause struct {
 
 	code   *vm.Program
 	fields []fieldCode
+	facts  events.Facts // that it reads
+	asks   events.Facts // of known(fact), that fact
 }
 
 // fieldCode reads one field that a comparison names.
@@ -42,6 +46,7 @@ type Outcome struct {
 	Value   bool
 	Skipped bool         // not evaluated: the clauses before it decided
 	Err     error        // it could not be evaluated
+	Missing events.Facts // it cannot be told: facts of the endpoint that are unknown
 	Fields  []FieldValue // of a comparison: what it looked at
 	Kids    []Outcome
 }
@@ -91,7 +96,10 @@ func (b *clauseBuilder) clause(n ast.Node, lets []*ast.VariableDeclaratorNode) (
 			return b.group("or", n, lets, chained(n, "or", "||")...)
 		}
 	}
-	c := &Clause{Text: printed(n)}
+	c := &Clause{Text: printed(n), facts: factsOf(n), asks: asksKnown(n)}
+	for _, let := range lets {
+		c.facts |= factsOf(let.Value)
+	}
 	var err error
 	if c.code, err = b.generate(n, lets); err != nil {
 		return nil, err
@@ -108,6 +116,7 @@ func (b *clauseBuilder) group(op string, n ast.Node, lets []*ast.VariableDeclara
 			return nil, err
 		}
 		c.Kids = append(c.Kids, k)
+		c.facts |= k.facts
 	}
 	return c, nil
 }
@@ -266,13 +275,20 @@ func (o Outcome) Leaves() []Outcome {
 }
 
 // Blame lists the comparisons that made the outcome what it is: of one that is
-// false the false ones that count, of one that is true the true ones.
+// false the false ones that count, of one that is true the true ones, of one that
+// cannot be told those that cannot.
 func (o Outcome) Blame() []Outcome {
 	if o.Clause.Op == "" || o.Err != nil && len(o.Kids) == 0 {
 		return []Outcome{o}
 	}
 	var all []Outcome
 	for _, k := range o.Kids {
+		if o.Missing != 0 {
+			if k.Missing != 0 {
+				all = append(all, k.Blame()...)
+			}
+			continue
+		}
 		wanted := o.Value
 		if o.Clause.Op == "not" {
 			wanted = !o.Value

@@ -17,6 +17,8 @@ import (
 	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
+
+	"edrpipe/pkg/events"
 )
 
 // Limits of an expression.
@@ -33,6 +35,7 @@ type Program struct {
 	scope  *Scope
 	typ    *Type
 	fields []FieldRead
+	facts  events.Facts
 	code   *vm.Program
 	pool   sync.Pool // of *vm.VM
 
@@ -79,11 +82,12 @@ func (s *Scope) compile(source string, want *Type) (*Program, error) {
 	}
 	result := fromNature(tree.Node.Nature())
 	names := s.memo.names(s, tree.Node)
+	facts := factsOf(tree.Node)
 	code, err := generate(tree, config)
 	if err != nil {
 		return nil, Errors{translate(source, err)}
 	}
-	p := &Program{Source: source, scope: s, typ: result, fields: fields, code: code}
+	p := &Program{Source: source, scope: s, typ: result, fields: fields, facts: facts, code: code}
 	s.memo.keep(p, want, names)
 	return p, nil
 }

@@ -23,6 +23,15 @@ var valueFunctions = []Function{
 		},
 	},
 	{
+		Name: "known", Signature: "known(sensor.type)", Result: BoolType,
+		Doc:     "The fact of the endpoint is known, from its events, its server or the endpoints file. A comparison with a fact that is not known is neither true nor false.",
+		Example: `known(sensor.type) && sensor.type != "server"`,
+		types:   []any{new(func(any) bool)},
+		call: func(...any) (any, error) {
+			return true, nil // where a fact is unknown, Program.Truth answers
+		},
+	},
+	{
 		Name: "in_list", Signature: `in_list(text, "name")`, Result: BoolType,
 		Doc:     "The named list has the text; case does not count. Lists are the files beside the rules: lists/<name>.txt, one value a line.",
 		Example: `!in_list(process.sha256, "known-good")`,

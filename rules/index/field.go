@@ -2,6 +2,7 @@ package index
 
 import (
 	"reflect"
+	"strings"
 	"time"
 
 	"edrpipe/pkg/events"
@@ -58,6 +59,9 @@ func (t *fieldTable) walk(st reflect.Type, prefix string) {
 			continue
 		}
 		t.leaves[path] = true
+		if _, fact := events.FactOf(path); fact && strings.HasPrefix(path, "sensor.") {
+			continue // filled in after the index was asked, and may be unknown
+		}
 		ft, ok := typeOf(sf.Type)
 		if !ok {
 			continue

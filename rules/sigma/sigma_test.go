@@ -210,5 +210,5 @@ detection:
 	fmt.Print(out.String())
 	// Output:
 	// proc-creation-win-shadow-copies
-	// (sensor.os in ["windows", ""] && !process.already_running && (iendswith(process.path, `\vssadmin.exe`) && (icontains(process.command_line, "delete") && icontains(process.command_line, "shadows"))))
+	// ((!known(sensor.os) || sensor.os == "windows") && !process.already_running && (iendswith(process.path, `\vssadmin.exe`) && (icontains(process.command_line, "delete") && icontains(process.command_line, "shadows"))))
 }

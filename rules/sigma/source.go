@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -150,15 +151,20 @@ func sourceOf(ls logSource) (*source, error) {
 	return nil, refuse("log source %s is not among the EDR's events", strings.TrimPrefix(ls.Category+" "+ls.Product, " "))
 }
 
+// onOS is the condition that the endpoint may run an operating system.
+func onOS(name string) string {
+	return fmt.Sprintf("(!known(sensor.os) || sensor.os == %q)", name)
+}
+
 // conditions are what the log source says of events: its kind of action, and
-// the operating system unless the event does not know it.
+// the operating system unless it is not known.
 func (s *source) conditions(ls logSource) []string {
 	var cs []string
 	switch ls.Product {
 	case "windows", "linux":
-		cs = append(cs, `sensor.os in ["`+ls.Product+`", ""]`)
+		cs = append(cs, onOS(ls.Product))
 	case "macos":
-		cs = append(cs, `sensor.os in ["osx", ""]`)
+		cs = append(cs, onOS("osx"))
 	}
 	if s.only != "" {
 		cs = append(cs, s.only)

@@ -12,6 +12,7 @@ import (
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/expression"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -266,11 +267,11 @@ func (x *Execution) demanded(b *actions.Binder, st *actions.Step, scope actions.
 		return nil, nil
 	}
 	if a.If != "" && !x.job.Literal {
-		needed, err := b.Holds(scope, a.If)
+		truth, _, err := b.Truth(scope, a.If)
 		if err != nil {
 			return nil, fmt.Errorf("approval.if: %w", err)
 		}
-		if !needed {
+		if truth == expression.False { // what cannot be told needs the approval
 			return nil, nil
 		}
 	}
