@@ -27,11 +27,11 @@ func (f *serverFlags) completeJobs(states ...string) cobra.CompletionFunc {
 		defer cancel()
 		var words []string
 		for _, state := range states {
-			var jobs []web.JobLine
-			if c.Get(ctx, "jobs", url.Values{"state": {state}}, &jobs) != nil {
+			var page web.JobsPage
+			if c.Get(ctx, "jobs", url.Values{"state": {state}}, &page) != nil {
 				break // a shell has no place for errors
 			}
-			for _, j := range jobs {
+			for _, j := range page.Jobs {
 				if strings.HasPrefix(j.ID, begun) {
 					words = append(words, fmt.Sprintf("%s\t%s %s on %s", j.ID, j.State, firstOf(j.Rule, "by "+j.By), firstOf(printable(j.Host), fmt.Sprint(j.Sensor))))
 				}

@@ -13,6 +13,7 @@ func newEventsCommand() *cobra.Command {
 	cmd.AddCommand(
 		newEventsConvertCommand(),
 		newEventsDeadCommand(),
+		newEventsListCommand(),
 		newEventsPublishCommand(),
 		newEventsStatsCommand(),
 		newEventsTailCommand(),

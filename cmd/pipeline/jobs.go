@@ -14,6 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"edrpipe/internal/apiclient"
 	"edrpipe/internal/web"
@@ -33,63 +34,91 @@ func newJobsCommand() *cobra.Command {
 	return f.register(cmd)
 }
 
+// jobFilter is what the flags of `jobs list` select.
+type jobFilter struct {
+	state, rule, host, action, text, sort string
+	sensor, limit, offset                 int
+	since                                 time.Duration
+}
+
+func (j *jobFilter) register(fl *pflag.FlagSet) {
+	fl.StringVar(&j.state, "state", "", "live, ended, or one state")
+	fl.StringVar(&j.rule, "rule", "", "only of this rule")
+	fl.StringVar(&j.host, "host", "", "only on hosts with this in their name")
+	fl.StringVar(&j.action, "action", "", "only with a step that uses this action")
+	fl.StringVar(&j.text, "text", "", "only with all these words in what the list shows")
+	fl.StringVar(&j.sort, "sort", "", "created, updated, state, rule or host; with - before it the other direction (default -created)")
+	fl.IntVar(&j.sensor, "sensor", 0, "only on this sensor")
+	fl.IntVar(&j.limit, "limit", 200, fmt.Sprintf("how many, %d at the most", web.MaxList))
+	fl.IntVar(&j.offset, "offset", 0, "how many to leave out")
+	fl.DurationVar(&j.since, "since", 0, "also those that ended within this time (default 24h)")
+}
+
+// query is the filter as the API takes it.
+func (j *jobFilter) query() url.Values {
+	q := url.Values{"state": {j.state}, "rule": {j.rule}, "host": {j.host}, "action": {j.action}, "text": {j.text}, "sort": {j.sort}, "limit": {strconv.Itoa(j.limit)}, "offset": {strconv.Itoa(j.offset)}}
+	if j.sensor != 0 {
+		q.Set("sensor", strconv.Itoa(j.sensor))
+	}
+	if j.since > 0 {
+		q.Set("since", time.Now().Add(-j.since).Format(time.RFC3339))
+	}
+	return q
+}
+
+// narrow reports whether the filter leaves anything out.
+func (j *jobFilter) narrow() bool {
+	return j.state+j.rule+j.host+j.action+j.text != "" || j.sensor != 0 || j.since > 0 || j.offset > 0
+}
+
 func newJobsListCommand(f *serverFlags) *cobra.Command {
-	var state, rule string
-	var sensor, limit int
-	var since time.Duration
+	var filter jobFilter
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List jobs, newest first: the live ones and those that ended within a day",
-		Example: "  pipeline jobs list --state parked\n  pipeline jobs list --rule watchlist-isolate --since 72h -o json",
+		Example: "  pipeline jobs list --state parked\n  pipeline jobs list --host WS-ANN --text powershell --since 72h -o json",
 		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
-			q := url.Values{"state": {state}, "rule": {rule}, "limit": {strconv.Itoa(limit)}}
-			if sensor != 0 {
-				q.Set("sensor", strconv.Itoa(sensor))
-			}
-			if since > 0 {
-				q.Set("since", time.Now().Add(-since).Format(time.RFC3339))
-			}
-			found := []web.JobLine{}
-			if err := c.Get(cmd.Context(), "jobs", q, &found); err != nil {
+			page := web.JobsPage{Jobs: []web.JobLine{}}
+			if err := c.Get(cmd.Context(), "jobs", filter.query(), &page); err != nil {
 				return err
 			}
 			w := cmd.OutOrStdout()
-			note, err := "", error(nil)
-			if len(found) == 0 && f.output == "table" {
-				note, err = whyNoJobs(cmd.Context(), c, state, rule, sensor, since)
-			}
-			if err != nil {
+			if len(page.Jobs) == 0 && f.output == "table" {
+				note, err := whyNoJobs(cmd.Context(), c, filter)
+				if err == nil {
+					fmt.Fprintln(w, note)
+				}
 				return err
 			}
-			return f.print(w, found, func() {
-				if note != "" {
-					fmt.Fprintln(w, note)
-					return
-				}
-				t := newTable(w, "job", "state", "~rule", "~sensor", "steps", "created", "=why")
-				for _, j := range found {
-					t.AppendRow(table.Row{j.ID, colored(w, j.State), firstOf(j.Rule, "by "+j.By), sensorName(j), fmt.Sprintf("%d/%d", j.Done, j.Steps), clock(j.Created), why(j)})
-				}
-				t.Render()
-			})
+			return f.print(w, page.Jobs, func() { listJobs(w, page, filter.offset) })
 		}),
 	}
-	cmd.Flags().StringVar(&state, "state", "", "live, ended, or one state")
-	cmd.Flags().StringVar(&rule, "rule", "", "only of this rule")
-	cmd.Flags().IntVar(&sensor, "sensor", 0, "only on this sensor")
-	cmd.Flags().IntVar(&limit, "limit", 200, fmt.Sprintf("how many, %d at the most", web.MaxList))
-	cmd.Flags().DurationVar(&since, "since", 0, "also those that ended within this time")
-	states := []string{"live", "ended", "held", "queued", "parked", "running", "succeeded", "shadowed", "skipped", "failed", "cancelled", "expired", "denied", "unknown"}
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states, cobra.ShellCompDirectiveNoFileComp)) // these two fail only
-	_ = cmd.RegisterFlagCompletionFunc("rule", f.completeRules)                                                     // for flags that are not there
+	filter.register(cmd.Flags())
+	words := []string{"live", "ended"}
+	for _, s := range append(jobs.LiveStates(), jobs.EndedStates()...) {
+		words = append(words, string(s))
+	}
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // these two fail only
+	_ = cmd.RegisterFlagCompletionFunc("rule", f.completeRules)                                                    // for flags that are not there
 	return cmd
+}
+
+func listJobs(w io.Writer, page web.JobsPage, offset int) {
+	t := newTable(w, "job", "state", "~rule", "~sensor", "steps", "created", "=why")
+	for _, j := range page.Jobs {
+		t.AppendRow(table.Row{j.ID, colored(w, j.State), firstOf(j.Rule, "by "+j.By), sensorName(j), fmt.Sprintf("%d/%d", j.Done, j.Steps), clock(j.Created), why(j)})
+	}
+	t.Render()
+	if shown := offset + len(page.Jobs); shown < page.Total {
+		fmt.Fprintf(w, "%d of %d%s; see others with --offset %d\n", len(page.Jobs), page.Total, map[bool]string{true: " or more"}[page.More], shown)
+	}
 }
 
 // whyNoJobs says why a list of jobs is empty: nothing fits the filter, nothing has
 // arrived yet, or no rule matched.
-func whyNoJobs(ctx context.Context, c *apiclient.Client, state, rule string, sensor int, since time.Duration) (string, error) {
-	if state != "" || rule != "" || sensor != 0 || since > 0 {
+func whyNoJobs(ctx context.Context, c *apiclient.Client, filter jobFilter) (string, error) {
+	if filter.narrow() {
 		return "no job fits the filter; `pipeline jobs list` lists all of the last day", nil
 	}
 	var o web.Overview
@@ -124,6 +153,9 @@ func newJobsShowCommand(f *serverFlags) *cobra.Command {
 }
 
 func showJob(w io.Writer, p web.JobPage) {
+	if p.Story != "" {
+		fmt.Fprintln(w, printable(p.Story))
+	}
 	fmt.Fprintf(w, "job %s, %s on %s: %s\n", p.ID, firstOf(p.Rule, "by "+p.By), sensorName(p.JobLine), colored(w, p.State))
 	if p.Why != "" {
 		fmt.Fprintln(w, printable(p.Why))

@@ -72,7 +72,7 @@ type sender struct {
 }
 
 // run sends a load, holds the service to what it should do under it and prints
-// what it did, as a row of docs/proof.md at the end.
+// what it did, as a row of docs/lab-book.md at the end.
 func (s *sender) run(l load) {
 	t := s.t
 	sentAt := map[string]time.Time{}

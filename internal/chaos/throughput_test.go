@@ -81,7 +81,7 @@ func (w *world) preload(lines [][]byte) {
 }
 
 // drained lets the replicas go on, waits until n of something are done and tells, as
-// a row of docs/proof.md, at what rate and what each has cost: between the first tenth
+// a row of docs/lab-book.md, at what rate and what each has cost: between the first tenth
 // and the last.
 func (w *world) drained(what string, n int, done func() int) string {
 	w.t.Helper()

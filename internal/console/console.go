@@ -46,11 +46,12 @@ type Console struct {
 	Config
 	history *history
 	sensors *sensorList
+	needs   *needsList
 }
 
 // New makes a console.
 func New(c Config) *Console {
-	return &Console{Config: c, history: &history{metrics: c.Metrics}, sensors: &sensorList{}}
+	return &Console{Config: c, history: &history{metrics: c.Metrics}, sensors: &sensorList{}, needs: &needsList{}}
 }
 
 // lately is how far back lists of ended jobs go unless the query says otherwise.

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,13 +14,13 @@ import (
 
 func (c *Console) jobRoutes() []web.Route {
 	return []web.Route{
-		web.JSON("GET", "/api/v1/jobs", web.Viewer, "Jobs, newest first", func(r *http.Request, _ struct{}) ([]web.JobLine, error) {
+		web.JSON("GET", "/api/v1/jobs", web.Viewer, "Jobs, newest first", func(r *http.Request, _ struct{}) (web.JobsPage, error) {
 			q, err := jobQuery(r)
 			if err != nil {
-				return nil, err
+				return web.JobsPage{}, err
 			}
 			return c.Jobs(r.Context(), q)
-		}, "state", "rule", "sensor", "since", "limit"),
+		}, jobParameters...),
 		web.JSON("POST", "/api/v1/jobs", web.Admin, "Submit a job", func(r *http.Request, in web.Submission) (web.JobLine, error) {
 			return c.Submit(r.Context(), web.UserOf(r.Context()), in)
 		}),
@@ -46,50 +45,32 @@ func (c *Console) jobRoutes() []web.Route {
 	}
 }
 
-func jobQuery(r *http.Request) (web.JobQuery, error) {
-	v := r.URL.Query()
-	q := web.JobQuery{State: v.Get("state"), Rule: v.Get("rule")}
-	var err error
-	if q.Sensor, err = web.Number(r, "sensor", 0); err != nil {
-		return q, err
-	}
-	if q.Limit, err = web.Limit(r, "limit"); err != nil {
-		return q, err
-	}
-	if s := v.Get("since"); s != "" {
-		if q.Since, err = time.Parse(time.RFC3339, s); err != nil {
-			return q, errors.Join(web.ErrBadRequest, errors.New("since: write a time such as 2026-01-31T12:00:00Z"))
-		}
-	}
-	return q, nil
-}
-
-// Jobs lists jobs, newest first.
-func (c *Console) Jobs(ctx context.Context, q web.JobQuery) ([]web.JobLine, error) {
-	query := jobs.Query{Sensor: q.Sensor, Rule: q.Rule, Limit: q.Limit, Since: q.Since}
-	switch q.State {
-	case "":
-	case "live":
-		query.States = jobs.LiveStates()
-	case "ended":
-		query.States = jobs.EndedStates()
-	default:
-		query.States = []jobs.State{jobs.State(q.State)}
-	}
+// Jobs lists a page of the jobs that a query selects, newest first unless it says
+// otherwise, and how many there are in all.
+func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error) {
+	query := jobs.Query{Sensor: q.Sensor, Rule: q.Rule, Since: q.Since, States: states(q.State)}
 	if query.Since.IsZero() && q.State != "live" {
 		query.Since = c.Now().Add(-lately)
 	}
+	if q.Limit == 0 {
+		q.Limit = web.MaxList
+	}
+	if inStore(q) { // a short part of a long queue reads few records
+		query.Limit = q.Offset + q.Limit + 1
+	}
 	found, err := c.Scheduler.List(ctx, query)
 	if err != nil {
-		return nil, err
+		return web.JobsPage{}, err
 	}
-	slices.Reverse(found)
-	lines := make([]web.JobLine, len(found))
-	for i, x := range c.Scheduler.Reasons(found) {
-		lines[i] = line(x.Job)
-		lines[i].Reason, lines[i].Detail = x.Reason, x.Detail
+	found = slices.DeleteFunc(found, func(j *jobs.Job) bool { return !selects(q, j) })
+	sorted(found, q.Sort)
+	page := web.JobsPage{Total: len(found), More: query.Limit > 0 && len(found) == query.Limit, Since: query.Since, Jobs: []web.JobLine{}}
+	for _, x := range c.Scheduler.Reasons(pageOf(found, q.Offset, q.Limit)) {
+		l := line(x.Job)
+		l.Reason, l.Detail = x.Reason, x.Detail
+		page.Jobs = append(page.Jobs, l)
 	}
-	return lines, nil
+	return page, nil
 }
 
 // line is a job in a list.
@@ -97,6 +78,7 @@ func line(j *jobs.Job) web.JobLine {
 	l := web.JobLine{
 		ID: j.ID, Rule: j.Rule, By: j.Submitter, Sensor: j.Sensor, Host: j.Host, Priority: j.Priority, Mode: j.Mode,
 		State: j.State, Reason: j.Reason, Detail: j.Detail, Steps: len(j.Steps), Created: j.Created, Updated: j.Updated, Ended: j.Ended, WakeAt: j.WakeAt,
+		Story: story(j), Of: j.Of, Undo: j.Undoes(),
 	}
 	done := map[string]bool{}
 	for _, r := range j.Done {
@@ -114,6 +96,9 @@ func line(j *jobs.Job) web.JobLine {
 			if s.ID == a.Step {
 				ask.Uses, ask.With = s.Uses, s.With
 			}
+		}
+		if a.Args != nil {
+			ask.With, ask.Evaluated = a.Args, true
 		}
 		for _, answer := range a.Answers {
 			if answer.Allow {

@@ -54,7 +54,8 @@ func (c *Console) Overview(ctx context.Context) (web.Overview, error) {
 		return o, err
 	}
 	o.Stopped, o.DryRun = stopped(s.Stopped), s.DryRun != nil
-	return o, nil
+	o.Needs, err = c.Needs(ctx, o)
+	return o, err
 }
 
 // topRules are the ten rules that match most.

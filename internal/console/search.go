@@ -89,7 +89,7 @@ func (c *Console) findEvent(ctx context.Context, id string) (*events.Event, erro
 	if err != nil || found != nil {
 		return found, err
 	}
-	return nil, fmt.Errorf("%w: no job and no event on the bus has the id %s", web.ErrNotFound, id)
+	return nil, fmt.Errorf("%w: %s is no job, no host of the EDR server, and no event on the bus", web.ErrNotFound, id)
 }
 
 func shorten(s string, most int) string {

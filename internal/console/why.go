@@ -17,6 +17,7 @@ import (
 	"edrpipe/internal/notices"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -30,24 +31,36 @@ func (a *account) add(at time.Time, what, format string, args ...any) {
 
 func (c *Console) whyRoutes() []web.Route {
 	return []web.Route{
-		web.JSON("GET", "/api/v1/why", web.Viewer, "What became of an event, a job or a sensor, and why", func(r *http.Request, _ struct{}) (web.Why, error) {
-			return c.Why(r.Context(), r.URL.Query().Get("about"))
-		}, "about"),
+		web.JSON("GET", "/api/v1/why", web.Viewer, "What became of an event, a job, a sensor or the events of a host, and why", func(r *http.Request, _ struct{}) (web.Why, error) {
+			q, err := eventQuery(r)
+			if err != nil {
+				return web.Why{}, err
+			}
+			return c.Why(r.Context(), r.URL.Query().Get("about"), q)
+		}, "about", "process", "since", "until", "limit"),
 	}
 }
 
-// Why explains what became of an event, a job or a sensor (sensor:42), through the
-// whole pipe.
-func (c *Console) Why(ctx context.Context, about string) (web.Why, error) {
+// Why explains what became of an event, a job, a sensor (sensor:42) or the events of a
+// host, through the whole pipe. The query narrows the events of a host.
+func (c *Console) Why(ctx context.Context, about string, q web.EventQuery) (web.Why, error) {
 	a := &account{web.Why{About: about, Lines: []web.WhyLine{}}}
 	var err error
 	switch id, isSensor := strings.CutPrefix(about, "sensor:"); {
 	case about == "":
-		err = errors.Join(web.ErrBadRequest, errors.New("about what? Name an event, a job, or sensor:42"))
+		err = errors.Join(web.ErrBadRequest, errors.New("about what? Name a host, an event, a job, or sensor:42"))
 	case isSensor:
 		err = c.whySensor(ctx, id, a)
 	default:
-		if err = c.whyJob(ctx, about, a); errors.Is(err, jobs.ErrNoJob) {
+		if err = c.whyJob(ctx, about, a); !errors.Is(err, jobs.ErrNoJob) {
+			break
+		}
+		if q.Since.IsZero() {
+			q.Since = c.Now().Add(-eventsBack)
+		}
+		var known bool
+		if known, err = c.whyHost(ctx, about, q, a); err == nil && !known {
+			a.Lines = a.Lines[:0]
 			err = c.whyEvent(ctx, about, a)
 		}
 	}
@@ -88,14 +101,18 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 		return errors.Join(web.ErrBadRequest, fmt.Errorf("sensor %q is not a number", text))
 	}
 	s, err := c.EDR.Sensor(ctx, looseid.Text(id))
-	if err != nil {
-		return err
+	switch {
+	case errors.Is(err, edr.ErrUnknownSensor):
+		return errors.Join(web.ErrNotFound, err)
+	case err != nil: // what is known here is still shown
+		a.add(c.Now(), "server", "the EDR server does not answer: %v", err)
+	default:
+		online := "offline"
+		if s.Online {
+			online = "online"
+		}
+		a.add(s.LastCheckin, "checked in", "%s is %s, next check-in %s, isolation %s", s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
 	}
-	online := "offline"
-	if s.Online {
-		online = "online"
-	}
-	a.add(s.LastCheckin, "checked in", "%s is %s, next check-in %s, isolation %s", s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
 	found, err := c.Scheduler.List(ctx, jobs.Query{Sensor: id, Since: c.Now().Add(-lately)})
 	if err != nil {
 		return err
@@ -118,7 +135,7 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 			a.add(d.At, "no job", "rule %s on event %s: %s: %s", d.Rule, d.Event, d.Reason, d.Detail)
 		}
 	})
-	slices.SortStableFunc(a.Lines[1:], func(x, y web.WhyLine) int { return x.At.Compare(y.At) })
+	slices.SortStableFunc(a.Lines, func(x, y web.WhyLine) int { return x.At.Compare(y.At) })
 	return err
 }
 

@@ -78,8 +78,8 @@ func TestApprovalOverTheBus(t *testing.T) {
 		t.Errorf("answer = %+v", a)
 	}
 	_, reply := call("get.jobs", tokens["vera"], "")
-	var list []web.JobLine
-	if err := json.Unmarshal([]byte(reply), &list); err != nil || len(list) != 1 {
+	var list web.JobsPage
+	if err := json.Unmarshal([]byte(reply), &list); err != nil || len(list.Jobs) != 1 {
 		t.Errorf("jobs: %s, %v", reply, err)
 	}
 }

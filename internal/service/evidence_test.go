@@ -83,7 +83,7 @@ func TestWhyNothingWasDone(t *testing.T) {
 	r.publish(start(2, 8))
 	c := r.Service.console
 	lines := func() string {
-		why, err := c.Why(t.Context(), "sensor:2")
+		why, err := c.Why(t.Context(), "sensor:2", web.EventQuery{})
 		if err != nil {
 			t.Fatal(err)
 		}

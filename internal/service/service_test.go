@@ -102,7 +102,7 @@ func (r running) jobs(state string) []web.JobLine {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return list
+	return list.Jobs
 }
 
 func (r running) dead() (all []jetstream.Dead) {
@@ -147,7 +147,7 @@ func TestWhatArrivesIsAccountedFor(t *testing.T) {
 	if got := console.ByLabel(r.metrics.Decisions, "reason")["no_sensor"]; got != 1 {
 		t.Errorf("events without a sensor = %v, want 1", got)
 	}
-	why, err := r.Service.console.Why(t.Context(), findID(t, nobody))
+	why, err := r.Service.console.Why(t.Context(), findID(t, nobody), web.EventQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -296,7 +296,7 @@ func lookAtPages(t *testing.T, ctx context.Context, job string) {
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}})
 			return err
 		}))
-		for page, title := range map[string]string{"/": "Overview", "/jobs": "Jobs", "/jobs/" + job: "Job on WS-ONE", "/approvals": "Approvals", "/rules": "Rules", "/sensors": "Sensors", "/guards": "Guards", "/artifacts": "Artifacts", "/live": "Live", "/why?about=sensor:1": "Why"} {
+		for page, title := range map[string]string{"/": "Overview", "/jobs": "Jobs", "/jobs/" + job: "Job on WS-ONE", "/approvals": "Approvals", "/rules": "Rules", "/events": "Events", "/sensors": "Sensors", "/guards": "Guards", "/artifacts": "Artifacts", "/live": "Live", "/why?about=sensor:1": "Why"} {
 			do(t, ctx, page, open(page), shows("main h1", title))
 			if w := evaluate[int64](t, ctx, "document.documentElement.scrollWidth"); w > screen.width {
 				t.Errorf("%s on %s is %d wide, the screen %d", page, name, w, screen.width)

@@ -153,9 +153,9 @@ func (s *Server) routes() http.Handler {
 
 // whoAmI is the one call that is about the caller.
 func whoAmI() Route {
-	return JSON("GET", "/api/v1/me", Viewer, "Who am I", func(r *http.Request, _ struct{}) (map[string]string, error) {
+	return JSON("GET", "/api/v1/me", Viewer, "Who am I", func(r *http.Request, _ struct{}) (Me, error) {
 		u := UserOf(r.Context())
-		return map[string]string{"name": u.Name, "role": string(u.Role)}, nil
+		return Me{Name: u.Name, Role: u.Role, Groups: u.Groups}, nil
 	})
 }
 

@@ -16,6 +16,7 @@ type Overview struct {
 	Server     string                 `json:"server" jsonschema:"description=name of the EDR server"`
 	DryRun     bool                   `json:"dry_run"`
 	Stopped    *Stopped               `json:"stopped,omitempty"`
+	Needs      []Need                 `json:"needs" jsonschema:"description=what a person has to look at\\, the most urgent first"`
 	Checks     []Check                `json:"checks"`
 	Jobs       map[jobs.State]int     `json:"jobs" jsonschema:"description=live jobs by state"`
 	Ended      map[jobs.State]float64 `json:"ended" jsonschema:"description=jobs that ended since the start by state"`
@@ -26,6 +27,13 @@ type Overview struct {
 	RulesError string                 `json:"rules_error,omitempty" jsonschema:"description=why the newest rule files are not in force"`
 	EventRate  float64                `json:"event_rate" jsonschema:"description=events per second over the last ten seconds"`
 	History    History                `json:"history"`
+}
+
+// Need is one thing that a person has to look at.
+type Need struct {
+	Kind string `json:"kind" jsonschema:"enum=stop,enum=check,enum=approval,enum=rules,enum=unknown,enum=breaker"`
+	Text string `json:"text"`
+	Link string `json:"link" jsonschema:"description=the page of the dashboard to go to"`
 }
 
 // RuleCount is how often a rule has matched.
@@ -72,8 +80,22 @@ type JobQuery struct {
 	State  string // a state, live, ended; empty: all
 	Rule   string
 	Sensor int
-	Since  time.Time
-	Limit  int // 0: 200
+	Host   string    // part of a host name
+	Action string    // one of its steps uses it
+	Text   string    // words that all occur in what a list shows
+	Since  time.Time // jobs that ended before it are left out; zero: a day ago
+	Until  time.Time // jobs made after it are left out
+	Sort   string    // created, updated, state, rule, host; with - the other direction
+	Limit  int       // 0: MaxList
+	Offset int
+}
+
+// JobsPage is a part of the jobs that a query selects.
+type JobsPage struct {
+	Total int       `json:"total" jsonschema:"description=jobs that were selected"`
+	More  bool      `json:"more,omitempty" jsonschema:"description=there are more than total says"`
+	Since time.Time `json:"since,omitzero" jsonschema:"description=how far back ended jobs were looked for"`
+	Jobs  []JobLine `json:"jobs"`
 }
 
 // JobLine is a job in a list.
@@ -95,19 +117,23 @@ type JobLine struct {
 	Ended    time.Time     `json:"ended,omitzero"`
 	WakeAt   time.Time     `json:"wake_at,omitzero"`
 	Asks     []Asked       `json:"asks,omitempty" jsonschema:"description=open questions to people"`
+	Story    string        `json:"story" jsonschema:"description=one sentence: what happened\\, or who asked"`
+	Of       string        `json:"of,omitempty" jsonschema:"description=the job that this one undoes or repeats"`
+	Undo     bool          `json:"undo,omitempty"`
 }
 
 // Asked is a question that holds a job.
 type Asked struct {
-	Step  string         `json:"step,omitempty"`
-	Item  int            `json:"item,omitempty"`
-	Uses  string         `json:"uses,omitempty"`
-	With  map[string]any `json:"with,omitempty" jsonschema:"description=arguments of the step as written"`
-	From  []string       `json:"from,omitempty"`
-	Need  int            `json:"need"`
-	Given int            `json:"given"`
-	Until time.Time      `json:"until,omitzero"`
-	Else  string         `json:"otherwise,omitempty"`
+	Step      string         `json:"step,omitempty"`
+	Item      int            `json:"item,omitempty"`
+	Uses      string         `json:"uses,omitempty"`
+	With      map[string]any `json:"with,omitempty" jsonschema:"description=arguments of the step"`
+	Evaluated bool           `json:"evaluated,omitempty" jsonschema:"description=the arguments are as they will be sent\\, and not as written"`
+	From      []string       `json:"from,omitempty"`
+	Need      int            `json:"need"`
+	Given     int            `json:"given"`
+	Until     time.Time      `json:"until,omitzero"`
+	Else      string         `json:"otherwise,omitempty"`
 }
 
 // JobPage is all there is to know of a job.
@@ -116,6 +142,13 @@ type JobPage struct {
 	Why       string             `json:"why" jsonschema:"description=what it waits for and its place"`
 	Job       *jobs.Job          `json:"job"`
 	Artifacts []actions.Artifact `json:"artifacts"`
+}
+
+// Me is the caller.
+type Me struct {
+	Name   string   `json:"name"`
+	Role   Role     `json:"role"`
+	Groups []string `json:"groups,omitempty"`
 }
 
 // Resolution says what became of a step whose outcome nobody could tell.
@@ -231,6 +264,47 @@ type Silence struct {
 	Author  string     `json:"author,omitempty"`
 	Comment string     `json:"comment"`
 	Until   time.Time  `json:"until"`
+}
+
+// EventQuery selects events on the bus.
+type EventQuery struct {
+	Host    string    // of this host; case and domain do not count
+	Process string    // part of a path, name or command line
+	Text    string    // part of what a list shows
+	Since   time.Time // arrived at or after; zero: an hour ago
+	Until   time.Time // happened until
+	Limit   int       // the last ones; 0: 200
+}
+
+// EventsPage is the last events that a query selects, newest first.
+type EventsPage struct {
+	Since  time.Time   `json:"since"`
+	Read   int         `json:"read" jsonschema:"description=events that were looked at"`
+	Whole  bool        `json:"whole" jsonschema:"description=all since then were looked at; false: the search took too long"`
+	Events []EventLine `json:"events"`
+}
+
+// EventLine is an event in a list, with what became of it.
+type EventLine struct {
+	ID       string     `json:"id"`
+	Time     time.Time  `json:"time,omitzero"`
+	Received time.Time  `json:"received,omitzero"`
+	Type     string     `json:"type"`
+	Server   string     `json:"server,omitempty"`
+	Host     string     `json:"host,omitempty"`
+	Sensors  []string   `json:"sensors,omitempty"`
+	Story    string     `json:"story"`
+	Verdict  string     `json:"verdict" jsonschema:"description=what became of it\\, in words"`
+	Rules    []string   `json:"rules,omitempty" jsonschema:"description=rules in force that match it"`
+	Jobs     []EventJob `json:"jobs,omitempty"`
+}
+
+// EventJob is a job that an event has become.
+type EventJob struct {
+	ID     string     `json:"id"`
+	Rule   string     `json:"rule"`
+	State  jobs.State `json:"state"`
+	Detail string     `json:"detail,omitempty"`
 }
 
 // Why answers a question through the whole pipe.

@@ -18,7 +18,7 @@ export function h(tag, attrs = {}, ...children) {
 export function table(columns, rows, { empty = "Nothing here.", rowClass = () => "", key = () => null } = {}) {
   if (rows.length === 0) return h("div", { class: "card empty" }, empty);
   return h("div", { class: "scroll" }, h("table", { class: "stack" },
-    h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: c.num ? "num" : null }, c.name)))),
+    h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: c.num ? "num" : null }, c.label ?? c.name)))),
     h("tbody", {}, rows.map((row) => h("tr", { class: rowClass(row), "data-key": key(row) }, columns.map((c) =>
       h("td", { "data-name": c.name, class: c.num ? "num" : null }, c.cell(row) || "")))))));
 }
@@ -29,8 +29,17 @@ export const state = (s) => h("span", { class: `state ${s}` }, s);
 export function when(t) {
   if (!t || t.startsWith("0001-")) return "";
   const d = new Date(t);
-  return h("time", { datetime: t, title: d.toLocaleString() }, ago(d));
+  return h("time", { datetime: t, title: `${d.toLocaleString()} ${zone(d)}` }, ago(d));
 }
+
+// moment shows a point in time by the clock of this browser, with its zone.
+export function moment(t) {
+  if (!t || t.startsWith("0001-")) return "";
+  const d = new Date(t);
+  return h("time", { datetime: t, title: `${ago(d)}, ${zone(d)}` }, d.toLocaleString());
+}
+
+const zone = (d) => d.toLocaleTimeString(undefined, { timeZoneName: "short" }).split(" ").at(-1);
 
 function ago(d) {
   const s = (Date.now() - d) / 1000;

@@ -13,6 +13,7 @@ import (
 type Question struct {
 	Step      string             `json:"step"`           // "" when the whole job is held
 	Item      int                `json:"item,omitempty"` // of a foreach
+	Args      map[string]any     `json:"args,omitempty"` // of the step, as they will be sent
 	From      []string           `json:"from,omitempty"` // people or groups that may answer; empty: anybody who may approve
 	Require   int                `json:"require"`        // different people that must agree
 	Until     time.Time          `json:"until,omitzero"` // after that Otherwise applies

@@ -5,7 +5,7 @@ import { h, meter, table, when } from "../dom.js";
 export const nav = { name: "Guards", path: "/guards", key: "u", order: 6 };
 export const pages = [[/^\/guards$/, guards]];
 
-export async function guards({ me, refresh }) {
+export async function guards({ me, refresh, query }) {
   const g = await get("guards");
   const may = me.role !== "viewer";
   const act = (fn, done) => async () => { await attempt(fn, done); refresh(); };
@@ -13,12 +13,18 @@ export async function guards({ me, refresh }) {
     const why = await ask(title, options);
     if (why !== null) await act(() => post(path, { why }), done)();
   };
+  const dry = (on, title, done, options) => async () => {
+    const why = await ask(title, { go: title, ...options });
+    if (why !== null) await act(() => post("dry-run", { on, why }), done)();
+  };
   const toggle = g.stopped
     ? h("button", { class: "primary", onclick: change("Resume", "resume", "Resumed.", { text: "Jobs that wait will start again, on all replicas.", go: "Resume" }) }, "Resume")
     : h("button", { class: "danger", onclick: change("Stop everything", "stop", "Stopped.", { text: "Running steps end, nothing new starts, on all replicas.", go: "Stop", danger: true }) }, "Stop everything");
   return [
     h("h1", {}, "Guards"),
-    may && h("div", { class: "bar" }, toggle, h("span", { class: "faint" }, "Stopping lets running steps end and starts nothing new, on all replicas.")),
+    may && h("div", { class: "bar" }, toggle, g.dry_run
+      ? h("button", { onclick: dry(false, "Act again", "Acting again.", { text: "Jobs act again, on all replicas." }) }, "Act again")
+      : h("button", { onclick: dry(true, "Dry run", "Dry run.", { text: "Everything is decided and recorded, nothing is done, on all replicas." }) }, "Dry run"), h("span", { class: "faint" }, "Stopping lets running steps end and starts nothing new, on all replicas.")),
     h("h2", {}, "Budgets"),
     table([
       { name: "Budget", cell: (b) => b.name },
@@ -37,11 +43,11 @@ export async function guards({ me, refresh }) {
       { name: "Why", cell: (s) => s.comment },
       { name: "", cell: (s) => may && h("button", { onclick: act(() => remove(`silences/${encodeURIComponent(s.id)}`)) }, "End") },
     ], g.silences, { key: (s) => s.id, empty: "Nothing is silenced." }),
-    may && silenceForm(act),
+    may && silenceForm(act, query.get("rule")),
   ].filter(Boolean);
 }
 
-function silenceForm(act) {
+function silenceForm(act, rule) {
   const field = (name, attrs = {}) => h("input", { name, placeholder: name, "aria-label": name, ...attrs });
   return h("form", {
     class: "bar", onsubmit: (e) => {

@@ -11,6 +11,10 @@ export async function overview() {
   const most = Math.max(1, ...o.top_rules.map((r) => r.matches));
   return [
     h("h1", {}, "Overview"),
+    h("section", { class: "needs", "aria-labelledby": "needs" },
+      h("h2", { id: "needs" }, "Needs you"),
+      o.needs.length === 0 ? h("p", { class: "card good" }, "Nothing. Everything that was tried works.")
+        : h("ul", {}, o.needs.map((n) => h("li", { class: `card ${n.kind}`, "data-key": n.kind + n.text }, h("a", { href: n.link }, n.text))))),
     h("div", { class: "cards" },
       card("events per second", o.event_rate, "#/live"),
       card("running", live("running"), "#/jobs?state=running"),
@@ -18,6 +22,8 @@ export async function overview() {
       card("parked", live("parked"), "#/jobs?state=parked"),
       card("held for people", live("held"), "#/approvals", live("held") > 0 && "wait"),
       card("succeeded", o.ended.succeeded, "#/jobs?state=succeeded"),
+      card("only recorded", o.ended.shadowed, "#/jobs?state=shadowed"),
+      card("skipped", o.ended.skipped, "#/jobs?state=skipped"),
       card("failed", o.ended.failed, "#/jobs?state=failed", o.ended.failed > 0 && "bad"),
       card("outcome unknown", o.ended.unknown, "#/jobs?state=unknown", o.ended.unknown > 0 && "bad")),
     h("div", { class: "charts" },

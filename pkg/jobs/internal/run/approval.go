@@ -25,8 +25,8 @@ func (x *Execution) approval(st *actions.Step, item int, ask *admission.Approval
 }
 
 // askPeople holds the job until people answer.
-func (x *Execution) askPeople(ctx context.Context, st *actions.Step, item int, ask *admission.Approval) *Halt {
-	a := job.Question{Step: st.ID, Item: item, From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
+func (x *Execution) askPeople(ctx context.Context, st *actions.Step, r *job.StepRecord, ask *admission.Approval) *Halt {
+	a := job.Question{Step: st.ID, Item: r.Item, Args: r.Args, From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
 	if ask.Within > 0 {
 		a.Until = x.cfg.Now().Add(ask.Within)
 	}

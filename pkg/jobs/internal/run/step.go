@@ -253,7 +253,7 @@ func (x *Execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	if ask == nil {
 		return nil, false
 	}
-	state, reason, detail, h := x.answered(ctx, st, r.Item, ask, guarded)
+	state, reason, detail, h := x.answered(ctx, st, r, ask, guarded)
 	if state != "" {
 		return refuse(state, reason, detail)
 	}
@@ -301,10 +301,10 @@ func (x *Execution) request(st *actions.Step, r *job.StepRecord, spec actions.Sp
 
 // answered tells what people say to the step: state is how it ends if they refuse,
 // h waits for them. guarded tells that a guard asks and not the rule.
-func (x *Execution) answered(ctx context.Context, st *actions.Step, item int, ask *admission.Approval, guarded bool) (state job.StepState, reason job.Reason, detail string, h *Halt) {
-	switch a := x.approval(st, item, ask); {
+func (x *Execution) answered(ctx context.Context, st *actions.Step, r *job.StepRecord, ask *admission.Approval, guarded bool) (state job.StepState, reason job.Reason, detail string, h *Halt) {
+	switch a := x.approval(st, r.Item, ask); {
 	case a == nil:
-		return "", "", "", x.askPeople(ctx, st, item, ask)
+		return "", "", "", x.askPeople(ctx, st, r, ask)
 	case a.Granted && guarded:
 		return job.StepFailed, job.ReasonDenied, "the guard still asks after it was answered", nil
 	case a.Granted:

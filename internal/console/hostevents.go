@@ -1,0 +1,216 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/internal/looseid"
+	"edrpipe/internal/web"
+	"edrpipe/pkg/bus"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/events/jetstream"
+	"edrpipe/pkg/jobs"
+	"edrpipe/rules"
+)
+
+// eventsBack is how far back events are looked for unless a query says otherwise.
+const eventsBack = time.Hour
+
+func (c *Console) eventRoutes() []web.Route {
+	return []web.Route{
+		web.JSON("GET", "/api/v1/events", web.Viewer, "The last events, newest first, with what became of each", func(r *http.Request, _ struct{}) (web.EventsPage, error) {
+			q, err := eventQuery(r)
+			if err != nil {
+				return web.EventsPage{}, err
+			}
+			return c.Events(r.Context(), q)
+		}, "host", "process", "text", "since", "until", "limit"),
+	}
+}
+
+func eventQuery(r *http.Request) (web.EventQuery, error) {
+	v := r.URL.Query()
+	q := web.EventQuery{Host: v.Get("host"), Process: v.Get("process"), Text: v.Get("text")}
+	var err error
+	if q.Limit, err = web.Limit(r, "limit"); err != nil {
+		return q, err
+	}
+	if q.Since, err = timeOf(v.Get("since"), "since"); err != nil {
+		return q, err
+	}
+	q.Until, err = timeOf(v.Get("until"), "until")
+	return q, err
+}
+
+// Events lists the last events that a query selects, as long as the bus keeps them,
+// with what the rules in force say and which jobs there are.
+func (c *Console) Events(ctx context.Context, q web.EventQuery) (web.EventsPage, error) {
+	if q.Since.IsZero() {
+		q.Since = c.Now().Add(-eventsBack)
+	}
+	page := web.EventsPage{Since: q.Since, Events: []web.EventLine{}}
+	found, err := c.lastEvents(ctx, q, &page)
+	if err != nil {
+		return page, err
+	}
+	for _, e := range found {
+		page.Events = append(page.Events, c.eventLine(ctx, e))
+	}
+	slices.Reverse(page.Events)
+	return page, nil
+}
+
+// lastEvents returns the last events that the query selects, oldest first.
+func (c *Console) lastEvents(ctx context.Context, q web.EventQuery, page *web.EventsPage) ([]*events.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, searchFor)
+	defer cancel()
+	consumer, err := c.Bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{
+		DeliverPolicy: natsjs.DeliverByStartTimePolicy, OptStartTime: &q.Since, InactiveThreshold: 10 * time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	decoder := events.Decoder{}
+	var found []*events.Event
+	err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
+		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
+		if msg.Server == "" {
+			msg.Server = c.Server
+		}
+		for e := range decoder.Events(&msg) {
+			if e == nil {
+				continue
+			}
+			page.Read++
+			if picks(q, e) {
+				found = append(found, e)
+			}
+		}
+		if extra := len(found) - 2*q.Limit; extra > 0 {
+			found = slices.Clone(found[len(found)-q.Limit:])
+		}
+		return true
+	})
+	page.Whole = ctx.Err() == nil
+	return found[max(0, len(found)-q.Limit):], err
+}
+
+// picks reports whether an event fits the query.
+func picks(q web.EventQuery, e *events.Event) bool {
+	if at := cmp.Or(e.Event.Time, e.Event.Received); !q.Until.IsZero() && at.After(q.Until) {
+		return false
+	}
+	has := func(text, part string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(part)) }
+	if q.Host != "" && !slices.ContainsFunc(append(e.Sensor.Hostnames, e.Sensor.Hostname), func(h string) bool { return sameHost(h, q.Host) }) {
+		return false
+	}
+	if q.Process != "" && !has(e.Process.Path+" "+e.Process.Name+" "+e.Process.CommandLine+" "+e.Process.Parent.Path, q.Process) {
+		return false
+	}
+	return q.Text == "" || has(e.Event.ID+" "+e.Event.Type+" "+e.Sensor.Hostname+" "+eventStory(e), q.Text)
+}
+
+// sameHost reports whether two names are of one host: case, domain and what Windows
+// cuts off after 15 characters do not count.
+func sameHost(a, b string) bool {
+	short := func(s string) string {
+		s = s[strings.LastIndex(s, `\`)+1:]
+		s, _, _ = strings.Cut(strings.ToLower(s), ".")
+		return s
+	}
+	a, b = short(a), short(b)
+	const netBIOS = 15
+	if len(a) == netBIOS || len(b) == netBIOS {
+		return a != "" && (strings.HasPrefix(a, b) && len(b) == netBIOS || strings.HasPrefix(b, a) && len(a) == netBIOS)
+	}
+	return a == b && a != ""
+}
+
+// eventLine is an event in a list, with what became of it.
+func (c *Console) eventLine(ctx context.Context, e *events.Event) web.EventLine {
+	l := web.EventLine{
+		ID: e.Event.ID, Time: e.Event.Time, Received: e.Event.Received, Type: e.Event.Type, Server: e.Event.Server,
+		Host: e.Sensor.Hostname, Sensors: e.Sensor.IDs, Story: eventStory(e),
+	}
+	matches, failures := c.Rules.Live.Set().Match(e)
+	switch {
+	case len(failures) > 0:
+		l.Verdict = fmt.Sprintf("%d rules failed on it", len(failures))
+	case len(matches) == 0:
+		l.Verdict = "no rule matched"
+	}
+	for _, m := range matches {
+		l.Rules = append(l.Rules, m.Rule.ID)
+	}
+	if len(matches) > 0 {
+		l.Jobs = c.jobsOf(ctx, e, matches)
+		l.Verdict = verdictOf(l)
+	}
+	return l
+}
+
+func verdictOf(l web.EventLine) string {
+	if len(l.Jobs) == 0 {
+		return "matched " + strings.Join(l.Rules, ", ") + ", and there is no job: why says which decision was taken"
+	}
+	texts := make([]string, len(l.Jobs))
+	for i, j := range l.Jobs {
+		texts[i] = fmt.Sprintf("%s: %s", j.Rule, j.State)
+		if j.Detail != "" {
+			texts[i] += " (" + j.Detail + ")"
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
+// jobsOf are the jobs that the matches of an event have become.
+func (c *Console) jobsOf(ctx context.Context, e *events.Event, matches []rules.Match) []web.EventJob {
+	var found []web.EventJob
+	for _, m := range matches {
+		for _, sensor := range append([]string{""}, e.Sensor.IDs...) {
+			j, err := c.Scheduler.Get(ctx, jobs.ID(m.Rule.ID, e.Event.ID, looseid.Sensor(sensor)))
+			if err != nil {
+				continue // there is none, or it cannot be read now: why says which
+			}
+			found = append(found, web.EventJob{ID: j.ID, Rule: j.Rule, State: j.State, Detail: j.Detail})
+		}
+	}
+	return found
+}
+
+// whyHost says what became of the last events of a host, or that none came.
+func (c *Console) whyHost(ctx context.Context, host string, q web.EventQuery, a *account) (bool, error) {
+	q.Host, q.Limit = host, min(max(q.Limit, 1), 50)
+	page, err := c.Events(ctx, q)
+	if err != nil {
+		return false, err
+	}
+	slices.Reverse(page.Events)
+	for _, l := range page.Events {
+		a.add(cmp.Or(l.Time, l.Received), "event", "%s (%s, event %s): %s", l.Story, l.Type, l.ID, l.Verdict)
+	}
+	sensors, err := c.sensors.get(ctx, c.EDR)
+	if err != nil {
+		a.add(c.Now(), "server", "the EDR server does not answer: %v", err)
+	}
+	known := false
+	for _, s := range sensors {
+		if sameHost(s.Hostname, host) {
+			known = true
+			if err := c.whySensor(ctx, fmt.Sprint(s.ID), a); err != nil {
+				return true, err
+			}
+		}
+	}
+	if known && len(page.Events) == 0 {
+		a.add(c.Now(), "no event", "none of this host is on the bus since %s: of %d events there. Does its source work? `pipeline doctor`", q.Since.UTC().Format(time.RFC3339), page.Read)
+	}
+	return known || len(page.Events) > 0, nil
+}

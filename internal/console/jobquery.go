@@ -1,0 +1,126 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"edrpipe/internal/web"
+	"edrpipe/pkg/actions"
+	"edrpipe/pkg/jobs"
+)
+
+// jobSorts are the orders of a list of jobs. All but created begin with "-" for the
+// largest first.
+var jobSorts = map[string]func(a, b *jobs.Job) int{
+	"created": func(a, b *jobs.Job) int { return a.Created.Compare(b.Created) },
+	"updated": func(a, b *jobs.Job) int { return a.Updated.Compare(b.Updated) },
+	"state":   func(a, b *jobs.Job) int { return cmp.Compare(a.State, b.State) },
+	"rule":    func(a, b *jobs.Job) int { return cmp.Compare(a.Rule, b.Rule) },
+	"host":    func(a, b *jobs.Job) int { return cmp.Compare(strings.ToLower(a.Host), strings.ToLower(b.Host)) },
+}
+
+// jobParameters are the names of the parameters of a list of jobs.
+var jobParameters = []string{"state", "rule", "sensor", "host", "action", "text", "since", "until", "sort", "limit", "offset"}
+
+func jobQuery(r *http.Request) (web.JobQuery, error) {
+	v := r.URL.Query()
+	q := web.JobQuery{State: v.Get("state"), Rule: v.Get("rule"), Host: v.Get("host"), Action: v.Get("action"), Text: v.Get("text"), Sort: v.Get("sort")}
+	var err error
+	if q.Sensor, err = web.Number(r, "sensor", 0); err != nil {
+		return q, err
+	}
+	if q.Limit, err = web.Limit(r, "limit"); err != nil {
+		return q, err
+	}
+	if q.Offset, err = web.Number(r, "offset", 0); err != nil {
+		return q, err
+	}
+	if _, ok := jobSorts[strings.TrimPrefix(q.Sort, "-")]; q.Sort != "" && !ok {
+		return q, errors.Join(web.ErrBadRequest, errors.New("sort: write created, updated, state, rule or host, with - before it for the other direction"))
+	}
+	if q.Since, err = timeOf(v.Get("since"), "since"); err != nil {
+		return q, err
+	}
+	q.Until, err = timeOf(v.Get("until"), "until")
+	return q, err
+}
+
+// timeOf reads a time of a query, which may be absent.
+func timeOf(s, name string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, errors.Join(web.ErrBadRequest, errors.New(name+": write a time such as 2026-01-31T12:00:00Z"))
+	}
+	return t, nil
+}
+
+// states are those that the query's word stands for; nil: all.
+func states(word string) []jobs.State {
+	switch word {
+	case "":
+		return nil
+	case "live":
+		return jobs.LiveStates()
+	case "ended":
+		return jobs.EndedStates()
+	}
+	return []jobs.State{jobs.State(word)}
+}
+
+// inStore reports whether the scheduler can answer the query by itself, newest first.
+func inStore(q web.JobQuery) bool {
+	return q.Host+q.Action+q.Text == "" && q.Until.IsZero() && (q.Sort == "" || q.Sort == "-created")
+}
+
+// selects reports whether a job fits what the scheduler's own query cannot say.
+func selects(q web.JobQuery, j *jobs.Job) bool {
+	if !q.Until.IsZero() && j.Created.After(q.Until) {
+		return false
+	}
+	if q.Host != "" && !strings.Contains(strings.ToLower(j.Host), strings.ToLower(q.Host)) {
+		return false
+	}
+	if q.Action != "" && !slices.ContainsFunc(j.Steps, func(s actions.Step) bool { return s.Uses == q.Action }) {
+		return false
+	}
+	if q.Text == "" {
+		return true
+	}
+	all := strings.ToLower(strings.Join([]string{j.ID, j.Rule, j.Host, j.Submitter, string(j.State), string(j.Reason), j.Detail, story(j)}, " "))
+	for word := range strings.FieldsSeq(strings.ToLower(q.Text)) {
+		if !strings.Contains(all, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// sorted puts jobs, which come oldest first, into the order of the query: the newest
+// first without one.
+func sorted(found []*jobs.Job, order string) {
+	slices.Reverse(found)
+	name, down := strings.CutPrefix(order, "-")
+	by, ok := jobSorts[name]
+	if !ok {
+		return
+	}
+	slices.SortStableFunc(found, func(a, b *jobs.Job) int {
+		if down {
+			return by(b, a)
+		}
+		return by(a, b)
+	})
+}
+
+// pageOf is the part of a list that a page shows.
+func pageOf[T any](all []T, offset, limit int) []T {
+	from := min(offset, len(all))
+	return all[from:min(from+limit, len(all))]
+}
