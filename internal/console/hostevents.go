@@ -20,6 +20,12 @@ import (
 	"edrpipe/rules"
 )
 
+// explained is of how many of a host's last events each clause is shown that was false.
+const explained = 3
+
+// mostOfHost is how many events of a host are explained.
+const mostOfHost = 50
+
 // eventsBack is how far back events are looked for unless a query says otherwise.
 const eventsBack = time.Hour
 
@@ -187,14 +193,22 @@ func (c *Console) jobsOf(ctx context.Context, e *events.Event, matches []rules.M
 
 // whyHost says what became of the last events of a host, or that none came.
 func (c *Console) whyHost(ctx context.Context, host string, q web.EventQuery, a *account) (bool, error) {
-	q.Host, q.Limit = host, min(max(q.Limit, 1), 50)
-	page, err := c.Events(ctx, q)
+	q.Host = host
+	if q.Limit == 0 || q.Limit > mostOfHost {
+		q.Limit = mostOfHost
+	}
+	var page web.EventsPage
+	found, err := c.lastEvents(ctx, q, &page)
 	if err != nil {
 		return false, err
 	}
-	slices.Reverse(page.Events)
-	for _, l := range page.Events {
-		a.add(cmp.Or(l.Time, l.Received), "event", "%s (%s, event %s): %s", l.Story, l.Type, l.ID, l.Verdict)
+	for i, e := range found {
+		l := c.eventLine(ctx, e)
+		at := cmp.Or(l.Time, l.Received)
+		a.add(at, "event", "%s (%s, event %s): %s", l.Story, l.Type, l.ID, l.Verdict)
+		if len(l.Rules) == 0 && i >= len(found)-explained {
+			c.whyNoRule(at, e, a)
+		}
 	}
 	sensors, err := c.sensors.get(ctx, c.EDR)
 	if err != nil {
@@ -209,8 +223,8 @@ func (c *Console) whyHost(ctx context.Context, host string, q web.EventQuery, a 
 			}
 		}
 	}
-	if known && len(page.Events) == 0 {
+	if known && len(found) == 0 {
 		a.add(c.Now(), "no event", "none of this host is on the bus since %s: of %d events there. Does its source work? `pipeline doctor`", q.Since.UTC().Format(time.RFC3339), page.Read)
 	}
-	return known || len(page.Events) > 0, nil
+	return known || len(found) > 0, nil
 }

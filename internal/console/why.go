@@ -18,6 +18,7 @@ import (
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -163,12 +164,18 @@ func (c *Console) whyEvent(ctx context.Context, id string, a *account) error {
 		return nil
 	}
 	a.add(time.Time{}, "no match", "none of the %d rules in force matches; of those for %s:", set.Len(), e.Event.Type)
+	c.whyNoRule(time.Time{}, e, a)
+	return nil
+}
+
+// whyNoRule shows of each rule for events of this type the clause that was false.
+func (c *Console) whyNoRule(at time.Time, e *events.Event, a *account) {
+	set := c.Rules.Live.Set()
 	for _, r := range set.Rules() {
 		if compiled, ok := set.Rule(r.ID); ok && r.Enabled && r.Names(e) {
-			a.add(time.Time{}, "rule "+r.ID, "%s", strings.Join(compiled.Explain(e).Reasons(), "; "))
+			a.add(at, "rule "+r.ID, "%s", strings.Join(compiled.Explain(e).Reasons(), "; "))
 		}
 	}
-	return nil
 }
 
 // whyDecidedOn tells the decisions on an event that the bus no longer has;
