@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -111,16 +112,38 @@ func (d demonstration) play(ctx context.Context, s *service.Service, sim *edrsim
 	var g errgroup.Group
 	g.Go(func() error { return s.Run(ctx) })
 	show := demo.Show{
-		Screen: &demo.Screen{Out: d.out, Terminal: isTerminal(d.out) && os.Getenv("NO_COLOR") == "", Start: time.Now()},
+		Screen: &demo.Screen{Out: d.out, Terminal: isTerminal(d.out) && os.Getenv("NO_COLOR") == "", Width: terminalWidth(d.out), Start: time.Now()},
 		Stage:  stage{s}, Simulator: sim, Dir: d.dir, Web: s.URL(), Token: filepath.Join(cfg.Data, "admin.token"), Within: demoFor,
 	}
 	err := show.Run(ctx)
 	if d.keep && err == nil {
-		fmt.Fprintf(d.out, "\nStill running; stop with Ctrl-C.\n  dashboard  %s (token in %s)\n  EDR        %s (token in %s)\n", s.URL(), show.Token, sim.URL, cfg.EDR.Token)
+		err = d.tour(s.URL(), show.Token, sim.URL, cfg.EDR.Token)
 		<-ctx.Done()
 	}
 	stop()
 	return errors.Join(err, g.Wait())
+}
+
+// tour says how to look around while the demo stays up.
+func (d demonstration) tour(dashboard, tokenFile, server, serverToken string) error {
+	token, err := os.ReadFile(tokenFile)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(d.out, `
+Still running; stop with Ctrl-C.
+
+  dashboard   %s
+  token       %s
+
+Look at: Overview (what needs you), Approvals (a question that waits), Jobs (click
+one: what happened, step by step), Why (type WS-ANN). From another terminal:
+
+  pipeline jobs list --url %s --token-file %s
+  pipeline lr --url %s --token-file %s 1
+
+`, dashboard, strings.TrimSpace(string(token)), dashboard, tokenFile, server, serverToken)
+	return err
 }
 
 // stage is the service as the show sees it.

@@ -15,6 +15,7 @@ import (
 type Screen struct {
 	Out      io.Writer
 	Terminal bool // colours and the status line
+	Width    int  // of the terminal; 0: lines are not wrapped
 	Start    time.Time
 
 	mu     sync.Mutex
@@ -29,12 +30,12 @@ type Mark struct {
 
 // Marks of the lines.
 var (
-	MarkStory  = Mark{"story", text.FgHiWhite}
+	MarkStory  = Mark{"story", text.Bold} // on light terminals as well
 	MarkMatch  = Mark{"match", text.FgCyan}
 	MarkWait   = Mark{"wait", text.FgYellow}
 	MarkStep   = Mark{"step", text.FgGreen}
 	MarkFail   = Mark{"failed", text.FgRed}
-	MarkDone   = Mark{"done", text.FgHiGreen}
+	MarkDone   = Mark{"done", text.FgGreen}
 	MarkRefuse = Mark{"no job", text.FgMagenta}
 	MarkDead   = Mark{"dead", text.FgRed}
 )
@@ -49,8 +50,23 @@ func (s *Screen) Say(m Mark, format string, args ...any) {
 	if s.Terminal {
 		word = m.Color.Sprint(word)
 	}
-	fmt.Fprintf(s.Out, "%6.1fs  %s %s\n", time.Since(s.Start).Seconds(), word, line)
+	if s.Width > indent {
+		line = strings.ReplaceAll(text.WrapSoft(line, s.Width-indent), "\n", "\n"+strings.Repeat(" ", indent))
+	}
+	fmt.Fprintf(s.Out, "%6.1fs  %s %s\n", time.Since(s.Start).Seconds(), word, trimLines(line))
 	s.draw()
+}
+
+// indent is how far the text of a line begins from the left.
+const indent = len("   0.0s  refused ")
+
+// trimLines removes the blanks with which wrapping fills up.
+func trimLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Status sets the last line; it is only shown on a terminal.
@@ -59,6 +75,9 @@ func (s *Screen) Status(format string, args ...any) {
 	defer s.mu.Unlock()
 	s.clear()
 	s.status = fmt.Sprintf(format, args...)
+	if s.Width > 0 { // a line that wraps could not be cleared
+		s.status = text.Trim(s.status, s.Width-1)
+	}
 	s.draw()
 }
 

@@ -145,16 +145,25 @@ func (s Show) sum(ctx context.Context, n *Narrator) error {
 	}
 	s.Screen.Status("")
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%d messages, %d events, %d matches, %d jobs (%s), %d matches without a job, %d dead letters\n",
+	fmt.Fprintf(&b, "\n%d messages, %d events, %d matches, %d jobs (%s),\n%d without a job, %d dead letters\n",
 		t.Messages, t.Events, t.Matches, len(n.Results), strings.Join(outcomes, ", "), n.Refused, t.Dead)
 	fmt.Fprintf(&b, "Live Response: %d sessions opened, at most %d at a time, %d commands run\n", c.Sessions.Opened, c.Sessions.Peak, c.Commands)
 	b.WriteString(artifactTable(t.Artifacts))
-	fmt.Fprintf(&b, "\nWhere to look next:\n  examples/rules/            the rules that acted: change one, run the demo again\n  pipeline demo --keep       stay up, with the dashboard\n  pipeline rules test examples/rules\n  README.md                  a first rule of your own in five minutes\n")
+	fmt.Fprintf(&b, "\nThree things to try:\n  1. pipeline demo --keep              the same, and then the dashboard to look at\n  2. pipeline init --sim my-edrpipe    a directory of your own, with a first rule\n  3. examples/rules                    change a rule that acted, run the demo again\n")
 	s.Screen.Plain(b.String())
 	if n.Ended() == 0 || by[jobs.Succeeded] == 0 {
 		return errors.New("no job succeeded")
 	}
 	return nil
+}
+
+// tail keeps the end of a path, where its name is.
+func tail(path string, most int) string {
+	r := []rune(path)
+	if len(r) <= most {
+		return path
+	}
+	return "…" + string(r[len(r)-most+1:])
 }
 
 func artifactTable(all []actions.Artifact) string {
@@ -166,7 +175,7 @@ func artifactTable(all []actions.Artifact) string {
 	t.Style().Options.DrawBorder, t.Style().Options.SeparateColumns = false, false
 	t.AppendHeader(table.Row{"collected file", "sensor", "bytes", "SHA-256"})
 	for _, a := range all {
-		t.AppendRow(table.Row{a.Path, a.Sensor, a.Size, a.SHA256})
+		t.AppendRow(table.Row{tail(a.Path, 42), a.Sensor, a.Size, a.SHA256[:min(12, len(a.SHA256))] + "…"})
 	}
 	return t.Render() + "\n"
 }
