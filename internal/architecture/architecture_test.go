@@ -21,7 +21,7 @@ var level = map[string]int{
 	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
 	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
 	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3, "pkg/events/s3": 3,
-	"pkg/expression": 2, "pkg/lr": 2, "pkg/bus/grouped": 1, "pkg/bus": 2, "pkg/bus/bustest": 3, "pkg/audit": 2, "pkg/edrsim": 2,
+	"pkg/expression": 2, "pkg/liveresponse": 2, "pkg/lr": 3, "pkg/cbc": 3, "pkg/events/cloudalerts": 4, "pkg/bus/grouped": 1, "pkg/bus": 2, "pkg/bus/bustest": 3, "pkg/audit": 2, "pkg/edrsim": 2,
 	"pkg/admission": 2, "pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
 	"rules/index": 3, "rules": 4, "rules/sigma": 5,
 	"pkg/jobs/internal/pace": 0, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
@@ -35,6 +35,7 @@ var level = map[string]int{
 var only = map[string][]string{
 	"github.com/nats-io/nats-server/v2/server": {"internal/natsd"},
 	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/service", "internal/lrshell", "internal/doctor"},
+	"edrpipe/pkg/cbc":                {"pkg/events/cloudalerts", "internal/kinds", "internal/service"},
 	"edrpipe/internal/golden":        {},                                                                                              // for tests
 	"edrpipe/internal/victim":        {},                                                                                              // for tests
 	"edrpipe/pkg/bus/bustest":        {},                                                                                              // for tests

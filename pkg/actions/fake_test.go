@@ -285,6 +285,8 @@ func (e *endpoint) SetIsolation(_ context.Context, _ string, isolated bool) erro
 
 func (e *endpoint) Ban(_ context.Context, md5, _ string) error { e.banned[md5] = true; return nil }
 func (e *endpoint) Unban(_ context.Context, md5 string) error  { delete(e.banned, md5); return nil }
+func (e *endpoint) BansBy() edr.HashKind                       { return edr.MD5 }
+
 func (e *endpoint) Banned(_ context.Context, md5 string) (bool, error) {
 	return e.banned[md5], nil
 }

@@ -19,10 +19,24 @@ type (
 	}
 	// HashBanner can keep a binary from running on every sensor of the server.
 	HashBanner interface {
-		Ban(ctx context.Context, md5, reason string) error
-		Unban(ctx context.Context, md5 string) error
+		// BansBy is the digest that the product knows binaries by. The hashes of the
+		// other methods are of that kind.
+		BansBy() HashKind
+		Ban(ctx context.Context, hash, reason string) error
+		Unban(ctx context.Context, hash string) error
 		// Banned reports whether the hash is banned now.
-		Banned(ctx context.Context, md5 string) (bool, error)
+		Banned(ctx context.Context, hash string) (bool, error)
+	}
+	// AlertCloser can close an alert in the analysts' queue.
+	AlertCloser interface {
+		// CloseAlert closes one alert and returns once the server has done it. Closing
+		// one that is closed is no error.
+		CloseAlert(ctx context.Context, id string, how AlertClosing) error
+	}
+	// AlertNoter can write on an alert what was done.
+	AlertNoter interface {
+		// NoteAlert writes a note. The same text is not written twice.
+		NoteAlert(ctx context.Context, id, note string) error
 	}
 
 	// Files can read, write, list and delete files of the endpoint.
@@ -61,6 +75,23 @@ type (
 	}
 )
 
+// A HashKind is a digest by which a product bans.
+type HashKind string
+
+// Digests by which products ban.
+const (
+	MD5    HashKind = "md5"
+	SHA256 HashKind = "sha256"
+)
+
+// AlertClosing says why an alert is closed, in Carbon Black Cloud's words. A product
+// without them ignores what it does not know. Empty fields are left to the product.
+type AlertClosing struct {
+	Reason        string // RESOLVED, RESOLVED_BENIGN_KNOWN_GOOD, DUPLICATE_CLEANUP, OTHER, NO_REASON
+	Determination string // TRUE_POSITIVE, FALSE_POSITIVE, NONE
+	Note          string
+}
+
 // LiveSession is a Session with all powers of Live Response.
 type LiveSession interface {
 	Session
@@ -79,6 +110,8 @@ type Power string
 const (
 	PowerIsolate   Power = "isolate"
 	PowerBan       Power = "ban"
+	PowerClose     Power = "close alert"
+	PowerNote      Power = "note alert"
 	PowerFiles     Power = "files"
 	PowerProcesses Power = "processes"
 	PowerRun       Power = "run"
@@ -95,6 +128,8 @@ var powers = []struct {
 }{
 	{PowerIsolate, reflect.TypeFor[Isolator](), false},
 	{PowerBan, reflect.TypeFor[HashBanner](), false},
+	{PowerClose, reflect.TypeFor[AlertCloser](), false},
+	{PowerNote, reflect.TypeFor[AlertNoter](), false},
 	{PowerFiles, reflect.TypeFor[Files](), true},
 	{PowerProcesses, reflect.TypeFor[Processes](), true},
 	{PowerRun, reflect.TypeFor[Runner](), true},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+
+	"edrpipe/pkg/liveresponse"
 )
 
 // Archive copies the session's archive into w: a gzip-compressed tar of its
@@ -14,7 +16,7 @@ func (s *Session) Archive(ctx context.Context, w io.Writer) error {
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stall := s.c.watchStall(cancel)
+	stall := liveresponse.WatchStall(s.c.cfg.StallTimeout, cancel)
 	defer stall.Stop()
 	r := call{method: http.MethodGet, path: s.route("archive"), where: s.where()}
 	resp, f := s.c.send(ctx, r, nil, func(h http.Header) { h.Set("Accept-Encoding", "identity") })
@@ -28,13 +30,13 @@ func (s *Session) Archive(ctx context.Context, w io.Writer) error {
 	if f := s.c.notFile(resp, r); f != nil {
 		return f.err
 	}
-	if _, err := io.Copy(w, stall.reader(resp.Body)); err != nil {
+	if _, err := io.Copy(w, stall.Reader(resp.Body)); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
 		where := s.where()
 		where.Request = r.method + " " + r.path
-		return unanswered(where, err)
+		return liveresponse.Unanswered(where, err)
 	}
 	return nil
 }

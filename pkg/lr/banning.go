@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"edrpipe/pkg/edr"
 )
 
 // Ban is a banned, or once banned, binary.
@@ -31,6 +33,9 @@ type banJSON struct {
 	LastHost  text   `json:"last_block_hostname"`
 	LastBlock moment `json:"last_block_time"`
 }
+
+// BansBy is the digest that the server bans by.
+func (c *Client) BansBy() edr.HashKind { return edr.MD5 }
 
 // Ban stops the binary with that MD5 from running on every sensor. Banning it
 // again is no error.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // Client talks to one Carbon Black EDR server. It is safe for concurrent use.
@@ -28,12 +29,12 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf, err := c.TLS.config()
+	conf, err := c.TLS.Config()
 	if err != nil {
 		return nil, err
 	}
 	root := url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")}
-	return &Client{cfg: c, base: root.String(), http: newHTTPClient(conf)}, nil
+	return &Client{cfg: c, base: root.String(), http: liveresponse.NewHTTPClient(conf)}, nil
 }
 
 // Name identifies the server.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // Names of commands on the wire.
@@ -40,15 +41,15 @@ type commandJSON struct {
 	Type       text   `json:"result_type"`
 	Desc       text   `json:"result_desc"`
 
-	FileID     *number           `json:"file_id"`
-	Files      list[dirJSON]     `json:"files"`
-	Processes  list[processJSON] `json:"processes"`
-	PID        number            `json:"pid"`
-	ReturnCode *number           `json:"return_code"`
-	SubKeys    list[text]        `json:"sub_keys"`
-	Values     list[valueJSON]   `json:"values"`
-	Value      *valueJSON        `json:"value"`
-	Percent    number            `json:"percentdone"`
+	FileID     *number                  `json:"file_id"`
+	Files      list[dirJSON]            `json:"files"`
+	Processes  list[processJSON]        `json:"processes"`
+	PID        number                   `json:"pid"`
+	ReturnCode *number                  `json:"return_code"`
+	SubKeys    list[text]               `json:"sub_keys"`
+	Values     list[liveresponse.Value] `json:"values"`
+	Value      *liveresponse.Value      `json:"value"`
+	Percent    number                   `json:"percentdone"`
 }
 
 func (c commandJSON) command(session string) edr.Command {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // command is a command to be sent.
@@ -23,7 +24,7 @@ type command struct {
 // *edr.ResultError.
 func (s *Session) run(ctx context.Context, cmd command) (commandJSON, error) {
 	if err := s.active(ctx); err != nil {
-		return commandJSON{}, at(err, s.whereOf(cmd))
+		return commandJSON{}, liveresponse.At(err, s.whereOf(cmd))
 	}
 	if !s.Supports(cmd.name) {
 		return commandJSON{}, &Error{Where: s.whereOf(cmd), Kind: edr.ErrUnsupported}
@@ -64,7 +65,7 @@ func (s *Session) finish(ctx context.Context, cmd command, sent commandJSON) (co
 	defer stop()
 	done, err := s.watch(kept, id, w, cmd.progress)
 	if err == nil || !errors.Is(err, edr.ErrSessionGone) || ctx.Err() != nil {
-		return done, at(err, w)
+		return done, liveresponse.At(err, w)
 	}
 	// The server may keep what became of the command after the session's end.
 	var last commandJSON
@@ -74,7 +75,7 @@ func (s *Session) finish(ctx context.Context, cmd command, sent commandJSON) (co
 	if cmd.changes {
 		err = &Error{Where: w, Kind: edr.ErrAmbiguous, Cause: err}
 	}
-	return last, at(err, w)
+	return last, liveresponse.At(err, w)
 }
 
 // outcome waits for the end of a command.
@@ -133,7 +134,7 @@ func (s *Session) verdict(done commandJSON) error {
 	case done.status() == edr.CommandCancelled:
 		return &Error{Where: w, Kind: edr.ErrCancelled}
 	case done.status() == edr.CommandError || done.Code != 0:
-		return resultError(w, done, s.os)
+		return liveresponse.NewError(w, uint32(done.Code), string(done.Type), string(done.Desc), s.os)
 	}
 	return nil
 }

@@ -9,7 +9,12 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"edrpipe/pkg/liveresponse"
 )
+
+// TLS says which certificate a server must show: see liveresponse.TLS.
+type TLS = liveresponse.TLS
 
 // Config says which server to talk to and how. URL and Token are required; the
 // zero value of everything else is a good default.

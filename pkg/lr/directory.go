@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 type dirJSON struct {
@@ -23,7 +24,7 @@ func (d dirJSON) entry() edr.DirEntry {
 	if name == "" {
 		name = d.Name
 	}
-	attributes := texts(d.Attributes)
+	attributes := liveresponse.Texts(d.Attributes)
 	return edr.DirEntry{
 		Name: string(name), AltName: string(d.AltName), Size: int64(d.Size), Attributes: attributes,
 		Dir:     slices.Contains(attributes, "DIRECTORY"),

@@ -2,17 +2,15 @@ package lr
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"net/http"
 	"strconv"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // GetFile copies a file of the sensor, or a part of it, into w. Memory use does
@@ -21,53 +19,22 @@ import (
 func (s *Session) GetFile(ctx context.Context, path string, r edr.Range, w io.Writer) (edr.FileInfo, error) {
 	d := newDownload(path, r, w)
 	err := s.download(ctx, d)
-	return d.info(), err
-}
-
-// download is a file on its way. It survives the loss of a connection and, in an
-// Endpoint, of a session.
-type download struct {
-	path string
-	want edr.Range
-	w    io.Writer
-	sum  hash.Hash
-	n    int64 // bytes written to w
-	done bool
-	stat *edr.DirEntry // what the file was when it was begun, if that is known
-	// failed is an error of w, after which nothing can be resumed.
-	failed error
-}
-
-func newDownload(path string, r edr.Range, w io.Writer) *download {
-	return &download{path: path, want: r, w: w, sum: sha256.New()}
-}
-
-func (d *download) info() edr.FileInfo {
-	return edr.FileInfo{Path: d.path, Size: d.n, SHA256: hex.EncodeToString(d.sum.Sum(nil))}
-}
-
-// Write passes on what arrives.
-func (d *download) Write(b []byte) (int, error) {
-	n, err := d.w.Write(b)
-	d.sum.Write(b[:n])
-	d.n += int64(n)
-	if err != nil {
-		d.failed = err
-	}
-	return n, err
-}
-
-// rest is the part that is still to come.
-func (d *download) rest() edr.Range {
-	r := edr.Range{Offset: d.want.Offset + d.n}
-	if d.want.Count > 0 {
-		r.Count = d.want.Count - d.n
-	}
-	return r
+	return d.Info(), err
 }
 
 // ErrChanged is a file that changed between two parts of it.
-var ErrChanged = errors.New("file has changed while it was read")
+var ErrChanged = liveresponse.ErrChanged
+
+// download is a file on its way, which may need several sessions.
+type download struct {
+	*liveresponse.Download
+	done bool
+	stat *edr.DirEntry // what the file was when it was begun, if that is known
+}
+
+func newDownload(path string, r edr.Range, w io.Writer) *download {
+	return &download{Download: liveresponse.NewDownload(path, r, w)}
+}
 
 // resumable is download for a file that may need several sessions.
 func (s *Session) resumable(ctx context.Context, d *download) error {
@@ -75,7 +42,7 @@ func (s *Session) resumable(ctx context.Context, d *download) error {
 		return err
 	}
 	err := s.download(ctx, d)
-	if d.n > 0 && d.stat == nil && errors.Is(err, edr.ErrSessionGone) {
+	if d.Size() > 0 && d.stat == nil && errors.Is(err, edr.ErrSessionGone) {
 		return fmt.Errorf("%w: what to go on with: %w", edr.ErrAmbiguous, err)
 	}
 	return err
@@ -84,46 +51,46 @@ func (s *Session) resumable(ctx context.Context, d *download) error {
 // compare notes what file d is of, or makes sure that it still is that file. A
 // thing that has no directory entry, such as a raw disk, is not compared.
 func (s *Session) compare(ctx context.Context, d *download) error {
-	now, err := s.Stat(ctx, d.path)
+	now, err := s.Stat(ctx, d.Path)
 	var refused *edr.ResultError
 	switch {
-	case d.n == 0 && (errors.As(err, &refused) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, edr.ErrUnsupported)):
+	case d.Size() == 0 && (errors.As(err, &refused) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, edr.ErrUnsupported)):
 		return nil
 	case err != nil:
 		return err
-	case d.n == 0:
+	case d.Size() == 0:
 		d.stat = &now
 		return nil
 	case d.stat == nil || now.Size == d.stat.Size && now.Modified.Equal(d.stat.Modified) && now.Created.Equal(d.stat.Created):
 		return nil
 	}
-	return fmt.Errorf("sensor %s: %q: %w", s.Info().SensorID, d.path, ErrChanged)
+	return fmt.Errorf("sensor %s: %q: %w", s.Info().SensorID, d.Path, ErrChanged)
 }
 
 // download fetches what is missing of d, in pieces if so configured.
 func (s *Session) download(ctx context.Context, d *download) error {
-	if s.c.cfg.ChunkSize > 0 && d.stat == nil && d.n == 0 {
+	if s.c.cfg.ChunkSize > 0 && d.stat == nil && d.Size() == 0 {
 		if err := s.compare(ctx, d); err != nil {
 			return err
 		}
 	}
 	pieces := 0
 	for !d.done {
-		r := d.rest()
+		r := d.Rest()
 		if chunk := s.c.cfg.ChunkSize; chunk > 0 && (r.Count == 0 || r.Count > chunk) {
 			r.Count = chunk
 		}
-		before := d.n
+		before := d.Size()
 		if err := s.piece(ctx, d, r); err != nil {
 			return err
 		}
-		got := d.n - before
+		got := d.Size() - before
 		switch {
 		case r.Count == 0, got < r.Count: // all of it, or its end
 			d.done = true
-		case d.want.Count > 0 && d.n >= d.want.Count:
+		case d.Want.Count > 0 && d.Size() >= d.Want.Count:
 			d.done = true
-		case d.stat != nil && d.rest().Offset >= d.stat.Size:
+		case d.stat != nil && d.Rest().Offset >= d.stat.Size:
 			d.done = true // to ask for what is beyond the end may be an error
 		}
 		pieces++
@@ -144,7 +111,7 @@ func (s *Session) piece(ctx context.Context, d *download, r edr.Range) error {
 	if r.Count > 0 {
 		args["get_count"] = r.Count
 	}
-	cmd := command{name: cmdGetFile, object: d.path, args: args}
+	cmd := command{name: cmdGetFile, object: d.Path, args: args}
 	done, err := s.run(ctx, cmd)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // Endpoint is a sensor with whatever session it takes: opened at first use, and
@@ -50,7 +51,7 @@ func (e *Endpoint) Do(ctx context.Context, fn func(*Session) error) error {
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
 	case <-ctx.Done():
-		return unanswered(edr.Where{Sensor: e.sensor}, context.Cause(ctx))
+		return liveresponse.Unanswered(edr.Where{Sensor: e.sensor}, context.Cause(ctx))
 	}
 	for try := 1; ; try++ {
 		s, err := e.session(ctx)
@@ -110,7 +111,7 @@ func (e *Endpoint) Close(ctx context.Context) error {
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
 	case <-ctx.Done():
-		return unanswered(edr.Where{Sensor: e.sensor}, context.Cause(ctx))
+		return liveresponse.Unanswered(edr.Where{Sensor: e.sensor}, context.Cause(ctx))
 	}
 	if e.s == nil {
 		return nil
@@ -125,13 +126,13 @@ func (e *Endpoint) Close(ctx context.Context) error {
 func (e *Endpoint) GetFile(ctx context.Context, path string, r edr.Range, w io.Writer) (edr.FileInfo, error) {
 	d := newDownload(path, r, w)
 	err := e.Do(ctx, func(s *Session) error { return s.resumable(ctx, d) })
-	return d.info(), err
+	return d.Info(), err
 }
 
 // PutFile is Session.PutFile; when the session ends in between, the upload is
 // redone in the next one, for which r must be an io.Seeker.
 func (e *Endpoint) PutFile(ctx context.Context, path string, r io.Reader) (info edr.FileInfo, err error) {
-	start, size := extent(r)
+	start, size := liveresponse.Extent(r)
 	again := false
 	err = e.Do(ctx, func(s *Session) error {
 		if again {

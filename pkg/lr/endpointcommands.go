@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // result runs one command of an endpoint that returns something.
@@ -33,7 +34,7 @@ func (e *Endpoint) Walk(ctx context.Context, root string, fn WalkFunc) error {
 	if err != nil {
 		return err
 	}
-	return walk(ctx, e.List, os, root, fn)
+	return liveresponse.Walk(ctx, e.List, os, root, fn)
 }
 
 // DeleteFile is Session.DeleteFile.
@@ -68,7 +69,7 @@ func (e *Endpoint) Output(ctx context.Context, p edr.ProcessSpec) ([]byte, edr.P
 	if err != nil {
 		return nil, edr.ProcessResult{}, err
 	}
-	return output(ctx, e, os, p)
+	return liveresponse.Output(ctx, e, os, p)
 }
 
 func (e *Endpoint) os(ctx context.Context) (edr.OS, error) {

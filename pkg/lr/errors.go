@@ -1,93 +1,19 @@
 package lr
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // ErrNotFound is a command, file or hash that the server does not know.
-var ErrNotFound = errors.New("not known to the server")
+var ErrNotFound = liveresponse.ErrNotFound
 
-// Error is a request that did not succeed. errors.Is recognises the edr errors
-// in it, and what the network or the context said.
-type Error struct {
-	edr.Where
-	Status int    // HTTP status; 0 when there was no answer
-	Reason string // what the server said, shortened and cleaned
-	Kind   error  // one of the edr errors, ErrNotFound, or nil
-	Cause  error  // from the network, the context or the decoder; may be nil
-}
-
-func (e *Error) Error() string {
-	var b strings.Builder
-	if e.Name != "" {
-		fmt.Fprintf(&b, "%s", e.Name)
-		if e.Object != "" {
-			fmt.Fprintf(&b, " %q", e.Object)
-		}
-		b.WriteString(": ")
-	}
-	if at := e.place(); at != "" {
-		b.WriteString(at + ": ")
-	}
-	if e.Request != "" {
-		b.WriteString(e.Request + ": ")
-	}
-	b.WriteString(e.why())
-	return b.String()
-}
-
-func (e *Error) place() string {
-	var at []string
-	if e.Sensor != "" {
-		at = append(at, fmt.Sprintf("sensor %s", e.Sensor))
-	}
-	if e.Session != "" {
-		at = append(at, fmt.Sprintf("session %s", e.Session))
-	}
-	if e.Command != nil {
-		at = append(at, fmt.Sprintf("command %d", *e.Command))
-	}
-	return strings.Join(at, ", ")
-}
-
-func (e *Error) why() string {
-	var why []string
-	if e.Kind != nil {
-		why = append(why, e.Kind.Error())
-	}
-	if e.Status != 0 && e.Status != http.StatusOK {
-		why = append(why, fmt.Sprintf("HTTP %d", e.Status))
-	}
-	if e.Reason != "" {
-		why = append(why, fmt.Sprintf("%q", e.Reason))
-	}
-	if e.Cause != nil {
-		why = append(why, e.Cause.Error())
-	}
-	if len(why) == 0 {
-		return "no success"
-	}
-	return strings.Join(why, ": ")
-}
-
-// Unwrap gives errors.Is and errors.As the kind and the cause.
-func (e *Error) Unwrap() []error {
-	var all []error
-	for _, err := range []error{e.Kind, e.Cause} {
-		if err != nil {
-			all = append(all, err)
-		}
-	}
-	return all
-}
+// Error is a request that did not succeed.
+type Error = liveresponse.Error
 
 // kindOf says what an HTTP status and text mean. Bodies of 404 begin with
 // "Session" or "Sensor" to tell what is missing; that is all real servers give.
@@ -130,64 +56,4 @@ func missing(reason, path string) error {
 		return edr.ErrUnknownSensor
 	}
 	return ErrNotFound
-}
-
-// unanswered makes an Error of a request that got no usable answer.
-func unanswered(w edr.Where, err error) *Error {
-	var known *Error
-	if errors.As(err, &known) {
-		return known
-	}
-	e := &Error{Where: w, Kind: edr.ErrServer, Cause: err}
-	switch {
-	case errors.Is(err, context.Canceled):
-		e.Kind = nil
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Kind = edr.ErrTimeout
-	}
-	return e
-}
-
-// maxReason bounds what of a server's text goes into an error, in bytes.
-const maxReason = 300
-
-// clean makes a server's text fit for one line of a log: an error page may be
-// long, hold control characters, or show the request's headers.
-func clean(body, token string) string {
-	s := strings.ReplaceAll(body, token, "[token]")
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > maxReason {
-		s = strings.ToValidUTF8(s[:maxReason], "") + "…"
-	}
-	return s
-}
-
-// at adds what is known of a command to an error of one of its requests.
-func at(err error, w edr.Where) error {
-	var e *Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	if e.Sensor == "" {
-		e.Sensor = w.Sensor
-	}
-	if e.Session == "" {
-		e.Session = w.Session
-	}
-	if e.Command == nil {
-		e.Command = w.Command
-	}
-	if e.Name == "" {
-		e.Name, e.Object = w.Name, w.Object
-	}
-	return err
 }

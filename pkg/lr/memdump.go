@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // DumpMemory writes the machine's memory to a file on the sensor and returns its
@@ -24,8 +25,8 @@ func (s *Session) DumpMemory(ctx context.Context, path string, compress bool, pr
 		w := s.whereOf(cmd)
 		id := int64(done.ID)
 		w.Command = &id
-		c := explain(uint32(*done.ReturnCode), s.os)
-		return "", edr.NewResultError(w, uint32(*done.ReturnCode), string(done.Type), c.name, "memory dump ended with a return code: "+c.text, c.is)
+		c := liveresponse.Explain(uint32(*done.ReturnCode), s.os)
+		return "", edr.NewResultError(w, uint32(*done.ReturnCode), string(done.Type), c.Name, "memory dump ended with a return code: "+c.Text, c.Is)
 	}
 	if compress && !strings.HasSuffix(strings.ToLower(path), ".zip") {
 		path += ".zip"

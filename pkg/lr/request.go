@@ -16,6 +16,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // Routes, see the protocol page.
@@ -89,7 +90,7 @@ func plain(err error, w edr.Where) error {
 	case errors.As(err, &f):
 		return f.err
 	}
-	return unanswered(w, err)
+	return liveresponse.Unanswered(w, err)
 }
 
 func (c *Client) pauses() backoff.BackOff {
@@ -173,7 +174,7 @@ func (c *Client) noAnswer(ctx context.Context, w edr.Where, reached delivery, er
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
-	return &failure{err: unanswered(w, err), delivery: reached, passing: true}
+	return &failure{err: liveresponse.Unanswered(w, err), delivery: reached, passing: true}
 }
 
 // refused reads an answer whose status is no success.
@@ -183,7 +184,7 @@ func (c *Client) refused(resp *http.Response, r call) *failure {
 	if at := resp.Header.Get("Location"); at != "" && resp.StatusCode < 400 {
 		reason = "redirected to " + at + "; configure that URL"
 	}
-	reason = clean(reason, c.cfg.Token)
+	reason = liveresponse.Clean(reason, c.cfg.Token)
 	r.where.Request = r.method + " " + r.path
 	f := &failure{
 		err:      &Error{Where: r.where, Status: resp.StatusCode, Reason: reason, Kind: kindOf(resp.StatusCode, reason, r.path)},
@@ -233,13 +234,13 @@ func (c *Client) decode(resp *http.Response, r call) *failure {
 		if cause := context.Cause(resp.Request.Context()); cause != nil {
 			err = cause
 		}
-		return &failure{err: unanswered(r.where, err), delivery: answered, passing: true}
+		return &failure{err: liveresponse.Unanswered(r.where, err), delivery: answered, passing: true}
 	}
 	if len(bytes.TrimSpace(b)) == 0 {
 		return nil
 	}
 	if msg := errorMessage(b); msg != "" {
-		return &failure{err: &Error{Where: r.where, Status: resp.StatusCode, Kind: edr.ErrServer, Reason: clean(msg, c.cfg.Token)}, delivery: answered, passing: true}
+		return &failure{err: &Error{Where: r.where, Status: resp.StatusCode, Kind: edr.ErrServer, Reason: liveresponse.Clean(msg, c.cfg.Token)}, delivery: answered, passing: true}
 	}
 	if r.out == nil {
 		return nil

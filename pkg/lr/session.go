@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // Session is a Live Response session on one sensor. It is for one goroutine at a
@@ -128,7 +129,7 @@ func (s *Session) Close(ctx context.Context) error {
 		return nil
 	}
 	if err := s.c.CloseSession(ctx, idText(s.id)); err != nil {
-		return at(err, s.where())
+		return liveresponse.At(err, s.where())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // sessionJSON is what we read of a session object.
@@ -27,8 +28,8 @@ func (s sessionJSON) info() edr.SessionInfo {
 		SensorID:  idText(s.SensorID),
 		Status:    edr.SessionStatus(strings.ToLower(string(s.Status))),
 		Hostname:  string(s.Hostname),
-		Commands:  texts(s.Commands),
-		Drives:    texts(s.Drives),
+		Commands:  liveresponse.Texts(s.Commands),
+		Drives:    liveresponse.Texts(s.Drives),
 		WorkDir:   string(s.WorkDir),
 		CreatedAt: s.Created.Time,
 	}
@@ -38,12 +39,4 @@ func (s sessionJSON) info() edr.SessionInfo {
 func (s sessionJSON) live() bool {
 	st := s.info().Status
 	return st == edr.SessionPending || st == edr.SessionActive
-}
-
-func texts(in list[text]) []string {
-	out := make([]string, len(in))
-	for i, t := range in {
-		out[i] = string(t)
-	}
-	return out
 }

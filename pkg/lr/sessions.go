@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // Sessions lists the pending and active sessions, whoever opened them. Servers
@@ -227,7 +228,7 @@ func (c *Client) create(ctx context.Context, sensorID string, before []sessionJS
 			return got, f.err
 		}
 		if err := pause(ctx, pauses.NextBackOff()); err != nil {
-			return got, unanswered(w, err)
+			return got, liveresponse.Unanswered(w, err)
 		}
 	}
 }

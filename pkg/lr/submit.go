@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // submit sends a command until the server has taken it once.
@@ -42,7 +43,7 @@ func (s *Session) submit(ctx context.Context, cmd command) (commandJSON, error) 
 			return got, f.err
 		}
 		if err := pause(ctx, pauses.NextBackOff()); err != nil {
-			return got, unanswered(w, err)
+			return got, liveresponse.Unanswered(w, err)
 		}
 	}
 }

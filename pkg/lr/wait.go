@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // Bounds of the pause between two looks at something that the server does not
@@ -37,7 +38,7 @@ func (c *Client) await(ctx context.Context, w edr.Where, most time.Duration, loo
 		held := time.Since(asked)
 		switch {
 		case ctx.Err() != nil && (err != nil || !done):
-			return unanswered(w, context.Cause(ctx))
+			return liveresponse.Unanswered(w, context.Cause(ctx))
 		case err != nil && hold > 0 && isPassing(err):
 			hold = 0 // cut off, by a proxy or a fault
 		case err != nil:
@@ -51,7 +52,7 @@ func (c *Client) await(ctx context.Context, w edr.Where, most time.Duration, loo
 			hold = 0 // answered at once: it does not hold requests
 		}
 		if err := pause(ctx, min(max((time.Since(start))/4, minPoll), most)); err != nil {
-			return unanswered(w, err)
+			return liveresponse.Unanswered(w, err)
 		}
 	}
 }

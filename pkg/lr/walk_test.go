@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 // tree lists directories of a map; a value names another path whose content it
@@ -54,7 +55,7 @@ func TestWalk(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var seen []string
-			err := walk(t.Context(), disk.list, edr.Linux, "/", func(path string, _ edr.DirEntry, err error) error {
+			err := liveresponse.Walk(t.Context(), disk.list, edr.Linux, "/", func(path string, _ edr.DirEntry, err error) error {
 				if err != nil {
 					path = "!" + path
 				}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
 )
 
 func TestTolerantDecoding(t *testing.T) {
@@ -92,12 +93,12 @@ func FuzzAnswers(f *testing.F) {
 			if command.command("1").Status.Done() && command.status() == "" {
 				t.Error("no status counts as done")
 			}
-			_ = resultError(edr.Where{}, command, edr.Windows).Error()
+			_ = liveresponse.NewError(edr.Where{}, uint32(command.Code), string(command.Type), string(command.Desc), edr.Windows).Error()
 			for _, d := range command.Files {
 				d.entry()
 			}
 			for _, v := range command.Values {
-				if got, err := v.value(); err == nil && got.Type == "REG_DWORD" && got.Data == nil {
+				if got, err := v.Decode(); err == nil && got.Type == "REG_DWORD" && got.Data == nil {
 					t.Error("REG_DWORD without data")
 				}
 			}
@@ -107,7 +108,7 @@ func FuzzAnswers(f *testing.F) {
 		}
 		_, _ = json.Unmarshal(b, &file), json.Unmarshal(b, &ban)
 		errorMessage(b)
-		if reason := clean(reasonIn(b), testToken); len(reason) > maxReason+len("…") || strings.ContainsAny(reason, "\n\x1b") {
+		if reason := liveresponse.Clean(reasonIn(b), testToken); len(reason) > liveresponse.MaxReason+len("…") || strings.ContainsAny(reason, "\n\x1b") {
 			t.Errorf("reason %q", reason)
 		}
 	})

@@ -27,6 +27,11 @@ type Backend struct {
 	Dir     string // a directory on Sensor that can be written, without a final separator
 	Key     string // a registry key on Sensor under which keys can be made; empty: no registry
 	Command string // a command line that prints "hello"; empty: no processes can be started
+	// NoReturnCode says that the product tells neither the PID nor the return code of
+	// a process that it started.
+	NoReturnCode bool
+	// ForgetsClosed says that the commands of a closed session may be gone.
+	ForgetsClosed bool
 }
 
 // patience bounds each subtest. No call may need it.

@@ -33,22 +33,28 @@ func banning(t *testing.T, ctx context.Context, b Backend) {
 	if !ok {
 		t.Skip("server cannot ban")
 	}
-	const md5 = "d41d8cd98f00b204e9800998ecf8427e"
+	hash := map[edr.HashKind]string{
+		edr.MD5:    "d41d8cd98f00b204e9800998ecf8427e",
+		edr.SHA256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+	}[banner.BansBy()]
+	if hash == "" {
+		t.Fatalf("bans by %q, which is no known digest", banner.BansBy())
+	}
 	expect := func(want bool) {
 		t.Helper()
-		if got, err := banner.Banned(ctx, md5); err != nil || got != want {
+		if got, err := banner.Banned(ctx, hash); err != nil || got != want {
 			t.Errorf("Banned = %v, %v, want %v", got, err, want)
 		}
 	}
 	expect(false)
 	for range 2 {
-		if err := banner.Ban(ctx, md5, "conformance test"); err != nil {
+		if err := banner.Ban(ctx, hash, "conformance test"); err != nil {
 			t.Fatalf("Ban: %v", err)
 		}
 		expect(true)
 	}
 	for range 2 {
-		if err := banner.Unban(ctx, md5); err != nil {
+		if err := banner.Unban(ctx, hash); err != nil {
 			t.Fatalf("Unban: %v", err)
 		}
 		expect(false)

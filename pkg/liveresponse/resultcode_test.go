@@ -1,4 +1,4 @@
-package lr
+package liveresponse
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 func TestResultCodes(t *testing.T) {
 	tests := map[string]struct {
-		code number
+		code int64
 		os   edr.OS
 		name string
 		is   error
@@ -32,7 +32,7 @@ func TestResultCodes(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := error(resultError(edr.Where{Sensor: "1", Name: "x"}, commandJSON{Code: tt.code, Desc: "told\nso"}, tt.os))
+			err := error(NewError(edr.Where{Sensor: "1", Name: "x"}, uint32(tt.code), "", "told\nso", tt.os))
 			var got *edr.ResultError
 			if !errors.As(err, &got) || got.Name != tt.name || tt.is != nil && !errors.Is(err, tt.is) {
 				t.Errorf("got %+v", got)

@@ -1,4 +1,4 @@
-package lr
+package liveresponse
 
 import (
 	"encoding/json"
@@ -31,7 +31,7 @@ func TestRegistryValuesOnTheWire(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			typ, data, err := wireValue(tt.in)
+			typ, data, err := EncodeValue(tt.in)
 			if tt.json == "" {
 				if err == nil {
 					t.Errorf("is accepted as %s %v", typ, data)

@@ -1,4 +1,4 @@
-package lr
+package liveresponse
 
 import (
 	"crypto/sha256"
@@ -29,7 +29,8 @@ type TLS struct {
 	InsecureSkipVerify bool
 }
 
-func (t TLS) config() (*tls.Config, error) {
+// Config checks t and makes what a transport needs of it.
+func (t TLS) Config() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	switch {
 	case t.Pin != "":
@@ -80,8 +81,9 @@ func checkPin(cs tls.ConnectionState, want []byte) error {
 	return nil
 }
 
-// newHTTPClient has no overall time-out: each request brings its own.
-func newHTTPClient(conf *tls.Config) *http.Client {
+// NewHTTPClient returns a client that follows no redirect, because the token is in a
+// header that net/http would carry along to another host. It has no overall time-out: each request brings its own.
+func NewHTTPClient(conf *tls.Config) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
@@ -92,7 +94,6 @@ func newHTTPClient(conf *tls.Config) *http.Client {
 			MaxIdleConnsPerHost:   32,
 			ForceAttemptHTTP2:     true,
 		},
-		// The token is in a header that net/http would carry along to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

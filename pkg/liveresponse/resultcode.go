@@ -1,4 +1,4 @@
-package lr
+package liveresponse
 
 import (
 	"io/fs"
@@ -6,32 +6,31 @@ import (
 	"edrpipe/pkg/edr"
 )
 
-// code is a meaning of a result code.
-type code struct {
-	name string
-	text string
-	is   error
+// A Code is the meaning of a result code. The zero Code is of an unknown one.
+type Code struct {
+	Name string // ERROR_FILE_NOT_FOUND
+	Text string // readable
+	Is   error  // one of the fs errors, or nil
 }
 
 // facilityWin32 marks an HRESULT whose low half is a Win32 error.
 const facilityWin32 = 0x80070000
 
-// resultError explains an endpoint's refusal.
-func resultError(w edr.Where, done commandJSON, os edr.OS) *edr.ResultError {
-	raw := uint32(done.Code)
-	c := explain(raw, os)
-	if c.text == "" {
-		c.text = "result code"
+// NewError explains an endpoint's refusal. desc is what the server said of it.
+func NewError(w edr.Where, raw uint32, typ, desc string, os edr.OS) *edr.ResultError {
+	c := Explain(raw, os)
+	if c.Text == "" {
+		c.Text = "result code"
 	}
-	if done.Desc != "" {
-		c.text += ": " + clean(string(done.Desc), "\x00")
+	if desc != "" {
+		c.Text += ": " + Clean(desc, "")
 	}
-	return edr.NewResultError(w, raw, string(done.Type), c.name, c.text, c.is)
+	return edr.NewResultError(w, raw, typ, c.Name, c.Text, c.Is)
 }
 
-// explain decodes a result code: an HRESULT of facility Win32 wherever it comes
+// Explain decodes a result code: an HRESULT of facility Win32 wherever it comes
 // from, otherwise an HRESULT on Windows and an errno elsewhere.
-func explain(raw uint32, os edr.OS) code {
+func Explain(raw uint32, os edr.OS) Code {
 	if raw&0xffff0000 == facilityWin32 {
 		return win32[uint16(raw)]
 	}
@@ -45,7 +44,7 @@ func explain(raw uint32, os edr.OS) code {
 }
 
 // hresults are codes of other facilities.
-var hresults = map[uint32]code{
+var hresults = map[uint32]Code{
 	0x80004001: {"E_NOTIMPL", "not implemented by the sensor", nil},
 	0x80004002: {"E_NOINTERFACE", "no such interface", nil},
 	0x80004004: {"E_ABORT", "operation was aborted", nil},
@@ -55,7 +54,7 @@ var hresults = map[uint32]code{
 }
 
 // win32 are the Win32 errors that Live Response commands meet.
-var win32 = map[uint16]code{
+var win32 = map[uint16]Code{
 	1:    {"ERROR_INVALID_FUNCTION", "function is not valid here", nil},
 	2:    {"ERROR_FILE_NOT_FOUND", "file not found", fs.ErrNotExist},
 	3:    {"ERROR_PATH_NOT_FOUND", "path not found", fs.ErrNotExist},

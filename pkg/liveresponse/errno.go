@@ -1,4 +1,4 @@
-package lr
+package liveresponse
 
 import (
 	"io/fs"
@@ -8,7 +8,7 @@ import (
 
 // errnos are the numbers that Linux and macOS share. That sensors there report
 // errno is an inference: no public source says what their codes are.
-var errnos = map[uint32]code{
+var errnos = map[uint32]Code{
 	1:  {"EPERM", "operation not permitted", fs.ErrPermission},
 	2:  {"ENOENT", "no such file or directory", fs.ErrNotExist},
 	3:  {"ESRCH", "no such process", nil},
@@ -39,14 +39,14 @@ var errnos = map[uint32]code{
 }
 
 // errnoOf returns the numbers that differ between the two.
-func errnoOf(os edr.OS) map[uint32]code {
+func errnoOf(os edr.OS) map[uint32]Code {
 	if os == edr.MacOS {
 		return errnoMac
 	}
 	return errnoLinux
 }
 
-var errnoLinux = map[uint32]code{
+var errnoLinux = map[uint32]Code{
 	11:  {"EAGAIN", "resource is temporarily not available", nil},
 	35:  {"EDEADLK", "would be a deadlock", nil},
 	36:  {"ENAMETOOLONG", "name is too long", nil},
@@ -58,7 +58,7 @@ var errnoLinux = map[uint32]code{
 	122: {"EDQUOT", "disk quota is exceeded", nil},
 }
 
-var errnoMac = map[uint32]code{
+var errnoMac = map[uint32]Code{
 	11: {"EDEADLK", "would be a deadlock", nil},
 	35: {"EAGAIN", "resource is temporarily not available", nil},
 	45: {"ENOTSUP", "not supported", nil},

@@ -1,0 +1,91 @@
+package cbc
+
+import (
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"edrpipe/pkg/edr"
+	"edrpipe/pkg/liveresponse"
+)
+
+// Client talks to one organisation of Carbon Black Cloud. It is safe for concurrent
+// use.
+type Client struct {
+	cfg     Config
+	base    string // scheme and host
+	http    *http.Client
+	storage *http.Client // without the token
+
+	mu        sync.Mutex
+	requested map[string]quarantine   // by device, until its flag follows
+	seen      map[string]recentDevice // what was read a moment ago
+}
+
+// quarantine is a request that the device has not followed yet.
+type quarantine struct {
+	on bool
+	at time.Time
+}
+
+type recentDevice struct {
+	device deviceJSON
+	at     time.Time
+}
+
+var (
+	_ edr.Server      = (*Client)(nil)
+	_ edr.Isolator    = (*Client)(nil)
+	_ edr.HashBanner  = (*Client)(nil)
+	_ edr.AlertCloser = (*Client)(nil)
+	_ edr.AlertNoter  = (*Client)(nil)
+)
+
+// New returns a client of the organisation in c. It sends nothing.
+func New(c Config) (*Client, error) {
+	c, base, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	conf, err := c.TLS.Config()
+	if err != nil {
+		return nil, err
+	}
+	root := url.URL{Scheme: base.Scheme, Host: base.Host}
+	return &Client{
+		cfg: c, base: root.String(),
+		http: liveresponse.NewHTTPClient(conf), storage: liveresponse.NewHTTPClient(conf.Clone()),
+		requested: map[string]quarantine{}, seen: map[string]recentDevice{},
+	}, nil
+}
+
+// Name identifies the server.
+func (c *Client) Name() string { return c.cfg.Name }
+
+// OrgKey is the organisation's key.
+func (c *Client) OrgKey() string { return c.cfg.OrgKey }
+
+// Limiter is the token bucket of the client's host.
+func (c *Client) Limiter() *Limiter { return c.cfg.Limiter }
+
+// CloseIdle closes connections that carry no request.
+func (c *Client) CloseIdle() {
+	c.http.CloseIdleConnections()
+	c.storage.CloseIdleConnections()
+}
+
+// Routes.
+func (c *Client) app(path string) string { return "/appservices/v6/orgs/" + c.cfg.OrgKey + path }
+func (c *Client) alerts(path string) string {
+	return "/api/alerts/v7/orgs/" + c.cfg.OrgKey + "/alerts" + path
+}
+func (c *Client) jobs(path string) string { return "/jobs/v1/orgs/" + c.cfg.OrgKey + "/jobs" + path }
+
+func (c *Client) sessions(parts ...string) string {
+	path := c.app("/liveresponse/sessions")
+	for _, p := range parts {
+		path += "/" + url.PathEscape(p)
+	}
+	return path
+}
