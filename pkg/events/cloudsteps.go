@@ -19,10 +19,6 @@ var (
 	keyNetconnInbound   = keyOf("netconn_inbound")
 	keyNetconnProtocol  = keyOf("netconn_protocol")
 	proxyKeys           = keysOf("netconn_proxy_ip", "netconn_proxy_domain")
-	keyWorkflow         = keyOf("workflow")
-	keyStatus           = keyOf("status")
-	keyWatchlists       = keyOf("watchlists")
-	keyName             = keyOf("name")
 	keyCrossprocGUID    = keyOf("crossproc_guid")
 
 	processHashKeys = keysOf("process_hash", "process_md5", "process_sha256")
@@ -97,7 +93,11 @@ func cloudStartTime(guid string) time.Time {
 
 func cloudHostname(x *reading) {
 	s := &x.event.Sensor
-	if s.Hostname = x.topText(keyDeviceName); s.Hostname != "" {
+	name := x.topText(keyDeviceName)
+	if i := strings.LastIndexByte(name, '\\'); i >= 0 {
+		s.Domain, name = name[:i], name[i+1:]
+	}
+	if s.Hostname = name; s.Hostname != "" {
 		s.Hostnames = append(s.Hostnames, s.Hostname)
 	}
 }
@@ -187,7 +187,7 @@ func cloudStart(x *reading) {
 	}
 	parent := Parent{
 		GUID: p.GUID, PID: p.PID, Path: p.Path, Name: p.Name,
-		CommandLine: p.CommandLine, MD5: p.MD5, SHA256: p.SHA256,
+		CommandLine: p.CommandLine, User: p.User, MD5: p.MD5, SHA256: p.SHA256,
 	}
 	*p = Process{
 		GUID: guid, PID: x.cloudPIDOf(keyChildprocPID, keyChildprocGUID), Path: path,
@@ -280,34 +280,5 @@ func cloudProxy(x *reading) {
 	x.event.Net.Proxy = x.topText(keyType) == "endpoint.event.netconn_proxy"
 	for _, k := range proxyKeys {
 		x.event.Net.Proxy = x.event.Net.Proxy || x.topText(k) != ""
-	}
-}
-
-func cloudStatus(x *reading) {
-	t := x.top.get(keyWorkflow)
-	if t.kind != objectToken {
-		x.event.Alert.Status = x.topText(keyStatus)
-		return
-	}
-	x.within(x.top.s[t.start:t.end], func() { x.event.Alert.Status = x.topText(keyStatus) })
-}
-
-// cloudWatchlist takes the first of an alert's watchlists. Their ids are text
-// in this product and stay in Event.Raw.
-func cloudWatchlist(x *reading) {
-	t := x.top.get(keyWatchlists)
-	if t.kind != arrayToken {
-		return
-	}
-	list := x.top.s[t.start:t.end]
-	for element := range elements(list) {
-		if element.kind == objectToken {
-			x.within(list[element.start:element.end], func() {
-				w := &x.event.Watchlist
-				w.Name = x.topText(keyName)
-				w.ID, _ = integerOf(x.topText(keyID))
-			})
-			return
-		}
 	}
 }

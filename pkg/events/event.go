@@ -28,6 +28,12 @@ type Event struct {
 	Block     Block          `expr:"block" json:"block,omitzero"`
 	Tamper    Tamper         `expr:"tamper" json:"tamper,omitzero"`
 	Exploit   Exploit        `expr:"exploit" json:"exploit,omitzero"`
+	USB       USB            `expr:"usb" json:"usb,omitzero"`
+	Firewall  Firewall       `expr:"firewall" json:"firewall,omitzero"`
+	IDS       IDS            `expr:"ids" json:"ids,omitzero"`
+	K8s       K8s            `expr:"k8s" json:"k8s,omitzero"`
+	Auth      Auth           `expr:"auth" json:"auth,omitzero"`
+	Audit     AuditRecord    `expr:"audit" json:"audit,omitzero"`
 	Raw       map[string]any `expr:"raw" json:"raw,omitempty"` // the message; of a hit, with the one doc. See LoadRaw
 
 	original *original // what LoadRaw reads; nil for an event that was not decoded here
@@ -35,16 +41,18 @@ type Event struct {
 
 // Meta is about the event itself.
 type Meta struct {
-	ID        string        `expr:"id" json:"id"`                                               // hash of type and key fields: the same content has the same id
-	Type      string        `expr:"type" json:"type"`                                           // canonical routing key, without database ids
-	Kind      Kind          `expr:"kind" json:"kind"`                                           // what sort of thing happened
-	Stage     string        `expr:"stage" json:"stage,omitempty" words:"ingress,query,storage"` // ingress, query, storage; hits and alerts only
-	Time      time.Time     `expr:"time" json:"time,omitzero"`                                  // when it happened, by the clock of whoever observed it
-	Received  time.Time     `expr:"received" json:"received,omitzero"`                          // when we got it
-	Age       time.Duration `expr:"age" json:"-"`                                               // Received - Time; 0 when either is unknown
-	Server    string        `expr:"server" json:"server,omitempty"`                             // name of the EDR server
-	Transport string        `expr:"transport" json:"transport,omitempty"`                       // nats, amqp, http, tcp, file, …
-	Flaws     []string      `expr:"flaws" json:"flaws,omitempty"`                               // what was wrong with the message, see the Flaw constants
+	ID           string        `expr:"id" json:"id"`                                               // hash of type and key fields: the same content has the same id
+	Type         string        `expr:"type" json:"type"`                                           // canonical routing key, without database ids
+	Kind         Kind          `expr:"kind" json:"kind"`                                           // what sort of thing happened
+	Stage        string        `expr:"stage" json:"stage,omitempty" words:"ingress,query,storage"` // ingress, query, storage; hits and alerts only
+	Time         time.Time     `expr:"time" json:"time,omitzero"`                                  // when it happened, by the clock of whoever observed it
+	Received     time.Time     `expr:"received" json:"received,omitzero"`                          // when we got it
+	Age          time.Duration `expr:"age" json:"-"`                                               // Received - Time; 0 when either is unknown
+	Server       string        `expr:"server" json:"server,omitempty"`                             // name of the EDR server
+	Transport    string        `expr:"transport" json:"transport,omitempty"`                       // nats, amqp, http, tcp, file, …
+	Flaws        []string      `expr:"flaws" json:"flaws,omitempty"`                               // what was wrong with the message, see the Flaw constants
+	SensorAction string        `expr:"sensor_action" json:"sensor_action,omitempty"`               // what the sensor did about it: ACTION_ALLOW, …
+	Origin       string        `expr:"origin" json:"origin,omitempty"`                             // part of the product that reported it: EDR, NGAV
 }
 
 // Kind sorts events by what happened, whatever the product calls it. It is an
@@ -93,6 +101,12 @@ type Sensor struct {
 	Tenant      string            `expr:"tenant" json:"tenant,omitempty"` // of the server
 	Known       Facts             `json:"known,omitempty"`                // facts that are known although their value is empty
 	Pending     Facts             `json:"-"`                              // facts that the server may know, and that have not been read yet
+	Domain      string            `expr:"domain" json:"domain,omitempty"` // of the host name, where the event has it
+	InternalIP  string            `expr:"internal_ip" json:"internal_ip,omitempty" form:"ip"`
+	ExternalIP  string            `expr:"external_ip" json:"external_ip,omitempty" form:"ip"`
+	Location    string            `expr:"location" json:"location,omitempty"` // ONSITE, OFFSITE, UNKNOWN
+	User        string            `expr:"user" json:"user,omitempty"`         // last one known on the device
+	Priority    string            `expr:"priority" json:"priority,omitempty"` // LOW, MEDIUM, HIGH, MISSION_CRITICAL
 }
 
 // Image is an executable or library on disk.
@@ -118,6 +132,7 @@ type Process struct {
 	Start          time.Time `expr:"start" json:"start,omitzero"`
 	AlreadyRunning bool      `expr:"already_running" json:"already_running,omitempty"` // it ran before the sensor started
 	LogonType      int       `expr:"logon_type" json:"logon_type,omitempty"`
+	Reputation     string    `expr:"reputation" json:"reputation,omitempty"` // KNOWN_MALWARE, TRUSTED_WHITE_LIST, …
 	ForkPID        int       `expr:"fork_pid" json:"fork_pid,omitempty"`
 	Parent         Parent    `expr:"parent" json:"parent,omitzero"`
 	Counts         Counts    `expr:"counts" json:"counts,omitzero"`
@@ -132,6 +147,7 @@ type Parent struct {
 	CommandLine string `expr:"command_line" json:"command_line,omitempty"`
 	MD5         string `expr:"md5" json:"md5,omitempty" form:"md5"`
 	SHA256      string `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
+	User        string `expr:"user" json:"user,omitempty"`
 }
 
 // Counts is how much a process had done when its document was written.
@@ -179,6 +195,10 @@ type Net struct {
 	ProxyDomain string `expr:"proxy_domain" json:"proxy_domain,omitempty" form:"domain"`
 	JA3         string `expr:"ja3" json:"ja3,omitempty" form:"md5"`
 	JA3S        string `expr:"ja3s" json:"ja3s,omitempty" form:"md5"`
+
+	BytesSent     int64  `expr:"bytes_sent" json:"bytes_sent,omitempty"`
+	BytesReceived int64  `expr:"bytes_received" json:"bytes_received,omitempty"`
+	DNSQuery      string `expr:"dns_query" json:"dns_query,omitempty" form:"domain"` // name that was looked up
 }
 
 // Child is a process that the acting process started or lost.
@@ -235,7 +255,10 @@ type Binary struct {
 // Watchlist is the saved search that matched.
 type Watchlist struct {
 	ID   int64  `expr:"id" json:"id,omitempty"`
-	Name string `expr:"name" json:"name,omitempty"`
+	Name string `expr:"name" json:"name,omitempty"` // of several, the first
+
+	Names []string `expr:"names" json:"names,omitempty"` // of all watchlists of a hit
+	IDs   []string `expr:"ids" json:"ids,omitempty"`     // their ids, where they are text
 }
 
 // Feed is the threat feed, and the report in it, that matched.
@@ -245,6 +268,8 @@ type Feed struct {
 	ReportID    string  `expr:"report_id" json:"report_id,omitempty"`
 	ReportTitle string  `expr:"report_title" json:"report_title,omitempty"`
 	Score       float64 `expr:"score" json:"score,omitempty"` // 0 to 100
+
+	ReportTags []string `expr:"report_tags" json:"report_tags,omitempty"`
 }
 
 // IOC is the indicator that matched.
@@ -253,14 +278,33 @@ type IOC struct {
 	Value string         `expr:"value" json:"value,omitempty"`
 	Query string         `expr:"query" json:"query,omitempty"`
 	Attrs map[string]any `expr:"attrs" json:"attrs,omitempty"`
+	ID    string         `expr:"id" json:"id,omitempty"`
 }
 
 // Alert is an alert that the server raised.
 type Alert struct {
 	ID       string  `expr:"id" json:"id,omitempty"`
-	Severity float64 `expr:"severity" json:"severity,omitempty"` // 0 to 100
-	Status   string  `expr:"status" json:"status,omitempty"`
+	Severity float64 `expr:"severity" json:"severity,omitempty"` // 0 to 100; 1 to 10 in Carbon Black Cloud
+	Status   string  `expr:"status" json:"status,omitempty"`     // OPEN, IN_PROGRESS, CLOSED; of Carbon Black EDR Unresolved, Resolved, …
 	Type     string  `expr:"type" json:"type,omitempty"`
+
+	Key           string    `expr:"key" json:"key,omitempty"`                 // server and id: the same for every copy of one alert
+	Updated       bool      `expr:"updated" json:"updated"`                   // a copy that was sent because the alert changed
+	UpdateTime    time.Time `expr:"update_time" json:"update_time,omitzero"`  // of the last change
+	Reason        string    `expr:"reason" json:"reason,omitempty"`           // a sentence
+	ReasonCode    string    `expr:"reason_code" json:"reason_code,omitempty"` // stands for the kind of reason
+	ThreatID      string    `expr:"threat_id" json:"threat_id,omitempty"`     // the same for alerts of one threat
+	URL           string    `expr:"url" json:"url,omitempty"`                 // of the alert in the console
+	Action        string    `expr:"action" json:"action,omitempty"`           // what the sensor did: ALLOW, DENY, TERMINATE, …
+	PolicyApplied bool      `expr:"policy_applied" json:"policy_applied"`     // a policy stopped it already
+	RunState      string    `expr:"run_state" json:"run_state,omitempty"`     // RAN, DID_NOT_RUN, UNKNOWN
+	Determination string    `expr:"determination" json:"determination,omitempty"`
+	ClosureReason string    `expr:"closure_reason" json:"closure_reason,omitempty"`
+	ChangedBy     string    `expr:"changed_by" json:"changed_by,omitempty"`
+	ChangedByType string    `expr:"changed_by_type" json:"changed_by_type,omitempty"` // USER, API, SYSTEM, …
+	TTPs          []string  `expr:"ttps" json:"ttps,omitempty"`
+	Tactic        string    `expr:"tactic" json:"tactic,omitempty"`       // of MITRE ATT&CK: TA0002
+	Technique     string    `expr:"technique" json:"technique,omitempty"` // of MITRE ATT&CK: T1059.001
 }
 
 // Block is a banned binary that was stopped.
@@ -268,6 +312,8 @@ type Block struct {
 	Event  string `expr:"event" json:"event,omitempty" words:"ProcessCreate,RunningProcess,#"`
 	Result string `expr:"result" json:"result,omitempty" words:"ProcessTerminated,NotTerminatedCBProcess,NotTerminatedSystemProcess,NotTerminatedCriticalSystemProcess,NotTerminatedWhitelistedPath,NotTerminatedOpenProcessError,NotTerminatedTerminateError,#"`
 	Error  int64  `expr:"error" json:"error,omitempty"`
+	Path   string `expr:"path" json:"path,omitempty" form:"path"`
+	SHA256 string `expr:"sha256" json:"sha256,omitempty" form:"sha256"`
 }
 
 // Tamper is an attack on the sensor itself.
@@ -280,4 +326,57 @@ type Exploit struct {
 	Mitigation string `expr:"mitigation" json:"mitigation,omitempty"`
 	Blocked    bool   `expr:"blocked" json:"blocked,omitempty"`
 	Message    string `expr:"message" json:"message,omitempty"`
+}
+
+// USB is a device that was plugged in.
+type USB struct {
+	Name      string `expr:"name" json:"name,omitempty"`
+	Vendor    string `expr:"vendor" json:"vendor,omitempty"`
+	VendorID  string `expr:"vendor_id" json:"vendor_id,omitempty"` // 0x0951
+	Product   string `expr:"product" json:"product,omitempty"`
+	ProductID string `expr:"product_id" json:"product_id,omitempty"`
+	Serial    string `expr:"serial" json:"serial,omitempty"`
+}
+
+// Firewall is the rule of a host's firewall that matched.
+type Firewall struct {
+	RuleID   string `expr:"rule_id" json:"rule_id,omitempty"`
+	RuleName string `expr:"rule_name" json:"rule_name,omitempty"`
+}
+
+// IDS is the rule of intrusion detection that matched.
+type IDS struct {
+	RuleID string `expr:"rule_id" json:"rule_id,omitempty"`
+	Threat string `expr:"threat" json:"threat,omitempty"`
+}
+
+// K8s is the container workload that an alert is about.
+type K8s struct {
+	Cluster   string `expr:"cluster" json:"cluster,omitempty"`
+	Namespace string `expr:"namespace" json:"namespace,omitempty"`
+	Workload  string `expr:"workload" json:"workload,omitempty"`
+	Pod       string `expr:"pod" json:"pod,omitempty"`
+	Rule      string `expr:"rule" json:"rule,omitempty"`
+}
+
+// Auth is a logon at an endpoint.
+type Auth struct {
+	Action        string `expr:"action" json:"action,omitempty"` // as the server writes it
+	User          string `expr:"user" json:"user,omitempty"`
+	Domain        string `expr:"domain" json:"domain,omitempty"`
+	RemoteIP      string `expr:"remote_ip" json:"remote_ip,omitempty" form:"ip"`
+	RemoteHost    string `expr:"remote_host" json:"remote_host,omitempty"`
+	LogonType     int    `expr:"logon_type" json:"logon_type,omitempty"` // of Windows: 3 network, 10 remote desktop
+	RemotePort    int    `expr:"remote_port" json:"remote_port,omitempty" form:"port"`
+	FailureStatus int    `expr:"failure_status" json:"failure_status,omitempty"` // an NTSTATUS, signed
+	FailedCount   int    `expr:"failed_count" json:"failed_count,omitempty"`
+}
+
+// AuditRecord is what somebody did in the server's console or by its API.
+type AuditRecord struct {
+	Actor   string `expr:"actor" json:"actor,omitempty"`       // a user or an API key
+	ActorIP string `expr:"actor_ip" json:"actor_ip,omitempty"` // where the request came from
+	Text    string `expr:"text" json:"text,omitempty"`
+	URL     string `expr:"url" json:"url,omitempty"` // that was requested
+	Flagged bool   `expr:"flagged" json:"flagged,omitempty"`
 }

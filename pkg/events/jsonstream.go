@@ -27,6 +27,7 @@ var (
 	envelopeKeys = []key{
 		keyType, keyAlertType, keyDocs, keyAlerts, keyService, keyFilename, keyEvent,
 		keySourcetype, keySpecVersion, keyData, keyDataBase64, keyOrgKey, keySensor,
+		keyResults, keyNumFound, keyActor, keyDescription, keyLoginName, keyOrgName, keyEventID,
 	}
 )
 
@@ -137,7 +138,7 @@ func (p *pass) value(s string, at int, routing string, wraps int) (n int, more b
 		}
 		return p.broken(s, at, l.err)
 	}
-	if end > p.maxDocument() && x.top.get(keyAlerts).kind != arrayToken {
+	if end > p.maxDocument() && x.top.get(keyAlerts).kind != arrayToken && !p.isSearchAnswer() {
 		return end, p.reject(TooLarge, fmt.Errorf("a document of %d bytes, more than %d", end, p.maxDocument()), at, s[:end])
 	}
 	return end, p.object(s[:end], at, routing, wraps)
@@ -216,6 +217,9 @@ func (p *pass) object(s string, at int, routing string, wraps int) bool {
 	switch {
 	case alerts.kind == arrayToken && typ == "" && (top.get(keyService).kind != absent || top.get(keyFilename).kind != absent):
 		return p.unwrap(s[alerts.start:alerts.end], at+int(alerts.start), routing, wraps)
+	case p.isSearchAnswer():
+		results := top.get(keyResults)
+		return p.unwrap(s[results.start:results.end], at+int(results.start), routing, wraps)
 	case top.get(keySpecVersion).kind == stringToken:
 		if routing == "" {
 			routing = types[canonicalType(typ)].name

@@ -90,6 +90,7 @@ var hitRows = []row{
 var alertRows = []row{
 	{to: "event.time", from: "event_timestamp timestamp created_time", as: asTime, in: onlyTop},
 	{to: "alert.id", from: "unique_id", as: asText, in: onlyTop},
+	{to: "alert.key", do: serverAlertKey, from: "unique_id cb_server"},
 	{to: "alert.severity", from: "alert_severity", as: asFloat, in: onlyTop},
 	{to: "alert.status", from: "status", as: asText, in: onlyTop},
 	{to: "alert.type", from: "alert_type", as: asText, in: onlyTop},
