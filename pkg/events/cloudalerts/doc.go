@@ -1,0 +1,8 @@
+// Package cloudalerts reads the alerts of a Carbon Black Cloud by polling its Alerts
+// API, for those who have no Data Forwarder.
+//
+// A Source asks for windows of time that overlap and ends a minute before now, because
+// alerts become visible late; what it has seen already is dropped. Where it has got is
+// remembered in a file only when everything before is settled: each alert, and each
+// change of one, is delivered at least once, over restarts and outages of any length.
+package cloudalerts
