@@ -27,7 +27,7 @@ type ruleDocument struct {
 	Tags           []string                   `yaml:"tags" list:"one" doc:"such as attack.t1059.001"`
 	Mode           string                     `yaml:"mode" enum:"shadow,enforce" default:"enforce" doc:"shadow: decide and record, do not act"`
 	Enabled        *bool                      `yaml:"enabled" default:"true" doc:"false: check the rule, do not use it"`
-	On             []string                   `yaml:"on,required,alias=event" list:"one" doc:"event types (feed.ingress.hit.process), kinds (process_start) or patterns (watchlist.*)"`
+	On             []string                   `yaml:"on,required,alias=event" list:"one" doc:"event types (feed.ingress.hit.process), kinds (process_start), patterns (watchlist.*) or alert_updated, for alerts that changed"`
 	When           string                     `yaml:"when" doc:"condition: an expression that is true or false; may be left out where on names its types exactly"`
 	Vars           strictyaml.Ordered[string] `yaml:"vars" doc:"named expressions, evaluated once per match, each may use those above it as vars.name"`
 	MaxAge         *time.Duration             `yaml:"max_age" default:"15m" doc:"older events do not act; 0: events of any age do"`
@@ -123,11 +123,12 @@ func (d *ruleDocument) rule() *Rule {
 		References: d.References, FalsePositives: d.FalsePositives, Tags: d.Tags,
 		Severity: or(d.Severity, "medium"), Priority: d.Priority,
 		Mode: Mode(or(d.Mode, string(Enforce))), Enabled: orDefault(d.Enabled, true),
-		On: d.On, When: d.When,
+		When:   d.When,
 		MaxAge: orDefault(d.MaxAge, DefaultMaxAge), Timeout: orDefault(d.Timeout, DefaultTimeout),
 		OfflineWait: DefaultOfflineWait,
 		Steps:       steps(d.Steps), OnFailure: steps(d.OnFailure),
 	}
+	r.On, r.Updates = readOn(d.On)
 	if r.Priority == "" {
 		r.Priority = priorityOf[r.Severity]
 	}

@@ -125,6 +125,8 @@ func (d Decision) reason() string {
 		return d.Match.Refused
 	case Suppressed:
 		return fmt.Sprintf("suppressed until %s: the rule has acted for this", d.Until.UTC().Format("2006-01-02 15:04:05"))
+	case Repeated:
+		return "another copy of an alert for which the rule has acted; on: alert_updated acts on copies"
 	case Failed:
 		return d.Err.Error()
 	}

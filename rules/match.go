@@ -92,6 +92,9 @@ func (s *Set) decide(e *events.Event, numbers []int) (matches []Match, failures 
 	s.events.Candidates.Add(uint64(len(numbers)))
 	for _, n := range numbers {
 		r := s.asked[n]
+		if !r.sees(e) {
+			continue
+		}
 		truth, missing, err := r.holds(e)
 		if truth == expression.Unknown && err == nil {
 			unclear = append(unclear, Unclear{r.Rule, e, missing})

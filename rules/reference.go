@@ -150,7 +150,7 @@ func (r *reference) events() {
 	for _, kind := range events.Kinds {
 		r.row("`"+kind+"`", strings.Join(types[kind], " "))
 	}
-	r.printf("\n")
+	r.printf("\nA server sends an alert again when it changes, also because somebody closed it. A rule makes at most one job for an alert on an endpoint, whichever copy fulfils its condition first, and none for a closed one. `on: alert_updated` names the copies instead, `on: [alert, alert_updated]` the alert and each copy; each of them makes a job of its own.\n\n")
 }
 
 func (r *reference) fields() {

@@ -22,7 +22,8 @@ type Rule struct {
 	Tags           []string
 	Mode           Mode
 	Enabled        bool
-	On             []string // event types, kinds or patterns
+	On             []string // event types, kinds or patterns; alert_updated is among them as alert
+	Updates        Updates  // what it makes of copies of alerts that changed
 	When           string   // condition as written; "" where On is exact
 	Vars           []Var
 	MaxAge         time.Duration // 0: events of any age act
@@ -40,6 +41,17 @@ type Rule struct {
 	Line   int
 	Digest string // SHA-256 of its canonical form
 }
+
+// Updates says what a rule makes of the copies of an alert that servers send when it
+// changes, also because it was closed.
+type Updates string
+
+// What rules make of copies.
+const (
+	FirstOnly   Updates = ""     // at most one job for an alert, none for one that is closed
+	UpdatesOnly Updates = "only" // each copy that changed: on names alert_updated and no alerts
+	UpdatesToo  Updates = "too"  // the alert and each copy: on names both
+)
 
 // Mode says whether a rule acts.
 type Mode string

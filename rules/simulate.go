@@ -18,6 +18,7 @@ type Simulation struct {
 	clock      time.Time
 	correlator Correlator
 	suppressor Suppressor
+	acted      map[string]bool // alerts, by rule and endpoint
 }
 
 // Verdict is what becomes of a match on one sensor.
@@ -28,6 +29,7 @@ const (
 	Acts       Verdict = "acts"       // there is a job
 	Suppressed Verdict = "suppressed" // the rule has acted for this lately
 	Refused    Verdict = "refused"    // no sensor to act on, or too old: see Match.Refused
+	Repeated   Verdict = "repeated"   // another copy of an alert for which the rule has acted
 	Failed     Verdict = "failed"     // an expression of the rule could not be evaluated
 )
 
@@ -45,7 +47,7 @@ type Decision struct {
 
 // NewSimulation begins at a time with nothing remembered.
 func NewSimulation(set *Set, begin time.Time) *Simulation {
-	s := &Simulation{set: set, clock: begin}
+	s := &Simulation{set: set, clock: begin, acted: map[string]bool{}}
 	now := func() time.Time { return s.clock }
 	state := &MemoryState{Now: now}
 	s.correlator = Correlator{State: state, Now: now}
@@ -98,7 +100,13 @@ func (s *Simulation) decide(ctx context.Context, m *Match) ([]Decision, error) {
 	var all []Decision
 	for _, endpoint := range m.Endpoints {
 		d.Endpoint = endpoint
-		answer, err := s.suppressor.Claim(ctx, Ask{s.set, m, endpoint, fmt.Sprintf("%s %s %s", m.Rule.ID, m.Event.Event.ID, endpoint)})
+		job := fmt.Sprintf("%s %s %s", m.Rule.ID, m.Subject(), endpoint)
+		if s.acted[job] {
+			d.Verdict, d.Until = Repeated, time.Time{}
+			all = append(all, d)
+			continue
+		}
+		answer, err := s.suppressor.Claim(ctx, Ask{s.set, m, endpoint, job})
 		var failed Failure
 		switch f, ok := err.(Failure); {
 		case ok:
@@ -111,6 +119,8 @@ func (s *Simulation) decide(ctx context.Context, m *Match) ([]Decision, error) {
 		d.Verdict, d.Until = Acts, time.Time{}
 		if answer.Suppressed {
 			d.Verdict, d.Until = Suppressed, answer.Until
+		} else if m.Subject() != m.Event.Event.ID {
+			s.acted[job] = true
 		}
 		all = append(all, d)
 	}

@@ -197,7 +197,7 @@ func (c *Console) whyDecidedOn(ctx context.Context, id string, a *account, notFo
 func (c *Console) whyMatch(ctx context.Context, m rules.Match, a *account) error {
 	a.add(time.Time{}, "matches", "rule %s", m.Rule.ID)
 	for _, sensor := range append([]string{""}, m.Event.Sensor.IDs...) {
-		id := jobs.ID(m.Rule.ID, m.Event.Event.ID, looseid.Sensor(sensor))
+		id := jobs.ID(m.Rule.ID, m.Subject(), looseid.Sensor(sensor))
 		err := c.whyJob(ctx, id, a)
 		if errors.Is(err, jobs.ErrNoJob) {
 			err = c.whyDecided(ctx, id, a)

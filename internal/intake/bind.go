@@ -19,7 +19,7 @@ func bind(set *rules.Set, m *rules.Match, sensor int, server string, now time.Ti
 	r := m.Rule
 	m.Event.LoadRaw() // steps may read raw, long after the message has gone
 	j := &jobs.Job{
-		ID:   jobs.ID(r.ID, m.Event.Event.ID, sensor),
+		ID:   jobs.ID(r.ID, m.Subject(), sensor),
 		Rule: r.ID, Digest: r.Digest, Submitter: byRule,
 		About:  &actions.RuleInfo{ID: r.ID, Title: r.Title, Severity: r.Severity, Tags: r.Tags, Digest: r.Digest},
 		Server: server, Sensor: sensor, Priority: priority(r), Mode: string(r.Mode),

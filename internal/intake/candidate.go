@@ -141,7 +141,7 @@ func (in *Intake) refused(ctx context.Context, a *candidate) error {
 	m := a.match
 	in.Metrics.Decisions.WithLabelValues(m.Rule.ID, a.reason).Inc()
 	d := notices.Decision{
-		Job: jobs.ID(m.Rule.ID, m.Event.Event.ID, a.sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
+		Job: jobs.ID(m.Rule.ID, m.Subject(), a.sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
 		Sensor: a.sensor, Host: m.Event.Sensor.Hostname, Reason: a.reason, Detail: a.detail, At: in.Now(),
 	}
 	err := in.Audit.Append(ctx, audit.Entry{
