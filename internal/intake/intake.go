@@ -128,6 +128,9 @@ func (in *Intake) record(ctx context.Context, batch []finding) {
 		}
 	}
 	err := in.enqueue(ctx, wanted)
+	if errors.Is(err, jobs.ErrTooLarge) {
+		err = in.enqueue(ctx, in.fit(ctx, batch, asked, back))
+	}
 	if err != nil {
 		in.Log.Error().Err(err).Int("jobs", len(wanted)).Msg("jobs could not be recorded; their messages are tried again")
 	} else {

@@ -270,8 +270,13 @@ type logger struct {
 }
 
 func (l logger) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
-func (l logger) Warnf(format string, v ...any)   { l.log.Warn().Msgf(format, v...) }
-func (l logger) Fatalf(format string, v ...any)  { l.log.Error().Msgf(format, v...) }
+func (l logger) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Plaintext passwords") { // they are in no file of the server's
+		return
+	}
+	l.log.Warn().Msgf(format, v...)
+}
+func (l logger) Fatalf(format string, v ...any) { l.log.Error().Msgf(format, v...) }
 func (l logger) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	if strings.Contains(strings.ToLower(text), "critical write error") {

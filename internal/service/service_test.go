@@ -262,3 +262,22 @@ func TestStopKeepsTheLine(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEventTooLargeForItsRecord is acted on, with its message kept whole, and holds
+// up no other message.
+func TestAnEventTooLargeForItsRecord(t *testing.T) {
+	t.Parallel()
+	sim := edrsim.New(edrsim.Config{Sensors: 2, CheckIn: 20 * time.Millisecond}).Start()
+	t.Cleanup(sim.Close)
+	r := newPlace(t, sim, listProcesses, "").run()
+	large := strings.Replace(start(1, 7), `"pid"`, `"command_line":"`+strings.Repeat(`\u0001`, 400_000)+`","pid"`, 1)
+	if !strings.Contains(large, `\u0001`) {
+		t.Fatal("the event has no pid")
+	}
+	r.publish(large, start(2, 8))
+	await(t, 20*time.Second, "both jobs", func() bool { return len(r.jobs("ended")) == 2 })
+	letters := r.dead()
+	if len(letters) != 1 || letters[0].Reason != "clipped_event" || len(letters[0].Message.Body) != len(large) {
+		t.Errorf("dead letters: %+v", letters)
+	}
+}

@@ -138,6 +138,9 @@ var (
 	ErrRefused  = job.ErrRefused
 )
 
+// Fit makes a new job's record small enough, by cutting what it keeps of its event.
+func Fit(j *Job) bool { return job.Fit(j) }
+
 // MaxRecord bounds a job's record in the store, in bytes.
 const MaxRecord = job.MaxRecord
 

@@ -36,6 +36,7 @@ type Job struct {
 	Event      *events.Event  `json:"event,omitempty"`
 	Vars       map[string]any `json:"vars,omitempty"`
 	Correlated map[string]any `json:"correlated,omitempty"`
+	Clipped    []string       `json:"clipped,omitempty"` // fields of the event that were cut, as the record would be too large: the whole message is a dead letter
 
 	Created  time.Time `json:"created"`
 	Deadline time.Time `json:"deadline,omitzero"` // until when it may wait to start

@@ -205,15 +205,3 @@ func (m *Memory) Forget(id string) {
 	delete(m.finished, id)
 	delete(m.live, id)
 }
-
-// Encode encodes a record; more than MaxRecord bytes are ErrTooLarge.
-func Encode(j *Job) ([]byte, error) {
-	data, err := json.Marshal(j)
-	if err != nil {
-		return nil, fmt.Errorf("encode job %s: %w", j.ID, err)
-	}
-	if len(data) > MaxRecord {
-		return nil, fmt.Errorf("job %s has %d bytes, the limit is %d: %w", j.ID, len(data), MaxRecord, ErrTooLarge)
-	}
-	return data, nil
-}
