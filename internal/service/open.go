@@ -220,6 +220,7 @@ func (s *Service) openJobs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.ledger = ledger{guard.KV{Bucket: control}}
 	c := s.cfg
 	s.scheduler, err = jobs.New(jobs.Config{
 		Server: s.edr, Store: store, Table: natsstore.Table{Bucket: control, Server: bus.Token(c.EDR.Name)}, Owner: s.owner,
@@ -250,6 +251,7 @@ func (l liveLists) Names() []string {
 // prepare gives an action its means.
 func (s *Service) prepare(t *actions.Task) {
 	t.Artifacts = s.artifacts
+	t.Ledger = s.ledger
 	t.HTTP = s.http
 	t.Secret = namedSecret
 	t.Publish = func(ctx context.Context, subject string, body any) error {

@@ -52,6 +52,7 @@ type Service struct {
 	heads     *audit.Heads // of the audit log, noted outside of it
 	headsFail atomic.Bool  // the latest could not be noted
 	scheduler *jobs.Scheduler
+	ledger    ledger
 	artifacts *artifacts.Store
 	metrics   *telemetry.Metrics
 	tracing   *telemetry.Tracing

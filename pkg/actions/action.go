@@ -68,6 +68,10 @@ type Task struct {
 	Server edr.Server
 	Job    JobRef
 	Event  *events.Event
+	By     string         // the person who submitted the job; empty: a rule did
+	Until  time.Time      // when the step is undone; zero: it is not
+	Undoes *Undone        // the step that this one undoes; nil: none
+	Ledger Ledger         // who wants what contained; nil: each step stands for itself
 	With   map[string]any // the parameters as their author wrote them: what in them is an expression came from the event or an endpoint
 	Since  time.Time      // when the step was first begun, by an earlier process perhaps; zero: now
 

@@ -17,6 +17,9 @@ type BanHashParams struct {
 type BanHashOutput struct {
 	MD5    string `json:"md5"`
 	Banned bool   `json:"banned" doc:"as the server confirmed it"`
+
+	Changed bool     `json:"changed" doc:"the step brought this about; false: it was so"`
+	Kept    []string `json:"kept,omitempty" doc:"who still wants the binary banned: so the ban was not lifted"`
 }
 
 var _ = Register(Definition[BanHashParams, BanHashOutput]{
@@ -29,45 +32,82 @@ var _ = Register(Definition[BanHashParams, BanHashOutput]{
 		Undo:        "unban_hash",
 		Permissions: []string{permitBan},
 	},
-	Do: func(ctx context.Context, t *Task, p BanHashParams) (BanHashOutput, error) {
-		return t.setBan(ctx, p, true)
-	},
+	Do: func(ctx context.Context, t *Task, p BanHashParams) (BanHashOutput, error) { return t.ban(ctx, p) },
 	Already: func(ctx context.Context, t *Task, p BanHashParams) (bool, BanHashOutput, error) {
-		return t.checkBan(ctx, p, true)
+		if is, err := t.banned(ctx, p.MD5); err != nil || !is {
+			return false, BanHashOutput{}, err
+		}
+		out, err := t.ban(ctx, p) // the reason may not be recorded yet
+		return err == nil, out, err
 	},
 })
 
-// setBan bans or unbans, and asks the server whether it took effect.
-func (t *Task) setBan(ctx context.Context, p BanHashParams, banned bool) (BanHashOutput, error) {
-	power, err := t.banner()
+func (t *Task) ban(ctx context.Context, p BanHashParams) (BanHashOutput, error) {
+	c, err := t.hashBan(p)
 	if err != nil {
 		return BanHashOutput{}, err
 	}
-	if banned {
-		err = power.Ban(ctx, string(p.MD5), p.Reason)
-	} else {
-		err = power.Unban(ctx, string(p.MD5))
-	}
+	changed, err := t.contain(ctx, c)
+	return BanHashOutput{MD5: string(p.MD5), Banned: err == nil, Changed: changed}, err
+}
+
+// unban takes a reason away, and lifts the ban when it was the last.
+func (t *Task) unban(ctx context.Context, p BanHashParams) (BanHashOutput, error) {
+	c, err := t.hashBan(p)
 	if err != nil {
-		return BanHashOutput{}, fmt.Errorf("set ban of %s to %t: %w", p.MD5, banned, err)
+		return BanHashOutput{}, err
 	}
-	done, out, err := t.checkBan(ctx, p, banned)
-	if err == nil && !done {
-		err = fmt.Errorf("set ban of %s to %t: the server accepted it and does not do it", p.MD5, banned)
+	out := BanHashOutput{MD5: string(p.MD5)}
+	if out.Changed, out.Kept, err = t.release(ctx, c); err == nil {
+		out.Banned, err = t.banned(ctx, p.MD5)
 	}
 	return out, err
 }
 
-func (t *Task) checkBan(ctx context.Context, p BanHashParams, want bool) (bool, BanHashOutput, error) {
+// hashBan is the ban of a hash as something that several may want.
+func (t *Task) hashBan(p BanHashParams) (contained, error) {
 	power, err := t.banner()
 	if err != nil {
-		return false, BanHashOutput{}, err
+		return contained{}, err
 	}
-	is, err := power.Banned(ctx, string(p.MD5))
+	return contained{
+		key: "ban " + t.Server.Name() + "/" + string(p.MD5),
+		is: func(ctx context.Context) (on, ending bool, err error) {
+			on, err = t.banned(ctx, p.MD5)
+			return on, false, err
+		},
+		set: func(ctx context.Context, want bool) error {
+			var err error
+			if want {
+				err = power.Ban(ctx, string(p.MD5), p.Reason)
+			} else {
+				err = power.Unban(ctx, string(p.MD5))
+			}
+			if err != nil {
+				return fmt.Errorf("set ban of %s to %t: %w", p.MD5, want, err)
+			}
+			return nil
+		},
+		wait: func(ctx context.Context, want bool) error {
+			is, err := t.banned(ctx, p.MD5)
+			if err == nil && is != want {
+				err = fmt.Errorf("set ban of %s to %t: the server accepted it and does not do it", p.MD5, want)
+			}
+			return err
+		},
+	}, nil
+}
+
+func (t *Task) banned(ctx context.Context, md5 MD5) (bool, error) {
+	power, err := t.banner()
 	if err != nil {
-		return false, BanHashOutput{}, fmt.Errorf("look up ban of %s: %w", p.MD5, err)
+		return false, err
 	}
-	return is == want, BanHashOutput{MD5: string(p.MD5), Banned: is}, nil
+	is, err := power.Banned(ctx, string(md5))
+	if err != nil {
+		return false, fmt.Errorf("look up ban of %s: %w", md5, err)
+	}
+	return is, nil
 }
 
 func (t *Task) banner() (edr.HashBanner, error) {

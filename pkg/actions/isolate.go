@@ -19,6 +19,8 @@ type IsolateParams struct {
 type IsolateOutput struct {
 	State    edr.Isolation `json:"state"`
 	Isolated bool          `json:"isolated" doc:"as the sensor confirmed it"`
+	Changed  bool          `json:"changed" doc:"the step brought this about; false: it was so"`
+	Kept     []string      `json:"kept,omitempty" doc:"who still wants the endpoint isolated: so it was not released"`
 }
 
 var _ = Register(Definition[IsolateParams, IsolateOutput]{
@@ -33,12 +35,65 @@ var _ = Register(Definition[IsolateParams, IsolateOutput]{
 		Timeout:     30 * time.Minute,
 	},
 	Do: func(ctx context.Context, t *Task, p IsolateParams) (IsolateOutput, error) {
-		return t.setIsolation(ctx, true, time.Duration(p.Wait))
+		return t.isolate(ctx, time.Duration(p.Wait))
 	},
-	Already: func(ctx context.Context, t *Task, _ IsolateParams) (bool, IsolateOutput, error) {
-		return t.checkIsolation(ctx, edr.Isolated)
+	Already: func(ctx context.Context, t *Task, p IsolateParams) (bool, IsolateOutput, error) {
+		s, err := t.Server.Sensor(ctx, t.Sensor.ID)
+		if err != nil || s.Isolation != edr.Isolated {
+			return false, IsolateOutput{}, err
+		}
+		out, err := t.isolate(ctx, time.Duration(p.Wait)) // the reason may not be recorded yet
+		return err == nil, out, err
 	},
 })
+
+func (t *Task) isolate(ctx context.Context, wait time.Duration) (IsolateOutput, error) {
+	out := IsolateOutput{}
+	c, err := t.isolation(wait, "isolate", &out)
+	if err != nil {
+		return out, err
+	}
+	out.Changed, err = t.contain(ctx, c)
+	return out, err
+}
+
+// unisolate takes a reason away, and releases the endpoint when it was the last.
+func (t *Task) unisolate(ctx context.Context, wait time.Duration) (IsolateOutput, error) {
+	out := IsolateOutput{}
+	c, err := t.isolation(wait, "release", &out)
+	if err != nil {
+		return out, err
+	}
+	out.Changed, out.Kept, err = t.release(ctx, c)
+	return out, err
+}
+
+// isolation is the endpoint's isolation as something that several may want; out
+// gets its state as it is seen.
+func (t *Task) isolation(wait time.Duration, verb string, out *IsolateOutput) (contained, error) {
+	power, err := edr.As[edr.Isolator](t.Server)
+	if err != nil {
+		return contained{}, fmt.Errorf("%s sensor %s: %w", verb, t.Sensor.ID, err)
+	}
+	return contained{
+		key: "isolate " + edr.Endpoint{Server: t.Server.Name(), ID: t.Sensor.ID}.String(),
+		is: func(ctx context.Context) (on, ending bool, err error) {
+			s, err := t.Server.Sensor(ctx, t.Sensor.ID)
+			if err != nil {
+				return false, false, fmt.Errorf("%s sensor %s, look at its state: %w", verb, t.Sensor.ID, err)
+			}
+			out.State, out.Isolated = s.Isolation, s.Isolation == edr.Isolated
+			return s.Isolation == edr.Isolated || s.Isolation == edr.IsolateRequested, s.Isolation == edr.ReleaseRequested, nil
+		},
+		set: func(ctx context.Context, want bool) error {
+			if err := power.SetIsolation(ctx, t.Sensor.ID, want); err != nil {
+				return fmt.Errorf("%s sensor %s: %w", verb, t.Sensor.ID, err)
+			}
+			return nil
+		},
+		wait: func(ctx context.Context, want bool) error { return t.followed(ctx, want, verb, wait, out) },
+	}, nil
+}
 
 // How often a sensor is looked at to see whether it has followed: soon at first,
 // then less and less.
@@ -47,48 +102,35 @@ const (
 	laterLook = 5 * time.Second
 )
 
-// setIsolation asks the server for the state and returns when the sensor has
-// followed. A sensor that is offline is edr.ErrOffline: its server has recorded
-// the wish, and the step is done when it runs again after the next check-in.
-func (t *Task) setIsolation(ctx context.Context, isolated bool, wait time.Duration) (IsolateOutput, error) {
-	want, verb := edr.NotIsolated, "release"
+// followed blocks until the sensor has followed. A sensor that is offline is
+// edr.ErrOffline: its server has recorded the wish, and the step is done when it
+// runs again after the next check-in.
+func (t *Task) followed(ctx context.Context, isolated bool, verb string, wait time.Duration, out *IsolateOutput) error {
+	want := edr.NotIsolated
 	if isolated {
-		want, verb = edr.Isolated, "isolate"
-	}
-	power, err := edr.As[edr.Isolator](t.Server)
-	if err != nil {
-		return IsolateOutput{}, fmt.Errorf("%s sensor %s: %w", verb, t.Sensor.ID, err)
-	}
-	if err := power.SetIsolation(ctx, t.Sensor.ID, isolated); err != nil {
-		return IsolateOutput{}, fmt.Errorf("%s sensor %s: %w", verb, t.Sensor.ID, err)
+		want = edr.Isolated
 	}
 	waited := time.Duration(0)
 	for pause := firstLook; ; pause = min(2*pause, laterLook) {
 		s, err := t.Server.Sensor(ctx, t.Sensor.ID)
+		if err == nil {
+			out.State, out.Isolated = s.Isolation, s.Isolation == edr.Isolated
+		}
 		switch {
 		case err != nil && (waited >= wait || ctx.Err() != nil || errors.Is(err, edr.ErrUnknownSensor)):
-			return IsolateOutput{}, fmt.Errorf("%s sensor %s, look whether it followed: %w", verb, t.Sensor.ID, err)
+			return fmt.Errorf("%s sensor %s, look whether it followed: %w", verb, t.Sensor.ID, err)
 		case err != nil: // one look that fails says nothing: the next one may tell
 		case s.Isolation == want:
-			return IsolateOutput{State: s.Isolation, Isolated: isolated}, nil
+			return nil
 		case !s.Online:
-			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %s: the server has recorded it, the sensor follows when it is back: %w", verb, t.Sensor.ID, edr.ErrOffline)
+			return fmt.Errorf("%s sensor %s: the server has recorded it, the sensor follows when it is back: %w", verb, t.Sensor.ID, edr.ErrOffline)
 		case waited >= wait:
-			return IsolateOutput{State: s.Isolation}, fmt.Errorf("%s sensor %s: state is still %q after %v: %w", verb, t.Sensor.ID, s.Isolation, wait, edr.ErrTimeout)
+			return fmt.Errorf("%s sensor %s: state is still %q after %v: %w", verb, t.Sensor.ID, s.Isolation, wait, edr.ErrTimeout)
 		}
 		t.progress(fmt.Sprintf("%s: waiting for the sensor's check-in", verb))
 		if err := sleep(ctx, pause); err != nil {
-			return IsolateOutput{}, err
+			return err
 		}
 		waited += pause
 	}
-}
-
-// checkIsolation looks whether the sensor itself is in that state already.
-func (t *Task) checkIsolation(ctx context.Context, want edr.Isolation) (bool, IsolateOutput, error) {
-	s, err := t.Server.Sensor(ctx, t.Sensor.ID)
-	if err != nil {
-		return false, IsolateOutput{}, err
-	}
-	return s.Isolation == want, IsolateOutput{State: s.Isolation, Isolated: s.Isolation == edr.Isolated}, nil
 }

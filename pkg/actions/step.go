@@ -19,6 +19,13 @@ type Step struct {
 	UndoAfter time.Duration  `json:"undo_after,omitempty"`
 	Sensor    string         `json:"sensor,omitempty"` // expression for another sensor than the event's
 	Parallel  []Step         `json:"parallel,omitempty"`
+	Undoes    *Undone        `json:"undoes,omitempty"` // set by the scheduler on the step that undoes another
+}
+
+// Undone names the step that another one undoes.
+type Undone struct {
+	Job  string `json:"job"`
+	Step string `json:"step"`
 }
 
 // Template returns the parameters as their author wrote them.

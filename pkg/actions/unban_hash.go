@@ -13,10 +13,12 @@ var _ = Register(Definition[BanHashParams, BanHashOutput]{
 		Destructive: true,
 		Permissions: []string{permitBan},
 	},
-	Do: func(ctx context.Context, t *Task, p BanHashParams) (BanHashOutput, error) {
-		return t.setBan(ctx, p, false)
-	},
+	Do: func(ctx context.Context, t *Task, p BanHashParams) (BanHashOutput, error) { return t.unban(ctx, p) },
 	Already: func(ctx context.Context, t *Task, p BanHashParams) (bool, BanHashOutput, error) {
-		return t.checkBan(ctx, p, false)
+		if is, err := t.banned(ctx, p.MD5); err != nil || is {
+			return false, BanHashOutput{}, err
+		}
+		out, err := t.unban(ctx, p) // the reason may not be taken away yet
+		return err == nil, out, err
 	},
 })

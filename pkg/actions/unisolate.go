@@ -18,9 +18,14 @@ var _ = Register(Definition[IsolateParams, IsolateOutput]{
 		Timeout:     30 * time.Minute,
 	},
 	Do: func(ctx context.Context, t *Task, p IsolateParams) (IsolateOutput, error) {
-		return t.setIsolation(ctx, false, time.Duration(p.Wait))
+		return t.unisolate(ctx, time.Duration(p.Wait))
 	},
-	Already: func(ctx context.Context, t *Task, _ IsolateParams) (bool, IsolateOutput, error) {
-		return t.checkIsolation(ctx, edr.NotIsolated)
+	Already: func(ctx context.Context, t *Task, p IsolateParams) (bool, IsolateOutput, error) {
+		s, err := t.Server.Sensor(ctx, t.Sensor.ID)
+		if err != nil || s.Isolation != edr.NotIsolated {
+			return false, IsolateOutput{}, err
+		}
+		out, err := t.unisolate(ctx, time.Duration(p.Wait)) // the reason may not be taken away yet
+		return err == nil, out, err
 	},
 })

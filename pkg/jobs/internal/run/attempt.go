@@ -176,6 +176,7 @@ func (a *attempt) task() *actions.Task {
 	}
 	t := &actions.Task{
 		Sensor: info, Server: x.cfg.Server, Event: x.job.Event, With: a.st.Template(), Since: a.rec.Started,
+		By: x.job.Submitter, Undoes: a.st.Undoes,
 		Job: actions.JobRef{ID: x.job.ID, Rule: x.job.Rule, Digest: x.job.Digest, Step: a.st.ID},
 		Session: func(ctx context.Context) (edr.Session, error) {
 			session, err := x.place.Open(ctx)
@@ -187,6 +188,9 @@ func (a *attempt) task() *actions.Task {
 		Now:      x.cfg.Now,
 		Log:      x.cfg.Log.With().Str("job", x.job.ID).Str("step", a.st.ID).Int("sensor", x.job.Sensor).Logger(),
 		Progress: func(text string) { x.cfg.Progress(x.id, text) },
+	}
+	if a.st.UndoAfter > 0 {
+		t.Until = x.cfg.Now().Add(a.st.UndoAfter)
 	}
 	if x.cfg.Prepare != nil {
 		x.cfg.Prepare(t)

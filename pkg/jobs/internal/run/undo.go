@@ -18,7 +18,7 @@ func UndoJob(of *job.Job, spec actions.Spec, r job.StepRecord, at time.Time) *jo
 		Submitter: of.Submitter, Sensor: of.Sensor, Host: of.Host, Priority: job.High, Mode: of.Mode, Literal: true,
 		Timeout: 24 * time.Hour, Event: of.Event, Trace: of.Trace, State: job.Parked, Reason: job.ReasonDelayed, WakeAt: at,
 		Detail: fmt.Sprintf("undoes step %s of job %s", r.ID, of.ID),
-		Steps:  []actions.Step{{ID: job.UndoStep, Uses: spec.Undo, With: r.Args, Retry: &actions.Retry{Max: undoTries, Backoff: time.Minute}}},
+		Steps:  []actions.Step{{ID: job.UndoStep, Uses: spec.Undo, With: r.Args, Undoes: &actions.Undone{Job: of.ID, Step: r.ID}, Retry: &actions.Retry{Max: undoTries, Backoff: time.Minute}}},
 	}
 	return j
 }
