@@ -99,6 +99,7 @@ func (c Config) withDefaults() Config {
 	if len(c.Fleet) == 0 {
 		c.Fleet = DefaultFleet(max(c.Sensors, 1))
 	}
+	c.Fleet = numberGroups(c.Fleet)
 	if c.CheckIn == 0 {
 		c.CheckIn = checkInInterval(countSensors(c.Fleet))
 	}

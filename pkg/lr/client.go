@@ -15,6 +15,8 @@ type Client struct {
 	cfg  Config
 	base string // scheme, host and path prefix, without a final slash
 	http *http.Client
+
+	groups groupNames
 }
 
 var (

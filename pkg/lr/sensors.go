@@ -23,7 +23,7 @@ func (c *Client) Sensor(ctx context.Context, id string) (edr.Sensor, error) {
 	if err != nil {
 		return edr.Sensor{}, err
 	}
-	return got.sensor(), nil
+	return c.named(ctx, got), nil
 }
 
 func (c *Client) sensor(ctx context.Context, id string) (sensorJSON, error) {
@@ -55,7 +55,7 @@ func (c *Client) Sensors(ctx context.Context, q edr.SensorQuery) ([]edr.Sensor, 
 			return nil, err
 		}
 		for _, s := range page {
-			all = append(all, s.sensor())
+			all = append(all, c.named(ctx, s))
 		}
 		if len(page) == 0 || len(all) >= total {
 			return distinct(all), nil
@@ -90,7 +90,7 @@ func (c *Client) sensorsV1(ctx context.Context, q edr.SensorQuery) ([]edr.Sensor
 	}
 	all := make([]edr.Sensor, len(got))
 	for i, s := range got {
-		all[i] = s.sensor()
+		all[i] = c.named(ctx, s)
 	}
 	return all, nil
 }

@@ -120,3 +120,25 @@ func TestBans(t *testing.T) {
 		t.Errorf("Bans = %+v, %v", all, err)
 	}
 }
+
+// TestGroupNames reads the names of groups in every version of the server; a fleet
+// whose groups have names only keeps them apart.
+func TestGroupNames(t *testing.T) {
+	for _, version := range edrsim.Versions {
+		sim := simulate(t, edrsim.Config{Version: version, Fleet: []edrsim.SensorSpec{
+			{Hostname: "DC-{n}", Count: 2, Group: "Domain Controllers"}, {Hostname: "PC-{n}", Group: "Office"}, {Hostname: "X-{n}"},
+		}})
+		c := dial(t, sim)
+		want := map[string]string{"1": "Domain Controllers", "2": "Domain Controllers", "3": "Office", "4": "Default Group"}
+		all, err := c.Sensors(t.Context(), edr.SensorQuery{})
+		if err != nil || len(all) != len(want) {
+			t.Fatalf("%s: %d sensors, %v", version, len(all), err)
+		}
+		for _, s := range all {
+			one, err := c.Sensor(t.Context(), s.ID)
+			if err != nil || s.Group != want[s.ID] || one.Group != want[s.ID] {
+				t.Errorf("%s: sensor %s is in %q, listed in %q, %v; want %q", version, s.ID, one.Group, s.Group, err, want[s.ID])
+			}
+		}
+	}
+}

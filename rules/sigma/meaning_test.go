@@ -82,8 +82,8 @@ func TestMeaning(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", when, err)
 			}
-			got, err := program.Bool(tt.event)
-			if err != nil || got != tt.want {
+			got, _, err := program.Truth(tt.event, tt.event.Sensor.Unknown())
+			if err != nil || got != expression.TruthOf(tt.want) {
 				t.Errorf("%s = %v, %v; want %v", when, got, err, tt.want)
 			}
 		})
