@@ -151,7 +151,13 @@ func (c *Console) whyEvent(ctx context.Context, id string, a *account) error {
 	}
 	a.add(e.Event.Received, "arrived", "%s (%s) by %s, of %s, sensors %v", e.Event.Type, e.Event.Kind, e.Event.Transport, e.Event.Time.UTC().Format(time.RFC3339), e.Sensor.IDs)
 	set := c.Rules.Live.Set()
-	matches, failures := set.Match(e)
+	if c.Rules.Enrich != nil {
+		c.Rules.Enrich(e)
+	}
+	matches, failures, unclear := set.MatchKnowing(e)
+	for _, u := range unclear {
+		a.add(time.Time{}, "no match", "rule %s: %s", u.Rule.ID, u.Why())
+	}
 	for _, f := range failures {
 		a.add(time.Time{}, "rule failed", "%s", f.Error())
 	}

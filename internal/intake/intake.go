@@ -72,7 +72,7 @@ func (in *Intake) Handle(ctx context.Context, m events.Message) error {
 		return err
 	}
 	f := in.find(m)
-	if len(f.found.Matches)+len(f.found.Failures)+len(f.found.Rejects) == 0 {
+	if len(f.found.Matches)+len(f.found.Failures)+len(f.found.Rejects) == 0 && f.pending(in.Now()) == nil {
 		settle(m, nil)
 		return nil
 	}
@@ -186,6 +186,9 @@ func (in *Intake) candidatesOf(ctx context.Context, f *finding, message int) ([]
 		if err := in.reject(ctx, m, r); err != nil {
 			return nil, err
 		}
+	}
+	if err := f.pending(in.Now()); err != nil {
+		return nil, err
 	}
 	matches, failures, err := in.correlate(ctx, f.set, f.found.Matches)
 	if err != nil {

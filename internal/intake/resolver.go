@@ -36,6 +36,10 @@ const (
 // the one that is there.
 func (r *resolver) find(ctx context.Context, m *rules.Match) error {
 	host := m.Event.Sensor.Hostname
+	if s := &m.Event.Sensor; s.ID != "" { // found for another rule
+		m.Endpoints, m.Refused = []edr.Endpoint{{Server: r.server.Name(), ID: s.ID}}, ""
+		return nil
+	}
 	if host == "" || len(m.Event.Sensor.IDs) > 0 {
 		return nil
 	}
@@ -45,6 +49,7 @@ func (r *resolver) find(ctx context.Context, m *rules.Match) error {
 	}
 	if id != "" {
 		m.Endpoints, m.Refused = []edr.Endpoint{{Server: r.server.Name(), ID: id}}, ""
+		m.Event.Sensor.ID, m.Event.Sensor.IDs = id, []string{id} // the job, its steps and lists see it too
 	}
 	return nil
 }

@@ -19,6 +19,10 @@ type Ruleset struct {
 	decoder *events.Decoder
 	matcher atomic.Pointer[rules.Matcher]
 
+	// Enrich gives events the facts of their endpoints before rules are asked; nil:
+	// none. It is set before the first message.
+	Enrich func(*events.Event)
+
 	mu   sync.Mutex
 	last map[string]time.Time
 }
@@ -35,6 +39,7 @@ func (r *Ruleset) current() *rules.Matcher {
 	m := r.matcher.Load()
 	if m == nil || m.Set() != set {
 		m = rules.NewMatcher(set, r.decoder)
+		m.Enrich = r.Enrich
 		r.matcher.Store(m)
 	}
 	return m

@@ -23,6 +23,7 @@ import (
 	"edrpipe/internal/secretfiles"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/directory"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
@@ -177,8 +178,11 @@ func (s *Service) openEDR() error {
 			return fmt.Errorf("edr.ca: %w", err)
 		}
 	}
-	s.edr, err = lr.New(conf)
-	return err
+	if s.edr, err = lr.New(conf); err != nil {
+		return err
+	}
+	s.directory = directory.New(directory.Config{Server: s.edr, Now: s.clock.Now, Log: s.log})
+	return nil
 }
 
 // openGuard reads the guards file and the state that guards share.

@@ -27,6 +27,8 @@ import (
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/directory"
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/lr"
@@ -45,6 +47,7 @@ type Service struct {
 	clock     *bus.Clock // by which all that replicas share is stamped and judged
 	ingest    *bus.Bus   // the connection that puts events on the bus
 	edr       *lr.Client
+	directory *directory.Directory
 	rules     *intake.Ruleset
 	guard     *guard.Guard
 	audit     *audit.Log
@@ -160,7 +163,9 @@ func (s *Service) Run(ctx context.Context) error {
 	var last errgroup.Group
 	working, stop := context.WithCancel(base)
 	defer stop()
+	s.rules.Enrich = func(e *events.Event) { s.directory.Fill(working, e) }
 	last.Go(func() error { s.clock.Follow(working); return nil })
+	last.Go(func() error { s.directory.Run(working); return nil })
 	last.Go(func() error { s.intake.Run(working); return nil })
 	last.Go(func() error { return s.guard.Watch(working, s.stopped) })
 	last.Go(func() error { return s.rules.Live.Watch(working) })

@@ -1,0 +1,205 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/pkg/edr"
+)
+
+// Config is what a Directory needs. Zero values mean what the comments say.
+type Config struct {
+	Server edr.Server
+	Tenant string           // label of the server; empty: none
+	Every  time.Duration    // between readings of the whole fleet; 0: 10 minutes
+	Now    func() time.Time // nil: time.Now
+	Log    zerolog.Logger
+}
+
+const (
+	firstRetry   = time.Second // after a reading that failed, doubled each time
+	longestRetry = time.Minute
+	readTimeout  = 3 * time.Second  // of one endpoint's record
+	missingFor   = 5 * time.Minute  // an endpoint that the server does not have is read again after
+	failedFor    = 30 * time.Second // no single record is read after one that failed
+	maxMissing   = 10_000
+)
+
+// Directory keeps the records of one server's endpoints. Its owner calls Run.
+type Directory struct {
+	cfg Config
+
+	mu      sync.RWMutex
+	byID    map[string]*Record
+	byHost  map[string][]*Record // by lower-case name without domain
+	missing map[string]time.Time // ids that the server does not have, and when it said so
+	texts   map[string]string
+	whole   bool      // the fleet has been read
+	failed  time.Time // when a single record could not be read
+	reading sync.Mutex
+}
+
+// New makes an empty directory. It sends nothing.
+func New(c Config) *Directory {
+	c.Every = cmp.Or(c.Every, 10*time.Minute)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Directory{cfg: c, byID: map[string]*Record{}, byHost: map[string][]*Record{}, missing: map[string]time.Time{}, texts: map[string]string{}}
+}
+
+// Run reads the fleet until ctx ends.
+func (d *Directory) Run(ctx context.Context) {
+	wait := firstRetry
+	for {
+		pause := d.cfg.Every
+		if err := d.Read(ctx); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			d.cfg.Log.Warn().Err(err).Dur("again_in", wait).Msg("directory of endpoints could not be read; facts of endpoints that it does not have yet are unknown")
+			pause, wait = wait, min(2*wait, longestRetry)
+		} else {
+			wait = firstRetry
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Read reads the whole fleet, page by page, and replaces what was known.
+func (d *Directory) Read(ctx context.Context) error {
+	all, err := d.cfg.Server.Sensors(ctx, edr.SensorQuery{})
+	if err != nil {
+		return fmt.Errorf("read the endpoints of server %s: %w", d.cfg.Server.Name(), err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.byID, d.byHost = make(map[string]*Record, len(all)), make(map[string][]*Record, len(all))
+	d.texts, d.missing = map[string]string{}, map[string]time.Time{}
+	for _, s := range all {
+		d.put(d.recordOf(s))
+	}
+	d.whole = true
+	return nil
+}
+
+// put adds a record. d.mu is held.
+func (d *Directory) put(r *Record) {
+	if old := d.byID[r.Endpoint.ID]; old != nil {
+		host := hostKey(old.Hostname)
+		kept := d.byHost[host][:0:0]
+		for _, other := range d.byHost[host] {
+			if other != old {
+				kept = append(kept, other)
+			}
+		}
+		d.byHost[host] = kept
+	}
+	d.byID[r.Endpoint.ID] = r
+	host := hostKey(r.Hostname)
+	d.byHost[host] = append(d.byHost[host], r)
+	delete(d.missing, r.Endpoint.ID)
+}
+
+// hostKey is a host name without case and domain.
+func hostKey(name string) string {
+	short, _, _ := strings.Cut(strings.ToLower(name), ".")
+	return short
+}
+
+// Whole reports whether the fleet has been read since the start.
+func (d *Directory) Whole() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.whole
+}
+
+// Len is the number of records.
+func (d *Directory) Len() int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.byID)
+}
+
+// ByHost returns the records of a host name, case and domain ignored. A host that was
+// installed anew has several; the caller decides.
+func (d *Directory) ByHost(name string) []Record {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var all []Record
+	for _, r := range d.byHost[hostKey(name)] {
+		all = append(all, *r)
+	}
+	return all
+}
+
+// ErrUnread: the server has not told about the endpoint yet, and could not be asked.
+var ErrUnread = errors.New("the endpoint's record has not been read")
+
+// Lookup returns what is kept of an endpoint, without asking the server. ErrUnread:
+// the server may know it; edr.ErrUnknownSensor: it said that it does not.
+func (d *Directory) Lookup(id string) (Record, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if r := d.byID[id]; r != nil {
+		return *r, nil
+	}
+	if at, ok := d.missing[id]; ok && d.cfg.Now().Sub(at) < missingFor {
+		return Record{}, edr.ErrUnknownSensor
+	}
+	return Record{}, ErrUnread
+}
+
+// Find is Lookup, and reads the record of an endpoint that is not kept. A server that
+// failed lately is not asked: ErrUnread.
+func (d *Directory) Find(ctx context.Context, id string) (Record, error) {
+	r, err := d.Lookup(id)
+	if !errors.Is(err, ErrUnread) {
+		return r, err
+	}
+	d.reading.Lock() // one at a time: what another one read serves us too
+	defer d.reading.Unlock()
+	if r, err := d.Lookup(id); !errors.Is(err, ErrUnread) {
+		return r, err
+	}
+	if !d.failed.IsZero() && d.cfg.Now().Sub(d.failed) < failedFor {
+		return Record{}, ErrUnread
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	sensor, err := d.cfg.Server.Sensor(ctx, id)
+	switch {
+	case errors.Is(err, edr.ErrUnknownSensor):
+		d.forget(id)
+		return Record{}, err
+	case err != nil:
+		d.failed = d.cfg.Now()
+		return Record{}, fmt.Errorf("%w: %w", ErrUnread, err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	made := d.recordOf(sensor)
+	d.put(made)
+	return *made, nil
+}
+
+// forget notes that the server does not have an id.
+func (d *Directory) forget(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.missing) >= maxMissing {
+		d.missing = map[string]time.Time{}
+	}
+	d.missing[strings.Clone(id)] = d.cfg.Now()
+}
