@@ -1,8 +1,14 @@
 # What people run by hand. CI runs .ci/run.
-.PHONY: compose compose-scale systemd chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale throughput load soak figures
+.PHONY: release vulncheck compose compose-scale systemd chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale throughput load soak figures
 
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pipeline ./cmd/pipeline
+
+release: ## static binaries for every platform, SBOM and checksums, in dist/release; VERSION, PLATFORMS, SBOM=off
+	scripts/release.sh
+
+vulncheck: ## dependencies and the calls into them, against Go's list of known vulnerabilities
+	go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
 test:
 	go test -race ./...
