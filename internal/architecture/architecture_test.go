@@ -26,7 +26,7 @@ var level = map[string]int{
 	"rules/index": 3, "rules": 4, "rules/sigma": 5,
 	"pkg/jobs/internal/pace": 0, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
 	"internal/backup": 3, "internal/lrshell": 4, "internal/telemetry": 8, "internal/web": 8, "internal/demo": 8, "internal/workload": 8, "internal/apiclient": 9, "internal/mcpserver": 7,
-	"internal/notices": 9, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
+	"internal/notices": 9, "internal/pager": 9, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
 	"internal/doctor": 9, "internal/service": 12, "internal/victim": 13, "cmd/pipeline": 13,
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	Jobs      Jobs      `yaml:"jobs"`
 	Artifacts Artifacts `yaml:"artifacts"`
 	Web       Web       `yaml:"web"`
+	Notify    Notify    `yaml:"notify"`
 	Log       Log       `yaml:"log"`
 	Tracing   Tracing   `yaml:"tracing"`
 }
@@ -162,6 +163,21 @@ type Web struct {
 	OIDCRedirect string `yaml:"oidc_redirect" doc:"where the issuer sends people back, https://host/auth/callback"`
 }
 
+// Notify is how people are told of what needs them.
+type Notify struct {
+	Webhook  string        `yaml:"webhook_file" doc:"file with the address that gets each notification as JSON; empty: off" secret:"file"`
+	Slack    string        `yaml:"slack_file" doc:"file with the address of a Slack incoming webhook" secret:"file"`
+	Teams    string        `yaml:"teams_file" doc:"file with the address of a Teams incoming webhook" secret:"file"`
+	SMTP     string        `yaml:"smtp" doc:"host:port of a mail server; STARTTLS where it offers that"`
+	User     string        `yaml:"smtp_user" doc:"user name at the mail server"`
+	Password string        `yaml:"smtp_password_file" doc:"file with that user's password" secret:"file"`
+	From     string        `yaml:"from" doc:"address that mails come from"`
+	To       []string      `yaml:"to" doc:"addresses that mails go to"`
+	Repeat   time.Duration `yaml:"repeat" doc:"how long until what still needs people is sent again"`
+	Quiet    string        `yaml:"quiet" doc:"hours of the day in which only a stop and what does not work is sent, 22:00-06:00; empty: none"`
+	Link     string        `yaml:"link" doc:"address of the dashboard, put into each notification"`
+}
+
 // Log is what the service says of itself on standard error.
 type Log struct {
 	Level  string `yaml:"level" enum:"debug,info,warn,error" doc:"debug, info, warn or error"`
@@ -198,6 +214,7 @@ func Default() Config {
 		Jobs:      Jobs{Linger: 5 * time.Second, Turn: 2 * time.Minute, Offline: 72 * time.Hour, TakeOver: 10 * time.Second},
 		Artifacts: Artifacts{Store: "bus", Keep: 90 * day},
 		Web:       Web{Listen: "127.0.0.1:7480", Connections: 1024, PerAddress: 256},
+		Notify:    Notify{Repeat: 4 * time.Hour},
 		Log:       Log{Level: "info", Format: "auto"},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -128,6 +129,9 @@ func set(k Key, c *Config, text string, origins Origins) error {
 	return nil
 }
 
+// hours are those of a day in which something holds.
+var hours = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$`)
+
 // check finds values that cannot work, each with where it was set.
 func (c Config) check(origins Origins) error {
 	var errs []error
@@ -150,6 +154,12 @@ func (c Config) check(origins Origins) error {
 		bad("edr.insecure", "contradicts edr.pin: remove one of them")
 	}
 	c.Bus.check(bad)
+	if c.Notify.SMTP != "" && (c.Notify.From == "" || len(c.Notify.To) == 0) {
+		bad("notify.smtp", "a mail needs notify.from and notify.to")
+	}
+	if c.Notify.Quiet != "" && !hours.MatchString(c.Notify.Quiet) {
+		bad("notify.quiet", "%q is not of the form 22:00-06:00", c.Notify.Quiet)
+	}
 	c.Sources.S3.check(bad)
 	for _, k := range Keys() {
 		v := k.value(&c).String()

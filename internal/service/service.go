@@ -22,6 +22,7 @@ import (
 	"edrpipe/internal/intake"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
+	"edrpipe/internal/pager"
 	"edrpipe/internal/telemetry"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/artifacts"
@@ -65,6 +66,7 @@ type Service struct {
 	intake    *intake.Intake
 	sources   *sources
 	console   *console.Console
+	pager     *pager.Pager // nil: people are told nothing
 	web       *web.Server
 
 	guardsChanged time.Time             // when the guards file in force was written
@@ -79,7 +81,7 @@ func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Lo
 	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: &http.Client{Timeout: time.Minute}}
 	for _, open := range []func(context.Context) error{
 		s.openData, s.openTracing, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
-		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openConsole, s.openWeb,
+		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openConsole, s.openPager, s.openWeb,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -186,6 +188,9 @@ func (s *Service) Run(ctx context.Context) error {
 		calls := console.Calls{Conn: s.bus.Conn(), Web: s.web, Log: s.log}
 		g.Go(func() error { return s.web.Serve(ctx) })
 		g.Go(func() error { return calls.Serve(ctx) })
+	}
+	if s.pager != nil {
+		g.Go(func() error { return s.pager.Run(ctx) })
 	}
 	err := g.Wait()
 	stop()
