@@ -46,6 +46,8 @@ type Planned struct {
 // BacktestReport is what would have happened.
 type BacktestReport struct {
 	Events    int           `json:"events"`
+	Unsorted  int           `json:"unsorted,omitempty"` // of them, came behind later ones; see InOrder
+	Late      int           `json:"late,omitempty"`     // of those, not replayed in their place
 	From      time.Time     `json:"from,omitzero"`
 	To        time.Time     `json:"to,omitzero"`
 	Jobs      int           `json:"jobs"`
@@ -95,12 +97,10 @@ func (b *Backtest) begin(at time.Time) {
 	}
 }
 
-// Event replays the next event. Time is that at which it was received.
+// Event replays the next event, at the time at which it was received. The clock never
+// goes back: see InOrder.
 func (b *Backtest) Event(ctx context.Context, e *events.Event) error {
-	at := e.Event.Received
-	if at.IsZero() {
-		at = e.Event.Time
-	}
+	at := replayTime(e)
 	if b.simulation == nil {
 		b.begin(at)
 	}
@@ -108,6 +108,9 @@ func (b *Backtest) Event(ctx context.Context, e *events.Event) error {
 	b.simulation.Advance(at)
 	b.report.Events++
 	b.report.To = b.simulation.Now()
+	if !at.IsZero() && at.Before(b.report.From) {
+		b.report.From = at
+	}
 	decisions, err := b.simulation.Event(ctx, e)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ const (
 // kept is the State's to bound: one that it drops starts to count anew.
 type Correlator struct {
 	State State
-	Now   func() time.Time // for events without a time; nil: time.Now
+	Now   func() time.Time // for events whose arrival is not known; nil: time.Now
 }
 
 // MaxEvents is how many events a group of a correlation remembers.
@@ -87,6 +87,9 @@ func (c *Correlator) observe(ctx context.Context, r *Compiled, m Match) (*Match,
 		if ok, err := r.wants(m.Event); !ok || err != nil {
 			return nil, failureOf(r, m.Event, err)
 		}
+	}
+	if m.Event.Event.Time.IsZero() { // it has no place in a window, not even with max_age: any
+		return &Match{Rule: r.Rule, Event: m.Event, Refused: TimeUnknown}, nil
 	}
 	group, value, err := r.groupOf(m.Event)
 	if err != nil {
@@ -197,7 +200,7 @@ func (c *Correlator) timeOf(e *events.Event) time.Time {
 			received = c.Now()
 		}
 	}
-	if at.IsZero() || at.After(received) {
+	if at.After(received) {
 		return received
 	}
 	return at

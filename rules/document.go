@@ -30,7 +30,7 @@ type ruleDocument struct {
 	On             []string                   `yaml:"on,required,alias=event" list:"one" doc:"event types (feed.ingress.hit.process), kinds (process_start), patterns (watchlist.*) or alert_updated, for alerts that changed"`
 	When           string                     `yaml:"when" doc:"condition: an expression that is true or false; may be left out where on names its types exactly"`
 	Vars           strictyaml.Ordered[string] `yaml:"vars" doc:"named expressions, evaluated once per match, each may use those above it as vars.name"`
-	MaxAge         *time.Duration             `yaml:"max_age" default:"15m" doc:"older events do not act; 0: events of any age do"`
+	MaxAge         *maxAge                    `yaml:"max_age" default:"15m" doc:"older events do not act, and none whose time is not known; 0: events of any known age do; any: all do"`
 	Suppress       *suppressDocument          `yaml:"suppress" doc:"after acting for a key, do not act for it again for a while"`
 	Correlate      *correlateDocument         `yaml:"correlate" doc:"fire on several events together"`
 	Limits         *limitsDocument            `yaml:"limits" doc:"bound the jobs of the rule over all sensors"`
@@ -124,7 +124,7 @@ func (d *ruleDocument) rule() *Rule {
 		Severity: or(d.Severity, "medium"), Priority: d.Priority,
 		Mode: Mode(or(d.Mode, string(Enforce))), Enabled: orDefault(d.Enabled, true),
 		When:   d.When,
-		MaxAge: orDefault(d.MaxAge, DefaultMaxAge), Timeout: orDefault(d.Timeout, DefaultTimeout),
+		MaxAge: time.Duration(orDefault(d.MaxAge, maxAge(DefaultMaxAge))), Timeout: orDefault(d.Timeout, DefaultTimeout),
 		OfflineWait: DefaultOfflineWait,
 		Steps:       steps(d.Steps), OnFailure: steps(d.OnFailure),
 	}

@@ -249,9 +249,10 @@ func TestKinds(t *testing.T) {
 func TestRefused(t *testing.T) {
 	event := func(age time.Duration, sensors ...string) *events.Event {
 		e := &events.Event{}
-		e.Event.Age, e.Sensor.IDs = age, sensors
+		e.Event.Time, e.Event.Age, e.Sensor.IDs = testBegin, age, sensors
 		return e
 	}
+	timeless := &events.Event{Sensor: events.Sensor{IDs: []string{"1"}}}
 	each := &Sensors{Each: true, Max: 2}
 	tests := []struct {
 		name    string
@@ -267,6 +268,10 @@ func TestRefused(t *testing.T) {
 		{"several", Rule{}, event(0, "1", "2"), 0, SeveralSensors},
 		{"each", Rule{Sensors: each}, event(0, "1", "2"), 2, ""},
 		{"too many", Rule{Sensors: each}, event(0, "1", "2", "3"), 0, TooManySensors},
+		{"of unknown time", Rule{MaxAge: time.Minute}, timeless, 0, TimeUnknown},
+		{"of unknown time, of any known age", Rule{}, timeless, 0, TimeUnknown},
+		{"of unknown time, of any age", Rule{MaxAge: AnyAge}, timeless, 1, ""},
+		{"old, of any age", Rule{MaxAge: AnyAge}, event(time.Hour, "1"), 1, ""},
 	}
 	for _, tt := range tests {
 		got, why := tt.rule.endpoints(tt.event)

@@ -33,7 +33,7 @@ rules:
 		panic(err)
 	}
 	m := rules.NewMatcher(set, &events.Decoder{})
-	found := m.Message(&events.Message{Body: []byte(`{"type": "ingress.event.regmod", "action": "writeval", "sensor_id": 42,
+	found := m.Message(&events.Message{Body: []byte(`{"type": "ingress.event.regmod", "action": "writeval", "sensor_id": 42, "timestamp": 1725526401,
 		"path": "\\registry\\machine\\software\\microsoft\\windows\\CurrentVersion\\Run\\upd"}`)})
 	for _, match := range found.Matches {
 		fmt.Println(match.Rule.ID, "wants to act on sensor", match.Endpoints[0].ID)

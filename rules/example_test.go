@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"edrpipe/pkg/events"
 	"edrpipe/rules"
@@ -35,7 +36,7 @@ rules:
 		return
 	}
 	matches, _ := set.Match(&events.Event{
-		Event:   events.Meta{Type: "ingress.event.procstart", Kind: events.ProcessStart},
+		Event:   events.Meta{Type: "ingress.event.procstart", Kind: events.ProcessStart, Time: time.Now()},
 		Sensor:  events.Sensor{ID: "42"},
 		Process: events.Process{Name: "cmd.exe", User: `CORP\Eve`, Parent: events.Parent{Name: "winword.exe"}},
 	})

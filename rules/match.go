@@ -17,6 +17,7 @@ const (
 	SeveralSensors = "several_sensors"  // it names several and the rule does not say each
 	TooManySensors = "too_many_sensors" // more than the rule's max
 	TooOld         = "too_old"          // older than the rule's max_age
+	TimeUnknown    = "time_unknown"     // its time is not known, and the rule has a max_age
 )
 
 // Failure is an expression of a rule that could not be evaluated on an event.
@@ -214,8 +215,8 @@ func (r *Compiled) vars(e *events.Event) (map[string]any, error) {
 // An event of which several sensors are known acts only where the rule says
 // each, and never on a part of them: more than max is a mistake of the rule.
 func (r *Rule) endpoints(e *events.Event) ([]edr.Endpoint, string) {
-	if r.MaxAge > 0 && e.Event.Age > r.MaxAge {
-		return nil, TooOld
+	if why := r.tooOld(e.Event.Time, e.Event.Age); why != "" {
+		return nil, why
 	}
 	ids := e.Sensor.IDs
 	if len(ids) == 0 && e.Sensor.ID != "" {

@@ -113,6 +113,8 @@ func valueWords(t reflect.Type, tag reflect.StructTag) string {
 	switch {
 	case t.Kind() == reflect.Pointer:
 		return valueWords(t.Elem(), tag)
+	case t == reflect.TypeFor[maxAge]():
+		return "duration, `any`"
 	case t == reflect.TypeFor[time.Duration]():
 		return "duration"
 	case t == reflect.TypeFor[strictyaml.Ordered[string]]():

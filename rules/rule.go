@@ -26,7 +26,7 @@ type Rule struct {
 	Updates        Updates  // what it makes of copies of alerts that changed
 	When           string   // condition as written; "" where On is exact
 	Vars           []Var
-	MaxAge         time.Duration // 0: events of any age act
+	MaxAge         time.Duration // 0: events of any age act, if their time is known; AnyAge
 	Suppress       *Suppress     // nil: the default key for DefaultSuppression
 	Correlate      *Correlate
 	Limits         *Limits

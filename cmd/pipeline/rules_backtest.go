@@ -73,7 +73,7 @@ func newRulesBacktestCommand() *cobra.Command {
 		Use:   "backtest --events FILE|stream [flags] PATH…",
 		Short: "Say what rules would have done with past events",
 		Long: `Say what rules would have done with past events: a recording, or what the bus
-still has. Matching, correlation, maximum age and suppression are those of the
+still has, in the order of their times. Matching, correlation, maximum age and suppression are those of the
 service; chains are evaluated with empty results of their steps; --guards are
 asked about each step, with budgets that begin empty; session slots are
 simulated, each step that needs a session taking --session-time. Nothing acts.`,
@@ -89,14 +89,19 @@ simulated, each step that needs a session taking --session-time. Nothing acts.`,
 				return err
 			}
 			b.Set, b.Admit = set, g.admit
-			err = source.each(cmd, func(e *events.Event) error { return b.Event(cmd.Context(), e) })
-			if err != nil {
+			order := rules.InOrder{Handle: func(e *events.Event) error { return b.Event(cmd.Context(), e) }}
+			if err := source.each(cmd, order.Event); err != nil {
 				return err
 			}
-			if format == formatJSON {
-				return printJSON(cmd.OutOrStdout(), b.Report())
+			if err := order.Finish(); err != nil {
+				return err
 			}
-			printBacktest(cmd.OutOrStdout(), b.Report(), b.Slots)
+			report := b.Report()
+			report.Unsorted, report.Late = order.Unsorted, order.Late
+			if format == formatJSON {
+				return printJSON(cmd.OutOrStdout(), report)
+			}
+			printBacktest(cmd.OutOrStdout(), report, b.Slots)
 			return nil
 		},
 	}
@@ -126,6 +131,13 @@ func printBacktest(w io.Writer, r rules.BacktestReport, slots int) {
 	}
 	fmt.Fprintf(w, "%s from %s to %s: %s on %s\n", counted(r.Events, "event"),
 		r.From.UTC().Format("2006-01-02 15:04:05"), r.To.UTC().Format("2006-01-02 15:04:05"), counted(r.Jobs, "job"), counted(r.Sensors, "sensor"))
+	if r.Unsorted > 0 {
+		fmt.Fprintf(w, "%s out of order, replayed in the order of time", counted(r.Unsorted, "event"))
+		if r.Late > 0 {
+			fmt.Fprintf(w, "; %d of them too far behind for it: sort the recording", r.Late)
+		}
+		fmt.Fprintln(w)
+	}
 	fmt.Fprintf(w, "sessions: %d, at most %d of %d slots at a time; %s would have waited, the longest %s\n",
 		r.Sessions, r.BusySlots, slots, counted(r.Waited, "job"), r.LongWait)
 }

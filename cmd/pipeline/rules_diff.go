@@ -52,7 +52,11 @@ The exit status is 0 whether or not there are differences.`,
 
 func compareOver(ctx context.Context, cmd *cobra.Command, source *replayedEvents, old, new *rules.Set) (rules.Comparison, error) {
 	c := rules.NewComparer(old, new)
-	err := source.each(cmd, func(e *events.Event) error { return c.Event(ctx, e) })
+	order := rules.InOrder{Handle: func(e *events.Event) error { return c.Event(ctx, e) }}
+	if err := source.each(cmd, order.Event); err != nil {
+		return rules.Comparison{}, err
+	}
+	err := order.Finish()
 	return c.Comparison(), err
 }
 

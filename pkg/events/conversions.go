@@ -163,13 +163,7 @@ func (x *reading) time(v *values, t token) (time.Time, bool) {
 	if s == "" {
 		return time.Time{}, false
 	}
-	var when time.Time
-	var ok bool
-	if t.kind == numberToken {
-		when, ok = parseSeconds(s)
-	} else {
-		when, ok = parseTime(s)
-	}
+	when, ok := parseTime(s)
 	if zero := ok && when.Unix() == 0 && when.Nanosecond() == 0; zero {
 		return time.Time{}, false // 0 is how "unknown" is written
 	}

@@ -49,7 +49,7 @@ func (r *Reject) Harmless() bool { return r.Reason == NotAnEvent }
 
 // The flaws: what can be wrong with a message that gives an event all the same.
 const (
-	FlawTime        = "time_out_of_range" // before 1990 or more than a day ahead: the time is left unknown
+	FlawTime        = "time_out_of_range" // not understood, before 1990 or more than a day ahead: the time is left unknown
 	FlawUTF8        = "invalid_utf8"      // text had bytes that are not UTF-8, now U+FFFD
 	FlawNUL         = "nul_in_text"       // text had NULs, now U+FFFD
 	FlawUnknownType = "unknown_type"      // a type that we do not know, of kind other

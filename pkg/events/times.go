@@ -1,6 +1,7 @@
 package events
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -27,51 +28,88 @@ func believable(t, now time.Time) bool {
 	return !t.Before(earliest) && !t.After(now.Add(24*time.Hour))
 }
 
-// parseSeconds reads Unix seconds with a decimal fraction. It does not go
-// through float64, which has no room for the nanoseconds of our times.
-func parseSeconds(s string) (time.Time, bool) {
-	if strings.ContainsAny(s, "eE") {
-		f, err := strconv.ParseFloat(s, 64)
-		if err != nil || f < 0 || f > 1e12 {
-			return time.Time{}, false
-		}
-		s = strconv.FormatFloat(f, 'f', -1, 64)
-	}
-	whole, fraction, _ := strings.Cut(s, ".")
-	sec, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || sec < 0 || sec > 1e12 {
-		return time.Time{}, false
-	}
-	var nanos int64
-	for i := range 9 {
-		nanos *= 10
-		if i < len(fraction) {
-			if c := fraction[i]; c < '0' || c > '9' {
-				return time.Time{}, false
-			}
-			nanos += int64(fraction[i] - '0')
-		}
-	}
-	return time.Unix(sec, nanos).UTC(), true
-}
-
-// goTimeLayout is time.Time's own text form, which Carbon Black Cloud writes.
-const goTimeLayout = "2006-01-02 15:04:05.999999999 -0700 MST"
-
-// parseTime reads the text forms of time that occur: RFC 3339, also with a blank
-// in place of the T as the server writes it, with or without a zone (then UTC),
-// Go's own, or Unix seconds.
+// parseTime reads a time in any form that occurs: a number, in the unit that its
+// size tells, or one of the layouts.
 func parseTime(s string) (time.Time, bool) {
-	if len(s) < 10 {
+	s = strings.TrimSpace(s)
+	if s == "" {
 		return time.Time{}, false
 	}
-	if s[4] != '-' {
-		return parseSeconds(s)
+	if len(s) < 5 || s[4] != '-' { // not a date: those are the most
+		if t, ok := parseNumber(s); ok {
+			return t, true
+		}
 	}
-	for _, layout := range []string{time.RFC3339Nano, goTimeLayout, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999"} {
+	if len(s) < len("2006-01-02") || len(s) > 64 {
+		return time.Time{}, false
+	}
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), true
 		}
 	}
 	return time.Time{}, false
+}
+
+// timeLayouts are the text forms of time: RFC 3339, also with a blank in place of the
+// T as the server writes it, Go's own, which Carbon Black Cloud writes, ISO 8601 in
+// short, and those of HTTP and mail. Without a zone it is UTC.
+var timeLayouts = []string{
+	time.RFC3339Nano,
+	"2006-01-02 15:04:05.999999999 -0700 MST",
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999",
+	"2006-01-02T15:04:05.999999999Z0700",
+	"20060102T150405Z0700",
+	time.RFC1123,
+	time.RFC1123Z,
+	time.RFC850,
+	time.ANSIC,
+}
+
+// parseNumber reads a time that is a number. Its unit is told by its size: for every
+// time from 1990 to 2100 the numbers of seconds, milliseconds, microseconds, FILETIME
+// steps and nanoseconds lie apart. A fraction keeps its digits: it does not go through
+// float64, which has no room for the nanoseconds of our times.
+func parseNumber(s string) (time.Time, bool) {
+	if strings.ContainsAny(s, "eE") {
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || f < 0 || f >= math.MaxInt64 {
+			return time.Time{}, false
+		}
+		s = strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || n < 0 || whole[0] == '+' || strings.Trim(fraction, "0123456789") != "" {
+		return time.Time{}, false
+	}
+	const (
+		milliseconds = 1e11
+		microseconds = 1e14
+		filetimes    = 1e17
+		nanoseconds  = 2e17
+	)
+	switch {
+	case n >= nanoseconds:
+		return time.Unix(0, n).UTC(), true
+	case n >= filetimes:
+		return filetime(uint64(n)), true
+	case n >= microseconds:
+		return time.UnixMicro(n).Add(fractionOf(fraction, time.Microsecond)).UTC(), true
+	case n >= milliseconds:
+		return time.UnixMilli(n).Add(fractionOf(fraction, time.Millisecond)).UTC(), true
+	}
+	return time.Unix(n, int64(fractionOf(fraction, time.Second))).UTC(), true
+}
+
+// fractionOf is the part of a unit that decimal digits say, to the nanosecond.
+func fractionOf(digits string, unit time.Duration) time.Duration {
+	var d time.Duration
+	for i := 0; i < len(digits) && unit > 0; i++ {
+		unit /= 10
+		d += time.Duration(digits[i]-'0') * unit
+	}
+	return d
 }
