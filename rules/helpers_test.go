@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"edrpipe/rules/list"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,4 +19,16 @@ func loadText(t testing.TB, text string) *Set {
 		t.Fatal(err)
 	}
 	return set
+}
+
+// listsOf has one list, of the given text.
+func listsOf(t testing.TB, name, text string) *Lists {
+	t.Helper()
+	found, problems := list.Parse(name+".txt", []byte(text))
+	if found == nil {
+		t.Fatal(problems)
+	}
+	lists := newLists()
+	lists.byName[name], lists.files[name] = found, name+".txt"
+	return lists
 }

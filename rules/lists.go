@@ -8,62 +8,107 @@ import (
 	"slices"
 	"strings"
 
-	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
+	"edrpipe/rules/list"
 )
 
-// Lists is the lists of values that in_list looks into: the files
-// lists/<name>.txt beside the rules, one value a line, # begins a comment. Case
-// does not count. Lists are immutable.
+// Lists is the lists of values that in_list looks into: the files lists/<name>.txt
+// and lists/<name>.csv beside the rules, see package list. Lists are immutable.
 type Lists struct {
-	values map[string]map[string]bool
+	byName map[string]*list.List
 	files  map[string]string // where each was read
 }
 
+func newLists() *Lists {
+	return &Lists{byName: map[string]*list.List{}, files: map[string]string{}}
+}
+
 // Has implements expression.Lists.
-func (l *Lists) Has(list, value string) bool {
-	return value != "" && l.values[list][expression.Fold(value)]
+func (l *Lists) Has(name, value string) bool {
+	found, ok := l.byName[name]
+	return ok && found.Has(value)
 }
 
 // Names implements expression.Lists.
-func (l *Lists) Names() []string { return slices.Sorted(maps.Keys(l.values)) }
+func (l *Lists) Names() []string { return slices.Sorted(maps.Keys(l.byName)) }
+
+// Kind implements expression.KindedLists.
+func (l *Lists) Kind(name string) string {
+	if found, ok := l.byName[name]; ok {
+		return string(found.Kind)
+	}
+	return ""
+}
+
+// List is the list with a name.
+func (l *Lists) List(name string) (*list.List, bool) {
+	found, ok := l.byName[name]
+	return found, ok
+}
 
 // read adds the lists beside rules in dir.
 func (l *Lists) read(dir string) strictyaml.Problems {
-	files, err := filepath.Glob(filepath.Join(dir, "lists", "*.txt"))
+	dir = filepath.Join(dir, "lists")
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil // dir cannot be a pattern's part: it has none
+		return nil // there are none
 	}
 	var problems strictyaml.Problems
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		switch other, taken := l.files[name]; {
-		case taken && sameFile(other, file):
-			continue
-		case taken:
-			problems = append(problems, strictyaml.Problem{File: file, Message: fmt.Sprintf("the list %q is also in %s", name, other), Hint: "rename one of them"})
-			continue
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		if name := strings.TrimSuffix(e.Name(), ext); name != "" && (strings.EqualFold(ext, ".txt") || strings.EqualFold(ext, ".csv")) {
+			problems = append(problems, l.file(name, filepath.Join(dir, e.Name()))...)
 		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			problems = append(problems, strictyaml.Problem{File: file, Message: readReason(err)})
-			continue
-		}
-		l.values[name], l.files[name] = values(string(data)), file
 	}
+	return problems
+}
+
+func (l *Lists) file(name, file string) strictyaml.Problems {
+	switch other, taken := l.files[name]; {
+	case taken && sameFile(other, file):
+		return nil
+	case taken:
+		return strictyaml.Problems{{File: file, Message: fmt.Sprintf("the list %q is also in %s", name, other), Hint: "rename one of them"}}
+	}
+	l.files[name] = file
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return strictyaml.Problems{{File: file, Message: readReason(err)}}
+	}
+	found, problems := list.Parse(file, data)
+	if found == nil {
+		found, _ = list.Parse(name+".txt", []byte("# empty: ok\n")) // so that rules which name it are not wrong, too
+	}
+	l.byName[name] = found
 	return problems
 }
 
 func sameFile(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }
 
-func values(text string) map[string]bool {
-	set := map[string]bool{}
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, " #")
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "#") {
-			set[expression.Fold(line)] = true
+// minShrinkable is how many entries a list must have had before the loss of many of
+// them is suspicious.
+const minShrinkable = 4
+
+// shrunk reports lists that lost more than the given part of the entries they had:
+// most likely a file that was cut short.
+func (l *Lists) shrunk(before *Lists, most float64) strictyaml.Problems {
+	var problems strictyaml.Problems
+	if before == nil {
+		return nil
+	}
+	for _, name := range l.Names() {
+		had, known := before.byName[name]
+		if !known || had.Len() < minShrinkable {
+			continue
+		}
+		has := l.byName[name].Len()
+		if lost := float64(had.Len()-has) / float64(had.Len()); lost > most {
+			problems = append(problems, strictyaml.Problem{
+				File:    l.files[name],
+				Message: fmt.Sprintf("the list has %d entries, and had %d: more than %.0f%% are gone", has, had.Len(), 100*most),
+				Hint:    "lists.max_shrink in the configuration, or a restart, allows it",
+			})
 		}
 	}
-	return set
+	return problems
 }

@@ -26,6 +26,7 @@ type LiveConfig struct {
 	Paths   []string         // as for Load
 	Settle  time.Duration    // how long files must be quiet before they are read; 0: 200 ms
 	Poll    time.Duration    // how often to look without being told; 0: 10 s
+	Shrink  float64          // part of its entries that a list may lose at once; 0: half of them
 	Changed func(LiveState)  // called after each load that changed State; may be nil
 	Now     func() time.Time // nil: time.Now
 }
@@ -55,6 +56,9 @@ func NewLive(config LiveConfig) (*Live, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
+	if config.Shrink == 0 {
+		config.Shrink = defaultShrink
+	}
 	l := &Live{config: config}
 	l.seen = (&fileWatch{paths: config.Paths}).fingerprint() // before reading: a change meanwhile is seen as one
 	set, err := Load(config.Paths...)
@@ -81,7 +85,7 @@ func (l *Live) State() LiveState {
 func (l *Live) Reload() error {
 	l.mu.Lock()
 	before := l.state
-	set, err := Load(l.config.Paths...)
+	set, err := l.load()
 	var problems strictyaml.Problems
 	switch {
 	case errors.As(err, &problems):
@@ -99,6 +103,21 @@ func (l *Live) Reload() error {
 		l.config.Changed(after)
 	}
 	return err
+}
+
+// defaultShrink is the part of its entries that a list may lose at once.
+const defaultShrink = 0.5
+
+// load reads the files. Lists that lost most of their entries are problems.
+func (l *Live) load() (*Set, error) {
+	set, err := Load(l.config.Paths...)
+	if err != nil {
+		return nil, err
+	}
+	if err := set.Source().Lists.shrunk(l.Set().Source().Lists, l.config.Shrink).Err(); err != nil {
+		return nil, err
+	}
+	return set, nil
 }
 
 func differ(a, b LiveState) bool {

@@ -187,6 +187,40 @@ func TestListChange(t *testing.T) {
 	wait(func(LiveState) bool { return live.Set().Source().Lists.Has("known", "X") })
 }
 
+// TestListShrinks: a list that is emptied, or loses most of its entries, stays as it
+// was, and the state says why.
+func TestListShrinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "a.yaml"), oneRule("a"))
+	known := filepath.Join(dir, "lists", "known [1].txt")
+	if err := os.Mkdir(filepath.Dir(known), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, known, "a\nb\nc\nd\ne\nf\n")
+	live, err := NewLive(LiveConfig{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"emptied", "", "the list is empty"},
+		{"comments only", "# gone\n", "the list is empty"},
+		{"cut short", "a\nb\n", "the list has 2 entries, and had 6: more than 50% are gone"},
+	} {
+		put(t, known, tt.text)
+		if err := live.Reload(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: err = %v, want %q", tt.name, err, tt.want)
+		}
+		if live.State().Rejected == nil || !live.Set().Source().Lists.Has("known [1]", "f") {
+			t.Errorf("%s: the list is not as it was: %+v", tt.name, live.State())
+		}
+	}
+	put(t, known, "a\nb\nc\nx\n")
+	if err := live.Reload(); err != nil || !live.Set().Source().Lists.Has("known [1]", "x") || live.State().Rejected != nil {
+		t.Errorf("half of it is there: %v, %+v", err, live.State())
+	}
+}
+
 // TestWatchFiles calls at the beginning, and again for each change.
 func TestWatchFiles(t *testing.T) {
 	dir := t.TempDir()

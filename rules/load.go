@@ -5,10 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
-	"maps"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,7 +30,7 @@ func Load(paths ...string) (*Set, error) {
 // load reads and compiles what the paths name; what is wrong is in the loader's
 // problems.
 func load(paths []string) (l *loader, files []string) {
-	l = &loader{lists: &Lists{values: map[string]map[string]bool{}, files: map[string]string{}}}
+	l = &loader{lists: newLists()}
 	files, l.problems = ruleFiles(paths)
 	for _, dir := range directories(files) {
 		l.problems = append(l.problems, l.lists.read(dir)...)
@@ -66,7 +64,8 @@ func (l *loader) set(files []string) *Set {
 	}
 	for _, name := range l.lists.Names() {
 		source.Files = append(source.Files, l.lists.files[name])
-		digests.WriteString(name + "\n" + strings.Join(slices.Sorted(maps.Keys(l.lists.values[name])), "\n"))
+		found := l.lists.byName[name]
+		digests.WriteString(name + " " + string(found.Kind) + "\n" + strings.Join(found.Entries(), "\n"))
 	}
 	source.Digest = digestOf([]byte(digests.String()))
 	s := NewSet(compiled)

@@ -5,7 +5,10 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,6 +23,7 @@ type Config struct {
 	Audit  string        `yaml:"audit_key_file" doc:"file with a key for the audit log's hashes, the same on all replicas: then nobody without it can rewrite the log; empty: hashes without a key" secret:"file"`
 	Grace  time.Duration `yaml:"grace" doc:"how long running steps may take to end at shutdown"`
 
+	Lists     Lists     `yaml:"lists"`
 	Bus       Bus       `yaml:"bus"`
 	EDR       EDR       `yaml:"edr"`
 	Sources   Sources   `yaml:"sources"`
@@ -29,6 +33,24 @@ type Config struct {
 	Notify    Notify    `yaml:"notify"`
 	Log       Log       `yaml:"log"`
 	Tracing   Tracing   `yaml:"tracing"`
+}
+
+// Lists are the lists of values beside the rules.
+type Lists struct {
+	MaxShrink string `yaml:"max_shrink" doc:"part of its entries that a list may lose at once while the service runs; one that loses more stays as it was"`
+}
+
+// Shrink is MaxShrink as a number between 0 and 1; 0 where it is not set.
+func (l Lists) Shrink() (float64, error) {
+	if l.MaxShrink == "" {
+		return 0, nil
+	}
+	digits, percent := strings.CutSuffix(strings.TrimSpace(l.MaxShrink), "%")
+	n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+	if err != nil || !percent || n <= 0 || n > 100 {
+		return 0, fmt.Errorf("%q is not a part between 0%% and 100%%: write it as 50%%", l.MaxShrink)
+	}
+	return n / 100, nil
 }
 
 // Bus is the NATS JetStream that carries events, jobs and results.
@@ -196,6 +218,7 @@ func Default() Config {
 		Data:  "edrpipe-data",
 		Rules: []string{"rules"},
 		Grace: 20 * time.Second,
+		Lists: Lists{MaxShrink: "50%"},
 		Bus: Bus{
 			Replicas: 1,
 			Floor:    256 << 20,

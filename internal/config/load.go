@@ -153,6 +153,9 @@ func (c Config) check(origins Origins) error {
 	if c.EDR.Pin != "" && c.EDR.Insecure {
 		bad("edr.insecure", "contradicts edr.pin: remove one of them")
 	}
+	if _, err := c.Lists.Shrink(); err != nil {
+		bad("lists.max_shrink", "%v", err)
+	}
 	c.Bus.check(bad)
 	if c.Notify.SMTP != "" && (c.Notify.From == "" || len(c.Notify.To) == 0) {
 		bad("notify.smtp", "a mail needs notify.from and notify.to")

@@ -204,7 +204,11 @@ func (s *Service) openGuard(ctx context.Context) error {
 }
 
 func (s *Service) openRules() error {
-	live, err := rules.NewLive(rules.LiveConfig{Paths: s.cfg.Rules, Changed: s.rulesChanged})
+	shrink, err := s.cfg.Lists.Shrink()
+	if err != nil {
+		return fmt.Errorf("lists.max_shrink: %w", err)
+	}
+	live, err := rules.NewLive(rules.LiveConfig{Paths: s.cfg.Rules, Shrink: shrink, Changed: s.rulesChanged})
 	if err != nil {
 		return err
 	}

@@ -139,6 +139,10 @@ func (c *literalChecker) call(n *ast.CallNode) {
 		return
 	}
 	text, ok := n.Arguments[1].(*ast.StringNode)
+	if ok && callee.Value == "in_list" {
+		c.inList(n.Arguments[0], text)
+		return
+	}
 	like := foldedFunctions[callee.Value]
 	switch {
 	case !ok || like == "" && callee.Value != "glob":
@@ -148,6 +152,25 @@ func (c *literalChecker) call(n *ast.CallNode) {
 		c.piece(c.lookOf(n.Arguments[0]), n.Arguments[0], text, like, true)
 	default:
 		c.control(c.lookOf(n.Arguments[0]), text)
+	}
+}
+
+// listKinds are the kinds of list in which values of a form can be.
+var listKinds = map[string][]string{
+	"md5": {"hash", "text"}, "sha256": {"hash", "text"}, "ip": {"ip", "text"}, "domain": {"domain", "text"},
+	"path": {"path", "text"}, "name": {"text", "domain"}, "ext": {"text"}, "reg": {"path", "text"},
+}
+
+// inList checks that a list holds what a field can be.
+func (c *literalChecker) inList(field ast.Node, name *ast.StringNode) {
+	lists, ok := c.scope.lists.(KindedLists)
+	t := c.scope.typeOf(unchained(field))
+	if !ok || t == nil {
+		return
+	}
+	fits, known := listKinds[t.Form]
+	if kind := lists.Kind(name.Value); kind != "" && known && !slices.Contains(fits, kind) {
+		c.add(at(name.Location(), fmt.Sprintf("%s is never in this list, which is of type %s", shorten(printed(field)), kind), "the list's entries, or a line \"# type: …\" at its top, say its type"))
 	}
 }
 

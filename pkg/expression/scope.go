@@ -16,10 +16,16 @@ import (
 
 // Lists is the named lists of values that in_list looks into.
 type Lists interface {
-	// Has tells whether the list has the value; case does not count.
+	// Has reports whether the list has the value, in whatever spelling.
 	Has(list, value string) bool
 	// Names lists the lists.
 	Names() []string
+}
+
+// KindedLists are Lists that know what each list holds.
+type KindedLists interface {
+	// Kind is hash, ip, domain, path or text; "" for an unknown list.
+	Kind(list string) string
 }
 
 // Scope is what an expression may use: names with types, functions and lists.

@@ -33,7 +33,7 @@ var valueFunctions = []Function{
 	},
 	{
 		Name: "in_list", Signature: `in_list(text, "name")`, Result: BoolType,
-		Doc:     "The named list has the text; case does not count. Lists are the files beside the rules: lists/<name>.txt, one value a line.",
+		Doc:     "The named list has the text, an address also by its network, a domain also by *.; case does not count. Lists are the files lists/<name>.txt, one value a line, and lists/<name>.csv beside the rules.",
 		Example: `!in_list(process.sha256, "known-good")`,
 		types:   []any{new(func(string, string) bool)},
 		check:   knownList,
