@@ -188,7 +188,7 @@ func whatOf(s jobs.StepRecord) string {
 }
 
 func sensorName(j web.JobLine) string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", j.Sensor, printable(j.Host)))
+	return strings.TrimSpace(fmt.Sprintf("%s %s", j.Sensor, printable(j.Host)))
 }
 
 func why(j web.JobLine) string {

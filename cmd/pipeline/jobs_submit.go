@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/jobs"
@@ -22,7 +23,7 @@ import (
 // jobSubmission is what the flags of `jobs submit` ask for.
 type jobSubmission struct {
 	*serverFlags
-	sensor         int
+	sensor         string
 	uses, priority string
 	with           []string
 	within         time.Duration
@@ -48,7 +49,7 @@ jobs. With --wait the exit status is 1 when one of them did not succeed.`,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error { return s.submit(cmd, c) }),
 	}
 	fl := cmd.Flags()
-	fl.IntVar(&s.sensor, "sensor", 0, "the sensor's id")
+	fl.StringVar(&s.sensor, "sensor", "", "the sensor's id")
 	fl.StringVar(&s.uses, "uses", "", "the action")
 	fl.StringArrayVar(&s.with, "with", nil, "name=value of a parameter; may be repeated")
 	fl.StringVar(&s.priority, "priority", "", "low, normal, high or critical")
@@ -116,10 +117,10 @@ func refusals(refused []error, submitted int) error {
 
 func (s *jobSubmission) submissions(stdin io.Reader) ([]placedSubmission, error) {
 	if s.file == "" {
-		if s.sensor <= 0 {
+		if s.sensor == "" {
 			return nil, &usageError{errors.New("--sensor is missing: see `pipeline sensors`")}
 		}
-		r := web.Submission{Sensor: s.sensor, Priority: jobs.Priority(s.priority), DryRun: s.dryRun, Steps: []actions.Step{{Uses: s.uses, With: map[string]any{}}}}
+		r := web.Submission{Sensor: looseid.ID(s.sensor), Priority: jobs.Priority(s.priority), DryRun: s.dryRun, Steps: []actions.Step{{Uses: s.uses, With: map[string]any{}}}}
 		if s.within > 0 {
 			r.Deadline = time.Now().Add(s.within)
 		}
@@ -130,7 +131,7 @@ func (s *jobSubmission) submissions(stdin io.Reader) ([]placedSubmission, error)
 			}
 			r.Steps[0].With[name] = literal(value)
 		}
-		return []placedSubmission{{r, fmt.Sprintf("sensor %d", s.sensor)}}, nil
+		return []placedSubmission{{r, "sensor " + s.sensor}}, nil
 	}
 	in, err := openInput(s.file, stdin)
 	if err != nil {

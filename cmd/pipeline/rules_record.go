@@ -93,7 +93,7 @@ func jobOnBus(ctx context.Context, conn *bus.Bus, id string) (*jobs.Job, error) 
 // ran, each once.
 func recordingOf(j *jobs.Job, raw bool) rules.Recording {
 	r := rules.Recording{
-		Name: fmt.Sprintf("job %s on sensor %d", j.ID, j.Sensor), Rule: j.Rule, Event: j.Event, Raw: raw,
+		Name: fmt.Sprintf("job %s on %s", j.ID, j.Endpoint), Rule: j.Rule, Event: j.Event, Raw: raw,
 		Outcome: string(j.State),
 	}
 	own := map[string]bool{}

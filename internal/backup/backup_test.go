@@ -17,6 +17,7 @@ import (
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/jobs/natsstore"
 )
@@ -41,7 +42,7 @@ func filled(t *testing.T) *bus.Bus {
 	t.Helper()
 	ctx, b := t.Context(), bustest.Start(t)
 	s := store(t, b)
-	live, ended := &jobs.Job{ID: "live", Sensor: 1, State: jobs.Queued}, &jobs.Job{ID: "ended", Sensor: 2, State: jobs.Queued}
+	live, ended := &jobs.Job{ID: "live", Endpoint: edr.Endpoint{Server: "hq", ID: "1"}, State: jobs.Queued}, &jobs.Job{ID: "ended", Endpoint: edr.Endpoint{Server: "hq", ID: "2"}, State: jobs.Queued}
 	if _, err := s.Create(ctx, []*jobs.Job{live, ended}); err != nil {
 		t.Fatal(err)
 	}

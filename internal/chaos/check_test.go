@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
 
@@ -66,7 +67,7 @@ func (e evidence) invented() (out []string) {
 	}
 	for id, j := range e.records {
 		if !wanted[id] {
-			out = append(out, fmt.Sprintf("job %s of rule %s on sensor %d", id, j.Rule, j.Sensor))
+			out = append(out, fmt.Sprintf("job %s of rule %s on %s", id, j.Rule, j.Endpoint))
 		}
 	}
 	return out
@@ -155,7 +156,7 @@ func (e evidence) slots() []string {
 func (e evidence) order() (out []string) {
 	for _, o := range e.overtakings() {
 		if !o.older.waitsBy(o.at()) {
-			out = append(out, fmt.Sprintf("sensor %d: job %s of %s ran before %s of %s\n%s%s", o.older.Sensor,
+			out = append(out, fmt.Sprintf("%s: job %s of %s ran before %s of %s\n%s%s", o.older.Endpoint,
 				o.younger.ID, o.younger.Created.Format(time.StampMilli), o.older.ID, o.older.Created.Format(time.StampMilli), life(o.younger.Job), life(o.older.Job)))
 		}
 	}
@@ -189,10 +190,10 @@ func (o overtaking) at() time.Time { return sentOnce(o.younger.Job).Started }
 // only if that one was already known to all, its notice on the bus, for a second
 // before it was made: two replicas that decide within one moment have no order.
 func (e evidence) overtakings() (out []overtaking) {
-	bySensor := map[int][]*jobs.Job{}
+	bySensor := map[edr.Endpoint][]*jobs.Job{}
 	for _, j := range e.records {
 		if j.Rule == "respond" && sentOnce(j) != nil {
-			bySensor[j.Sensor] = append(bySensor[j.Sensor], j)
+			bySensor[j.Endpoint] = append(bySensor[j.Endpoint], j)
 		}
 	}
 	for _, all := range bySensor {
@@ -220,7 +221,7 @@ func life(j *jobs.Job) string {
 		fmt.Fprintf(&b, " %s %s %s %s;", t.At.Format("05.000"), t.State, t.Reason, t.Detail)
 	}
 	for _, s := range j.Done {
-		fmt.Fprintf(&b, " [%s %s session %d command %d attempts %d]", s.ID, s.State, s.Session, s.Command, s.Attempts)
+		fmt.Fprintf(&b, " [%s %s session %s command %d attempts %d]", s.ID, s.State, s.Session, s.Command, s.Attempts)
 	}
 	return b.String() + "\n"
 }
@@ -247,11 +248,11 @@ func (e evidence) guards() (out []string) {
 	if len(e.isolated) > isolations*e.hours() {
 		out = append(out, fmt.Sprintf("%d sensors are isolated, the budget is %d an hour", len(e.isolated), isolations))
 	}
-	hourly := map[int]int{}
+	hourly := map[edr.Endpoint]int{}
 	for _, j := range e.records {
 		if j.Rule == ruleOf[noise] {
-			if hourly[j.Sensor]++; hourly[j.Sensor] > e.hours() {
-				out = append(out, fmt.Sprintf("job %s of sensor %d was to be suppressed for an hour", j.ID, j.Sensor))
+			if hourly[j.Endpoint]++; hourly[j.Endpoint] > e.hours() {
+				out = append(out, fmt.Sprintf("job %s of %s was to be suppressed for an hour", j.ID, j.Endpoint))
 			}
 		}
 	}

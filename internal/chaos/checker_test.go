@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"edrpipe/internal/looseid"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/jobs"
 )
@@ -21,8 +23,8 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 func keptPromises() evidence {
 	hitJob := func(id string, minute, session int) *jobs.Job {
 		return &jobs.Job{
-			ID: id, Rule: "respond", Sensor: 2, State: jobs.Succeeded, Created: noon.Add(time.Duration(minute) * time.Minute),
-			Done:    []jobs.StepRecord{{ID: "once", State: jobs.StepOK, Session: int64(session), Command: 2, Started: noon.Add(time.Duration(session) * time.Hour)}},
+			ID: id, Rule: "respond", Endpoint: edr.Endpoint{Server: "sim", ID: "2"}, State: jobs.Succeeded, Created: noon.Add(time.Duration(minute) * time.Minute),
+			Done:    []jobs.StepRecord{{ID: "once", State: jobs.StepOK, Session: looseid.ID(looseid.Text(session)), Command: 2, Started: noon.Add(time.Duration(session) * time.Hour)}},
 			History: []jobs.Transition{{At: noon.Add(time.Duration(minute) * time.Minute), State: jobs.Queued}},
 		}
 	}
@@ -39,8 +41,8 @@ func keptPromises() evidence {
 		doubtful: []sent{{kind: hit, sensor: 4, pid: 1007, job: "perhaps"}},
 		records: map[string]*jobs.Job{
 			"first": hitJob("first", 0, 7), "second": hitJob("second", 1, 8),
-			"worm":  {ID: "worm", Rule: "isolate", Sensor: 3, State: jobs.Succeeded},
-			"noise": {ID: "noise", Rule: "hourly", Sensor: 2, State: jobs.Succeeded, Created: noon},
+			"worm":  {ID: "worm", Rule: "isolate", Endpoint: edr.Endpoint{Server: "sim", ID: "3"}, State: jobs.Succeeded},
+			"noise": {ID: "noise", Rule: "hourly", Endpoint: edr.Endpoint{Server: "sim", ID: "2"}, State: jobs.Succeeded, Created: noon},
 		},
 		results: map[string][]jobs.State{"first": {jobs.Succeeded}, "second": {jobs.Succeeded}, "worm": {jobs.Succeeded}, "noise": {jobs.Succeeded}},
 		decided: map[string]string{"jewel": "protected", "more noise": "suppressed"},
@@ -86,7 +88,7 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		{"nobody was told of a denial", func(e *evidence) { delete(e.decided, "jewel") }, []string{accounted}},
 		{"a denial has the wrong reason", func(e *evidence) { e.decided["jewel"] = "suppressed" }, []string{accounted}},
 		{"a match made a second job", func(e *evidence) {
-			e.records["again"] = &jobs.Job{ID: "again", Rule: "respond", Sensor: 2, State: jobs.Denied}
+			e.records["again"] = &jobs.Job{ID: "again", Rule: "respond", Endpoint: edr.Endpoint{Server: "sim", ID: "2"}, State: jobs.Denied}
 			e.results["again"] = []jobs.State{jobs.Denied}
 		}, []string{invented}},
 		{"a job is still live", func(e *evidence) { e.live = []string{"first on 2: queued"} }, []string{ended}},
@@ -108,20 +110,20 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		{"a job claims a step that never ran", func(e *evidence) { e.counters.Executions = e.counters.Executions[:1] }, []string{once}},
 		{"a job claims a step of which only one with a like name ran", func(e *evidence) { e.counters.Executions[1].Object = "whoami.exe n10020" }, []string{once}},
 		{"one session too many", func(e *evidence) { e.counters.Sessions.Peak = slots + 1 }, []string{"slots are not exceeded"}},
-		{"the later job ran first, on an earlier session", func(e *evidence) { e.records["second"].Done[0].Session = 6 }, []string{order}},
+		{"the later job ran first, on an earlier session", func(e *evidence) { e.records["second"].Done[0].Session = "6" }, []string{order}},
 		{"the later job ran first, on the same session", func(e *evidence) {
-			e.records["second"].Done[0].Session, e.records["second"].Done[0].Command = 7, 1
+			e.records["second"].Done[0].Session, e.records["second"].Done[0].Command = "7", 1
 		}, []string{order}},
 		{"the later job ran first, because a step of the other backed off", func(e *evidence) {
-			e.records["second"].Done[0].Session = 6
+			e.records["second"].Done[0].Session = "6"
 			e.records["first"].History = append(e.records["first"].History, jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked, Reason: jobs.ReasonRetry})
 		}, nil},
 		{"the later job ran first, because the other was parked for what concerns both", func(e *evidence) {
-			e.records["second"].Done[0].Session = 6
+			e.records["second"].Done[0].Session = "6"
 			e.records["first"].History = append(e.records["first"].History, jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked, Reason: jobs.ReasonPaused})
 		}, []string{order}},
 		{"the later job ran first, when the other was parked no more", func(e *evidence) {
-			e.records["second"].Done[0].Session = 6
+			e.records["second"].Done[0].Session = "6"
 			e.records["first"].History = append(e.records["first"].History,
 				jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked, Reason: jobs.ReasonRetry}, jobs.Transition{At: noon.Add(2 * time.Minute), State: jobs.Queued})
 		}, []string{order}},
@@ -131,12 +133,12 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		{"the protected sensor is isolated", func(e *evidence) { e.isolated = []int{protectedSensor} }, []string{guards}},
 		{"one isolation beyond the budget", func(e *evidence) { e.isolated = []int{3, 4, 5} }, []string{guards}},
 		{"the second noise of an hour made a job", func(e *evidence) {
-			e.records["more noise"] = &jobs.Job{ID: "more noise", Rule: "hourly", Sensor: 2, State: jobs.Succeeded, Created: noon}
+			e.records["more noise"] = &jobs.Job{ID: "more noise", Rule: "hourly", Endpoint: edr.Endpoint{Server: "sim", ID: "2"}, State: jobs.Succeeded, Created: noon}
 			e.results["more noise"] = []jobs.State{jobs.Succeeded}
 		}, []string{guards}},
 		{"noise was lost", func(e *evidence) { delete(e.decided, "more noise") }, []string{accounted}},
 		{"the protected sensor got a job", func(e *evidence) {
-			e.records["jewel"] = &jobs.Job{ID: "jewel", Rule: "respond", Sensor: protectedSensor, State: jobs.Denied}
+			e.records["jewel"] = &jobs.Job{ID: "jewel", Rule: "respond", Endpoint: edr.Endpoint{Server: "sim", ID: looseid.Text(protectedSensor)}, State: jobs.Denied}
 			e.results["jewel"] = []jobs.State{jobs.Denied}
 		}, []string{accounted}},
 		{"a result is missing", func(e *evidence) { delete(e.results, "first") }, []string{result}},

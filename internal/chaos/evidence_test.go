@@ -111,7 +111,7 @@ func (w *world) live(ctx context.Context) ([]string, error) {
 	var all []string
 	err = store.Watch(ctx, func(c jobs.Change) {
 		if c.Job != nil {
-			all = append(all, fmt.Sprintf("%s on %d: %s %s %s", c.ID, c.Job.Sensor, c.Job.State, c.Job.Reason, c.Job.Detail))
+			all = append(all, fmt.Sprintf("%s on %s: %s %s %s", c.ID, c.Job.Endpoint, c.Job.State, c.Job.Reason, c.Job.Detail))
 		}
 		if c.Synced {
 			cancel()

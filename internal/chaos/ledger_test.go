@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/jobs"
@@ -105,14 +106,14 @@ func event(k kind, n, sensor int) (sent, error) {
 		return s, fmt.Errorf("our own event does not decode: %s", s.line)
 	}
 	if rule := ruleOf[s.kind]; rule != "" {
-		s.job = jobs.ID(rule, found[0].Event.ID, s.sensor)
+		s.job = jobs.ID(rule, found[0].Event.ID, edr.Endpoint{Server: "sim", ID: fmt.Sprint(s.sensor)})
 	}
 	return s, nil
 }
 
 // procstart is a process start as the event forwarder prints it.
 func procstart(sensor, pid int, image string, at time.Time) string {
-	return fmt.Sprintf(`{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\%s","process_path":"c:\\temp\\%s","process_guid":"%08x-%04x-%04x-01da-ff710e784000","cb_server":"sim"}`,
+	return fmt.Sprintf(`{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"WKS-%04d","timestamp":%d,"pid":%d,"path":"c:\\temp\\%s","process_path":"c:\\temp\\%s","process_guid":"%08x-%04x-%04x-01da-ff710e784000","cb_server":"sim"}`,
 		sensor, sensor, at.Unix(), pid, image, image, sensor, pid>>16, pid&0xffff)
 }
 

@@ -11,9 +11,9 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/jobs"
@@ -180,8 +180,8 @@ func verdictOf(l web.EventLine) string {
 func (c *Console) jobsOf(ctx context.Context, e *events.Event, matches []rules.Match) []web.EventJob {
 	var found []web.EventJob
 	for _, m := range matches {
-		for _, sensor := range append([]string{""}, e.Sensor.IDs...) {
-			j, err := c.Scheduler.Get(ctx, jobs.ID(m.Rule.ID, e.Event.ID, looseid.Sensor(sensor)))
+		for _, sensor := range e.Sensor.IDs {
+			j, err := c.Scheduler.Get(ctx, jobs.ID(m.Rule.ID, m.Subject(), edr.Endpoint{Server: c.Server, ID: sensor}))
 			if err != nil {
 				continue // there is none, or it cannot be read now: why says which
 			}

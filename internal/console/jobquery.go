@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/jobs"
@@ -30,9 +31,7 @@ func jobQuery(r *http.Request) (web.JobQuery, error) {
 	v := r.URL.Query()
 	q := web.JobQuery{State: v.Get("state"), Rule: v.Get("rule"), Host: v.Get("host"), Action: v.Get("action"), Text: v.Get("text"), Sort: v.Get("sort")}
 	var err error
-	if q.Sensor, err = web.Number(r, "sensor", 0); err != nil {
-		return q, err
-	}
+	q.Sensor = looseid.ID(v.Get("sensor"))
 	if q.Limit, err = web.Limit(r, "limit"); err != nil {
 		return q, err
 	}

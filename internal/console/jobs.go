@@ -7,8 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/artifacts"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
 
@@ -48,7 +50,7 @@ func (c *Console) jobRoutes() []web.Route {
 // Jobs lists a page of the jobs that a query selects, newest first unless it says
 // otherwise, and how many there are in all.
 func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error) {
-	query := jobs.Query{Sensor: q.Sensor, Rule: q.Rule, Since: q.Since, States: states(q.State)}
+	query := jobs.Query{Endpoint: edr.Endpoint{ID: string(q.Sensor)}, Rule: q.Rule, Since: q.Since, States: states(q.State)}
 	if query.Since.IsZero() && q.State != "live" {
 		query.Since = c.Now().Add(-lately)
 	}
@@ -76,7 +78,7 @@ func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error
 // line is a job in a list.
 func line(j *jobs.Job) web.JobLine {
 	l := web.JobLine{
-		ID: j.ID, Rule: j.Rule, By: j.Submitter, Sensor: j.Sensor, Host: j.Host, Priority: j.Priority, Mode: j.Mode,
+		ID: j.ID, Rule: j.Rule, By: j.Submitter, Server: j.Endpoint.Server, Sensor: looseid.ID(j.Endpoint.ID), Host: j.Host, Priority: j.Priority, Mode: j.Mode,
 		State: j.State, Reason: j.Reason, Detail: j.Detail, Steps: len(j.Steps), Created: j.Created, Updated: j.Updated, Ended: j.Ended, WakeAt: j.WakeAt,
 		Story: story(j), Of: j.Of, Undo: j.Undoes(),
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
@@ -17,11 +16,11 @@ func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (we
 	if err := r.Check(c.Now()); err != nil {
 		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
 	}
-	j := &jobs.Job{Submitter: by.Name, Sensor: r.Sensor, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
+	j := &jobs.Job{Submitter: by.Name, Endpoint: edr.Endpoint{Server: c.Server, ID: string(r.Sensor)}, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
 	if r.DryRun {
 		j.Mode = string(admission.Shadow)
 	}
-	if s, err := c.EDR.Sensor(ctx, looseid.Text(r.Sensor)); err == nil {
+	if s, err := c.EDR.Sensor(ctx, string(r.Sensor)); err == nil {
 		j.Host = s.Hostname
 	} else if errors.Is(err, edr.ErrUnknownSensor) {
 		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/jobs"
 )
@@ -34,7 +35,7 @@ func (c *Console) Overview(ctx context.Context) (web.Overview, error) {
 		if !claim.Slot {
 			continue
 		}
-		line := web.SlotClaim{Sensor: sensor, Session: claim.Session, Job: claim.Job, Owner: claim.Owner}
+		line := web.SlotClaim{Sensor: looseid.ID(sensor.ID), Session: claim.Session, Job: claim.Job, Owner: claim.Owner}
 		if info, _, ok := c.Scheduler.Sensor(sensor); ok {
 			line.Host = info.Hostname
 		}

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/edr"
 )
@@ -72,7 +71,8 @@ func (c *Console) Sensors(ctx context.Context, q web.SensorQuery) (web.SensorsPa
 	page := web.SensorsPage{Sensors: []web.SensorLine{}}
 	want := strings.ToLower(q.Text)
 	for _, s := range all {
-		l := web.SensorLine{Sensor: s, Queue: waiting[looseid.Sensor(s.ID)], Running: claims[looseid.Sensor(s.ID)].Job}
+		at := edr.Endpoint{Server: c.Server, ID: s.ID}
+		l := web.SensorLine{Sensor: s, Queue: waiting[at], Running: claims[at].Job}
 		switch text := strings.ToLower(s.Hostname + " " + s.ID + " " + s.OSVersion); {
 		case q.Busy && l.Queue == 0 && l.Running == "":
 			continue

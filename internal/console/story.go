@@ -14,7 +14,7 @@ const longest = 120
 
 // story says in one sentence why there is a job: what happened, or who asked.
 func story(j *jobs.Job) string {
-	where := cmp.Or(j.Host, fmt.Sprintf("sensor %v", j.Sensor))
+	where := cmp.Or(j.Host, "sensor "+j.Endpoint.ID)
 	switch {
 	case j.Undoes() && len(j.Steps) > 0:
 		return fmt.Sprintf("undo of job %s: %s on %s", j.Of, j.Steps[0].Uses, where)

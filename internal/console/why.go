@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
@@ -97,11 +95,8 @@ func (c *Console) whyJob(ctx context.Context, id string, a *account) error {
 }
 
 func (c *Console) whySensor(ctx context.Context, text string, a *account) error {
-	id, err := strconv.Atoi(text)
-	if err != nil {
-		return errors.Join(web.ErrBadRequest, fmt.Errorf("sensor %q is not a number", text))
-	}
-	s, err := c.EDR.Sensor(ctx, looseid.Text(id))
+	id := strings.TrimPrefix(text, c.Server+"/")
+	s, err := c.EDR.Sensor(ctx, id)
 	switch {
 	case errors.Is(err, edr.ErrUnknownSensor):
 		return errors.Join(web.ErrNotFound, err)
@@ -114,7 +109,7 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 		}
 		a.add(s.LastCheckin, "checked in", "%s is %s, next check-in %s, isolation %s", s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
 	}
-	found, err := c.Scheduler.List(ctx, jobs.Query{Sensor: id, Since: c.Now().Add(-lately)})
+	found, err := c.Scheduler.List(ctx, jobs.Query{Endpoint: edr.Endpoint{Server: c.Server, ID: id}, Since: c.Now().Add(-lately)})
 	if err != nil {
 		return err
 	}
@@ -132,7 +127,7 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 		a.add(j.Created, "job "+j.ID, "%s: %s", whose, text)
 	}
 	err = c.decisions(ctx, c.Now().Add(-lately), func(d notices.Decision) {
-		if d.Sensor == id {
+		if string(d.Sensor) == id {
 			a.add(d.At, "no job", "rule %s on event %s: %s: %s", d.Rule, d.Event, d.Reason, d.Detail)
 		}
 	})
@@ -189,7 +184,7 @@ func (c *Console) whyNoRule(at time.Time, e *events.Event, a *account) {
 func (c *Console) whyDecidedOn(ctx context.Context, id string, a *account, notFound error) error {
 	err := c.decisions(ctx, time.Time{}, func(d notices.Decision) {
 		if d.Event == id {
-			a.add(d.At, "no job", "rule %s, %s, sensor %d: %s: %s", d.Rule, d.Type, d.Sensor, d.Reason, d.Detail)
+			a.add(d.At, "no job", "rule %s, %s, sensor %s: %s: %s", d.Rule, d.Type, d.Sensor, d.Reason, d.Detail)
 		}
 	})
 	if err == nil && len(a.Lines) == 0 {
@@ -203,7 +198,11 @@ func (c *Console) whyDecidedOn(ctx context.Context, id string, a *account, notFo
 func (c *Console) whyMatch(ctx context.Context, m rules.Match, a *account) error {
 	a.add(time.Time{}, "matches", "rule %s", m.Rule.ID)
 	for _, sensor := range append([]string{""}, m.Event.Sensor.IDs...) {
-		id := jobs.ID(m.Rule.ID, m.Subject(), looseid.Sensor(sensor))
+		at := edr.Endpoint{}
+		if sensor != "" {
+			at = edr.Endpoint{Server: c.Server, ID: sensor}
+		}
+		id := jobs.ID(m.Rule.ID, m.Subject(), at)
 		err := c.whyJob(ctx, id, a)
 		if errors.Is(err, jobs.ErrNoJob) {
 			err = c.whyDecided(ctx, id, a)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/jobs"
 )
 
@@ -142,9 +143,9 @@ func (n *Narrator) Begun() int {
 
 func short(id string) string { return id[:min(8, len(id))] }
 
-func host(name string, sensor int) string {
+func host(name string, sensor looseid.ID) string {
 	if name == "" {
-		return fmt.Sprintf("sensor %d", sensor)
+		return "sensor " + string(sensor)
 	}
 	return name
 }

@@ -3,9 +3,9 @@ package intake
 import (
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -15,21 +15,20 @@ const byRule = "rule"
 
 // bind makes the job that a match asks for on a sensor: the chain as the rule has
 // it, with the event that its expressions will read.
-func bind(set *rules.Set, m *rules.Match, sensor int, server string, now time.Time) (*jobs.Job, error) {
+func bind(set *rules.Set, m *rules.Match, endpoint edr.Endpoint, now time.Time) (*jobs.Job, error) {
 	r := m.Rule
 	m.Event.LoadRaw() // steps may read raw, long after the message has gone
 	j := &jobs.Job{
-		ID:   jobs.ID(r.ID, m.Subject(), sensor),
+		ID:   jobs.ID(r.ID, m.Subject(), endpoint),
 		Rule: r.ID, Digest: r.Digest, Submitter: byRule,
-		About:  &actions.RuleInfo{ID: r.ID, Title: r.Title, Severity: r.Severity, Tags: r.Tags, Digest: r.Digest},
-		Server: server, Sensor: sensor, Priority: priority(r), Mode: string(r.Mode),
+		About:    &actions.RuleInfo{ID: r.ID, Title: r.Title, Severity: r.Severity, Tags: r.Tags, Digest: r.Digest},
+		Endpoint: endpoint, Priority: priority(r), Mode: string(r.Mode),
 		Steps: r.Steps, OnFailure: r.OnFailure, Timeout: r.Timeout,
 		Event: m.Event, Vars: m.Vars, Correlated: m.Correlated,
 		Created: now, Deadline: now.Add(r.OfflineWait),
 	}
-	if m.Event.Sensor.ID == looseid.Text(sensor) {
-		j.Host = m.Event.Sensor.Hostname
-	}
+	j.Meant = j.MeantHost()
+	j.Host = j.Meant
 	compiled, ok := set.Rule(r.ID)
 	if !ok || r.Concurrency == nil {
 		return j, nil
@@ -72,7 +71,7 @@ func (in *Intake) forbidden(j *jobs.Job, r *rules.Rule) admission.Verdict {
 			Job: j.ID, Step: s.ID, Rule: r.ID, RulePath: in.Rules.Path(r.ID), Submitter: byRule, Shadow: r.Mode == rules.Shadow,
 			Action: spec.Name, Destructive: spec.Destructive, Event: j.Event,
 		}
-		q.Sensor.ID, q.Sensor.Hostname = looseid.Text(j.Sensor), j.Host
+		q.Endpoint, q.Sensor.ID, q.Sensor.Hostname = j.Endpoint, j.Endpoint.ID, j.Host
 		if s.If != "" || s.Sensor != "" {
 			continue // may not run at all, or elsewhere: decided when it acts
 		}

@@ -25,7 +25,6 @@ type candidate struct {
 	set      *rules.Set
 	match    *rules.Match
 	endpoint edr.Endpoint // zero: the match names none
-	sensor   int          // its number on the server
 	job      *jobs.Job
 
 	reason, detail string // why the job is not made; "": it is
@@ -57,13 +56,12 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 	var all []*candidate
 	for _, endpoint := range m.Endpoints {
 		endpoint.Server = in.Notices.Server // the one server that there is
-		sensor := looseid.Sensor(endpoint.ID)
-		j, err := bind(set, m, sensor, in.Notices.Server, now)
+		j, err := bind(set, m, endpoint, now)
 		if err != nil {
 			return nil, err
 		}
 		j.Trace = in.Tracing.Parent(m.Event)
-		a := &candidate{set: set, match: m, endpoint: endpoint, sensor: sensor, job: j}
+		a := &candidate{set: set, match: m, endpoint: endpoint, job: j}
 		if v := in.forbidden(j, m.Rule); v.Decision == admission.Deny {
 			a.refuse(string(v.Reason), "%s: %s", v.Guard, v.Detail)
 		}
@@ -141,8 +139,8 @@ func (in *Intake) refused(ctx context.Context, a *candidate) error {
 	m := a.match
 	in.Metrics.Decisions.WithLabelValues(m.Rule.ID, a.reason).Inc()
 	d := notices.Decision{
-		Job: jobs.ID(m.Rule.ID, m.Subject(), a.sensor), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
-		Sensor: a.sensor, Host: m.Event.Sensor.Hostname, Reason: a.reason, Detail: a.detail, At: in.Now(),
+		Job: jobs.ID(m.Rule.ID, m.Subject(), a.endpoint), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
+		Sensor: looseid.ID(a.endpoint.ID), Host: m.Event.Sensor.Hostname, Reason: a.reason, Detail: a.detail, At: in.Now(),
 	}
 	err := in.Audit.Append(ctx, audit.Entry{
 		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.Notices.Server, Sensor: looseid.ID(a.endpoint.ID),

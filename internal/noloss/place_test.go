@@ -104,7 +104,7 @@ jobs: { linger: 500ms, take_over: 5s }
 // body is the n-th event, an hour old, as the forwarder prints it.
 func (p *place) body(n int) []byte {
 	sensor := n/p.oneIn%sensors + 1
-	return fmt.Appendf(nil, `{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\evil.exe","process_path":"c:\\temp\\evil.exe","process_guid":"%08x-%04x-%04x-01da-ff710e784000","cb_server":"sim"}`,
+	return fmt.Appendf(nil, `{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"WKS-%04d","timestamp":%d,"pid":%d,"path":"c:\\temp\\evil.exe","process_path":"c:\\temp\\evil.exe","process_guid":"%08x-%04x-%04x-01da-ff710e784000","cb_server":"sim"}`,
 		sensor, sensor, anHourAgo, n, sensor, n>>16, n&0xffff)
 }
 

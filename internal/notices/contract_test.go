@@ -9,6 +9,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
 
@@ -41,7 +42,7 @@ func compileContract(t *testing.T) *jsonschema.Compiler {
 func TestWhatIsSentIsAsTheContractSays(t *testing.T) {
 	c := compileContract(t)
 	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	j := &jobs.Job{ID: "j", Rule: "r", Server: "s", Sensor: 7, Submitter: "rule", State: jobs.Succeeded, Created: at, Ended: at, Done: []jobs.StepRecord{{ID: "a", Uses: "list_processes", State: jobs.StepOK, Output: json.RawMessage(`{"x":1}`)}}}
+	j := &jobs.Job{ID: "j", Rule: "r", Endpoint: edr.Endpoint{Server: "s", ID: "7"}, Submitter: "rule", State: jobs.Succeeded, Created: at, Ended: at, Done: []jobs.StepRecord{{ID: "a", Uses: "list_processes", State: jobs.StepOK, Output: json.RawMessage(`{"x":1}`)}}}
 	n := Publisher{Server: "s"}
 	for name, tc := range map[string]struct {
 		typ  string

@@ -37,7 +37,7 @@ func aboutJob(e *zerolog.Event, j *jobs.Job) *zerolog.Event {
 	} else {
 		e = e.Str("by", j.Submitter)
 	}
-	return e.Int("sensor", j.Sensor).Str("host", j.Host)
+	return e.Str("endpoint", j.Endpoint.String()).Str("host", j.Host)
 }
 
 func ended(e *zerolog.Event, j *jobs.Job) *zerolog.Event {

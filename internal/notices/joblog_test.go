@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
 
@@ -16,20 +17,20 @@ import (
 func TestTheLogTellsOfJobs(t *testing.T) {
 	t.Parallel()
 	job := func(state jobs.State, change func(*jobs.Job)) *jobs.Job {
-		j := &jobs.Job{ID: "j1", Rule: "r1", Sensor: 7, Host: "WS-ONE", State: state}
+		j := &jobs.Job{ID: "j1", Rule: "r1", Endpoint: edr.Endpoint{Server: "hq", ID: "7"}, Host: "WS-ONE", State: state}
 		if change != nil {
 			change(j)
 		}
 		return j
 	}
-	undoing := &jobs.Job{ID: "j1", Of: "j0", Sensor: 7, State: jobs.Expired, Steps: []actions.Step{{ID: "undo"}}}
+	undoing := &jobs.Job{ID: "j1", Of: "j0", Endpoint: edr.Endpoint{Server: "hq", ID: "7"}, State: jobs.Expired, Steps: []actions.Step{{ID: "undo"}}}
 	for name, tc := range map[string]struct {
 		report jobs.Report
 		want   []string // all in the one line; none: no line at level info
 	}{
 		"the end": {
 			jobs.Report{Job: job(jobs.Succeeded, nil), Final: true},
-			[]string{`"level":"info"`, `"job":"j1"`, `"rule":"r1"`, `"sensor":7`, `"host":"WS-ONE"`, `"state":"succeeded"`, "job ended"},
+			[]string{`"level":"info"`, `"job":"j1"`, `"rule":"r1"`, `"endpoint":"hq/7"`, `"host":"WS-ONE"`, `"state":"succeeded"`, "job ended"},
 		},
 		"a failure": {
 			jobs.Report{Job: job(jobs.Failed, func(j *jobs.Job) { j.Reason, j.Detail = jobs.ReasonUnknownSensor, "no sensor 7" }), Final: true},
@@ -45,7 +46,7 @@ func TestTheLogTellsOfJobs(t *testing.T) {
 		},
 		"an undo that did not": {
 			jobs.Report{Job: undoing, Final: true},
-			[]string{`"level":"error"`, `"of":"j0"`, `"sensor":7`},
+			[]string{`"level":"error"`, `"of":"j0"`, `"endpoint":"hq/7"`},
 		},
 		"a start": {jobs.Report{Job: job(jobs.Running, nil), Transition: &jobs.Transition{State: jobs.Running}}, nil},
 		"a step":  {jobs.Report{Job: job(jobs.Running, nil), Step: &jobs.StepRecord{ID: "s"}}, nil},

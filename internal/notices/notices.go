@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/jobs"
 )
@@ -69,15 +70,15 @@ func JobSubjects(what string) string { return "edr.jobs.*." + what }
 // Decision records that a match made no job, and why. Job is the id that the job
 // would have had.
 type Decision struct {
-	Job    string    `json:"job"`
-	Rule   string    `json:"rule"`
-	Event  string    `json:"event"`
-	Type   string    `json:"event_type"`
-	Sensor int       `json:"sensor,omitempty"`
-	Host   string    `json:"host,omitempty"`
-	Reason string    `json:"reason"`
-	Detail string    `json:"detail,omitempty"`
-	At     time.Time `json:"at"`
+	Job    string     `json:"job"`
+	Rule   string     `json:"rule"`
+	Event  string     `json:"event"`
+	Type   string     `json:"event_type"`
+	Sensor looseid.ID `json:"sensor,omitempty"`
+	Host   string     `json:"host,omitempty"`
+	Reason string     `json:"reason"`
+	Detail string     `json:"detail,omitempty"`
+	At     time.Time  `json:"at"`
 }
 
 // Decision publishes a decision on the subject that the transitions of its job

@@ -14,6 +14,7 @@ import (
 	"edrpipe/internal/config"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/jobs"
 )
@@ -71,7 +72,7 @@ func TestListsOfManyAreShort(t *testing.T) {
 		},
 		"overview": func() (int, error) { o, err := c.Overview(ctx); return len(o.Slots.Claims), err },
 		"of a sensor": func() (int, error) {
-			l, err := c.Jobs(ctx, web.JobQuery{State: "live", Sensor: 7, Limit: 200})
+			l, err := c.Jobs(ctx, web.JobQuery{State: "live", Sensor: "7", Limit: 200})
 			return len(l.Jobs), err
 		},
 	} {
@@ -97,7 +98,7 @@ func fill(ctx context.Context, t *testing.T, s *Service, sensors int) {
 	for n := 0; n < *manyJobs; n += batch {
 		list := make([]*jobs.Job, batch)
 		for i := range list {
-			list[i] = &jobs.Job{Submitter: "ada", Sensor: 1 + (n+i)%sensors, Steps: []actions.Step{{ID: "a", Uses: "list_processes"}}, Vars: map[string]any{"n": fmt.Sprint(n + i)}}
+			list[i] = &jobs.Job{Submitter: "ada", Endpoint: edr.Endpoint{ID: fmt.Sprint(1 + (n+i)%sensors)}, Steps: []actions.Step{{ID: "a", Uses: "list_processes"}}, Vars: map[string]any{"n": fmt.Sprint(n + i)}}
 		}
 		if _, err := s.scheduler.Enqueue(ctx, list...); err != nil {
 			t.Fatal(err)

@@ -104,7 +104,7 @@ func auditVerdict(ctx context.Context, log *audit.Log, q admission.Request, v ad
 		return err
 	}
 	return log.Append(ctx, audit.Entry{
-		Kind: "verdict", By: "guard", Job: q.Job, Step: q.Step, Rule: q.Rule, Digest: q.Digest, Server: q.Server,
+		Kind: "verdict", By: "guard", Job: q.Job, Step: q.Step, Rule: q.Rule, Digest: q.Digest, Server: q.Endpoint.Server,
 		Sensor: looseid.ID(q.Sensor.ID), Action: q.Action, What: what, Reason: string(v.Reason), Text: v.Text(), Data: data,
 	})
 }
@@ -112,7 +112,7 @@ func auditVerdict(ctx context.Context, log *audit.Log, q admission.Request, v ad
 // auditReport writes down what happened to a job: each ended step with its
 // command, each wait for people, and the end.
 func auditReport(ctx context.Context, log *audit.Log, r jobs.Report) error {
-	e := audit.Entry{Job: r.Job.ID, Rule: r.Job.Rule, Digest: r.Job.Digest, Server: r.Job.Server, Sensor: looseid.ID(looseid.Text(r.Job.Sensor)), By: r.Job.Submitter}
+	e := audit.Entry{Job: r.Job.ID, Rule: r.Job.Rule, Digest: r.Job.Digest, Server: r.Job.Endpoint.Server, Sensor: looseid.ID(r.Job.Endpoint.ID), By: r.Job.Submitter}
 	switch {
 	case r.Step != nil:
 		e.Kind, e.Step, e.Action, e.What, e.Reason, e.Text = "step", r.Step.ID, r.Step.Uses, string(r.Step.State), string(r.Step.Reason), r.Step.Error

@@ -104,7 +104,9 @@ func TestExamplesAct(t *testing.T) {
 	for i, c := range cases {
 		await(t, time.Minute, c.rule, func() bool {
 			all := r.jobs("")
-			at := slices.IndexFunc(all, func(j web.JobLine) bool { return j.Rule == c.rule && j.Sensor == i+1 && j.Reason != jobs.ReasonDelayed }) // what is delayed undoes another
+			at := slices.IndexFunc(all, func(j web.JobLine) bool {
+				return j.Rule == c.rule && j.Sensor == looseid.ID(looseid.Text(i+1)) && j.Reason != jobs.ReasonDelayed
+			}) // what is delayed undoes another
 			if at < 0 {
 				return false
 			}

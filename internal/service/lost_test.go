@@ -43,7 +43,7 @@ func TestAVanishedRecordIsTold(t *testing.T) {
 	await(t, time.Minute, "the vanished job as ended", func() bool { return len(r.jobs("ended")) == 2 })
 	for _, j := range r.jobs("") {
 		switch {
-		case j.ID == gone && (j.State != jobs.Unknown || j.Reason != jobs.ReasonRecordLost || j.Sensor != 2 || j.Rule != "list"):
+		case j.ID == gone && (j.State != jobs.Unknown || j.Reason != jobs.ReasonRecordLost || j.Sensor != "2" || j.Rule != "list"):
 			t.Errorf("the vanished job is %+v", j)
 		case j.ID == kept && j.State.Terminal():
 			t.Errorf("the other job is %s: %s", j.State, j.Reason)

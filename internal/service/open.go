@@ -231,7 +231,7 @@ func (s *Service) openJobs(ctx context.Context) error {
 	s.ledger = ledger{guard.KV{Bucket: control}}
 	c := s.cfg
 	s.scheduler, err = jobs.New(jobs.Config{
-		Server: s.edr, Store: store, Table: natsstore.Table{Bucket: control, Server: bus.Token(c.EDR.Name)}, Owner: s.owner,
+		Server: s.edr, Store: store, Table: natsstore.Table{Bucket: control, Server: c.EDR.Name}, Owner: s.owner,
 		Lists: liveLists{s.rules}, Now: s.clock.Now,
 		Sessions: c.EDR.Sessions - c.EDR.Reserve, Turn: c.Jobs.Turn, Linger: c.Jobs.Linger, Poll: c.EDR.SensorPoll, Wait: c.Jobs.Offline, Grace: c.Grace, Beat: c.Jobs.TakeOver / 5,
 		Prepare: s.prepare, Admit: gate{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,

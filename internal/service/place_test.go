@@ -81,6 +81,6 @@ func (p *place) read(name string) string {
 
 // start is a process start as the forwarder prints it.
 func start(sensor, pid int) string {
-	return fmt.Sprintf(`{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H%d","timestamp":%d,"pid":%d,"path":"c:\\temp\\evil.exe","process_path":"c:\\temp\\evil.exe","process_guid":"%08x-0000-%04x-01da-ff710e784000","cb_server":"sim"}`,
+	return fmt.Sprintf(`{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"WKS-%04d","timestamp":%d,"pid":%d,"path":"c:\\temp\\evil.exe","process_path":"c:\\temp\\evil.exe","process_guid":"%08x-0000-%04x-01da-ff710e784000","cb_server":"sim"}`,
 		sensor, sensor, time.Now().Unix(), pid, sensor, pid)
 }

@@ -77,7 +77,7 @@ func (t *Tracing) Command(c jobs.Commanded, now time.Time) {
 	}
 	tr, _ := traceOf(c.Job)
 	t.send(span{
-		trace: tr, parent: stepID(c.Job, c.Step), id: spanID("command", c.Job.Server, fmt.Sprint(c.Command.SessionID, c.Command.ID)),
+		trace: tr, parent: stepID(c.Job, c.Step), id: spanID("command", c.Job.Endpoint.Server, fmt.Sprint(c.Command.SessionID, c.Command.ID)),
 		name: "command " + c.Command.Name, from: c.Sent, to: now,
 		failed: failed(c.Command.ResultCode != 0, c.Command.ResultDesc, fmt.Sprintf("%#x", c.Command.ResultCode)),
 		about: append(ofJob(c.Job), attribute.String("edrpipe.step", c.Step.ID),
@@ -86,7 +86,7 @@ func (t *Tracing) Command(c jobs.Commanded, now time.Time) {
 }
 
 func ofJob(j *jobs.Job) []attribute.KeyValue {
-	return []attribute.KeyValue{attribute.String("edrpipe.job", j.ID), attribute.String("edrpipe.rule", j.Rule), attribute.Int("edrpipe.sensor", j.Sensor), attribute.String("edrpipe.server", j.Server)}
+	return []attribute.KeyValue{attribute.String("edrpipe.job", j.ID), attribute.String("edrpipe.rule", j.Rule), attribute.String("edrpipe.sensor", j.Endpoint.ID), attribute.String("edrpipe.server", j.Endpoint.Server)}
 }
 
 func failed(is bool, texts ...string) string {

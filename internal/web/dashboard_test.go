@@ -19,6 +19,7 @@ import (
 
 	"edrpipe/internal/apiclient"
 	"edrpipe/internal/config"
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/service"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
@@ -85,7 +86,7 @@ func startRunning(t *testing.T) running {
 func (r running) submit(t *testing.T, sensor int, steps ...actions.Step) string {
 	t.Helper()
 	var j web.JobLine
-	if err := r.Post(t.Context(), "jobs", web.Submission{Sensor: sensor, Steps: steps}, &j); err != nil {
+	if err := r.Post(t.Context(), "jobs", web.Submission{Sensor: looseid.ID(looseid.Text(sensor)), Steps: steps}, &j); err != nil {
 		t.Fatal(err)
 	}
 	return j.ID

@@ -6,13 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/jobs"
 )
 
 // Submission is a job that a person asks for.
 type Submission struct {
-	Sensor   int            `json:"sensor"`
+	Sensor   looseid.ID     `json:"sensor"`
 	Steps    []actions.Step `json:"steps"`
 	Priority jobs.Priority  `json:"priority,omitempty"`
 	Deadline time.Time      `json:"deadline,omitzero"`
@@ -23,7 +24,7 @@ type Submission struct {
 // without the EDR server: the service refuses it for the same reasons.
 func (s *Submission) Check(now time.Time) error {
 	var wrong []error
-	if s.Sensor <= 0 {
+	if s.Sensor == "" {
 		wrong = append(wrong, errors.New("sensor: the id of the sensor is missing"))
 	}
 	known := []jobs.Priority{"", jobs.Critical, jobs.High, jobs.Normal, jobs.Low}

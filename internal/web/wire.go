@@ -58,11 +58,11 @@ type Slots struct {
 
 // SlotClaim is a session that we hold.
 type SlotClaim struct {
-	Sensor  int    `json:"sensor"`
-	Host    string `json:"host,omitempty"`
-	Session int64  `json:"session,omitempty"`
-	Job     string `json:"job,omitempty"`
-	Owner   string `json:"owner"`
+	Sensor  looseid.ID `json:"sensor"`
+	Host    string     `json:"host,omitempty"`
+	Session looseid.ID `json:"session,omitempty"`
+	Job     string     `json:"job,omitempty"`
+	Owner   string     `json:"owner"`
 }
 
 // History is the last hours, one value a step, the newest last.
@@ -79,7 +79,7 @@ type History struct {
 type JobQuery struct {
 	State  string // a state, live, ended; empty: all
 	Rule   string
-	Sensor int
+	Sensor looseid.ID
 	Host   string    // part of a host name
 	Action string    // one of its steps uses it
 	Text   string    // words that all occur in what a list shows
@@ -103,7 +103,8 @@ type JobLine struct {
 	ID       string        `json:"id"`
 	Rule     string        `json:"rule,omitempty"`
 	By       string        `json:"submitter"`
-	Sensor   int           `json:"sensor"`
+	Server   string        `json:"server"`
+	Sensor   looseid.ID    `json:"sensor"`
 	Host     string        `json:"host,omitempty"`
 	Priority jobs.Priority `json:"priority"`
 	Mode     string        `json:"mode,omitempty"`

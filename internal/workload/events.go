@@ -60,7 +60,7 @@ func (v *vocabulary) common(i int) map[string]any {
 		"md5": strings.ToUpper(v.hex(32)), "sha256": strings.ToUpper(v.hex(64)),
 		"link_process": "https://edr.example/#analyze/" + guid + "/0",
 		"link_sensor":  fmt.Sprintf("https://edr.example/#/host/%d", host),
-		"cb_server":    "edr01", "sensor_id": host, "computer_name": fmt.Sprintf("WS-%04d", host),
+		"cb_server":    "edr01", "sensor_id": host, "computer_name": fmt.Sprintf("WKS-%04d", host),
 		"timestamp": 1725526400 + i/50, "tamper": false, "tamper_sent": false,
 	}
 }

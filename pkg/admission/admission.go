@@ -30,10 +30,10 @@ type Request struct {
 	Pending bool
 	Args    map[string]any // evaluated
 
-	Server  string
-	Sensor  edr.Sensor    // as its server knows it; when the job is made perhaps the id alone
-	Event   *events.Event // nil: none
-	Answers []Answer      // that people gave to this step's approvals so far
+	Endpoint edr.Endpoint
+	Sensor   edr.Sensor    // as the endpoint's server knows it; when the job is made perhaps the id alone
+	Event    *events.Event // nil: none
+	Answers  []Answer      // that people gave to this step's approvals so far
 }
 
 // Decision is what may happen to a step.

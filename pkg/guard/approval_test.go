@@ -2,12 +2,14 @@ package guard_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 )
@@ -28,7 +30,7 @@ func TestTheWordOfSomeIsNotTheWordOfOthers(t *testing.T) {
 		running.Go(func() { _ = s.Run(ctx) })
 		defer running.Wait()
 		defer cancel()
-		_, err = s.Enqueue(ctx, &jobs.Job{ID: "j", Rule: "r", Submitter: "rule", Sensor: 1, Steps: []actions.Step{{ID: "iso", Uses: "isolate", Approval: &actions.Approval{From: []string{"help-desk"}}}}})
+		_, err = s.Enqueue(ctx, &jobs.Job{ID: "j", Rule: "r", Submitter: "rule", Endpoint: edr.Endpoint{ID: fmt.Sprint(1)}, Steps: []actions.Step{{ID: "iso", Uses: "isolate", Approval: &actions.Approval{From: []string{"help-desk"}}}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
@@ -135,7 +136,7 @@ func TestStormThroughTheScheduler(t *testing.T) {
 		s, stop := replicas(t, f, store, table, state)
 		storm := make([]*jobs.Job, size)
 		for i := range storm {
-			storm[i] = &jobs.Job{Rule: "storm", Submitter: "rule", Sensor: i + 1, Steps: []actions.Step{{ID: "iso", Uses: "isolate"}}}
+			storm[i] = &jobs.Job{Rule: "storm", Submitter: "rule", Endpoint: edr.Endpoint{ID: fmt.Sprint(i + 1)}, Steps: []actions.Step{{ID: "iso", Uses: "isolate"}}}
 		}
 		if _, err := s.Enqueue(t.Context(), storm...); err != nil {
 			t.Fatal(err)
@@ -156,7 +157,7 @@ func TestStormThroughTheScheduler(t *testing.T) {
 		}
 		for _, j := range held {
 			if !j.State.Waiting() || j.Reason != jobs.Reason(guard.Budget) {
-				t.Fatalf("job of sensor %d is %s for %q: %s", j.Sensor, j.State, j.Reason, j.Detail)
+				t.Fatalf("job of sensor %d is %s for %q: %s", looseid.Sensor(j.Endpoint.ID), j.State, j.Reason, j.Detail)
 			}
 		}
 		time.Sleep(75 * time.Minute)

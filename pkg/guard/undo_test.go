@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
@@ -133,11 +134,11 @@ func undoAll(t *testing.T, seed uint64) {
 		defer mu.Unlock()
 		switch {
 		case !r.Job.Undoes():
-			isolated[r.Job.Sensor] = r.Job.State == jobs.Succeeded
+			isolated[looseid.Sensor(r.Job.Endpoint.ID)] = r.Job.State == jobs.Succeeded
 		case r.Job.State == jobs.Succeeded:
-			undone[r.Job.Sensor] = true
+			undone[looseid.Sensor(r.Job.Endpoint.ID)] = true
 		default:
-			told[r.Job.Sensor] = r.Job.State
+			told[looseid.Sensor(r.Job.Endpoint.ID)] = r.Job.State
 		}
 		return nil
 	}
@@ -156,7 +157,7 @@ func undoAll(t *testing.T, seed uint64) {
 		})
 		if life == 0 {
 			for id := 1; id <= size; id++ {
-				_, err := s.Enqueue(ctx, &jobs.Job{Rule: "r", Submitter: "rule", Sensor: id, Timeout: 200 * time.Hour, Steps: []actions.Step{{ID: "iso", Uses: "isolate", UndoAfter: 4 * time.Hour}}})
+				_, err := s.Enqueue(ctx, &jobs.Job{Rule: "r", Submitter: "rule", Endpoint: edr.Endpoint{ID: fmt.Sprint(id)}, Timeout: 200 * time.Hour, Steps: []actions.Step{{ID: "iso", Uses: "isolate", UndoAfter: 4 * time.Hour}}})
 				if err != nil {
 					t.Fatal(err)
 				}

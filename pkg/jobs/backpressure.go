@@ -2,10 +2,10 @@ package jobs
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/jobs/internal/pace"
 )
 
@@ -25,6 +25,14 @@ const (
 	longestPause = time.Minute
 )
 
+// sessionNumber is a session id as a number; one that is none comes before all.
+func sessionNumber(id string) int64 {
+	n, _ := strconv.ParseInt(id, 10, 64)
+	return n
+}
+
+func numbered(id string) bool { return sessionNumber(id) != 0 }
+
 // refused notes that the server did not give a session.
 func (p *backpressure) refused(now time.Time, why string) {
 	p.mu.Lock()
@@ -37,11 +45,11 @@ func (p *backpressure) refused(now time.Time, why string) {
 }
 
 // granted notes that the server gave a session.
-func (p *backpressure) granted(id int64) {
+func (p *backpressure) granted(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refusals, p.until, p.why = 0, time.Time{}, ""
-	p.highest = max(p.highest, id)
+	p.highest = max(p.highest, sessionNumber(id))
 }
 
 // freeSlots is how many sessions we may ask for now. Within a pause none; after
@@ -103,7 +111,7 @@ func (s *Scheduler) countOnce(ctx context.Context) {
 	after := s.claims.sessions()
 	foreign, highest := 0, int64(0)
 	for _, info := range sessions {
-		highest = max(highest, looseid.Session(info.ID))
+		highest = max(highest, sessionNumber(info.ID))
 		if !before.has(info) && !after.has(info) {
 			foreign++
 		}

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/run"
 )
@@ -36,8 +35,8 @@ type claims struct {
 	mu       sync.Mutex
 	table    Table // as last seen
 	revision uint64
-	mine     map[int]uint64 // epoch of the claims that work is done under
-	renewed  time.Time      // when our latest successful change was begun
+	mine     map[edr.Endpoint]uint64 // epoch of the claims that work is done under
+	renewed  time.Time               // when our latest successful change was begun
 	seen     map[string]sighting
 }
 
@@ -50,7 +49,7 @@ type sighting struct {
 func newClaims(store TableStore, owner string, beat time.Duration) *claims {
 	return &claims{
 		store: store, owner: owner, beat: beat, writing: make(chan struct{}, 1), table: Table{}.Clone(),
-		mine: map[int]uint64{}, seen: map[string]sighting{},
+		mine: map[edr.Endpoint]uint64{}, seen: map[string]sighting{},
 	}
 }
 
@@ -136,7 +135,7 @@ func (c *claims) observe(t Table, revision uint64, renewed time.Time) {
 
 // left tells whether nobody works under the claim any more: it is our own from
 // before a crash, or its owner's heart stands still. c.mu is held.
-func (c *claims) left(sensor int, cl Claim) bool {
+func (c *claims) left(sensor edr.Endpoint, cl Claim) bool {
 	if cl.Owner == c.owner {
 		return c.mine[sensor] != cl.Epoch
 	}
@@ -145,10 +144,10 @@ func (c *claims) left(sensor int, cl Claim) bool {
 }
 
 // leftovers returns the sensors whose claims can be taken over.
-func (c *claims) leftovers() []int {
+func (c *claims) leftovers() []edr.Endpoint {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var sensors []int
+	var sensors []edr.Endpoint
 	for sensor, cl := range c.table.Claims {
 		if c.left(sensor, cl) {
 			sensors = append(sensors, sensor)
@@ -158,7 +157,7 @@ func (c *claims) leftovers() []int {
 }
 
 // elsewhere tells whether another replica works on the sensor.
-func (c *claims) elsewhere(sensor int) bool {
+func (c *claims) elsewhere(sensor edr.Endpoint) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cl, ok := c.table.Claims[sensor]
@@ -175,24 +174,24 @@ func (c *claims) slots() int {
 // claimed is the sessions of all replicas: those with a known id, and the sensors
 // on which one is being opened.
 type claimed struct {
-	ids     map[int64]bool
-	opening map[int]bool
+	ids     map[string]bool
+	opening map[string]bool // ids of sensors
 }
 
 func (c claimed) has(info edr.SessionInfo) bool {
-	return c.ids[looseid.Session(info.ID)] || c.opening[looseid.Sensor(info.SensorID)]
+	return c.ids[info.ID] || c.opening[info.SensorID]
 }
 
 func (c *claims) sessions() claimed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := claimed{map[int64]bool{}, map[int]bool{}}
+	all := claimed{map[string]bool{}, map[string]bool{}}
 	for sensor, cl := range c.table.Claims {
-		if cl.Session != 0 {
-			all.ids[cl.Session] = true
+		if cl.Session != "" {
+			all.ids[string(cl.Session)] = true
 		}
 		if cl.Opening != 0 {
-			all.opening[sensor] = true
+			all.opening[sensor.ID] = true
 		}
 	}
 	return all
@@ -200,7 +199,7 @@ func (c *claims) sessions() claimed {
 
 // take claims a sensor, with a slot if asked for and fewer than limit are held.
 // was is the claim of a dead owner, whose session has to be closed first.
-func (c *claims) take(ctx context.Context, sensor int, slot bool, limit int) (cl, was Claim, err error) {
+func (c *claims) take(ctx context.Context, sensor edr.Endpoint, slot bool, limit int) (cl, was Claim, err error) {
 	err = c.change(ctx, func(t *Table) error {
 		old, held := t.Claims[sensor]
 		c.mu.Lock()
@@ -229,7 +228,7 @@ func (c *claims) take(ctx context.Context, sensor int, slot bool, limit int) (cl
 }
 
 // set changes our claim on a sensor.
-func (c *claims) set(ctx context.Context, sensor int, epoch uint64, edit func(t *Table, cl *Claim) error) error {
+func (c *claims) set(ctx context.Context, sensor edr.Endpoint, epoch uint64, edit func(t *Table, cl *Claim) error) error {
 	return c.change(ctx, func(t *Table) error {
 		cl := t.Claims[sensor]
 		if cl.Owner != c.owner || cl.Epoch != epoch {
@@ -244,7 +243,7 @@ func (c *claims) set(ctx context.Context, sensor int, epoch uint64, edit func(t 
 }
 
 // release gives the sensor and its slot back.
-func (c *claims) release(ctx context.Context, sensor int, epoch uint64) error {
+func (c *claims) release(ctx context.Context, sensor edr.Endpoint, epoch uint64) error {
 	defer c.abandon(sensor, epoch)
 	return c.change(ctx, func(t *Table) error {
 		if cl := t.Claims[sensor]; cl.Owner != c.owner || cl.Epoch != epoch {
@@ -257,7 +256,7 @@ func (c *claims) release(ctx context.Context, sensor int, epoch uint64) error {
 
 // abandon ends work under a claim that stays in the table, to be taken over by
 // us or by others.
-func (c *claims) abandon(sensor int, epoch uint64) {
+func (c *claims) abandon(sensor edr.Endpoint, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mine[sensor] == epoch {
@@ -267,7 +266,7 @@ func (c *claims) abandon(sensor int, epoch uint64) {
 
 // valid is the check at the moment of acting: run.ErrFenced unless the claim is ours
 // and was renewed so lately that nobody may have taken it.
-func (c *claims) valid(sensor int, epoch uint64) error {
+func (c *claims) valid(sensor edr.Endpoint, epoch uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cl := c.table.Claims[sensor]

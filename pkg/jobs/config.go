@@ -31,7 +31,11 @@ type Config struct {
 	Owner string
 
 	Sessions int // Live Response sessions at once, those of other clients counted; 0: 10
-	Workers  int // sensors worked on at once that need no session; 0: 32
+	// HostMismatch says what becomes of a job whose endpoint the server calls by another
+	// host name than the event did; empty: people are asked.
+	HostMismatch HostMismatch
+
+	Workers int // sensors worked on at once that need no session; 0: 32
 
 	Turn    time.Duration // how long a sensor keeps its session while others wait; 0: 30s
 	Linger  time.Duration // how long an idle session is kept while nobody waits; 0: 5s; negative: not at all
@@ -70,6 +74,16 @@ type Config struct {
 	Commanded func(c Commanded)
 	Log       zerolog.Logger
 }
+
+// HostMismatch is what becomes of a job on a host name that does not match.
+type HostMismatch = run.Mismatch
+
+// Values of a HostMismatch.
+const (
+	MismatchHold  = run.MismatchHold
+	MismatchDeny  = run.MismatchDeny
+	MismatchAllow = run.MismatchAllow
+)
 
 // Report is one thing that happened to a job.
 type Report struct {

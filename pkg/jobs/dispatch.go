@@ -94,9 +94,9 @@ func (s *Scheduler) startVisit(ctx context.Context, visits *sync.WaitGroup, c or
 	sn := c.Sensor
 	sn.Busy, sn.Stale = true, false
 	s.queue.Review(sn, s.cfg.Now())
-	v := &visit{s: s, sensor: sn.ID, wantsSlot: slot, poke: make(chan struct{}, 1)}
+	v := &visit{s: s, sensor: sn.Endpoint, wantsSlot: slot, poke: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancelCause(ctx)
-	s.visits[sn.ID] = v
+	s.visits[sn.Endpoint] = v
 	if slot {
 		s.sessions++
 	}

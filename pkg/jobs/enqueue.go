@@ -84,8 +84,8 @@ func (s *Scheduler) complete(j *Job, now time.Time) error {
 	if j.ID == "" {
 		j.ID = NewID()
 	}
-	if j.Server == "" {
-		j.Server = s.cfg.Server.Name()
+	if j.Endpoint.Server == "" {
+		j.Endpoint.Server = s.cfg.Server.Name()
 	}
 	if j.Priority == "" {
 		j.Priority = Normal
@@ -106,12 +106,14 @@ func (s *Scheduler) complete(j *Job, now time.Time) error {
 	switch {
 	case !goodID.MatchString(j.ID):
 		return fmt.Errorf("job id %q: letters, digits, - and _ only, at most 100", j.ID)
-	case j.Server != s.cfg.Server.Name():
-		return fmt.Errorf("job %s is for server %q, this scheduler works on %q", j.ID, j.Server, s.cfg.Server.Name())
+	case j.Endpoint.Server != s.cfg.Server.Name():
+		return fmt.Errorf("job %s is for server %q, this scheduler works on %q", j.ID, j.Endpoint.Server, s.cfg.Server.Name())
 	case !known:
 		return fmt.Errorf("job %s: priority %q is none of critical, high, normal, low", j.ID, j.Priority)
-	case j.Sensor <= 0:
+	case j.Endpoint.ID == "":
 		return fmt.Errorf("job %s names no sensor", j.ID)
+	case j.Endpoint.Validate() != nil:
+		return fmt.Errorf("job %s: %w", j.ID, j.Endpoint.Validate())
 	case len(j.Steps) == 0:
 		return fmt.Errorf("job %s has no steps", j.ID)
 	case !j.State.Waiting():

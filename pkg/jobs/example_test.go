@@ -55,7 +55,7 @@ func ExampleScheduler_Submit() {
 	defer stop()
 
 	ctx := context.Background()
-	h, err := s.Submit(ctx, 1, func(ctx context.Context, session edr.Session) (any, error) {
+	h, err := s.Submit(ctx, "1", func(ctx context.Context, session edr.Session) (any, error) {
 		list, err := edr.As[edr.Processes](session)
 		if err != nil {
 			return nil, err
@@ -75,6 +75,7 @@ func ExampleScheduler_Submit() {
 // returns, and whoever opens the same records next goes on with it. Its ID makes
 // asking twice harmless.
 func ExampleScheduler_Enqueue() {
+	endpoint := edr.Endpoint{Server: "sim", ID: "1"}
 	server, closeServer := simulated()
 	defer closeServer()
 	js, closeBus := bus()
@@ -90,7 +91,7 @@ func ExampleScheduler_Enqueue() {
 
 	for range 2 {
 		created, err := s.Enqueue(ctx, &jobs.Job{
-			ID: jobs.ID("suspicious-download", "event-1", 1), Submitter: "rule", Sensor: 1,
+			ID: jobs.ID("suspicious-download", "event-1", endpoint), Submitter: "rule", Endpoint: endpoint,
 			Steps: []actions.Step{{ID: "look", Uses: "list_processes"}},
 		})
 		if err != nil {
@@ -98,7 +99,7 @@ func ExampleScheduler_Enqueue() {
 		}
 		fmt.Println("new:", created[0])
 	}
-	j, err := s.Wait(ctx, jobs.ID("suspicious-download", "event-1", 1))
+	j, err := s.Wait(ctx, jobs.ID("suspicious-download", "event-1", endpoint))
 	if err != nil {
 		panic(err)
 	}

@@ -86,23 +86,23 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *order.Entry, now time.Time
 	case e.Wake.After(now):
 		x.Next = e.Wake // its own reason, as recorded
 	case sn.Pause.After(now):
-		because(sn.Paused.Reason, sn.Pause, "nothing is done on sensor %d before %s: %s", sn.ID, sn.Pause.UTC().Format(time.RFC3339), sn.Paused.Detail)
+		because(sn.Paused.Reason, sn.Pause, "nothing is done on sensor %s before %s: %s", sn.Endpoint, sn.Pause.UTC().Format(time.RFC3339), sn.Paused.Detail)
 	case sn.Read.IsZero() && e.Session:
 		because(ReasonUnknownState, time.Time{}, "the sensor's state is being read")
 	case e.Session && !sn.Offline.IsZero():
-		because(ReasonOffline, e.Deadline, "sensor %d has been offline since %s", sn.ID, sn.Offline.UTC().Format(time.RFC3339))
+		because(ReasonOffline, e.Deadline, "sensor %s has been offline since %s", sn.Endpoint, sn.Offline.UTC().Format(time.RFC3339))
 	case e.Session && sn.Rest.After(now):
-		because(sn.Why, sn.Rest, "no session on sensor %d before %s", sn.ID, sn.Rest.UTC().Format(time.RFC3339))
+		because(sn.Why, sn.Rest, "no session on sensor %s before %s", sn.Endpoint, sn.Rest.UTC().Format(time.RFC3339))
 	case e.Session && !sn.Busy && sn.SessionFrom(now).After(now):
-		because(ReasonCheckin, sn.SessionFrom(now), "sensor %d checks in at about %s", sn.ID, now.Add(sn.Checkin(now)).UTC().Format(time.RFC3339))
+		because(ReasonCheckin, sn.SessionFrom(now), "sensor %s checks in at about %s", sn.Endpoint, now.Add(sn.Checkin(now)).UTC().Format(time.RFC3339))
 	case s.queue.GroupRuns(e.Group):
 		because(ReasonGroup, time.Time{}, "a job of group %q runs", e.Group)
 	case head != nil && head != e:
-		because(ReasonOrder, time.Time{}, "job %s comes first on sensor %d", head.ID, sn.ID)
+		because(ReasonOrder, time.Time{}, "job %s comes first on sensor %s", head.ID, sn.Endpoint)
 	case sn.Busy && e.Session:
-		because(ReasonPending, sn.Info.NextCheckin, "the session waits for the check-in of sensor %d", sn.ID)
-	case s.claims.elsewhere(sn.ID):
-		because(ReasonOrder, time.Time{}, "another replica works on sensor %d", sn.ID)
+		because(ReasonPending, sn.Info.NextCheckin, "the session waits for the check-in of sensor %s", sn.Endpoint)
+	case s.claims.elsewhere(sn.Endpoint):
+		because(ReasonOrder, time.Time{}, "another replica works on sensor %s", sn.Endpoint)
 	case !until.IsZero():
 		because(ReasonServer, until, "the EDR server refuses sessions: %s", s.backpressure.reason())
 	case e.Session && free <= 0:
@@ -141,16 +141,16 @@ func (s *Scheduler) Wait(ctx context.Context, id string) (*Job, error) {
 
 // Stats is a picture of the scheduler for metrics and dashboards.
 type Stats struct {
-	Jobs     map[State]int  `json:"jobs"`    // live ones
-	Waiting  map[Reason]int `json:"waiting"` // by recorded reason
-	Sensors  int            `json:"sensors"` // with live jobs
-	Working  int            `json:"working"` // sensors this replica works on
-	Slots    int            `json:"slots"`   // held by all replicas
-	Limit    int            `json:"limit"`
-	Foreign  int            `json:"foreign"` // sessions of other clients
-	Paused   string         `json:"paused,omitempty"`
-	Refusing string         `json:"refusing,omitempty"` // why the server gives no sessions now
-	Claims   map[int]Claim  `json:"claims"`
+	Jobs     map[State]int          `json:"jobs"`    // live ones
+	Waiting  map[Reason]int         `json:"waiting"` // by recorded reason
+	Sensors  int                    `json:"sensors"` // with live jobs
+	Working  int                    `json:"working"` // sensors this replica works on
+	Slots    int                    `json:"slots"`   // held by all replicas
+	Limit    int                    `json:"limit"`
+	Foreign  int                    `json:"foreign"` // sessions of other clients
+	Paused   string                 `json:"paused,omitempty"`
+	Refusing string                 `json:"refusing,omitempty"` // why the server gives no sessions now
+	Claims   map[edr.Endpoint]Claim `json:"claims"`
 }
 
 // Stats counts what there is.
@@ -171,7 +171,7 @@ func (s *Scheduler) Stats() Stats {
 
 // Sensor returns what the scheduler last read of a sensor; ok tells whether it
 // has read it and jobs still wait for it.
-func (s *Scheduler) Sensor(id int) (info edr.Sensor, read time.Time, ok bool) {
+func (s *Scheduler) Sensor(id edr.Endpoint) (info edr.Sensor, read time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sn := s.queue.Known(id)

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -63,6 +64,7 @@ func (f *fakeServer) allSessions() map[int64]edr.SessionInfo {
 }
 
 type fakeSensor struct {
+	host     string // empty: host-ID
 	id       int
 	online   bool
 	silent   bool // reads online and never comes in
@@ -129,7 +131,7 @@ func (s *fakeSensor) info() edr.Sensor {
 	now := time.Now()
 	next := s.next(now)
 	return edr.Sensor{
-		ID: looseid.Text(s.id), Hostname: fmt.Sprintf("host-%d", s.id), OS: edr.Windows, Online: s.online, LiveResponse: true,
+		ID: looseid.Text(s.id), Hostname: cmp.Or(s.host, fmt.Sprintf("host-%d", s.id)), OS: edr.Windows, Online: s.online, LiveResponse: true,
 		LastCheckin: next.Add(-s.interval), NextCheckin: next,
 	}
 }

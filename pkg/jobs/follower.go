@@ -85,7 +85,7 @@ func (s *Scheduler) see(store Store, c Change) {
 	case c.Synced, c.ID == "":
 	case c.Job == nil:
 		s.gone(c.ID)
-	case c.Job.Server == s.cfg.Server.Name():
+	case c.Job.Endpoint.Server == s.cfg.Server.Name():
 		s.note(c.Job)
 	}
 	if store == s.cfg.Store {

@@ -77,7 +77,7 @@ func (s watcher) ranBefore() {
 // recorded is a job as it is written.
 func (s watcher) recorded(name string) *Job {
 	j := chain(1, step("test_run", name))
-	j.Created, j.Server, j.State, j.Priority, j.ID = time.Now(), s.srv.Name(), Queued, Normal, NewID()
+	j.Created, j.State, j.Priority, j.ID = time.Now(), Queued, Normal, NewID()
 	j.Deadline = time.Now().Add(time.Hour)
 	nameSteps(j.Steps, "step")
 	return j

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -57,7 +58,7 @@ func (s *Scheduler) knows(id string) bool {
 // lostJob is what remains to be said of a job whose record has vanished.
 func lostJob(n TransitionNotice, now time.Time) *Job {
 	j := &Job{
-		ID: n.Job, Rule: n.Rule, Server: n.Server, Sensor: n.Sensor, Host: n.Host, Submitter: "edrpipe", Priority: Normal,
+		ID: n.Job, Rule: n.Rule, Endpoint: edr.Endpoint{Server: n.Server, ID: string(n.Sensor)}, Host: n.Host, Submitter: "edrpipe", Priority: Normal,
 		State: n.State, Created: n.At, Updated: n.At, History: []Transition{{At: n.At, State: n.State, Reason: n.Reason, Detail: n.Detail}},
 	}
 	j.Enter(job.Move{To: Unknown, Reason: ReasonRecordLost, Detail: "the bus has lost the job's record: what ran of it is not known"}, now)

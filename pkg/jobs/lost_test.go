@@ -37,8 +37,8 @@ func TestAJobWhoseRecordVanishedEndsAsUnknown(t *testing.T) {
 			t.Errorf("%d jobs were found lost, want one, by one replica", n)
 		}
 		ended := wantEnd(t, again[0], vanished.ID, Unknown)
-		if ended.Reason != ReasonRecordLost || ended.Sensor != 2 {
-			t.Errorf("it ended because of %q on sensor %d", ended.Reason, ended.Sensor)
+		if ended.Reason != ReasonRecordLost || ended.Endpoint != at(2) {
+			t.Errorf("it ended because of %q on %s", ended.Reason, ended.Endpoint)
 		}
 		time.Sleep(time.Minute)
 		if got := w.published(vanished.ID); len(got) == 0 || got[0] != Unknown {

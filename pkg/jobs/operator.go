@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/job"
 )
@@ -120,8 +121,8 @@ func (s *Scheduler) again(ctx context.Context, old *Job, by string, keep func(St
 		}
 	}
 	j := &Job{
-		ID: successor(old.ID), Of: old.ID, Rule: old.Rule, Digest: old.Digest, About: old.About, Submitter: by, Server: old.Server,
-		Sensor: old.Sensor, Host: old.Host, Priority: old.Priority, Mode: old.Mode, Steps: old.Steps, OnFailure: old.OnFailure,
+		ID: successor(old.ID), Of: old.ID, Rule: old.Rule, Digest: old.Digest, About: old.About, Submitter: by,
+		Endpoint: old.Endpoint, Host: old.Host, Priority: old.Priority, Mode: old.Mode, Steps: old.Steps, OnFailure: old.OnFailure,
 		Timeout: old.Timeout, Group: old.Group, Policy: old.Policy, Literal: old.Literal,
 		Event: old.Event, Trace: old.Trace, Vars: old.Vars, Correlated: old.Correlated, Done: done,
 	}
@@ -190,7 +191,7 @@ func (s *Scheduler) Live(id string) bool {
 // Query selects jobs; the zero value selects every live job.
 type Query struct {
 	States    []State
-	Sensor    int
+	Endpoint  edr.Endpoint // an empty server or id: any
 	Rule      string
 	Submitter string
 	Since     time.Time // also jobs that ended at or after it; zero: live ones only
@@ -238,9 +239,14 @@ func (s *Scheduler) live(ctx context.Context, q Query) ([]*Job, error) {
 	return all, nil
 }
 
+// at reports whether the query selects jobs of an endpoint.
+func (q Query) at(e edr.Endpoint) bool {
+	return (q.Endpoint.Server == "" || q.Endpoint.Server == e.Server) && (q.Endpoint.ID == "" || q.Endpoint.ID == e.ID)
+}
+
 func (q Query) matches(j *Job, server string) bool {
-	return j.Server == server && (len(q.States) == 0 || slices.Contains(q.States, j.State)) &&
-		(q.Sensor == 0 || q.Sensor == j.Sensor) && (q.Rule == "" || q.Rule == j.Rule) &&
+	return j.Endpoint.Server == server && (len(q.States) == 0 || slices.Contains(q.States, j.State)) &&
+		q.at(j.Endpoint) && (q.Rule == "" || q.Rule == j.Rule) &&
 		(q.Submitter == "" || q.Submitter == j.Submitter)
 }
 
@@ -263,7 +269,7 @@ func (s *Scheduler) liveIDs(q Query) (ids []string) {
 		ids = append(ids, e.ID)
 	}
 	for id, of := range s.ending {
-		if q.Sensor == 0 || q.Sensor == of {
+		if q.at(of) {
 			ids = append(ids, id)
 		}
 	}
@@ -273,19 +279,19 @@ func (s *Scheduler) liveIDs(q Query) (ids []string) {
 // mayMatch leaves out what cannot match. The state in memory may be a moment
 // behind its record, which only matters to those who want all there is.
 func (q Query) mayMatch(e *order.Entry) bool {
-	return (q.Sensor == 0 || q.Sensor == e.Sensor.ID) && (q.Rule == "" || q.Rule == e.Flow.Rule) &&
+	return q.at(e.Sensor.Endpoint) && (q.Rule == "" || q.Rule == e.Flow.Rule) &&
 		(q.Submitter == "" || q.Submitter == e.Flow.Submitter) &&
 		(q.Limit == 0 || len(q.States) == 0 || slices.Contains(q.States, e.State))
 }
 
 // Waiting counts the live jobs of each sensor that do not run.
-func (s *Scheduler) Waiting() map[int]int {
+func (s *Scheduler) Waiting() map[edr.Endpoint]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := map[int]int{}
+	n := map[edr.Endpoint]int{}
 	for e := range s.queue.Jobs() {
 		if e.State != Running {
-			n[e.Sensor.ID]++
+			n[e.Sensor.Endpoint]++
 		}
 	}
 	return n

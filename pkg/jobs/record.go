@@ -55,7 +55,7 @@ func (s *Scheduler) change(ctx context.Context, j *Job, m job.Move, edit func(j 
 	s.note(j)
 	s.poke()
 	s.mu.Unlock()
-	s.log.Debug().Str("job", j.ID).Int("sensor", j.Sensor).Str("state", string(m.To)).
+	s.log.Debug().Str("job", j.ID).Str("endpoint", j.Endpoint.String()).Str("state", string(m.To)).
 		Str("reason", string(m.Reason)).Str("detail", m.Detail).Msg("job")
 	return func() { turn.tell(func() { s.report(ctx, Report{Job: &next, Transition: &t}) }) }, nil
 }

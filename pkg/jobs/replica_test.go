@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"edrpipe/internal/looseid"
+
 	"pgregory.net/rapid"
 )
 
@@ -207,7 +209,7 @@ func (w *world) checkChaos(t *testing.T, jobs, sensors int) {
 		t.Errorf("%d of %d jobs ended, %v", len(done), jobs, err)
 	}
 	for _, j := range done {
-		name := key(j.Sensor, "create process", fmt.Sprint(j.Steps[0].With["name"]))
+		name := key(looseid.Sensor(j.Endpoint.ID), "create process", fmt.Sprint(j.Steps[0].With["name"]))
 		n := w.srv.seen().ran[name]
 		if n > 1 || j.State == Succeeded && n != 1 {
 			t.Errorf("%s ran %d times, its job %s", name, n, j.State)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/freshness"
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/pace"
@@ -35,9 +36,9 @@ type Scheduler struct {
 
 	mu        sync.Mutex // guards what follows
 	queue     *order.Queue
-	visits    map[int]*visit
-	sessions  int            // slots given to visits that are not in the table yet
-	ending    map[string]int // sensors of jobs that have ended and are not archived yet
+	visits    map[edr.Endpoint]*visit
+	sessions  int                     // slots given to visits that are not in the table yet
+	ending    map[string]edr.Endpoint // sensors of jobs that have ended and are not archived yet
 	functions map[string]*Handle
 	waiters   map[string][]chan struct{}
 	unseen    map[string]bool // live jobs that a new watch has not shown yet
@@ -60,8 +61,8 @@ func New(cfg Config) (*Scheduler, error) {
 		volatile: new(Memory),
 		wake:     make(chan struct{}, 1), unread: make(chan struct{}, 1),
 		synced: make(chan struct{}), finished: make(chan struct{}),
-		queue: order.New(cfg.Ageing), visits: map[int]*visit{},
-		ending: map[string]int{}, functions: map[string]*Handle{}, waiters: map[string][]chan struct{}{},
+		queue: order.New(cfg.Ageing), visits: map[edr.Endpoint]*visit{},
+		ending: map[string]edr.Endpoint{}, functions: map[string]*Handle{}, waiters: map[string][]chan struct{}{},
 	}
 	s.reconciler, s.runs = newReconciler(s), s.runConfig()
 	return s, nil
@@ -107,7 +108,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 func (s *Scheduler) note(j *Job) {
 	if j.State.Terminal() {
 		s.queue.Remove(j.ID, s.cfg.Now())
-		s.ending[j.ID] = j.Sensor
+		s.ending[j.ID] = j.Endpoint
 		// Whoever ended it also reports and archives it. If that does not happen, we do.
 		s.reconciler.later(j.ID, s.cfg.Beat*stopAfter)
 		if j.Parent != nil {
@@ -116,7 +117,7 @@ func (s *Scheduler) note(j *Job) {
 		return
 	}
 	now := s.cfg.Now()
-	sn := s.queue.Sensor(j.Sensor)
+	sn := s.queue.Sensor(j.Endpoint)
 	e := s.queue.NewEntry(j)
 	if s.functions[j.ID] != nil {
 		e.Session, e.Volatile = true, true
@@ -125,7 +126,7 @@ func (s *Scheduler) note(j *Job) {
 	if sn.Read.IsZero() {
 		signal(s.unread)
 	}
-	if v := s.visits[j.Sensor]; v != nil {
+	if v := s.visits[j.Endpoint]; v != nil {
 		v.noticed(j)
 	} else if j.Cancel != nil || s.desire(e, now) != nil {
 		s.reconciler.add(j.ID)

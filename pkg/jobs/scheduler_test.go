@@ -63,8 +63,11 @@ func start(t *testing.T, cfg Config) (*Scheduler, func()) {
 }
 
 // chain makes a job of steps "uses name".
+// at is an endpoint of the fake server.
+func at(sensor int) edr.Endpoint { return edr.Endpoint{Server: "fake", ID: strconv.Itoa(sensor)} }
+
 func chain(sensor int, steps ...actions.Step) *Job {
-	return &Job{Sensor: sensor, Submitter: "test", Steps: steps}
+	return &Job{Endpoint: at(sensor), Submitter: "test", Steps: steps}
 }
 
 func step(uses, name string) actions.Step {
@@ -97,7 +100,7 @@ func TestSubmitRunsAFunctionOnASession(t *testing.T) {
 		srv.add(1, 30*time.Second)
 		s, stop := start(t, Config{Server: srv})
 		defer stop()
-		h, err := s.Submit(t.Context(), 1, func(ctx context.Context, session edr.Session) (any, error) {
+		h, err := s.Submit(t.Context(), "1", func(ctx context.Context, session edr.Session) (any, error) {
 			Progress(ctx, "running")
 			runner, err := edr.As[edr.Runner](session)
 			if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/pace"
@@ -44,20 +43,20 @@ func (s *Scheduler) poll(ctx context.Context) {
 }
 
 // toRead lists the sensors to read: those never read, or all that jobs wait for.
-func (s *Scheduler) toRead(all bool) (ids []int) {
+func (s *Scheduler) toRead(all bool) (ids []edr.Endpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	s.queue.Forget(now.Add(-2 * s.cfg.Poll))
 	for sn := range s.queue.Sensors() {
 		if len(sn.Jobs) > 0 && (sn.Read.IsZero() || (all && !sn.Busy && now.Sub(sn.Read) > s.cfg.Poll/2)) {
-			ids = append(ids, sn.ID)
+			ids = append(ids, sn.Endpoint)
 		}
 	}
 	return ids
 }
 
-func (s *Scheduler) readSensors(ctx context.Context, ids []int) error {
+func (s *Scheduler) readSensors(ctx context.Context, ids []edr.Endpoint) error {
 	if len(ids) <= fewSensors {
 		for _, id := range ids {
 			if err := s.readSensor(ctx, id); err != nil {
@@ -70,12 +69,12 @@ func (s *Scheduler) readSensors(ctx context.Context, ids []int) error {
 	if err != nil {
 		return err
 	}
-	known := make(map[int]edr.Sensor, len(all))
+	known := make(map[string]edr.Sensor, len(all))
 	for _, sensor := range all {
-		known[looseid.Sensor(sensor.ID)] = sensor
+		known[sensor.ID] = sensor
 	}
 	for _, id := range ids {
-		if sensor, ok := known[id]; ok {
+		if sensor, ok := known[id.ID]; ok {
 			s.learn(id, sensor)
 		} else if err := s.readSensor(ctx, id); err != nil {
 			return err
@@ -84,8 +83,8 @@ func (s *Scheduler) readSensors(ctx context.Context, ids []int) error {
 	return nil
 }
 
-func (s *Scheduler) readSensor(ctx context.Context, id int) error {
-	sensor, err := s.cfg.Server.Sensor(ctx, looseid.Text(id))
+func (s *Scheduler) readSensor(ctx context.Context, id edr.Endpoint) error {
+	sensor, err := s.cfg.Server.Sensor(ctx, id.ID)
 	if errors.Is(err, edr.ErrUnknownSensor) {
 		s.learnMissing(id)
 		return nil
@@ -98,7 +97,7 @@ func (s *Scheduler) readSensor(ctx context.Context, id int) error {
 }
 
 // reread has a sensor read anew before anything is asked of it.
-func (s *Scheduler) reread(id int) {
+func (s *Scheduler) reread(id edr.Endpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue.Sensor(id).Read = time.Time{}
@@ -106,7 +105,7 @@ func (s *Scheduler) reread(id int) {
 }
 
 // learn takes in what the server says of a sensor.
-func (s *Scheduler) learn(id int, info edr.Sensor) {
+func (s *Scheduler) learn(id edr.Endpoint, info edr.Sensor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
@@ -128,7 +127,7 @@ func (s *Scheduler) learn(id int, info edr.Sensor) {
 }
 
 // learnMissing notes that the server does not know a sensor.
-func (s *Scheduler) learnMissing(id int) {
+func (s *Scheduler) learnMissing(id edr.Endpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sn := s.queue.Sensor(id)
@@ -144,7 +143,7 @@ func (s *Scheduler) settleSensor(sn *order.Sensor, now time.Time) {
 			s.reconciler.add(e.ID)
 		}
 	}
-	if v := s.visits[sn.ID]; v != nil {
+	if v := s.visits[sn.Endpoint]; v != nil {
 		signal(v.poke)
 	}
 	s.poke()

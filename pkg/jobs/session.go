@@ -68,14 +68,14 @@ func (v *visit) ask(ctx context.Context) (edr.Session, error) {
 	v.s.backpressure.mu.Lock()
 	highest := v.s.backpressure.highest
 	v.s.backpressure.mu.Unlock()
-	if err := v.setClaim(ctx, 0, highest+1); err != nil {
+	if err := v.setClaim(ctx, "", highest+1); err != nil {
 		return nil, err
 	}
-	raw, err := v.s.cfg.Server.Open(ctx, looseid.Text(v.sensor))
+	raw, err := v.s.cfg.Server.Open(ctx, v.sensor.ID)
 	if err != nil {
 		return nil, v.refused(ctx, err, highest+1)
 	}
-	id := looseid.Session(raw.Info().ID)
+	id := raw.Info().ID
 	v.s.backpressure.granted(id)
 	if err := v.setClaim(ctx, id, 0); err != nil {
 		return nil, errors.Join(err, v.closeID(ctx, id))
@@ -84,16 +84,16 @@ func (v *visit) ask(ctx context.Context) (edr.Session, error) {
 }
 
 // setClaim writes the session into our claim.
-func (v *visit) setClaim(ctx context.Context, id, opening int64) error {
+func (v *visit) setClaim(ctx context.Context, id string, opening int64) error {
 	return v.s.claims.set(ctx, v.sensor, v.epoch, func(_ *Table, cl *Claim) error {
-		cl.Session, cl.Opening = id, opening
+		cl.Session, cl.Opening = looseid.ID(id), opening
 		return nil
 	})
 }
 
 // refused sorts out why there is no session.
 func (v *visit) refused(ctx context.Context, err error, opening int64) error {
-	err = fmt.Errorf("open a session on sensor %d: %w", v.sensor, err)
+	err = fmt.Errorf("open a session on sensor %s: %w", v.sensor, err)
 	switch {
 	case errors.Is(err, edr.ErrSessionLimit):
 		v.s.backpressure.refused(v.s.cfg.Now(), "the server's session limit is reached")
@@ -108,7 +108,7 @@ func (v *visit) refused(ctx context.Context, err error, opening int64) error {
 		v.s.backpressure.refused(v.s.cfg.Now(), err.Error())
 		return errors.Join(err, v.fence(Claim{Opening: opening}))
 	}
-	return errors.Join(err, v.setClaim(context.WithoutCancel(ctx), 0, 0))
+	return errors.Join(err, v.setClaim(context.WithoutCancel(ctx), "", 0))
 }
 
 // await waits for the sensor to take the session up: until shortly after its
@@ -124,7 +124,7 @@ func (v *visit) await(ctx context.Context, raw edr.Session) error {
 		v.s.mu.Unlock()
 		return nil
 	}
-	err = fmt.Errorf("session %s on sensor %d: %w", raw.Info().ID, v.sensor, err)
+	err = fmt.Errorf("session %s on sensor %s: %w", raw.Info().ID, v.sensor, err)
 	if ctx.Err() == nil {
 		v.s.mu.Lock()
 		sn := v.s.queue.Sensor(v.sensor)
@@ -134,7 +134,7 @@ func (v *visit) await(ctx context.Context, raw edr.Session) error {
 		v.s.rest(v.sensor, ReasonSilent, pace.Backoff(firstRest, n, longestRest))
 		v.s.reread(v.sensor)
 	}
-	return errors.Join(err, v.closeID(ctx, looseid.Session(raw.Info().ID)))
+	return errors.Join(err, v.closeID(ctx, raw.Info().ID))
 }
 
 // keep sends keepalives on an active session until it is closed.
@@ -159,7 +159,7 @@ func (v *visit) close(ctx context.Context) error {
 	v.setOpen(false)
 	k.stop()
 	k.kept.Wait()
-	return v.closeID(ctx, looseid.Session(k.Info().ID))
+	return v.closeID(ctx, k.Info().ID)
 }
 
 // setOpen has the queue know that jobs of the sensor need not wait for a check-in.
@@ -180,20 +180,20 @@ func (s *Scheduler) parting(ctx context.Context, most time.Duration) (context.Co
 }
 
 // closeID ends a session of ours and notes that in the claim.
-func (v *visit) closeID(ctx context.Context, id int64) error {
+func (v *visit) closeID(ctx context.Context, id string) error {
 	ctx, cancel := v.s.parting(ctx, closeTimeout)
 	defer cancel()
 	for {
-		err := v.s.cfg.Server.CloseSession(ctx, looseid.Text(id))
+		err := v.s.cfg.Server.CloseSession(ctx, id)
 		if err == nil || errors.Is(err, edr.ErrSessionGone) {
 			break
 		}
 		if pace.Sleep(ctx, pace.Backoff(unknownServer, 0, unknownServer)) != nil {
 			v.leaves = true
-			return fmt.Errorf("close session %d: %w", id, err)
+			return fmt.Errorf("close session %s: %w", id, err)
 		}
 	}
-	if err := v.setClaim(ctx, 0, 0); err != nil && !errors.Is(err, run.ErrFenced) {
+	if err := v.setClaim(ctx, "", 0); err != nil && !errors.Is(err, run.ErrFenced) {
 		v.leaves = true
 		return err
 	}
@@ -203,7 +203,7 @@ func (v *visit) closeID(ctx context.Context, id int64) error {
 // fence closes what a dead owner, or a request of ours that was lost, may have
 // left open on the sensor. After that the server refuses the old owner's commands.
 func (v *visit) fence(was Claim) error {
-	ids := []int64{was.Session}
+	ids := []string{string(was.Session)}
 	if was.Opening != 0 {
 		found, err := v.opened(was.Opening)
 		if err != nil {
@@ -213,29 +213,30 @@ func (v *visit) fence(was Claim) error {
 		ids = append(ids, found...)
 	}
 	for _, id := range ids {
-		if id != 0 {
+		if id != "" {
 			if err := v.closeID(v.ctx, id); err != nil {
 				return err
 			}
 		}
 	}
-	return v.setClaim(v.ctx, 0, 0)
+	return v.setClaim(v.ctx, "", 0)
 }
 
-// opened lists the sensor's sessions from an id on.
-func (v *visit) opened(from int64) (ids []int64, err error) {
+// opened lists the sensor's sessions from an id on. Ids that are no numbers have no
+// order: any session on the sensor may be the one that was being opened.
+func (v *visit) opened(from int64) (ids []string, err error) {
 	for n := 0; ; n++ {
 		sessions, err := v.s.cfg.Server.Sessions(v.ctx)
 		if err == nil {
 			for _, info := range sessions {
-				if id := looseid.Session(info.ID); info.SensorID == looseid.Text(v.sensor) && id >= from {
-					ids = append(ids, id)
+				if info.SensorID == v.sensor.ID && (!numbered(info.ID) || sessionNumber(info.ID) >= from) {
+					ids = append(ids, info.ID)
 				}
 			}
 			return ids, nil
 		}
 		if pace.Sleep(v.ctx, pace.Backoff(firstPause, n, longestPause)) != nil {
-			return nil, fmt.Errorf("list the sessions of sensor %d: %w", v.sensor, err)
+			return nil, fmt.Errorf("list the sessions of sensor %s: %w", v.sensor, err)
 		}
 	}
 }

@@ -17,7 +17,7 @@ var ErrLost = errors.New("the scheduler stopped before the function had run")
 // A Func is a job that is a Go function. It lives in memory: unlike a recorded
 // job it dies with its process.
 type Func struct {
-	Sensor    int
+	Sensor    string // its id
 	Run       func(ctx context.Context, session edr.Session) (any, error)
 	Submitter string        // for its share; ""
 	Priority  Priority      // "": normal
@@ -28,13 +28,13 @@ type Func struct {
 // Submit has a function run on a sensor's session, after the sensor's earlier
 // jobs, and returns at once. The function gets one session and may use it as it
 // likes until it returns; the session is kept for the sensor's next job.
-func (s *Scheduler) Submit(ctx context.Context, sensor int, run func(ctx context.Context, session edr.Session) (any, error)) (*Handle, error) {
+func (s *Scheduler) Submit(ctx context.Context, sensor string, run func(ctx context.Context, session edr.Session) (any, error)) (*Handle, error) {
 	return s.SubmitFunc(ctx, Func{Sensor: sensor, Run: run})
 }
 
 // SubmitFunc is Submit with everything that can be said about a function.
 func (s *Scheduler) SubmitFunc(ctx context.Context, f Func) (*Handle, error) {
-	if f.Run == nil || f.Sensor <= 0 {
+	if f.Run == nil || f.Sensor == "" {
 		return nil, errors.New("jobs: a function job needs a sensor and a function")
 	}
 	now := s.cfg.Now()
@@ -45,7 +45,7 @@ func (s *Scheduler) SubmitFunc(ctx context.Context, f Func) (*Handle, error) {
 		f.Priority = Normal
 	}
 	j := &Job{
-		ID: NewID(), Submitter: f.Submitter, Server: s.cfg.Server.Name(), Sensor: f.Sensor, Priority: f.Priority,
+		ID: NewID(), Submitter: f.Submitter, Endpoint: edr.Endpoint{Server: s.cfg.Server.Name(), ID: f.Sensor}, Priority: f.Priority,
 		Timeout: f.Timeout, Created: now, Deadline: f.Deadline, Updated: now, State: Queued,
 		History: []Transition{{At: now, State: Queued}},
 	}
@@ -191,7 +191,7 @@ func (s *Scheduler) endFunction(j *Job) {
 	}
 	result, err := h.Result()
 	if err == nil && j.State != Succeeded {
-		err = fmt.Errorf("job on sensor %d %s: %s %s", j.Sensor, j.State, j.Reason, j.Detail)
+		err = fmt.Errorf("job on sensor %s %s: %s %s", j.Endpoint, j.State, j.Reason, j.Detail)
 	}
 	h.end(j.State, result, err)
 	s.mu.Lock()

@@ -19,7 +19,7 @@ var errShutdown = errors.New("the scheduler is stopping")
 // session. It is one goroutine; the fields up to mu are its own.
 type visit struct {
 	s         *Scheduler
-	sensor    int
+	sensor    edr.Endpoint
 	epoch     uint64 // of the claim; 0 before it is taken
 	wantsSlot bool
 	slot      bool      // the claim holds a slot
@@ -39,7 +39,7 @@ type visit struct {
 
 // work claims the sensor and runs its jobs until there is none or others wait.
 func (v *visit) work() {
-	log := v.s.log.With().Int("sensor", v.sensor).Logger()
+	log := v.s.log.With().Str("endpoint", v.sensor.String()).Logger()
 	cl, was, err := v.s.claims.take(v.ctx, v.sensor, v.wantsSlot, v.s.limit())
 	if err != nil {
 		if !errors.Is(err, errElsewhere) && !errors.Is(err, run.ErrNoSlot) {
@@ -54,7 +54,7 @@ func (v *visit) work() {
 	v.s.mu.Unlock()
 	defer v.leave()
 	if was.Owner != "" {
-		log.Info().Str("owner", was.Owner).Int64("session", was.Session).Msg("taking over a claim")
+		log.Info().Str("owner", was.Owner).Str("session", string(was.Session)).Msg("taking over a claim")
 		if err := v.fence(was); err != nil {
 			v.leaves = true
 			return
@@ -89,7 +89,7 @@ func (v *visit) inSight(e *order.Entry) bool {
 	err := v.s.catchUp(v.ctx)
 	reading.Wait()
 	if err != nil && v.ctx.Err() == nil {
-		v.s.log.Warn().Err(err).Int("sensor", v.sensor).Msg("not every job of the sensor is known")
+		v.s.log.Warn().Err(err).Str("endpoint", v.sensor.String()).Msg("not every job of the sensor is known")
 		v.s.holdOff(v.sensor, ReasonBus, err, v.s.cfg.Beat)
 	}
 	return err == nil
@@ -159,7 +159,7 @@ func (v *visit) ready(e *order.Entry) bool {
 	}
 	_, err := v.open(v.ctx)
 	if err != nil && context.Cause(v.ctx) == nil {
-		v.s.log.Info().Err(err).Int("sensor", v.sensor).Msg("no session now")
+		v.s.log.Info().Err(err).Str("endpoint", v.sensor.String()).Msg("no session now")
 	}
 	return err == nil
 }
@@ -180,7 +180,7 @@ func (v *visit) leave() {
 		return
 	}
 	if err := v.s.claims.release(ctx, v.sensor, v.epoch); err != nil {
-		v.s.log.Warn().Err(err).Int("sensor", v.sensor).Msg("releasing the sensor; the claim is cleared later")
+		v.s.log.Warn().Err(err).Str("endpoint", v.sensor.String()).Msg("releasing the sensor; the claim is cleared later")
 	}
 }
 
@@ -196,7 +196,7 @@ func (v *visit) noticed(j *Job) {
 }
 
 // rest keeps sessions off a sensor for a while.
-func (s *Scheduler) rest(sensor int, why Reason, d time.Duration) {
+func (s *Scheduler) rest(sensor edr.Endpoint, why Reason, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sn := s.queue.Sensor(sensor)
@@ -206,7 +206,7 @@ func (s *Scheduler) rest(sensor int, why Reason, d time.Duration) {
 
 // holdOff keeps everything off a sensor for a while. Its jobs keep their order
 // that way, where a job that waited by itself would let others pass.
-func (s *Scheduler) holdOff(sensor int, why Reason, err error, d time.Duration) {
+func (s *Scheduler) holdOff(sensor edr.Endpoint, why Reason, err error, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sn := s.queue.Sensor(sensor)

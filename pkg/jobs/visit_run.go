@@ -27,7 +27,7 @@ func (v *visit) run(e *order.Entry) bool {
 	defer v.setNow(nil)
 	defer v.telling.Wait()
 	if crashed {
-		v.s.log.Info().Str("job", j.ID).Int("sensor", j.Sensor).Msg("resuming a job that was interrupted")
+		v.s.log.Info().Str("job", j.ID).Str("endpoint", j.Endpoint.String()).Msg("resuming a job that was interrupted")
 	}
 	defer v.exit(j)
 	var h *run.Halt
@@ -50,7 +50,7 @@ func (v *visit) run(e *order.Entry) bool {
 // runConfig is what runs of jobs need of the scheduler.
 func (s *Scheduler) runConfig() run.Config {
 	return run.Config{
-		Server: s.cfg.Server, Lists: s.cfg.Lists, Step: s.cfg.Step, Chain: s.cfg.Chain, Now: s.cfg.Now, Log: s.log,
+		Server: s.cfg.Server, Lists: s.cfg.Lists, Step: s.cfg.Step, Chain: s.cfg.Chain, Mismatch: s.cfg.HostMismatch, Now: s.cfg.Now, Log: s.log,
 		Prepare: s.cfg.Prepare, Admit: s.cfg.Admit, Stopped: s.cfg.Stopped, Commanded: s.cfg.Commanded, Progress: s.progress,
 		Enqueue: func(ctx context.Context, j *Job) error {
 			_, err := s.Enqueue(ctx, j)

@@ -299,7 +299,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("cancelled with %q", got.Detail)
 		}
 		wantEnd(t, s, queued.ID, Cancelled)
-		h, err := s.Submit(t.Context(), 2, nil)
+		h, err := s.Submit(t.Context(), "2", nil)
 		if err == nil {
 			t.Errorf("a function of nil was taken: %v", h)
 		}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -103,6 +104,8 @@ const (
 	ReasonShutdown     = job.ReasonShutdown
 	ReasonTurn         = job.ReasonTurn
 	ReasonUnknownState = job.ReasonUnknownState
+	ReasonOtherHost    = job.ReasonOtherHost
+	ReasonUnknownFact  = job.ReasonUnknownFact
 	ReasonBus          = job.ReasonBus
 )
 
@@ -145,7 +148,7 @@ func Fit(j *Job) bool { return job.Fit(j) }
 const MaxRecord = job.MaxRecord
 
 // ID is job.ID.
-func ID(rule, event string, sensor int) string { return job.ID(rule, event, sensor) }
+func ID(rule, event string, endpoint edr.Endpoint) string { return job.ID(rule, event, endpoint) }
 
 // NewID is job.NewID.
 func NewID() string { return job.NewID() }

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 )
 
@@ -18,9 +20,9 @@ type Job struct {
 	Digest    string            `json:"digest,omitempty"` // of the rule as it was
 	About     *actions.RuleInfo `json:"about,omitempty"`  // the rule, as expressions see it
 	Submitter string            `json:"submitter"`        // "rule", or the person who submitted it
-	Server    string            `json:"server"`           // EDR server
-	Sensor    int               `json:"sensor"`
-	Host      string            `json:"host,omitempty"`
+	Endpoint  edr.Endpoint      `json:"endpoint"`
+	Host      string            `json:"host,omitempty"`  // name that its server has for the endpoint; before that was read, Meant
+	Meant     string            `json:"meant,omitempty"` // host name that the event, or the submitter, called the endpoint
 	Priority  Priority          `json:"priority"`
 	Mode      string            `json:"mode,omitempty"` // shadow or enforce
 	Steps     []actions.Step    `json:"steps"`
@@ -188,7 +190,7 @@ type StepRecord struct {
 	Uses     string          `json:"uses"`
 	State    StepState       `json:"state"`
 	Args     map[string]any  `json:"args,omitempty"`    // parameters as evaluated
-	Session  int64           `json:"session,omitempty"` // of the intent
+	Session  looseid.ID      `json:"session,omitempty"` // of the intent
 	After    int64           `json:"after,omitempty"`   // highest command id seen before the intent
 	Command  int64           `json:"command,omitempty"` // of the submission
 	Sent     string          `json:"sent,omitempty"`    // name of that command
@@ -214,3 +216,19 @@ func (j *Job) Undoes() bool { return j.Of != "" && len(j.Steps) == 1 && j.Steps[
 
 // UndoStep is the id of the one step of a job that undoes another's.
 const UndoStep = "undo"
+
+// MeantHost is the host name by which the job's endpoint was meant; empty: by none.
+// An event says how it calls the endpoint that it is about. Of other endpoints, on
+// which the rule acts because of it, it says nothing.
+func (j *Job) MeantHost() string {
+	if j.Meant != "" {
+		return j.Meant
+	}
+	if j.Event == nil || j.Undoes() {
+		return ""
+	}
+	if s := &j.Event.Sensor; s.ID == "" || s.ID == j.Endpoint.ID {
+		return s.Hostname
+	}
+	return ""
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/events"
 )
 
@@ -20,7 +21,7 @@ type ResultNotice struct {
 	Submitter string       `json:"submitter"`
 	Mode      string       `json:"mode,omitempty"`
 	Server    string       `json:"server"`
-	Sensor    int          `json:"sensor"`
+	Sensor    looseid.ID   `json:"sensor"`
 	Host      string       `json:"host,omitempty"`
 	Event     *EventRef    `json:"event,omitempty"`
 	State     State        `json:"state"`
@@ -51,7 +52,7 @@ type StepNotice struct {
 	Args    map[string]any  `json:"args,omitempty"`
 	Output  json.RawMessage `json:"output,omitempty"`
 	Error   string          `json:"error,omitempty"`
-	Session int64           `json:"session,omitempty"`
+	Session looseid.ID      `json:"session,omitempty"`
 	Command int64           `json:"command,omitempty"`
 	Started time.Time       `json:"started,omitzero"`
 	Ended   time.Time       `json:"ended,omitzero"`
@@ -59,23 +60,23 @@ type StepNotice struct {
 
 // TransitionNotice tells that a job changed its state.
 type TransitionNotice struct {
-	Job    string    `json:"job"`
-	Rule   string    `json:"rule,omitempty"`
-	Server string    `json:"server"`
-	Sensor int       `json:"sensor"`
-	Host   string    `json:"host,omitempty"`
-	State  State     `json:"state"`
-	Reason Reason    `json:"reason,omitempty"`
-	Detail string    `json:"detail,omitempty"`
-	At     time.Time `json:"at"`
-	WakeAt time.Time `json:"wake_at,omitzero"`
+	Job    string     `json:"job"`
+	Rule   string     `json:"rule,omitempty"`
+	Server string     `json:"server"`
+	Sensor looseid.ID `json:"sensor"`
+	Host   string     `json:"host,omitempty"`
+	State  State      `json:"state"`
+	Reason Reason     `json:"reason,omitempty"`
+	Detail string     `json:"detail,omitempty"`
+	At     time.Time  `json:"at"`
+	WakeAt time.Time  `json:"wake_at,omitzero"`
 }
 
 // Result is the notice of j's end.
 func (j *Job) Result() ResultNotice {
 	n := ResultNotice{
 		Job: j.ID, Of: j.Of, Rule: j.Rule, Digest: j.Digest, Submitter: j.Submitter, Mode: j.Mode,
-		Server: j.Server, Sensor: j.Sensor, Host: j.Host,
+		Server: j.Endpoint.Server, Sensor: looseid.ID(j.Endpoint.ID), Host: j.Host,
 		State: j.State, Reason: j.Reason, Detail: j.Detail,
 		Created: j.Created, Started: j.Started, Ended: j.Ended,
 		Steps: make([]StepNotice, 0, len(j.Done)),
@@ -100,7 +101,7 @@ func (s StepRecord) Notice() StepNotice {
 // Notice is what consumers see of a transition of j.
 func (t Transition) Notice(j *Job) TransitionNotice {
 	return TransitionNotice{
-		Job: j.ID, Rule: j.Rule, Server: j.Server, Sensor: j.Sensor, Host: j.Host,
+		Job: j.ID, Rule: j.Rule, Server: j.Endpoint.Server, Sensor: looseid.ID(j.Endpoint.ID), Host: j.Host,
 		State: t.State, Reason: t.Reason, Detail: t.Detail, At: t.At, WakeAt: j.WakeAt,
 	}
 }

@@ -11,12 +11,13 @@ import (
 
 // Question is a question to people that holds a job, and their answers.
 type Question struct {
-	Step      string             `json:"step"`           // "" when the whole job is held
-	Item      int                `json:"item,omitempty"` // of a foreach
-	Args      map[string]any     `json:"args,omitempty"` // of the step, as they will be sent
-	From      []string           `json:"from,omitempty"` // people or groups that may answer; empty: anybody who may approve
-	Require   int                `json:"require"`        // different people that must agree
-	Until     time.Time          `json:"until,omitzero"` // after that Otherwise applies
+	Step      string             `json:"step"`            // "" when the whole job is held
+	About     string             `json:"about,omitempty"` // what is asked, where it is not the step itself: see AboutHost
+	Item      int                `json:"item,omitempty"`  // of a foreach
+	Args      map[string]any     `json:"args,omitempty"`  // of the step, as they will be sent
+	From      []string           `json:"from,omitempty"`  // people or groups that may answer; empty: anybody who may approve
+	Require   int                `json:"require"`         // different people that must agree
+	Until     time.Time          `json:"until,omitzero"`  // after that Otherwise applies
 	Otherwise string             `json:"otherwise,omitempty"`
 	Answers   []admission.Answer `json:"answers,omitempty"`
 	Granted   bool               `json:"granted,omitempty"`
@@ -26,7 +27,10 @@ type Question struct {
 // Text is the question in words.
 func (a *Question) Text() string {
 	text := "step " + a.Step
-	if a.Step == "" {
+	switch {
+	case a.About != "":
+		text = a.About + ": to go on"
+	case a.Step == "":
 		text = "the job"
 	}
 	text += fmt.Sprintf(" needs the word of %d", max(a.Require, 1))

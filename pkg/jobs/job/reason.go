@@ -25,6 +25,8 @@ const (
 	ReasonShutdown     Reason = "shutdown"        // handed back at a restart
 	ReasonTurn         Reason = "turn"            // the sensor's turn is over and others wait
 	ReasonUnknownState Reason = "sensor_unknown"  // the sensor's state has not been read yet, or cannot be read now
+	ReasonOtherHost    Reason = "other_host"      // the server calls the endpoint by another name than the event
+	ReasonUnknownFact  Reason = "unknown_fact"    // a condition hangs on a fact of the endpoint that is not known
 	ReasonBus          Reason = "bus"             // the bus does not take or show records now
 )
 

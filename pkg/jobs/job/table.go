@@ -2,26 +2,29 @@ package job
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"sync"
+
+	"edrpipe/internal/looseid"
+	"edrpipe/pkg/edr"
 )
 
 // Table is the slot table of an EDR server: who works on which sensor. It is one
 // record, changed by compare-and-set, so the limit holds over all replicas.
 type Table struct {
-	Epoch  uint64            `json:"epoch"` // of the latest claim; only grows
-	Beats  map[string]uint64 `json:"beats"` // heartbeat of each owner with claims
-	Claims map[int]Claim     `json:"claims"`
+	Format int                    `json:"-"`     // of the record as it was read; see Encode
+	Epoch  uint64                 `json:"epoch"` // of the latest claim; only grows
+	Beats  map[string]uint64      `json:"beats"` // heartbeat of each owner with claims
+	Claims map[edr.Endpoint]Claim `json:"claims"`
 }
 
 // Claim is an owner's right to work on a sensor.
 type Claim struct {
-	Owner   string `json:"owner"`
-	Epoch   uint64 `json:"epoch"`             // fencing token
-	Slot    bool   `json:"slot,omitempty"`    // it counts against the server's sessions
-	Session int64  `json:"session,omitempty"` // the Live Response session, once opened
+	Owner   string     `json:"owner"`
+	Epoch   uint64     `json:"epoch"`             // fencing token
+	Slot    bool       `json:"slot,omitempty"`    // it counts against the server's sessions
+	Session looseid.ID `json:"session,omitempty"` // the Live Response session, once opened
 	// Opening is set before a session is asked for, to one more than the highest
 	// session id seen: what appears on the sensor from there on is the claim's.
 	Opening int64  `json:"opening,omitempty"`
@@ -81,16 +84,7 @@ func (t Table) Clone() Table {
 		t.Beats = map[string]uint64{}
 	}
 	if t.Claims == nil {
-		t.Claims = map[int]Claim{}
+		t.Claims = map[edr.Endpoint]Claim{}
 	}
 	return t
-}
-
-// DecodeTable reads a table from its record.
-func DecodeTable(data []byte) (Table, error) {
-	var t Table
-	if err := json.Unmarshal(data, &t); err != nil {
-		return Table{}, fmt.Errorf("decode slot table: %w", err)
-	}
-	return t.Clone(), nil
 }

@@ -92,20 +92,31 @@ func (k *Store) known(ctx context.Context, js []*job.Job, buckets []jetstream.Ke
 	g.SetLimit(lookups)
 	for i, j := range js {
 		g.Go(func() error {
-			for _, bucket := range buckets {
-				_, err := bucket.Get(ctx, j.ID)
-				if err == nil {
-					known[i] = true
-					return nil
-				}
-				if !errors.Is(err, jetstream.ErrKeyNotFound) {
-					return fmt.Errorf("job %s: %w", j.ID, err)
-				}
+			var err error
+			if known[i], err = has(ctx, buckets, j.ID); err != nil || known[i] {
+				return err
 			}
-			return nil
+			if old := j.OldID(); k.old && old != "" {
+				known[i], err = has(ctx, []jetstream.KeyValue{k.finished, k.live}, old)
+			}
+			return err
 		})
 	}
 	return known, g.Wait()
+}
+
+// has reports whether a key is in one of the buckets.
+func has(ctx context.Context, buckets []jetstream.KeyValue, key string) (bool, error) {
+	for _, bucket := range buckets {
+		_, err := bucket.Get(ctx, key)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return false, fmt.Errorf("job %s: %w", key, err)
+		}
+	}
+	return false, nil
 }
 
 // writeBatch writes messages to the live bucket's stream, all or none, and

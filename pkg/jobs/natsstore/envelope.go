@@ -8,11 +8,16 @@ import (
 	"edrpipe/pkg/jobs/job"
 )
 
-// A record on the bus is "1 ", the CRC-32C of what follows in hex, a space, and
+// A record on the bus is its form and a space, the CRC-32C of what follows in hex, a space, and
 // the job as JSON: readable with the bus's own tools, and any flipped bit shows.
-const recordVersion = "1 "
-
-const recordHead = len(recordVersion) + 8 + 1
+// Form 2 is written; form 1, whose jobs have a server and the number of a sensor in
+// place of an endpoint, is read for ever. A version that knows form 1 only refuses a
+// record of form 2 and stops.
+const (
+	recordVersion = "2 "
+	oldVersion    = "1 "
+	recordHead    = len(recordVersion) + 8 + 1
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -26,8 +31,8 @@ func encodeRecord(j *job.Job) ([]byte, error) {
 }
 
 func decodeRecord(key string, data []byte, revision uint64) (*job.Job, error) {
-	if len(data) < recordHead || string(data[:len(recordVersion)]) != recordVersion {
-		return nil, fmt.Errorf("record %s is of no known form: %w", key, job.ErrDamaged)
+	if len(data) < recordHead || !knownVersion(data) {
+		return nil, fmt.Errorf("record %s begins with %.8q, a form that this version of edrpipe does not know: %w", key, data, job.ErrDamaged)
 	}
 	body := data[recordHead:]
 	if got, want := fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli)), string(data[len(recordVersion):recordHead-1]); got != want {
@@ -39,4 +44,9 @@ func decodeRecord(key string, data []byte, revision uint64) (*job.Job, error) {
 	}
 	j.Revision = revision
 	return j, nil
+}
+
+func knownVersion(data []byte) bool {
+	version := string(data[:len(recordVersion)])
+	return version == recordVersion || version == oldVersion
 }

@@ -26,6 +26,7 @@ type Store struct {
 	finished jetstream.KeyValue
 	stream   jetstream.Stream // of the live ones
 	writer   *grouped.Writer  // to it
+	old      bool             // there are records of the old form
 }
 
 // markerTTL is how long the key of an archived job stays taken in the live
@@ -46,6 +47,9 @@ func Open(ctx context.Context, js jetstream.JetStream, live, finished string) (*
 	}
 	if k.stream, err = js.Stream(ctx, "KV_"+live); err != nil {
 		return nil, fmt.Errorf("stream of bucket %s: %w", live, err)
+	}
+	if err := k.findOld(ctx, time.Now()); err != nil {
+		return nil, err
 	}
 	cfg := k.stream.CachedInfo().Config
 	if cfg.AllowAtomicPublish && cfg.AllowMsgTTL && cfg.SubjectDeleteMarkerTTL > 0 {

@@ -15,6 +15,7 @@ import (
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/bus/bustest"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/freshness"
 	"edrpipe/pkg/jobs/job"
 )
@@ -75,7 +76,7 @@ func eachStore(t *testing.T, test func(t *testing.T, s job.Store)) {
 func record(id string) *job.Job {
 	now := time.Now()
 	return &job.Job{
-		ID: id, Server: "fake", Sensor: 1, State: job.Queued, Created: now, Updated: now,
+		ID: id, Endpoint: edr.Endpoint{Server: "fake", ID: "1"}, State: job.Queued, Created: now, Updated: now,
 		Steps: []actions.Step{{ID: "a", Uses: "test_read"}},
 	}
 }
@@ -324,6 +325,7 @@ func TestKVCreatesOnceUnderContention(t *testing.T) {
 }
 
 func TestTableStores(t *testing.T) {
+	seven := edr.Endpoint{Server: "fake", ID: "7"}
 	js := newJetStream(t, t.TempDir())
 	newKV(t, js)
 	control, err := js.KeyValue(t.Context(), "control")
@@ -336,7 +338,7 @@ func TestTableStores(t *testing.T) {
 			if err != nil || len(table.Claims) != 0 || revision != 0 {
 				t.Fatalf("Load = %v, %d, %v; want an empty table", table, revision, err)
 			}
-			table.Claims[7] = job.Claim{Owner: "a", Epoch: 1, Slot: true}
+			table.Claims[seven] = job.Claim{Owner: "a", Epoch: 1, Slot: true}
 			next, err := store.Save(t.Context(), table, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -345,7 +347,7 @@ func TestTableStores(t *testing.T) {
 				t.Errorf("Save at an old revision: %v, want job.ErrConflict", err)
 			}
 			got, revision, err := store.Load(t.Context())
-			if err != nil || got.Claims[7].Owner != "a" || revision != next {
+			if err != nil || got.Claims[seven].Owner != "a" || revision != next {
 				t.Errorf("Load = %v, %d, %v", got, revision, err)
 			}
 		})

@@ -2,22 +2,22 @@ package natsstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/pkg/bus"
 	"edrpipe/pkg/jobs/job"
 )
 
 // Table is a job.TableStore in one key of a JetStream bucket, for replicas.
 type Table struct {
 	Bucket jetstream.KeyValue
-	Server string // name of the EDR server; letters, digits, - and _
+	Server string // name of the EDR server
 }
 
-func (k Table) key() string { return "slots." + k.Server }
+func (k Table) key() string { return "slots." + bus.Token(k.Server) }
 
 // Load implements TableStore.
 func (k Table) Load(ctx context.Context) (job.Table, uint64, error) {
@@ -28,15 +28,15 @@ func (k Table) Load(ctx context.Context) (job.Table, uint64, error) {
 	if err != nil {
 		return job.Table{}, 0, fmt.Errorf("read %s: %w", k.key(), err)
 	}
-	t, err := job.DecodeTable(entry.Value())
+	t, err := job.DecodeTable(k.Server, entry.Value())
 	return t, entry.Revision(), err
 }
 
 // Save implements TableStore.
 func (k Table) Save(ctx context.Context, t job.Table, revision uint64) (uint64, error) {
-	data, err := json.Marshal(t)
+	data, err := t.Encode()
 	if err != nil {
-		return 0, fmt.Errorf("encode slot table: %w", err)
+		return 0, err
 	}
 	next, err := k.Bucket.Update(ctx, k.key(), data, revision)
 	if isConflict(err) {

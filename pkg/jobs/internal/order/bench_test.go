@@ -3,27 +3,30 @@ package order
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
 )
 
+// at is an endpoint of one server.
+func at(n int) edr.Endpoint { return edr.Endpoint{Server: "hq", ID: strconv.Itoa(n)} }
+
 // fill makes a queue of n jobs over so many sensors and 50 rules.
 func fill(n, sensors int, online bool, now time.Time) *Queue {
 	q := New(10 * time.Minute)
 	for i := range n {
-		sn := q.Sensor(1 + i%sensors)
+		sn := q.Sensor(at(1 + i%sensors))
 		sn.Read = now
-		sn.Info = edr.Sensor{ID: looseid.Text(sn.ID), LiveResponse: true, NextCheckin: now.Add(time.Duration(sn.ID%10) * time.Second), LastCheckin: now.Add(-30 * time.Second)}
+		sn.Info = edr.Sensor{ID: sn.Endpoint.ID, LiveResponse: true, NextCheckin: now.Add(time.Duration((1+i%sensors)%10) * time.Second), LastCheckin: now.Add(-30 * time.Second)}
 		if !online {
 			sn.Offline = now
 		}
 		j := &job.Job{
-			ID: fmt.Sprintf("%024x", i), Rule: fmt.Sprint("rule-", i%50), Submitter: "rule", Sensor: sn.ID, State: job.Queued,
+			ID: fmt.Sprintf("%024x", i), Rule: fmt.Sprint("rule-", i%50), Submitter: "rule", Endpoint: sn.Endpoint, State: job.Queued,
 			Created: now.Add(time.Duration(i)), Updated: now, Deadline: now.Add(72 * time.Hour), Revision: uint64(i + 1),
 			Steps: []actions.Step{{ID: "a", Uses: "test_read"}},
 		}
@@ -38,7 +41,7 @@ func fill(n, sensors int, online bool, now time.Time) *Queue {
 // BenchmarkDecisions measures how many times a second the dispatcher can say
 // which of 100,000 queued jobs runs next.
 func BenchmarkDecisions(b *testing.B) {
-	elsewhere := func(int) bool { return false }
+	elsewhere := func(edr.Endpoint) bool { return false }
 	for _, sensors := range []int{100, 1_000, 10_000} {
 		b.Run(fmt.Sprintf("100000 jobs on %d sensors", sensors), func(b *testing.B) {
 			now := time.Now()

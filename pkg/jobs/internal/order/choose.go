@@ -1,6 +1,10 @@
 package order
 
-import "time"
+import (
+	"time"
+
+	"edrpipe/pkg/edr"
+)
 
 // atRisk is how close to its deadline a job is put before all others.
 const atRisk = 15 * time.Minute
@@ -56,7 +60,7 @@ func (q *Queue) candidate(sn *Sensor, e *Entry, now time.Time) Candidate {
 // choose returns the sensor to visit next, or nil. Without a free slot only
 // visits that need none are considered. elsewhere tells of sensors that another
 // replica works on. It costs what there are of flows, not of sensors or jobs.
-func (q *Queue) Choose(now time.Time, slot bool, elsewhere func(sensor int) bool) (best Candidate) {
+func (q *Queue) Choose(now time.Time, slot bool, elsewhere func(edr.Endpoint) bool) (best Candidate) {
 	q.Settle(now)
 	if len(q.ranking.stale) > 0 {
 		return q.candidate(q.ranking.stale[0], nil, now)

@@ -37,7 +37,7 @@ type Flow struct{ Submitter, Rule string }
 func (q *Queue) NewEntry(j *job.Job) *Entry {
 	p := j.Priority.Rank()
 	e := &Entry{
-		ID: j.ID, Revision: j.Revision, Sensor: q.Sensor(j.Sensor), Flow: Flow{j.Submitter, j.Rule}, priority: p,
+		ID: j.ID, Revision: j.Revision, Sensor: q.Sensor(j.Endpoint), Flow: Flow{j.Submitter, j.Rule}, priority: p,
 		State: j.State, Reason: j.Reason, Session: nextNeedsSession(j) || j.Reason == job.ReasonSlot, Group: j.Group,
 		Created: j.Created, Since: j.Updated, rank: j.Created.Add(-time.Duration(p) * q.ageing),
 		Deadline: j.Deadline, Wake: j.WakeAt,

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -15,7 +16,7 @@ func (q *Queue) Job(id string) *Entry { return q.jobs[id] }
 func (q *Queue) Jobs() iter.Seq[*Entry] { return maps.Values(q.jobs) }
 
 // Known returns the sensor of that id if the queue has it, or nil.
-func (q *Queue) Known(id int) *Sensor { return q.sensors[id] }
+func (q *Queue) Known(id edr.Endpoint) *Sensor { return q.sensors[id] }
 
 // Sensors are those that the queue has, in no order.
 func (q *Queue) Sensors() iter.Seq[*Sensor] { return maps.Values(q.sensors) }

@@ -13,7 +13,7 @@ import (
 type Queue struct {
 	ageing  time.Duration
 	jobs    map[string]*Entry
-	sensors map[int]*Sensor
+	sensors map[edr.Endpoint]*Sensor
 	ranking ranking // the sensors that may have a job to run
 	alarms  alarms
 	shares  map[Flow]*share
@@ -24,14 +24,14 @@ type Queue struct {
 
 // Sensor is the queue of one sensor and what is known about it.
 type Sensor struct {
-	ID    int
-	Jobs  []*Entry // by rank
-	plain int      // of them, those that need no session
-	Busy  bool     // a visit of ours is under way
-	Open  bool     // and it has an active session
-	Stale bool     // a dead owner's claim has to be cleared
-	place *place   // in the ranking; nil: it has nothing to run
-	alarm time.Time
+	Endpoint edr.Endpoint
+	Jobs     []*Entry // by rank
+	plain    int      // of them, those that need no session
+	Busy     bool     // a visit of ours is under way
+	Open     bool     // and it has an active session
+	Stale    bool     // a dead owner's claim has to be cleared
+	place    *place   // in the ranking; nil: it has nothing to run
+	alarm    time.Time
 
 	Info    edr.Sensor
 	Read    time.Time // when info was; zero: never
@@ -48,16 +48,16 @@ type Sensor struct {
 // New returns an empty queue; a waiting job rises by one priority per ageing.
 func New(ageing time.Duration) *Queue {
 	return &Queue{
-		ageing: ageing, jobs: map[string]*Entry{}, sensors: map[int]*Sensor{},
+		ageing: ageing, jobs: map[string]*Entry{}, sensors: map[edr.Endpoint]*Sensor{},
 		ranking: newRanking(), shares: map[Flow]*share{}, groups: map[string]*group{}, census: newCensus(),
 	}
 }
 
 // sensor returns the sensor of that id, making it known.
-func (q *Queue) Sensor(id int) *Sensor {
+func (q *Queue) Sensor(id edr.Endpoint) *Sensor {
 	sn := q.sensors[id]
 	if sn == nil {
-		sn = &Sensor{ID: id}
+		sn = &Sensor{Endpoint: id}
 		q.sensors[id] = sn
 	}
 	return sn

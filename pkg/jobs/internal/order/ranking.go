@@ -5,6 +5,8 @@ import (
 	"container/heap"
 	"slices"
 	"time"
+
+	"edrpipe/pkg/edr"
 )
 
 // ranking holds the sensors that may have a job run, arranged so that the next
@@ -181,7 +183,7 @@ func (r *ranking) due(now time.Time) *Sensor {
 
 // first returns the sensor that comes first among those that wait for a session
 // or among the others, passing over those that skip tells to; nil: there is none.
-func (r *ranking) first(session bool, virtual float64, skip func(sensor int) bool) *Sensor {
+func (r *ranking) first(session bool, virtual float64, skip func(edr.Endpoint) bool) *Sensor {
 	for _, t := range *r.tiers(tierKey{session: session}) {
 		var best *Sensor
 		for _, b := range t.benches {
@@ -202,10 +204,10 @@ func (r *ranking) first(session bool, virtual float64, skip func(sensor int) boo
 
 // first is the bench's first sensor that is not skipped. Those skipped are the
 // few that other replicas work on.
-func (b *bench) first(skip func(sensor int) bool) (found *Sensor) {
+func (b *bench) first(skip func(edr.Endpoint) bool) (found *Sensor) {
 	var passed []*Sensor
 	for len(b.sensors) > 0 && found == nil {
-		if top := b.sensors[0]; skip(top.ID) {
+		if top := b.sensors[0]; skip(top.Endpoint) {
 			passed = append(passed, heap.Pop(b).(*Sensor))
 		} else {
 			found = top

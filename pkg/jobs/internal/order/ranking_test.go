@@ -8,14 +8,13 @@ import (
 
 	"pgregory.net/rapid"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
 )
 
 // chooseSlowly is choose by its definition: every sensor is looked at.
-func chooseSlowly(q *Queue, now time.Time, slot bool, elsewhere func(int) bool) (best Candidate) {
+func chooseSlowly(q *Queue, now time.Time, slot bool, elsewhere func(edr.Endpoint) bool) (best Candidate) {
 	for _, sn := range q.sensors {
 		var c Candidate
 		if sn.Busy {
@@ -23,7 +22,7 @@ func chooseSlowly(q *Queue, now time.Time, slot bool, elsewhere func(int) bool) 
 		}
 		if sn.Stale {
 			c = q.candidate(sn, nil, now)
-		} else if e := q.Head(sn, now); e == nil || (e.Session && !slot) || elsewhere(sn.ID) {
+		} else if e := q.Head(sn, now); e == nil || (e.Session && !slot) || elsewhere(sn.Endpoint) {
 			continue
 		} else {
 			c = q.candidate(sn, e, now)
@@ -57,13 +56,15 @@ type rankingWorld struct {
 	made int
 }
 
-func (w *rankingWorld) id(t *rapid.T) int { return rapid.IntRange(1, 12).Draw(t, "sensor") }
+func (w *rankingWorld) id(t *rapid.T) edr.Endpoint {
+	return at(rapid.IntRange(1, 12).Draw(t, "sensor"))
+}
 
 func (w *rankingWorld) addJob(t *rapid.T) {
 	w.made++
 	uses := rapid.SampledFrom([]string{"test_read", "test_isolate"}).Draw(t, "uses")
 	j := &job.Job{
-		ID: fmt.Sprintf("%06d", w.made), Revision: uint64(w.made), Sensor: w.id(t), Submitter: "rule",
+		ID: fmt.Sprintf("%06d", w.made), Revision: uint64(w.made), Endpoint: w.id(t), Submitter: "rule",
 		Rule:     rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "rule"),
 		Priority: rapid.SampledFrom([]job.Priority{job.Low, job.Normal, job.High, job.Critical}).Draw(t, "priority"),
 		State:    rapid.SampledFrom([]job.State{job.Queued, job.Queued, job.Queued, job.Parked, job.Held, job.Running}).Draw(t, "state"),
@@ -96,7 +97,7 @@ func (w *rankingWorld) readSensor(t *rapid.T) {
 	sn := w.q.Sensor(w.id(t))
 	interval := rapid.SampledFrom([]time.Duration{0, 30 * time.Second, time.Minute, 45 * time.Minute, 2 * time.Hour}).Draw(t, "interval")
 	next := w.now.Add(rapid.SampledFrom([]time.Duration{-2 * time.Hour, -90 * time.Second, -30 * time.Second, 0, 5 * time.Second, 20 * time.Second, 2 * time.Hour}).Draw(t, "next"))
-	sn.Info, sn.Read = edr.Sensor{ID: looseid.Text(sn.ID), LiveResponse: true, Online: true, NextCheckin: next, LastCheckin: next.Add(-interval)}, w.now
+	sn.Info, sn.Read = edr.Sensor{ID: sn.Endpoint.ID, LiveResponse: true, Online: true, NextCheckin: next, LastCheckin: next.Add(-interval)}, w.now
 	if interval == 0 {
 		sn.Info.NextCheckin = time.Time{}
 	}
@@ -140,7 +141,7 @@ func (w *rankingWorld) check(t *rapid.T) {
 	w.q.Ring(w.now)
 	w.recount(t)
 	other := rapid.IntRange(0, 12).Draw(t, "elsewhere")
-	elsewhere := func(id int) bool { return id == other }
+	elsewhere := func(e edr.Endpoint) bool { return e == at(other) }
 	for _, slot := range []bool{true, false} {
 		got, want := w.q.Choose(w.now, slot, elsewhere), chooseSlowly(w.q, w.now, slot, elsewhere)
 		if got.Job != want.Job || (got.Sensor == nil) != (want.Sensor == nil) || (got.Job != nil && got.Sensor != want.Sensor) {
@@ -151,22 +152,22 @@ func (w *rankingWorld) check(t *rapid.T) {
 
 // recount compares what is counted along the way with what there is.
 func (w *rankingWorld) recount(t *rapid.T) {
-	want, plain := newCensus(), map[int]int{}
+	want, plain := newCensus(), map[edr.Endpoint]int{}
 	for _, e := range w.q.jobs {
 		want.states[e.State]++
 		if e.Reason != "" {
 			want.reasons[e.Reason]++
 		}
 		if !e.Session {
-			plain[e.Sensor.ID]++
+			plain[e.Sensor.Endpoint]++
 		}
 	}
 	for _, sn := range w.q.sensors {
 		if len(sn.Jobs) > 0 {
 			want.sensors++
 		}
-		if sn.plain != plain[sn.ID] {
-			t.Fatalf("sensor %d has %d jobs without a session, %d are counted", sn.ID, plain[sn.ID], sn.plain)
+		if sn.plain != plain[sn.Endpoint] {
+			t.Fatalf("sensor %s has %d jobs without a session, %d are counted", sn.Endpoint, plain[sn.Endpoint], sn.plain)
 		}
 	}
 	if got := w.q.census; !reflect.DeepEqual(got, want) {
@@ -179,7 +180,7 @@ func (w *rankingWorld) recount(t *rapid.T) {
 func TestSleepersAreNotWalked(t *testing.T) {
 	now := time.Now()
 	q := fill(100, 1, false, now)
-	sn := q.sensors[1]
+	sn := q.sensors[at(1)]
 	clear(sn.Jobs)
 	if e := q.Head(sn, now); e != nil {
 		t.Errorf("job %s is the head of a line that sleeps", e.ID)
@@ -191,8 +192,8 @@ func (w *rankingWorld) describe(c Candidate) string {
 		return "nothing"
 	}
 	if c.Job == nil {
-		return fmt.Sprintf("the stale claim on sensor %d", c.Sensor.ID)
+		return fmt.Sprintf("the stale claim on sensor %s", c.Sensor.Endpoint)
 	}
-	return fmt.Sprintf("job %s of sensor %d (risk %t, level %d, start %g, check-in %v)",
-		c.Job.ID, c.Sensor.ID, c.Job.risk(w.now), c.level, c.start, c.Sensor.Checkin(w.now))
+	return fmt.Sprintf("job %s of sensor %s (risk %t, level %d, start %g, check-in %v)",
+		c.Job.ID, c.Sensor.Endpoint, c.Job.risk(w.now), c.level, c.start, c.Sensor.Checkin(w.now))
 }

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"context"
 	"slices"
 
 	"edrpipe/pkg/actions"
@@ -22,16 +21,4 @@ func (x *Execution) approval(st *actions.Step, item int, ask *admission.Approval
 		}
 	}
 	return nil
-}
-
-// askPeople holds the job until people answer.
-func (x *Execution) askPeople(ctx context.Context, st *actions.Step, r *job.StepRecord, ask *admission.Approval) *Halt {
-	a := job.Question{Step: st.ID, Item: r.Item, Args: r.Args, From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
-	if ask.Within > 0 {
-		a.Until = x.cfg.Now().Add(ask.Within)
-	}
-	if err := x.save(ctx, func(j *job.Job) { j.Approvals = append(slices.Clone(j.Approvals), a) }); err != nil {
-		return &Halt{Keep: true, Text: err.Error()}
-	}
-	return &Halt{Move: job.Move{To: job.Held, Reason: job.ReasonApproval, Detail: a.Text()}}
 }

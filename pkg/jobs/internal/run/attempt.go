@@ -122,7 +122,7 @@ func (a *attempt) trace() *edr.Trace {
 	return &edr.Trace{
 		Finished: func(_ context.Context, c edr.Command) { a.commanded(c, sent) },
 		Submitting: func(ctx context.Context, name, _, id string, after int64) error {
-			session := looseid.Session(id)
+			session := looseid.ID(id)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -172,7 +172,7 @@ func (a *attempt) task() *actions.Task {
 	x := a.x
 	info, _ := x.place.Info()
 	if info.ID == "" {
-		info.ID = looseid.Text(x.job.Sensor)
+		info.ID = x.job.Endpoint.ID
 	}
 	t := &actions.Task{
 		Sensor: info, Server: x.cfg.Server, Event: x.job.Event, With: a.st.Template(), Since: a.rec.Started,
@@ -186,7 +186,7 @@ func (a *attempt) task() *actions.Task {
 			return session, err
 		},
 		Now:      x.cfg.Now,
-		Log:      x.cfg.Log.With().Str("job", x.job.ID).Str("step", a.st.ID).Int("sensor", x.job.Sensor).Logger(),
+		Log:      x.cfg.Log.With().Str("job", x.job.ID).Str("step", a.st.ID).Str("endpoint", x.job.Endpoint.String()).Logger(),
 		Progress: func(text string) { x.cfg.Progress(x.id, text) },
 	}
 	if a.st.UndoAfter > 0 {

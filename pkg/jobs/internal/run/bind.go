@@ -3,7 +3,6 @@ package run
 import (
 	"slices"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/jobs/job"
@@ -52,7 +51,7 @@ func (x *Execution) scope(item any) actions.Scope {
 	s := actions.Scope{
 		Event: j.Event, Vars: j.Vars, Correlated: j.Correlated, Item: item, Failed: x.failed,
 		Job: actions.JobInfo{
-			ID: j.ID, Server: j.Server, Sensor: looseid.Text(j.Sensor), Host: j.Host, Priority: string(j.Priority), Mode: j.Mode, Created: j.Created,
+			ID: j.ID, Server: j.Endpoint.Server, Sensor: j.Endpoint.ID, Host: j.Host, Priority: string(j.Priority), Mode: j.Mode, Created: j.Created,
 		},
 		Rule:  actions.RuleInfo{ID: j.Rule, Digest: j.Digest},
 		Steps: make(map[string]actions.StepResult, len(x.results)),

@@ -126,7 +126,7 @@ func (x *Execution) remember(st *actions.Step, r job.StepRecord) {
 	switch {
 	case r.State == job.StepUnknown:
 		x.worst, x.reason = job.Unknown, job.ReasonUnknown
-	case r.Reason == job.ReasonDenied || r.Reason == job.ReasonUnanswered:
+	case r.Reason == job.ReasonDenied || r.Reason == job.ReasonUnanswered || r.Reason == job.ReasonOtherHost:
 		x.worst, x.reason = job.Denied, r.Reason
 	case r.Reason != "":
 		x.reason = r.Reason

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -16,7 +17,7 @@ const childPoll = 10 * time.Minute
 
 // elsewhere runs a step on another sensor: as a job of its own, so that it waits
 // in that sensor's line and obeys its order. The step's job waits parked.
-func (x *Execution) elsewhere(ctx context.Context, st *actions.Step, r job.StepRecord, sensor int) *Halt {
+func (x *Execution) elsewhere(ctx context.Context, st *actions.Step, r job.StepRecord, sensor edr.Endpoint) *Halt {
 	id := ChildID(x.job, st.ID, r.Item)
 	child, err := x.store.Get(ctx, id)
 	if err == nil && child.State.Terminal() {
@@ -26,7 +27,7 @@ func (x *Execution) elsewhere(ctx context.Context, st *actions.Step, r job.StepR
 	step.Written = st.Template()
 	step.With, step.Sensor, step.If, step.Foreach, step.Approval = r.Args, "", "", "", nil
 	j := &job.Job{
-		ID: id, Rule: x.job.Rule, Digest: x.job.Digest, Submitter: x.job.Submitter, Sensor: sensor,
+		ID: id, Rule: x.job.Rule, Digest: x.job.Digest, Submitter: x.job.Submitter, Endpoint: sensor,
 		Priority: x.job.Priority, Mode: x.job.Mode, Steps: []actions.Step{step}, Literal: true,
 		Event: x.job.Event, Trace: x.job.Trace, Deadline: x.job.Deadline,
 		Parent: &job.Parent{Job: x.job.ID, Step: st.ID, Item: r.Item},
@@ -36,9 +37,9 @@ func (x *Execution) elsewhere(ctx context.Context, st *actions.Step, r job.StepR
 		err = x.cfg.Enqueue(ctx, j)
 	}
 	if err != nil {
-		return &Halt{Keep: true, Text: fmt.Sprintf("step %s on sensor %d: %v", st.ID, sensor, err)}
+		return &Halt{Keep: true, Text: fmt.Sprintf("step %s on sensor %s: %v", st.ID, sensor, err)}
 	}
-	return x.park(job.ReasonChild, fmt.Sprintf("job %s on sensor %d", id, sensor), childPoll)
+	return x.park(job.ReasonChild, fmt.Sprintf("job %s on sensor %s", id, sensor), childPoll)
 }
 
 // childResult is the step's record as its own job j left it.

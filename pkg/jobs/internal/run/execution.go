@@ -20,12 +20,13 @@ import (
 // Config is what runs need of their scheduler. All functions but those of which a
 // comment says otherwise are required.
 type Config struct {
-	Server edr.Server
-	Lists  expression.Lists // of in_list in steps' expressions; nil: none
-	Step   time.Duration    // how long a step may take where it has no Timeout
-	Chain  time.Duration    // how long a job may run where it has no Timeout
-	Now    func() time.Time
-	Log    zerolog.Logger
+	Server   edr.Server
+	Lists    expression.Lists // of in_list in steps' expressions; nil: none
+	Step     time.Duration    // how long a step may take where it has no Timeout
+	Chain    time.Duration    // how long a job may run where it has no Timeout
+	Mismatch Mismatch         // of host names
+	Now      func() time.Time
+	Log      zerolog.Logger
 
 	Prepare   func(t *actions.Task)                                                       // nil: tasks are complete
 	Admit     func(ctx context.Context, r admission.Request) admission.Verdict            // nil: everything is allowed

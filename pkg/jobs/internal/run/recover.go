@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/pace"
@@ -39,7 +38,7 @@ func (a *attempt) runAgain() (over bool) {
 		a.rec.State, a.rec.Reason = job.StepFailed, retryReason(a.last)
 		return true
 	}
-	a.rec.State, a.rec.Session, a.rec.After, a.rec.Command, a.rec.Sent = job.StepPending, 0, 0, 0, ""
+	a.rec.State, a.rec.Session, a.rec.After, a.rec.Command, a.rec.Sent = job.StepPending, "", 0, 0, ""
 	return false
 }
 
@@ -101,7 +100,7 @@ func (a *attempt) readOnly(command string) bool {
 // readCommands judges a step that must not run twice by the command list of the
 // session that it ran in.
 func (a *attempt) readCommands(ctx context.Context) (over bool, h *Halt) {
-	if a.rec.Session == 0 {
+	if a.rec.Session == "" {
 		a.unknown("the request left, and no answer was recorded")
 		return true, nil
 	}
@@ -110,7 +109,7 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *Halt) {
 	case ctx.Err() != nil:
 		return false, &Halt{Keep: true, Text: context.Cause(ctx).Error()}
 	case err != nil:
-		a.unknown(fmt.Sprintf("the commands of session %d cannot be read: %v", a.rec.Session, err))
+		a.unknown(fmt.Sprintf("the commands of session %s cannot be read: %v", a.rec.Session, err))
 		return true, nil
 	}
 	var changing []edr.Command
@@ -130,7 +129,7 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *Halt) {
 	case last.Status == edr.CommandComplete && len(changing) == 1 && a.isWhole(last.Name):
 		a.adopt(fmt.Sprintf("command %d of session %s is complete", last.ID, last.SessionID))
 	default:
-		a.unknown(fmt.Sprintf("command %d (%s) of session %d was left %s", last.ID, last.Name, a.rec.Session, last.Status))
+		a.unknown(fmt.Sprintf("command %d (%s) of session %s was left %s", last.ID, last.Name, a.rec.Session, last.Status))
 	}
 	return true, nil
 }
@@ -147,7 +146,7 @@ func (a *attempt) isWhole(name string) bool {
 
 func (a *attempt) commandList(ctx context.Context) (commands []edr.Command, err error) {
 	for n := range checks {
-		commands, err = a.x.cfg.Server.Commands(ctx, looseid.Text(a.rec.Session))
+		commands, err = a.x.cfg.Server.Commands(ctx, string(a.rec.Session))
 		if err == nil || retryName(err) == "" || errors.Is(err, edr.ErrSessionGone) {
 			return commands, err
 		}
@@ -165,7 +164,7 @@ const retractTimeout = 15 * time.Second
 // says in words what came of that; taken means that nothing ran.
 func (a *attempt) retract(ctx context.Context) (text string, taken bool) {
 	session := a.x.place.Session()
-	if a.rec.State == job.StepPending || a.rec.Session == 0 || session == nil || session.Info().ID != looseid.Text(a.rec.Session) {
+	if a.rec.State == job.StepPending || a.rec.Session == "" || session == nil || session.Info().ID != string(a.rec.Session) {
 		return "", a.rec.State == job.StepPending
 	}
 	ctx, cancel := a.x.place.Parting(ctx, retractTimeout)

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
@@ -177,8 +177,8 @@ func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 		return x.fail(ctx, st, item, err)
 	}
 	if r.State == job.StepPending { // nothing has left yet: it may still be refused
-		if h, over := x.permit(ctx, b, st, scope, act.Spec(), &r); h != nil || over {
-			return h
+		if v := x.permit(ctx, b, st, scope, act.Spec(), &r); v.decided() {
+			return v.h
 		}
 	}
 	if st.Sensor != "" && !x.job.Literal {
@@ -186,15 +186,18 @@ func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 		if err != nil {
 			return x.fail(ctx, st, item, fmt.Errorf("sensor: %w", err))
 		}
-		switch sensor := looseid.Sensor(id); sensor {
-		case x.job.Sensor:
-		case 0:
-			return x.fail(ctx, st, item, fmt.Errorf("sensor: %w: %q is no number", edr.ErrUnknownSensor, id))
-		default:
-			return x.elsewhere(ctx, st, r, sensor)
+		if target := x.sameServer(id); target != x.job.Endpoint {
+			return x.elsewhere(ctx, st, r, target)
 		}
 	}
 	return x.attempts(ctx, st, act, params, r)
+}
+
+// sameServer is the endpoint of that id on the job's own server. A step cannot leave
+// its server: the id of another one's endpoint is unknown to it.
+func (x *Execution) sameServer(id string) edr.Endpoint {
+	server := x.job.Endpoint.Server
+	return edr.Endpoint{Server: server, ID: strings.TrimPrefix(id, server+"/")}
 }
 
 // bind evaluates a step's arguments. They are recorded and not evaluated again.
@@ -210,54 +213,59 @@ func (x *Execution) bind(b *actions.Binder, st *actions.Step, scope actions.Scop
 	return nil
 }
 
-// permit asks people and guards whether the step may run. over means that it may
-// not, and that this has been recorded.
-func (x *Execution) permit(ctx context.Context, b *actions.Binder, st *actions.Step, scope actions.Scope, spec actions.Spec, r *job.StepRecord) (h *Halt, over bool) {
-	refuse := func(state job.StepState, reason job.Reason, detail string) (*Halt, bool) {
-		r.State, r.Reason, r.Error = state, reason, detail
-		return x.ended(x.finish(ctx, st, *r)), true
-	}
+// permit decides whether the step may run: is the endpoint the one that was meant,
+// do guards allow it, have people agreed?
+func (x *Execution) permit(ctx context.Context, b *actions.Binder, st *actions.Step, scope actions.Scope, spec actions.Spec, r *job.StepRecord) verdict {
 	if x.job.Mode == "shadow" {
-		return refuse(job.StepSkipped, job.ReasonShadow, "")
+		return x.refuse(ctx, st, r, job.StepSkipped, job.ReasonShadow, "")
+	}
+	if x.cfg.Stopped != nil {
+		if err := x.cfg.Stopped(); err != nil {
+			return verdict{h: stopped(err)}
+		}
+	}
+	if v := x.identify(ctx, st, spec, r); v.decided() {
+		return v
 	}
 	ask, err := x.demanded(b, st, scope)
 	if err != nil {
-		return x.fail(ctx, st, r.Item, err), true
+		return verdict{x.fail(ctx, st, r.Item, err), true}
 	}
-	guarded := false
-	if x.cfg.Stopped != nil {
-		if err := x.cfg.Stopped(); err != nil {
-			return stopped(err), false
-		}
+	d, v := x.guarded(ctx, st, spec, r, ask)
+	if v.decided() {
+		return v
 	}
-	if x.cfg.Admit != nil {
-		info, err := x.subject(ctx)
-		switch {
-		case errors.Is(err, edr.ErrUnknownSensor):
-			return refuse(job.StepFailed, job.ReasonUnknownSensor, err.Error())
-		case err != nil:
-			return &Halt{Move: job.Move{To: job.Queued, Reason: job.ReasonUnknownState, Detail: err.Error()}, Off: err}, false
-		}
-		v := x.cfg.Admit(ctx, x.request(st, r, spec, info, ask))
-		switch {
-		case v.Decision == admission.Deny:
-			return refuse(job.StepFailed, job.ReasonDenied, v.Text())
-		case v.Decision == admission.Shadow:
-			return refuse(job.StepSkipped, job.ReasonShadow, v.Text())
-		case v.Decision == admission.Hold && v.Approval != nil:
-			ask, guarded = v.Approval, true
-		case v.Decision == admission.Hold:
-			return x.waitUntil(v), false
-		}
+	if d != nil {
+		return x.agreed(ctx, st, r, d.Approval, d)
 	}
-	if ask == nil {
-		return nil, false
+	if ask != nil {
+		return x.agreed(ctx, st, r, ask, nil)
 	}
-	state, reason, detail, h := x.answered(ctx, st, r, ask, guarded)
-	if state != "" {
-		return refuse(state, reason, detail)
+	return verdict{}
+}
+
+// guarded is what the guards say to the step; the admission verdict is not nil where
+// people have to agree because of it.
+func (x *Execution) guarded(ctx context.Context, st *actions.Step, spec actions.Spec, r *job.StepRecord, ask *admission.Approval) (*admission.Verdict, verdict) {
+	if x.cfg.Admit == nil {
+		return nil, verdict{}
 	}
-	return h, false
+	info, err := x.subject(ctx)
+	if err != nil {
+		return nil, x.unread(ctx, st, r, err)
+	}
+	v := x.cfg.Admit(ctx, x.request(st, r, spec, info, ask))
+	switch {
+	case v.Decision == admission.Deny:
+		return nil, x.refuse(ctx, st, r, job.StepFailed, job.ReasonDenied, v.Text())
+	case v.Decision == admission.Shadow:
+		return nil, x.refuse(ctx, st, r, job.StepSkipped, job.ReasonShadow, v.Text())
+	case v.Decision == admission.Hold && v.Approval == nil:
+		return nil, verdict{h: x.waitUntil(v)}
+	case v.Decision == admission.Hold:
+		return &v, verdict{}
+	}
+	return nil, verdict{}
 }
 
 // demanded is the agreement that the step's author wants for it, or nil.
@@ -285,7 +293,7 @@ func (x *Execution) request(st *actions.Step, r *job.StepRecord, spec actions.Sp
 	q := admission.Request{
 		Job: j.ID, Step: st.ID, Item: r.Item, Rule: j.Rule, Digest: j.Digest, Submitter: j.Submitter, Shadow: j.Mode == string(admission.Shadow),
 		Action: spec.Name, Destructive: spec.Destructive, Undo: j.Undoes(), Args: r.Args,
-		Server: j.Server, Sensor: info, Event: j.Event,
+		Endpoint: j.Endpoint, Sensor: info, Event: j.Event,
 	}
 	for _, a := range j.Approvals {
 		if a.Step == st.ID && a.Item == r.Item {
@@ -299,34 +307,35 @@ func (x *Execution) request(st *actions.Step, r *job.StepRecord, spec actions.Sp
 	return q
 }
 
-// answered tells what people say to the step: state is how it ends if they refuse,
-// h waits for them. guarded tells that a guard asks and not the rule.
-func (x *Execution) answered(ctx context.Context, st *actions.Step, r *job.StepRecord, ask *admission.Approval, guarded bool) (state job.StepState, reason job.Reason, detail string, h *Halt) {
+// agreed holds the step until the people whose agreement it needs have answered. by
+// is the verdict of the guard that asks; nil: the step's author does.
+func (x *Execution) agreed(ctx context.Context, st *actions.Step, r *job.StepRecord, ask *admission.Approval, by *admission.Verdict) verdict {
+	reason := job.ReasonApproval
+	if by != nil && by.Reason == job.ReasonUnknownFact {
+		reason = by.Reason
+	}
 	switch a := x.approval(st, r.Item, ask); {
 	case a == nil:
-		return "", "", "", x.askPeople(ctx, st, r, ask)
-	case a.Granted && guarded:
-		return job.StepFailed, job.ReasonDenied, "the guard still asks after it was answered", nil
+		q := job.Question{Step: st.ID, Item: r.Item, Args: r.Args, From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
+		if ask.Within > 0 {
+			q.Until = x.cfg.Now().Add(ask.Within)
+		}
+		h := x.ask(ctx, q, reason)
+		if by != nil && reason == job.ReasonUnknownFact && !h.Keep {
+			h.Detail += ": " + by.Text()
+		}
+		return verdict{h: h}
+	case a.Granted && by != nil:
+		return x.refuse(ctx, st, r, job.StepFailed, job.ReasonDenied, "the guard still asks after it was answered")
 	case a.Granted:
-		return "", "", "", nil
+		return verdict{}
 	case a.Closed && len(a.Answers) == 0:
-		return job.StepFailed, job.ReasonUnanswered, "nobody approved in time", nil
+		return x.refuse(ctx, st, r, job.StepFailed, job.ReasonUnanswered, "nobody approved in time")
 	case a.Closed:
-		return job.StepFailed, job.ReasonDenied, a.Refusal(), nil
+		return x.refuse(ctx, st, r, job.StepFailed, job.ReasonDenied, a.Refusal())
 	default:
-		return "", "", "", &Halt{Move: job.Move{To: job.Held, Reason: job.ReasonApproval, Detail: a.Text()}}
+		return verdict{h: &Halt{Move: job.Move{To: job.Held, Reason: reason, Detail: a.Text()}}}
 	}
-}
-
-// subject is the sensor as guards judge it: as its server knew it within the last
-// minute. A guard that protects a group must never be asked about a sensor of
-// which nothing is known.
-func (x *Execution) subject(ctx context.Context) (edr.Sensor, error) {
-	info, read := x.place.Info()
-	if info.ID != "" && x.cfg.Now().Sub(read) < time.Minute {
-		return info, nil
-	}
-	return x.cfg.Server.Sensor(ctx, looseid.Text(x.job.Sensor))
 }
 
 // waitUntil has the job wait until a guard may decide otherwise: parked, so that
