@@ -79,6 +79,9 @@ type Service struct {
 // open.
 func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Logger) (*Service, error) {
 	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: &http.Client{Timeout: time.Minute}}
+	for _, problem := range cfg.Exposure() {
+		log.Warn().Msg(problem)
+	}
 	for _, open := range []func(context.Context) error{
 		s.openData, s.openTracing, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
 		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openConsole, s.openPager, s.openWeb,
