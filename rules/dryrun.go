@@ -34,6 +34,7 @@ type dryRun struct {
 	job    Ran // template of what ran
 	ran    []Ran
 	denied bool
+	held   []Ran               // steps whose condition hangs on unknown facts
 	failed *actions.StepResult // the first step that failed and stopped the chain
 	err    error               // the chain cannot be evaluated
 }
@@ -43,6 +44,7 @@ const (
 	outcomeSucceeded = "succeeded"
 	outcomeFailed    = "failed"
 	outcomeDenied    = "denied"
+	outcomeHeld      = "held"
 	outcomeNone      = "none"
 )
 
@@ -71,6 +73,8 @@ func (d *dryRun) run() string {
 		return outcomeFailed
 	case d.denied:
 		return outcomeDenied
+	case len(d.held) > 0:
+		return outcomeHeld
 	case d.failed != nil:
 		return outcomeFailed
 	}
@@ -100,15 +104,17 @@ func (d *dryRun) chain(steps []actions.Step) {
 // condition says always().
 func (d *dryRun) step(s actions.Step) {
 	_, always := actions.Condition(s.If)
-	if (d.failed != nil || d.denied) && !always {
+	if (d.failed != nil || d.denied) && !always || len(d.held) > 0 {
 		d.finish(s, "skipped", nil, "")
 		return
 	}
-	holds, err := d.binder.Holds(d.scope, s.If)
+	truth, _, err := d.binder.Truth(d.scope, s.If)
 	switch {
 	case err != nil:
 		d.fail(s, err.Error())
-	case !holds:
+	case truth == expression.Unknown && changes(s):
+		d.hold(s)
+	case truth != expression.True:
 		d.finish(s, "skipped", nil, "")
 	case d.refusedBy(s):
 		d.denied = true
@@ -124,6 +130,21 @@ func (d *dryRun) step(s actions.Step) {
 			d.finish(s, "ok", output, "")
 		}
 	}
+}
+
+// changes reports whether a step changes the endpoint or its server.
+func changes(s actions.Step) bool {
+	a, ok := actions.Lookup(s.Uses)
+	return ok && a.Spec().Destructive || slices.ContainsFunc(s.Parallel, changes)
+}
+
+// hold ends the chain at a step of which it cannot be told whether it may run: the
+// service holds the job until a person answers or the fact is known.
+func (d *dryRun) hold(s actions.Step) {
+	ran := d.job
+	ran.Step, ran.Uses = s.ID, s.Uses
+	d.held = append(d.held, ran)
+	d.finish(s, "skipped", nil, "")
 }
 
 // refusedBy tells whether a step needs an approval that the test denies.

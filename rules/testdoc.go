@@ -1,11 +1,13 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
 	"time"
 
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/strictyaml"
 )
 
@@ -16,13 +18,14 @@ type testFileDocument struct {
 
 // testDocument is a test as its author writes it.
 type testDocument struct {
-	Name    string                  `yaml:"name,required" doc:"the claim that is tested"`
-	Rule    string                  `yaml:"rule" doc:"id of the rule, in a file of its own; beside a rule it is that one"`
-	Events  []any                   `yaml:"events,required" doc:"what happens: events in the shape of the typed event (type may stand at the top; an MD5 may be shortened), { repeat: n, every: 1m, event: … } with i counting from 1, { at: 5m, event: … }, or { raw_file: path }"`
-	Mocks   map[string]mockDocument `yaml:"mocks" doc:"what steps give, by step id; else their outputs are empty"`
-	Expect  []expectDocument        `yaml:"expect" doc:"the steps that must run, in order, and no others"`
-	Jobs    *int                    `yaml:"jobs" doc:"how many jobs there must be"`
-	Outcome string                  `yaml:"outcome" enum:"succeeded,failed,denied,none" doc:"how the last job must end; none: there is none"`
+	Name     string                  `yaml:"name,required" doc:"the claim that is tested"`
+	Rule     string                  `yaml:"rule" doc:"id of the rule, in a file of its own; beside a rule it is that one"`
+	Endpoint *endpointDocument       `yaml:"endpoint" doc:"facts of the endpoint, which events do not carry; one that is left out is unknown"`
+	Events   []any                   `yaml:"events,required" doc:"what happens: events in the shape of the typed event (type may stand at the top; an MD5 may be shortened), { repeat: n, every: 1m, event: … } with i counting from 1, { at: 5m, event: … }, or { raw_file: path }"`
+	Mocks    map[string]mockDocument `yaml:"mocks" doc:"what steps give, by step id; else their outputs are empty"`
+	Expect   []expectDocument        `yaml:"expect" doc:"the steps that must run, in order, and no others"`
+	Jobs     *int                    `yaml:"jobs" doc:"how many jobs there must be"`
+	Outcome  string                  `yaml:"outcome" enum:"succeeded,failed,denied,held,none" doc:"how the last job must end; held: a step waits for a person or a fact; none: there is none"`
 }
 
 type mockDocument struct {
@@ -32,10 +35,45 @@ type mockDocument struct {
 }
 
 type expectDocument struct {
-	Run  string         `yaml:"run" doc:"action, or id of a step"`
-	With map[string]any `yaml:"with" doc:"parameters to compare; only those named"`
-	At   *time.Duration `yaml:"at" doc:"when its job begins, after the first event"`
-	Not  string         `yaml:"not" doc:"action, or id of a step, that must not run"`
+	Run    string         `yaml:"run" doc:"action, or id of a step"`
+	With   map[string]any `yaml:"with" doc:"parameters to compare; only those named"`
+	At     *time.Duration `yaml:"at" doc:"when its job begins, after the first event"`
+	Not    string         `yaml:"not" doc:"action, or id of a step, that must not run"`
+	Held   string         `yaml:"held" doc:"action, or id of a step, that must be held for a person"`
+	Reason string         `yaml:"reason" enum:"unknown_fact" doc:"why it must be held"`
+}
+
+// endpointDocument is what is known of the endpoint in a test.
+type endpointDocument struct {
+	OS          string            `yaml:"os" enum:"windows,linux,osx" doc:"operating system"`
+	OSVersion   string            `yaml:"os_version" doc:"as the server writes it"`
+	Group       string            `yaml:"group" doc:"name of its group"`
+	Type        string            `yaml:"type" enum:"workstation,server,domain_controller" doc:"what it is"`
+	Criticality *float64          `yaml:"criticality" doc:"how critical it is"`
+	Tags        []string          `yaml:"tags" doc:"its tags; an empty list is known to be empty"`
+	Labels      map[string]string `yaml:"labels" doc:"its labels"`
+	Tenant      string            `yaml:"tenant" doc:"tenant of its server"`
+}
+
+// fill gives an event the facts that the test states.
+func (d *endpointDocument) fill(s *events.Sensor) {
+	if d == nil {
+		return
+	}
+	s.OS, s.OSVersion = cmp.Or(d.OS, s.OS), cmp.Or(d.OSVersion, s.OSVersion)
+	s.Type, s.Tenant = cmp.Or(d.Type, s.Type), cmp.Or(d.Tenant, s.Tenant)
+	if d.Group != "" {
+		s.Group, s.Groups = d.Group, []string{d.Group}
+	}
+	if d.Criticality != nil {
+		s.Criticality, s.Known = *d.Criticality, s.Known|events.FactCriticality
+	}
+	if d.Tags != nil {
+		s.Tags, s.Known = d.Tags, s.Known|events.FactTags
+	}
+	if d.Labels != nil {
+		s.Labels, s.Known = d.Labels, s.Known|events.FactLabels
+	}
 }
 
 // Test is a test of one rule.

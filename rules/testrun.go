@@ -103,10 +103,12 @@ type testRun struct {
 	rule       *Compiled
 	result     *TestResult
 	simulation *Simulation
+	held       []Ran // steps that wait for a person or a fact
 }
 
 func (r *testRun) event(ctx context.Context, e timedEvent) error {
 	r.simulation.Advance(testBegin.Add(e.at))
+	r.test.written.Endpoint.fill(&e.event.Sensor)
 	decisions, err := r.simulation.Event(ctx, e.event)
 	if err != nil {
 		return err
@@ -134,6 +136,7 @@ func (r *testRun) job(d Decision, at time.Duration) {
 	dry.job.At = at
 	r.result.Outcome = dry.run()
 	r.result.Ran = append(r.result.Ran, dry.ran...)
+	r.held = append(r.held, dry.held...)
 	if dry.err != nil {
 		r.result.Failures = append(r.result.Failures, dry.err.Error())
 	}
@@ -172,6 +175,12 @@ func (r *testRun) steps(expect []expectDocument) {
 		if want.Not != "" {
 			if i := slices.IndexFunc(r.result.Ran, func(ran Ran) bool { return ran.is(want.Not) }); i >= 0 {
 				r.fail("%s ran, and must not", r.result.Ran[i])
+			}
+			continue
+		}
+		if want.Held != "" {
+			if !slices.ContainsFunc(r.held, func(ran Ran) bool { return ran.is(want.Held) }) {
+				r.fail("%s was not held", want.Held)
 			}
 			continue
 		}

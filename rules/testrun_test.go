@@ -81,7 +81,7 @@ func TestTheContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(set.Rules()) != 3 || len(set.Source().Tests) != 3 {
+	if len(set.Rules()) != 3 || len(set.Source().Tests) != 4 {
 		t.Fatalf("%d rules, %d tests", len(set.Rules()), len(set.Source().Tests))
 	}
 	for _, test := range set.Source().Tests {

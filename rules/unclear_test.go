@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,5 +55,40 @@ func TestExplainUnknownFacts(t *testing.T) {
 	reasons := strings.Join(r.Explain(e).Reasons(), "\n")
 	if !strings.Contains(reasons, "cannot tell: sensor.type is not known") {
 		t.Errorf("reasons: %s", reasons)
+	}
+}
+
+// TestEndpointOfATest states facts apart from the event; one that is left out is
+// unknown and holds a step that changes something.
+func TestEndpointOfATest(t *testing.T) {
+	const rule = `
+rules:
+  - id: contain
+    on: process_start
+    when: process.name == "a.exe"
+    steps:
+      - { uses: list_processes, if: sensor.os == "windows" }
+      - { uses: isolate, if: sensor.type != "server" }
+    tests:
+      - name: of this endpoint
+        endpoint: ENDPOINT
+        events: [ { type: ingress.event.procstart, sensor: { id: 5 }, process: { name: a.exe } } ]
+        expect: EXPECT
+`
+	for endpoint, expect := range map[string]string{
+		`{ os: windows, type: workstation }`: `[ { run: list_processes }, { run: isolate } ]`,
+		`{ os: windows, type: server }`:      `[ { run: list_processes }, { not: isolate } ]`,
+		`{ os: windows }`:                    `[ { run: list_processes }, { held: isolate, reason: unknown_fact } ]`,
+		`{ group: Office }`:                  `[ { held: isolate }, { not: list_processes } ]`,
+	} {
+		file := filepath.Join(t.TempDir(), "r.yaml")
+		put(t, file, strings.NewReplacer("ENDPOINT", endpoint, "EXPECT", expect).Replace(rule))
+		set, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result := set.Source().Tests[0].Run(t.Context(), set); !result.Passed() {
+			t.Errorf("%s: %v %v", endpoint, result.Failures, result.Problems)
+		}
 	}
 }
