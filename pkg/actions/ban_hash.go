@@ -9,13 +9,15 @@ import (
 
 // BanHashParams are the parameters of ban_hash and unban_hash.
 type BanHashParams struct {
-	MD5    MD5    `json:"md5" required:"true" doc:"MD5 of the binary"`
+	MD5    MD5    `json:"md5" doc:"MD5 of the binary: what Carbon Black EDR bans by"`
+	SHA256 SHA256 `json:"sha256" doc:"SHA-256 of the binary: what Carbon Black Cloud bans by; give both where a rule serves both"`
 	Reason string `json:"reason" doc:"kept with the ban on the server"`
 }
 
 // BanHashOutput is the output of ban_hash and unban_hash.
 type BanHashOutput struct {
 	MD5    string `json:"md5"`
+	SHA256 string `json:"sha256"`
 	Banned bool   `json:"banned" doc:"as the server confirmed it"`
 
 	Changed bool     `json:"changed" doc:"the step brought this about; false: it was so"`
@@ -34,7 +36,7 @@ var _ = Register(Definition[BanHashParams, BanHashOutput]{
 	},
 	Do: func(ctx context.Context, t *Task, p BanHashParams) (BanHashOutput, error) { return t.ban(ctx, p) },
 	Already: func(ctx context.Context, t *Task, p BanHashParams) (bool, BanHashOutput, error) {
-		if is, err := t.banned(ctx, p.MD5); err != nil || !is {
+		if is, err := t.banned(ctx, p); err != nil || !is {
 			return false, BanHashOutput{}, err
 		}
 		out, err := t.ban(ctx, p) // the reason may not be recorded yet
@@ -48,7 +50,7 @@ func (t *Task) ban(ctx context.Context, p BanHashParams) (BanHashOutput, error) 
 		return BanHashOutput{}, err
 	}
 	changed, err := t.contain(ctx, c)
-	return BanHashOutput{MD5: string(p.MD5), Banned: err == nil, Changed: changed}, err
+	return BanHashOutput{MD5: string(p.MD5), SHA256: string(p.SHA256), Banned: err == nil, Changed: changed}, err
 }
 
 // unban takes a reason away, and lifts the ban when it was the last.
@@ -57,59 +59,69 @@ func (t *Task) unban(ctx context.Context, p BanHashParams) (BanHashOutput, error
 	if err != nil {
 		return BanHashOutput{}, err
 	}
-	out := BanHashOutput{MD5: string(p.MD5)}
+	out := BanHashOutput{MD5: string(p.MD5), SHA256: string(p.SHA256)}
 	if out.Changed, out.Kept, err = t.release(ctx, c); err == nil {
-		out.Banned, err = t.banned(ctx, p.MD5)
+		out.Banned, err = t.banned(ctx, p)
 	}
 	return out, err
 }
 
 // hashBan is the ban of a hash as something that several may want.
 func (t *Task) hashBan(p BanHashParams) (contained, error) {
-	power, err := t.banner()
+	power, hash, err := t.banner(p)
 	if err != nil {
 		return contained{}, err
 	}
 	return contained{
-		key: "ban " + t.Server.Name() + "/" + string(p.MD5),
+		key: "ban " + t.Server.Name() + "/" + hash,
 		is: func(ctx context.Context) (on, ending bool, err error) {
-			on, err = t.banned(ctx, p.MD5)
+			on, err = t.banned(ctx, p)
 			return on, false, err
 		},
 		set: func(ctx context.Context, want bool) error {
 			var err error
 			if want {
-				err = power.Ban(ctx, string(p.MD5), p.Reason)
+				err = power.Ban(ctx, hash, p.Reason)
 			} else {
-				err = power.Unban(ctx, string(p.MD5))
+				err = power.Unban(ctx, hash)
 			}
 			if err != nil {
-				return fmt.Errorf("set ban of %s to %t: %w", p.MD5, want, err)
+				return fmt.Errorf("set ban of %s to %t: %w", hash, want, err)
 			}
 			return nil
 		},
 		wait: func(ctx context.Context, want bool) error {
-			is, err := t.banned(ctx, p.MD5)
+			is, err := t.banned(ctx, p)
 			if err == nil && is != want {
-				err = fmt.Errorf("set ban of %s to %t: the server accepted it and does not do it", p.MD5, want)
+				err = fmt.Errorf("set ban of %s to %t: the server accepted it and does not do it", hash, want)
 			}
 			return err
 		},
 	}, nil
 }
 
-func (t *Task) banned(ctx context.Context, md5 MD5) (bool, error) {
-	power, err := t.banner()
+func (t *Task) banned(ctx context.Context, p BanHashParams) (bool, error) {
+	power, hash, err := t.banner(p)
 	if err != nil {
 		return false, err
 	}
-	is, err := power.Banned(ctx, string(md5))
+	is, err := power.Banned(ctx, hash)
 	if err != nil {
-		return false, fmt.Errorf("look up ban of %s: %w", md5, err)
+		return false, fmt.Errorf("look up ban of %s: %w", hash, err)
 	}
 	return is, nil
 }
 
-func (t *Task) banner() (edr.HashBanner, error) {
-	return edr.As[edr.HashBanner](t.Server)
+// banner is what bans, with the digest of the step that the server bans by.
+func (t *Task) banner(p BanHashParams) (edr.HashBanner, string, error) {
+	power, err := edr.As[edr.HashBanner](t.Server)
+	if err != nil {
+		return nil, "", err
+	}
+	kind := power.BansBy()
+	hash := map[edr.HashKind]string{edr.MD5: string(p.MD5), edr.SHA256: string(p.SHA256)}[kind]
+	if hash == "" {
+		return nil, "", fmt.Errorf("server %s bans by %s, which the step does not have: %w; nothing was done", t.Server.Name(), kind, edr.ErrUnsupported)
+	}
+	return power, hash, nil
 }

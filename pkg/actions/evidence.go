@@ -18,6 +18,7 @@ const (
 	permitLiveResponse = "Live Response"
 	permitIsolate      = "sensor isolation"
 	permitBan          = "hash banning"
+	permitAlerts       = "alerts"
 )
 
 // keep streams what fill writes into the artifact store. The sensor's bytes

@@ -30,15 +30,31 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 // bans binaries.
 type MD5 string
 
-// UnmarshalText reads 32 hex digits.
+// UnmarshalText reads 32 hex digits, or nothing: not every event has each digest.
 func (m *MD5) UnmarshalText(b []byte) error {
 	s := strings.ToLower(string(b))
-	if raw, err := hex.DecodeString(s); err != nil || len(raw) != 16 {
+	if raw, err := hex.DecodeString(s); err != nil || len(raw) != 16 && len(raw) != 0 {
 		return fmt.Errorf("%q is not an MD5: want 32 hex digits", shorten(s))
 	}
 	*m = MD5(s)
 	return nil
 }
+
+// SHA256 is a digest in lower case, or empty.
+type SHA256 string
+
+// UnmarshalText reads 64 hex digits, or nothing: not every event has each digest.
+func (h *SHA256) UnmarshalText(b []byte) error {
+	s := strings.ToLower(string(b))
+	if raw, err := hex.DecodeString(s); err != nil || len(raw) != 32 && len(raw) != 0 {
+		return fmt.Errorf("%q is not a SHA-256: want 64 hex digits", shorten(s))
+	}
+	*h = SHA256(s)
+	return nil
+}
+
+// MarshalText writes the digest.
+func (h SHA256) MarshalText() ([]byte, error) { return []byte(h), nil }
 
 // MarshalText writes the digest.
 func (m MD5) MarshalText() ([]byte, error) { return []byte(m), nil }

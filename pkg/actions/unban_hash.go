@@ -15,7 +15,7 @@ var _ = Register(Definition[BanHashParams, BanHashOutput]{
 	},
 	Do: func(ctx context.Context, t *Task, p BanHashParams) (BanHashOutput, error) { return t.unban(ctx, p) },
 	Already: func(ctx context.Context, t *Task, p BanHashParams) (bool, BanHashOutput, error) {
-		if is, err := t.banned(ctx, p.MD5); err != nil || is {
+		if is, err := t.banned(ctx, p); err != nil || is {
 			return false, BanHashOutput{}, err
 		}
 		out, err := t.unban(ctx, p) // the reason may not be taken away yet
