@@ -11,15 +11,21 @@ import (
 	"time"
 
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
 
 	"github.com/rs/zerolog"
 )
 
 // Config is what a Guard is made of.
 type Config struct {
-	Store  Store            // nil: Memory, which serves one process
-	Policy *Policy          // nil: no guards but the switches of people
-	Now    func() time.Time // all replicas', for they count together; nil: time.Now
+	Store  Store   // nil: Memory, which serves one process
+	Policy *Policy // nil: no guards but the switches of people
+	// Facts is what the server and the operator say of an endpoint, besides its record:
+	// the directory of endpoints. Nil: nothing.
+	Facts func(edr.Endpoint) events.Sensor
+	Now   func() time.Time // all replicas', for they count together; nil: time.Now
 	// Record is told of what changes the guard itself: switches, silences, opened
 	// breakers. It goes to the audit log. Nil: nobody is told.
 	Record func(ctx context.Context, c Change)
@@ -40,6 +46,7 @@ type Change struct {
 type Guard struct {
 	store  Store
 	policy atomic.Pointer[Policy]
+	facts  func(edr.Endpoint) events.Sensor
 	now    func() time.Time
 	record func(ctx context.Context, c Change)
 	log    zerolog.Logger
@@ -54,7 +61,7 @@ type Guard struct {
 
 // New returns a guard.
 func New(c Config) *Guard {
-	g := &Guard{store: c.Store, now: c.Now, record: c.Record, log: c.Log, budgets: newTurn()}
+	g := &Guard{store: c.Store, facts: c.Facts, now: c.Now, record: c.Record, log: c.Log, budgets: newTurn()}
 	if g.store == nil {
 		g.store = &Memory{}
 	}
@@ -83,7 +90,8 @@ func (g *Guard) Policy() *Policy { return g.policy.Load() }
 // steps: what can never run is denied before it waits. Everything that may
 // change until then, budgets above all, is decided by Admit.
 func (g *Guard) Enqueue(a admission.Request) admission.Verdict {
-	return first(a, g.policy.Load(), denied)
+	v, _ := g.denied(a, g.policy.Load())
+	return v
 }
 
 // Admit decides on a step that is about to act. Nothing happens between an
@@ -101,14 +109,18 @@ func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdic
 	if c.Stop != nil {
 		return admission.Verdict{Decision: admission.Hold, Reason: Stopped, Guard: c.Stop.By, Detail: c.Stop.Why, Until: g.now().Add(time.Second), InOrder: true}
 	}
-	if v := first(a, p, denied); v.Decision != admission.Allow {
-		return v
+	denied, unclear := g.denied(a, p)
+	if denied.Decision != admission.Allow {
+		return denied
 	}
 	if v := c.silenced(a, g.now()); v.Decision != admission.Allow {
 		return v
 	}
 	if v := acting(a, p, c); v.Decision != admission.Allow {
 		return v
+	}
+	if unclear.Decision != admission.Allow {
+		return unclear
 	}
 	if v := g.rules(a, p, breaker); v.Decision != admission.Allow {
 		return v
@@ -141,7 +153,7 @@ func (g *Guard) rules(a admission.Request, p *Policy, breaker fuse) admission.Ve
 	if breaker.open(g.now()) {
 		return admission.Verdict{Decision: admission.Shadow, Reason: Tripped, Guard: a.Rule, Detail: breaker.Open.Why}
 	}
-	return first(a, p, unapproved)
+	return g.unapproved(a, p)
 }
 
 // undecided waits: a guard that cannot be asked has not allowed anything.
@@ -150,34 +162,27 @@ func (g *Guard) undecided(err error) admission.Verdict {
 	return admission.Verdict{Decision: admission.Hold, Reason: Undecided, Detail: err.Error(), Until: g.now().Add(10 * time.Second), InOrder: true}
 }
 
-// first asks checks in turn and returns the first that does not allow.
-func first(a admission.Request, p *Policy, checks ...func(admission.Request, *Policy) admission.Verdict) admission.Verdict {
-	for _, check := range checks {
-		if v := check(a, p); v.Decision != admission.Allow {
-			return v
-		}
-	}
-	return admission.Verdict{}
-}
-
-// denied is what no person's approval can allow.
-func denied(a admission.Request, p *Policy) admission.Verdict {
-	for _, g := range p.Protected {
-		if !lists(g.Deny, a) {
+// denied is what no person's approval can allow. unclear is not zero where a guard may
+// protect the sensor, and a fact is missing to tell.
+func (g *Guard) denied(a admission.Request, policy *Policy) (v, unclear admission.Verdict) {
+	for _, p := range policy.Protected {
+		if !lists(p.Deny, a) {
 			continue
 		}
-		hit, err := g.match.Bool(env(a))
-		if err != nil {
-			return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: g.Name, Detail: err.Error()}
-		}
-		if hit {
-			return admission.Verdict{Decision: admission.Deny, Reason: Protected, Guard: g.Name, Detail: g.Why}
+		truth, missing, err := g.holds(p.match, a)
+		switch {
+		case err != nil:
+			return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: p.Name, Detail: err.Error()}, unclear
+		case truth == expression.True:
+			return admission.Verdict{Decision: admission.Deny, Reason: Protected, Guard: p.Name, Detail: p.Why}, unclear
+		case truth == expression.Unknown && unclear.Decision == admission.Allow:
+			unclear = g.unknownFact(p.Name, missing)
 		}
 	}
-	if r, bound := p.pathRule(a); bound && !lists(r.Allow, a) {
-		return admission.Verdict{Decision: admission.Deny, Reason: NotAllowed, Guard: r.Path, Detail: fmt.Sprintf("rules of %q may not use %s", a.RulePath, a.Action)}
+	if r, bound := policy.pathRule(a); bound && !lists(r.Allow, a) {
+		return admission.Verdict{Decision: admission.Deny, Reason: NotAllowed, Guard: r.Path, Detail: fmt.Sprintf("rules of %q may not use %s", a.RulePath, a.Action)}, unclear
 	}
-	return admission.Verdict{}
+	return admission.Verdict{}, unclear
 }
 
 // pathRule returns what bounds the rule. A rule whose file is not known is bound
@@ -246,19 +251,19 @@ func (w Window) governs(a admission.Request) bool {
 }
 
 // unapproved asks people, and counts their answers itself.
-func unapproved(a admission.Request, p *Policy) admission.Verdict {
+func (g *Guard) unapproved(a admission.Request, p *Policy) admission.Verdict {
 	for _, c := range p.Approvals {
 		if !lists(c.Actions, a) {
 			continue
 		}
-		hit := true
+		truth, missing := expression.True, events.Facts(0)
 		if c.match != nil {
 			var err error
-			if hit, err = c.match.Bool(env(a)); err != nil {
+			if truth, missing, err = g.holds(c.match, a); err != nil {
 				return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: c.Name, Detail: err.Error()}
 			}
 		}
-		if !hit {
+		if truth == expression.False {
 			continue
 		}
 		agreed, refusedBy := c.count(a.Answers)
@@ -267,7 +272,12 @@ func unapproved(a admission.Request, p *Policy) admission.Verdict {
 			return admission.Verdict{Decision: admission.Deny, Reason: Refused, Guard: c.Name, Detail: refusedBy + " refused"}
 		case agreed < max(c.Require, 1):
 			need := admission.Approval{From: c.From, Require: max(c.Require, 1), Within: cmp.Or(c.Within, 24*time.Hour)}
-			return admission.Verdict{Decision: admission.Hold, Reason: Unapproved, Guard: c.Name, Approval: &need, Detail: fmt.Sprintf("%d of %d agreed", agreed, need.Require)}
+			v := admission.Verdict{Decision: admission.Hold, Reason: Unapproved, Guard: c.Name, Approval: &need, Detail: fmt.Sprintf("%d of %d agreed", agreed, need.Require)}
+			if truth == expression.Unknown {
+				unknown := g.unknownFact(c.Name, missing)
+				v.Reason, v.Detail = unknown.Reason, unknown.Detail+"; "+v.Detail
+			}
+			return v
 		}
 	}
 	return admission.Verdict{}

@@ -74,10 +74,15 @@ var monday = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
 func newGuard(t testing.TB, store Store, now func() time.Time) *Guard {
 	t.Helper()
-	return New(Config{Store: store, Policy: load(t, guards), Now: now})
+	return New(Config{Store: store, Policy: load(t, guards), Facts: workstation, Now: now})
 }
 
 func at(when time.Time) func() time.Time { return func() time.Time { return when } }
+
+// workstation are facts of which none is missing.
+func workstation(edr.Endpoint) events.Sensor {
+	return events.Sensor{Known: events.AllFacts}
+}
 
 func isolate(sensor int, group string) admission.Request {
 	return admission.Request{
@@ -232,7 +237,7 @@ func TestBreakerOpensOnFailures(t *testing.T) {
 	now := monday
 	store := &Memory{}
 	var changes []Change
-	g := New(Config{Store: store, Policy: load(t, guards), Now: func() time.Time { return now }, Record: func(_ context.Context, c Change) { changes = append(changes, c) }})
+	g := New(Config{Store: store, Policy: load(t, guards), Facts: workstation, Now: func() time.Time { return now }, Record: func(_ context.Context, c Change) { changes = append(changes, c) }})
 	for _, job := range []string{"a", "b", "b", "b"} {
 		if err := g.Failed(t.Context(), "r", job); err != nil {
 			t.Fatal(err)

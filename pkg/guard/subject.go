@@ -1,26 +1,35 @@
 package guard
 
 import (
+	"cmp"
+	"fmt"
 	"reflect"
+	"time"
 
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 )
 
 // subject is the sensor that a step acts on, as conditions of a guards file see
-// it: what its server says, and of the event's words only those that the server
-// has none for.
+// it: what its server and the operator say, and of the event's words only those that
+// they have none for.
 type subject struct {
-	ID          string   `json:"id"`
-	Hostname    string   `json:"hostname"`
-	DNSName     string   `json:"dns_name"`
-	Group       string   `json:"group" doc:"name of its group"`
-	GroupID     string   `json:"group_id"`
-	OS          string   `json:"os" doc:"windows, linux or osx"`
-	OSVersion   string   `json:"os_version"`
-	IPs         []string `json:"ips"`
-	Type        string   `json:"type" doc:"workstation, server or domain_controller, as the event says"`
-	Criticality float64  `json:"criticality" doc:"as the event says"`
+	ID          string            `json:"id"`
+	Server      string            `json:"server" doc:"configured name of its server"`
+	Hostname    string            `json:"hostname"`
+	DNSName     string            `json:"dns_name"`
+	Group       string            `json:"group" doc:"name of its group"`
+	GroupID     string            `json:"group_id"`
+	OS          string            `json:"os" doc:"windows, linux or osx"`
+	OSVersion   string            `json:"os_version"`
+	IPs         []string          `json:"ips"`
+	Type        string            `json:"type" doc:"workstation, server or domain_controller"`
+	Criticality float64           `json:"criticality"`
+	Tags        []string          `json:"tags"`
+	Labels      map[string]string `json:"labels"`
+	Tenant      string            `json:"tenant" doc:"of its server"`
 }
 
 // scope is what conditions of a guards file may use: the event, and in place of
@@ -30,22 +39,55 @@ var scope = expression.EventScope().
 	With("action", "name of the action", expression.TextType).
 	With("rule", "id of the rule", expression.TextType)
 
-// env is the environment of conditions.
-func env(a admission.Request) map[string]any {
-	s := a.Sensor
+// factsOf are the facts of the sensor that is acted on: of the event where it is about
+// this endpoint, over them those of its server, over them the directory's.
+func factsOf(a admission.Request, directory func(edr.Endpoint) events.Sensor) events.Sensor {
+	var s events.Sensor
+	if e := a.Event; e != nil && e.Sensor.ID == a.Sensor.ID && (e.Sensor.Server == "" || e.Sensor.Server == a.Endpoint.Server) {
+		s = e.Sensor
+	}
+	s.Group, s.OS, s.OSVersion = cmp.Or(a.Sensor.Group, s.Group), cmp.Or(string(a.Sensor.OS), s.OS), cmp.Or(a.Sensor.OSVersion, s.OSVersion)
+	s.Hostname = cmp.Or(a.Sensor.Hostname, s.Hostname)
+	if directory == nil {
+		return s
+	}
+	d := directory(a.Endpoint)
+	s.Group, s.OS, s.OSVersion = cmp.Or(d.Group, s.Group), cmp.Or(d.OS, s.OS), cmp.Or(d.OSVersion, s.OSVersion)
+	s.Type, s.Criticality, s.Tenant = cmp.Or(d.Type, s.Type), cmp.Or(d.Criticality, s.Criticality), cmp.Or(d.Tenant, s.Tenant)
+	if len(d.Tags) > 0 {
+		s.Tags = d.Tags
+	}
+	if len(d.Labels) > 0 {
+		s.Labels = d.Labels
+	}
+	s.Known |= d.Known
+	return s
+}
+
+// holds evaluates a guard's condition. Where it hangs on facts that are not known,
+// missing are those.
+func (g *Guard) holds(p *expression.Program, a admission.Request) (truth expression.Truth, missing events.Facts, err error) {
+	f := factsOf(a, g.facts)
+	labels := map[string]any{}
+	for name, value := range f.Labels {
+		labels[name] = value
+	}
 	sensor := map[string]any{
-		"id": s.ID, "hostname": s.Hostname, "dns_name": s.DNSName, "group": s.Group, "group_id": s.GroupID,
-		"os": string(s.OS), "os_version": s.OSVersion, "ips": anyList(s.IPs), "type": "", "criticality": 0.0,
+		"id": a.Sensor.ID, "server": a.Endpoint.Server, "hostname": f.Hostname, "dns_name": a.Sensor.DNSName,
+		"group": f.Group, "group_id": a.Sensor.GroupID, "os": f.OS, "os_version": f.OSVersion, "ips": anyList(a.Sensor.IPs),
+		"type": f.Type, "criticality": f.Criticality, "tags": anyList(f.Tags), "labels": labels, "tenant": f.Tenant,
 	}
-	if e := a.Event; e != nil && e.Sensor.ID == s.ID {
-		sensor["type"], sensor["criticality"] = e.Sensor.Type, e.Sensor.Criticality
-		for name, said := range map[string]string{"hostname": e.Sensor.Hostname, "group": e.Sensor.Group, "os": e.Sensor.OS} {
-			if sensor[name] == "" {
-				sensor[name] = said
-			}
-		}
+	env := expression.Env(a.Event, map[string]any{"sensor": sensor, "action": a.Action, "rule": a.Rule})
+	return p.Truth(env, f.Unknown())
+}
+
+// unknownFact is the verdict where a guard cannot tell whether it applies: the step
+// waits until the fact arrives.
+func (g *Guard) unknownFact(name string, missing events.Facts) admission.Verdict {
+	return admission.Verdict{
+		Decision: admission.Hold, Reason: UnknownFact, Guard: name, Until: g.now().Add(time.Minute),
+		Detail: fmt.Sprintf("%s is not known; it can come from the endpoint's events, from its server, or from the endpoints file", missing),
 	}
-	return expression.Env(a.Event, map[string]any{"sensor": sensor, "action": a.Action, "rule": a.Rule})
 }
 
 func anyList(texts []string) []any {

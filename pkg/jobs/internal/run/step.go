@@ -27,11 +27,17 @@ func (x *Execution) step(ctx context.Context, st *actions.Step, cleanup bool) *H
 		return x.skip(ctx, st, "an earlier step failed")
 	}
 	b := x.binder(cleanup)
-	holds, err := b.Holds(x.scope(nil), x.condition(st))
+	truth, missing, err := b.Truth(x.scope(nil), x.condition(st))
+	if truth == expression.Unknown && err == nil {
+		if h, decided := x.unclear(ctx, st, missing); decided {
+			return h
+		}
+		truth = expression.True // people settled it
+	}
 	switch {
 	case err != nil:
 		return x.fail(ctx, st, 0, fmt.Errorf("if: %w", err))
-	case !holds:
+	case truth == expression.False:
 		return x.skip(ctx, st, "")
 	case len(st.Parallel) > 0:
 		return x.parallel(ctx, st, cleanup)

@@ -1,0 +1,68 @@
+package guard
+
+import (
+	"strings"
+	"testing"
+
+	"edrpipe/pkg/admission"
+	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
+)
+
+const unclearGuards = `
+protected:
+  - {name: dc, sensors: 'sensor.type == "domain_controller"', deny: [isolate]}
+approvals:
+  - {name: servers, actions: [run], sensors: 'sensor.group == "Servers"', require: 1}
+`
+
+// TestUnknownFactsHold: a fact may come from the event, the server, the directory or
+// from nowhere. From nowhere, a guard that reads it never lets the step act.
+func TestUnknownFactsHold(t *testing.T) {
+	type request = admission.Request
+	event := func(s events.Sensor) func(*request) {
+		s.ID = "1"
+		return func(a *request) { a.Event = &events.Event{Sensor: s} }
+	}
+	directory := func(s events.Sensor) func(edr.Endpoint) events.Sensor {
+		return func(edr.Endpoint) events.Sensor { return s }
+	}
+	for name, c := range map[string]struct {
+		action string
+		change func(*request)
+		facts  func(edr.Endpoint) events.Sensor
+		want   admission.Decision
+		why    Reason
+		detail string
+	}{
+		"protected, from nowhere":              {"isolate", nil, nil, admission.Hold, UnknownFact, "sensor.type is not known"},
+		"protected, from the event":            {"isolate", event(events.Sensor{Type: "workstation"}), nil, admission.Allow, "", ""},
+		"protected, from the file":             {"isolate", nil, directory(events.Sensor{Type: "domain_controller"}), admission.Deny, Protected, ""},
+		"the file overrules the event":         {"isolate", event(events.Sensor{Type: "workstation"}), directory(events.Sensor{Type: "domain_controller"}), admission.Deny, Protected, ""},
+		"an event of another endpoint":         {"isolate", func(a *request) { a.Event = &events.Event{Sensor: events.Sensor{ID: "2", Type: "workstation"}} }, nil, admission.Hold, UnknownFact, ""},
+		"an event of another server":           {"isolate", event(events.Sensor{Server: "b", Type: "workstation"}), nil, admission.Hold, UnknownFact, ""},
+		"by a person":                          {"isolate", func(a *request) { a.Rule, a.Submitter = "", "ann" }, nil, admission.Hold, UnknownFact, ""},
+		"a rule in shadow mode only records":   {"isolate", func(a *request) { a.Shadow = true }, nil, admission.Shadow, RuleShadow, ""},
+		"approval, from nowhere":               {"run", nil, nil, admission.Hold, UnknownFact, "sensor.group is not known"},
+		"approval, from the server":            {"run", func(a *request) { a.Sensor.Group = "Office" }, nil, admission.Allow, "", ""},
+		"approval, the server says so":         {"run", func(a *request) { a.Sensor.Group = "Servers" }, nil, admission.Hold, Unapproved, ""},
+		"approval, unknown, and people agreed": {"run", func(a *request) { a.Answers = []admission.Answer{{By: "ann", Allow: true}} }, nil, admission.Allow, "", ""},
+		"a guard on other actions":             {"get_file", nil, nil, admission.Allow, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := New(Config{Policy: load(t, unclearGuards), Facts: c.facts, Now: at(monday)})
+			a := isolate(1, "")
+			a.Action, a.Endpoint = c.action, edr.Endpoint{Server: "a", ID: "1"}
+			if c.change != nil {
+				c.change(&a)
+			}
+			v := g.Admit(t.Context(), a)
+			if v.Decision != c.want || v.Reason != c.why || !strings.Contains(v.Detail, c.detail) {
+				t.Errorf("got %+v, want %s %s %q", v, c.want, c.why, c.detail)
+			}
+			if early := g.Enqueue(a); (early.Decision == admission.Deny) != (c.want == admission.Deny) {
+				t.Errorf("at enqueue: %+v", early)
+			}
+		})
+	}
+}
