@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/actions"
 )
 
@@ -43,7 +44,7 @@ func newArtifactsListCommand(f *serverFlags) *cobra.Command {
 			return f.print(w, found, func() {
 				t := newTable(w, "artifact", "sensor", "~from", "bytes", "~sha256", "collected", "~job")
 				for _, a := range found {
-					t.AppendRow(table.Row{a.ID, a.Sensor, printable(a.Path), a.Size, a.SHA256, clock(a.Time), a.Job})
+					t.AppendRow(table.Row{a.ID, a.Sensor, printable.Line(a.Path), a.Size, a.SHA256, clock(a.Time), a.Job})
 				}
 				t.Render()
 			})
@@ -70,7 +71,7 @@ cannot matter here, or to another place; - is standard output. It may be malware
 			}
 			defer func() { _ = body.Close() }() // only read from
 			if to == "-" {
-				return copyProven(cmd.OutOrStdout(), body, digest)
+				return copyProven(forData(cmd.OutOrStdout()), body, digest)
 			}
 			name := firstOf(to, args[0]+".bin")
 			out, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
 )
@@ -33,7 +34,7 @@ func (f *serverFlags) completeJobs(states ...string) cobra.CompletionFunc {
 			}
 			for _, j := range page.Jobs {
 				if strings.HasPrefix(j.ID, begun) {
-					words = append(words, fmt.Sprintf("%s\t%s %s on %s", j.ID, j.State, firstOf(j.Rule, "by "+j.By), firstOf(printable(j.Host), fmt.Sprint(j.Sensor))))
+					words = append(words, fmt.Sprintf("%s\t%s %s on %s", j.ID, j.State, firstOf(j.Rule, "by "+j.By), firstOf(printable.Line(j.Host), fmt.Sprint(j.Sensor))))
 				}
 			}
 		}
@@ -75,7 +76,7 @@ func (f *serverFlags) completeArtifacts(cmd *cobra.Command, args []string, begun
 	if c.Get(ctx, "artifacts", nil, &found) == nil { // a shell has no place for errors
 		for _, a := range found {
 			if strings.HasPrefix(a.ID, begun) {
-				words = append(words, fmt.Sprintf("%s\t%s on %s", a.ID, printable(a.Path), a.Sensor))
+				words = append(words, fmt.Sprintf("%s\t%s on %s", a.ID, printable.Line(a.Path), a.Sensor))
 			}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"edrpipe/internal/printable"
 )
 
 // countBar shows on a terminal how many of a known number are done. On anything
@@ -17,7 +19,7 @@ func newCountBar(out io.Writer, total int) *countBar {
 	if !isTerminal(out) {
 		out = nil
 	}
-	return &countBar{out: out, total: total}
+	return &countBar{out: unfiltered(out), total: total}
 }
 
 // step counts one more.
@@ -33,7 +35,7 @@ func (b *countBar) say(text string) {
 	}
 	const width = 20
 	full := b.done * width / max(b.total, 1)
-	line := []rune(printable(text))
+	line := []rune(printable.Line(text))
 	fmt.Fprintf(b.out, "\r\x1b[K%s%s %d/%d %s", strings.Repeat("█", full), strings.Repeat("░", width-full), b.done, b.total, string(line[:min(len(line), 90)]))
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"edrpipe/internal/apiclient"
 	"edrpipe/internal/doctor"
+	"edrpipe/internal/printable"
 )
 
 func newDoctorCommand() *cobra.Command {
@@ -89,7 +90,7 @@ func writeFinding(w io.Writer, x doctor.Finding) {
 			if i > 0 {
 				head = indent
 			}
-			fmt.Fprintln(w, head+strings.TrimRight(printable(line), " "))
+			fmt.Fprintln(w, head+strings.TrimRight(printable.Line(line), " "))
 		}
 	}
 	write(fmt.Sprintf("%s  %-8s", state, x.Check), x.Text)

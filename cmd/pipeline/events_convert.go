@@ -47,7 +47,7 @@ for sensor messages that report no event ("not_an_event").`,
 				decoder: &events.Decoder{LazyRaw: !raw, Cloud: f == events.FormatCloud},
 				errs:    cmd.ErrOrStderr(),
 			}
-			return c.convert(cmd.Context(), files, cmd.InOrStdin(), cmd.OutOrStdout())
+			return c.convert(cmd.Context(), files, cmd.InOrStdin(), forData(cmd.OutOrStdout()))
 		},
 	}
 	f := cmd.Flags()

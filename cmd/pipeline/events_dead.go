@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/events/jetstream"
 )
 
@@ -68,7 +69,7 @@ func listDead(ctx context.Context, d *jetstream.DeadLetters, reason string, out 
 	n := 0
 	err := d.List(ctx, reason, func(l jetstream.Dead) error {
 		n++
-		t.AppendRow(table.Row{l.Sequence, l.Time.UTC().Format(time.DateTime), printable(l.Reason), printable(l.Origin), printable(l.Message.RoutingKey), l.Size, printable(l.Error)})
+		t.AppendRow(table.Row{l.Sequence, l.Time.UTC().Format(time.DateTime), printable.Line(l.Reason), printable.Line(l.Origin), printable.Line(l.Message.RoutingKey), l.Size, printable.Line(l.Error)})
 		return nil
 	})
 	if err != nil {
@@ -125,7 +126,7 @@ func newDeadShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = cmd.OutOrStdout().Write(l.Message.Body)
+				_, err = forData(cmd.OutOrStdout()).Write(l.Message.Body)
 				return err
 			})
 		},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
 )
 
@@ -37,7 +38,7 @@ func newEventsListCommand() *cobra.Command {
 				}
 				t := newTable(w, "when", "event", "~host", "=what", "=became of it")
 				for _, e := range page.Events {
-					t.AppendRow([]any{clock(cmp.Or(e.Time, e.Received)), e.ID, printable(e.Host), printable(e.Story), printable(e.Verdict)})
+					t.AppendRow([]any{clock(cmp.Or(e.Time, e.Received)), e.ID, printable.Line(e.Host), printable.Line(e.Story), printable.Line(e.Verdict)})
 				}
 				t.Render()
 			})

@@ -13,6 +13,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/events"
 )
 
@@ -143,7 +144,7 @@ func (s *eventStats) table(w io.Writer, title string, counts map[string]int) {
 			rest += counts[k]
 			continue
 		}
-		t.AppendRow(table.Row{printable(k), counts[k], share(counts[k], s.events+s.rejected)})
+		t.AppendRow(table.Row{printable.Line(k), counts[k], share(counts[k], s.events+s.rejected)})
 	}
 	if rest > 0 {
 		t.AppendRow(table.Row{fmt.Sprintf("%d others", len(keys)-s.top), rest, share(rest, s.events+s.rejected)})
@@ -166,8 +167,10 @@ func (l *liveTable) show(s *eventStats) error {
 	}
 	l.last = time.Now()
 	var page bytes.Buffer
-	page.WriteString("\x1b[H\x1b[2J")
 	if err := s.print(&page); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(unfiltered(l.out), "\x1b[H\x1b[2J"); err != nil {
 		return err
 	}
 	_, err := l.out.Write(page.Bytes())

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
-	"unicode"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
@@ -154,13 +153,13 @@ type eventTail struct {
 func (t *eventTail) message(m *events.Message) error {
 	for e, err := range t.decoder.Events(m) {
 		if err != nil {
-			fmt.Fprintf(t.errs, "not an event: %s\n", printable(err.Error()))
+			fmt.Fprintf(t.errs, "not an event: %s\n", printable.Line(err.Error()))
 			continue
 		}
 		if t.filter != nil {
 			yes, err := t.filter.Bool(e)
 			if err != nil {
-				fmt.Fprintf(t.errs, "filter: %s\n", printable(err.Error()))
+				fmt.Fprintf(t.errs, "filter: %s\n", printable.Line(err.Error()))
 			}
 			if err != nil || !yes {
 				continue
@@ -193,7 +192,7 @@ func printEventLine(w io.Writer, e *events.Event) error {
 	if e.Net.RemoteIP != "" {
 		detail = fmt.Sprintf("%s:%d %s", e.Net.RemoteIP, e.Net.RemotePort, e.Net.Domain)
 	}
-	_, err := fmt.Fprintf(w, "%s  %-14s  %-20s  %s  %s\n", e.Event.Time.UTC().Format("2006-01-02 15:04:05"), e.Event.Kind, printable(sensor), printable(what), printable(detail))
+	_, err := fmt.Fprintf(w, "%s  %-14s  %-20s  %s  %s\n", e.Event.Time.UTC().Format("2006-01-02 15:04:05"), e.Event.Kind, printable.Line(sensor), printable.Line(what), printable.Line(detail))
 	return err
 }
 
@@ -204,15 +203,4 @@ func firstOf(texts ...string) string {
 		}
 	}
 	return ""
-}
-
-// printable makes an endpoint's text harmless on a terminal: what is not a
-// printable character is shown as U+FFFD.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }

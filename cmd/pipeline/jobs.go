@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/jobs"
 )
@@ -154,11 +155,11 @@ func newJobsShowCommand(f *serverFlags) *cobra.Command {
 
 func showJob(w io.Writer, p web.JobPage) {
 	if p.Story != "" {
-		fmt.Fprintln(w, printable(p.Story))
+		fmt.Fprintln(w, printable.Line(p.Story))
 	}
-	fmt.Fprintf(w, "job %s, %s on %s: %s\n", p.ID, firstOf(p.Rule, "by "+p.By), sensorName(p.JobLine), colored(w, p.State))
+	fmt.Fprintf(w, "job %s, %s on %s: %s\n", printable.Line(p.ID), printable.Line(firstOf(p.Rule, "by "+p.By)), sensorName(p.JobLine), colored(w, p.State))
 	if p.Why != "" {
-		fmt.Fprintln(w, printable(p.Why))
+		fmt.Fprintln(w, printable.Line(p.Why))
 	}
 	t := newTable(w, "~step", "uses", "state", "took", "=what")
 	for _, s := range p.Job.Done {
@@ -166,11 +167,11 @@ func showJob(w io.Writer, p web.JobPage) {
 		if !s.Ended.IsZero() {
 			took = s.Ended.Sub(s.Started).Round(time.Millisecond).String()
 		}
-		t.AppendRow(table.Row{s.ID, s.Uses, colored(w, s.State), took, shorten(printable(whatOf(s)), 400)})
+		t.AppendRow(table.Row{s.ID, s.Uses, colored(w, s.State), took, shorten(printable.Line(whatOf(s)), 400)})
 	}
 	t.Render()
 	for _, a := range p.Artifacts {
-		fmt.Fprintf(w, "artifact %s: %s, %d bytes; get it with `pipeline artifacts get %s`\n", a.ID, printable(a.Path), a.Size, a.ID)
+		fmt.Fprintf(w, "artifact %s: %s, %d bytes; get it with `pipeline artifacts get %s`\n", printable.Line(a.ID), printable.Line(a.Path), a.Size, printable.Line(a.ID))
 	}
 }
 
@@ -188,11 +189,11 @@ func whatOf(s jobs.StepRecord) string {
 }
 
 func sensorName(j web.JobLine) string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s", j.Sensor, printable(j.Host)))
+	return strings.TrimSpace(fmt.Sprintf("%s %s", j.Sensor, printable.Line(j.Host)))
 }
 
 func why(j web.JobLine) string {
-	return printable(strings.TrimPrefix(strings.TrimSuffix(string(j.Reason)+": "+j.Detail, ": "), ": "))
+	return printable.Line(strings.TrimPrefix(strings.TrimSuffix(string(j.Reason)+": "+j.Detail, ": "), ": "))
 }
 
 // colors of states, on terminals whose owner has not set NO_COLOR.
@@ -201,10 +202,10 @@ var colors = map[string]text.Color{
 	"shadowed": text.FgMagenta, "skipped": text.FgHiBlack, "failed": text.FgRed, "unknown": text.FgRed, "denied": text.FgRed, "expired": text.FgRed,
 }
 
-func colored[S jobs.State | jobs.StepState](w io.Writer, s S) string {
+func colored[S jobs.State | jobs.StepState](w io.Writer, s S) painted {
 	c, ok := colors[string(s)]
 	if !ok || !isTerminal(w) || os.Getenv("NO_COLOR") != "" {
-		return string(s)
+		return painted(printable.Line(string(s)))
 	}
-	return c.EscapeSeq() + string(s) + text.EscapeReset
+	return painted(c.EscapeSeq() + string(s) + text.EscapeReset)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/jobs"
 )
@@ -64,7 +65,7 @@ func (f *serverFlags) follow(cmd *cobra.Command, c *apiclient.Client, path strin
 				}
 				continue
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(fmt.Sprintf("%s %s %s %s", clock(t.At), t.State, t.Reason, printable(t.Detail))))
+			fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(fmt.Sprintf("%s %s %s %s", clock(t.At), t.State, t.Reason, printable.Line(t.Detail))))
 		}
 		seen = len(p.Job.History)
 		if p.State.Terminal() {
@@ -104,7 +105,7 @@ func (f *serverFlags) showNotice(cmd *cobra.Command, n apiclient.Notice) {
 	var line []string
 	for _, p := range parts {
 		if p != "" {
-			line = append(line, printable(p))
+			line = append(line, printable.Line(p))
 		}
 	}
 	fmt.Fprintln(w, strings.Join(line, "  "))

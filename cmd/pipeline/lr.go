@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"edrpipe/internal/lrshell"
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/lr"
 )
 
@@ -90,7 +91,7 @@ func (f *lrFlags) run(cmd *cobra.Command, name string, words []string) (err erro
 	}
 	s := &lrshell.Shell{
 		Client: client, Sensor: sensor, Endpoint: client.Endpoint(sensor.ID),
-		In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
+		In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Data: forData(cmd.OutOrStdout()), Err: unfiltered(cmd.ErrOrStderr()), // it draws bars
 		JSON: f.json, Progress: isTerminal(cmd.ErrOrStderr()),
 	}
 	if f.join {
@@ -125,7 +126,7 @@ func (f *lrFlags) shell(ctx context.Context, s *lrshell.Shell, words []string) e
 		return &usageError{errors.New("the shell needs a terminal: give a command, or - to read commands from standard input")}
 	}
 	if s.Progress {
-		fmt.Fprintf(s.Err, "%s (sensor %s): waiting for it to check in\n", s.Sensor.Hostname, s.Sensor.ID)
+		fmt.Fprintf(s.Err, "%s (sensor %s): waiting for it to check in\n", printable.Line(s.Sensor.Hostname), s.Sensor.ID)
 	}
 	return s.Interactive(ctx, historyFile())
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/rs/zerolog"
+
+	"edrpipe/internal/printable"
 )
 
 // Exit statuses, a contract with scripts.
@@ -40,10 +42,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	out, errs := newOutput(stdout), newOutput(stderr)
+	root.SetOut(out)
+	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
-	return report(ctx, stderr, err)
+	if e := errors.Join(out.Flush(), errs.Flush()); err == nil {
+		err = e
+	}
+	return report(ctx, errs, err)
 }
 
 // report prints an error the way every command does and gives its exit status.
@@ -58,10 +64,10 @@ func report(ctx context.Context, stderr io.Writer, err error) int {
 		fmt.Fprintln(stderr, "interrupted")
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "pipeline: %v\n", err)
+		fmt.Fprintf(stderr, "pipeline: %s\n", printable.Text(err.Error()))
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "pipeline: %v\n", err)
+		fmt.Fprintf(stderr, "pipeline: %s\n", printable.Text(err.Error()))
 		return exitFailure
 	}
 }

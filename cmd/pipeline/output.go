@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
+
+	"edrpipe/internal/printable"
 )
 
 // outputFlag is --output, the same for all that lists or shows.
@@ -33,7 +35,7 @@ func (f *outputFlag) print(w io.Writer, v any, table func()) error {
 			return err
 		}
 		var plain yaml.Node // JSON is YAML; a node keeps the order of the fields
-		if err := yaml.Unmarshal([]byte(b.String()), &plain); err != nil {
+		if err := yaml.Unmarshal([]byte(printable.Text(b.String())), &plain); err != nil {
 			return fmt.Errorf("as YAML: %w", err)
 		}
 		e := yaml.NewEncoder(w)

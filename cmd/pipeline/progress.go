@@ -21,7 +21,7 @@ func newProgress(out io.Writer, files []string) *progress {
 	if !isTerminal(out) {
 		return p
 	}
-	p.out = out
+	p.out = unfiltered(out)
 	for _, name := range files {
 		info, err := os.Stat(name)
 		if err != nil || !info.Mode().IsRegular() {

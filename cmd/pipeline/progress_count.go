@@ -18,7 +18,7 @@ func newCountProgress(out io.Writer, what string) *countProgress {
 	if !isTerminal(out) {
 		out = nil
 	}
-	return &countProgress{out: out, what: what}
+	return &countProgress{out: unfiltered(out), what: what}
 }
 
 // show draws the bar, ten times a second at most.

@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/strictyaml"
@@ -50,7 +51,7 @@ func (r *replayedEvents) each(cmd *cobra.Command, handle func(*events.Event) err
 	err = w.watch(cmd.Context(), conn, func(m events.Message) error {
 		for e, err := range decoder.Events(&m) {
 			if err != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "not an event: %s\n", printable(err.Error()))
+				fmt.Fprintf(cmd.ErrOrStderr(), "not an event: %s\n", printable.Line(err.Error()))
 				continue
 			}
 			if err := handle(e); err != nil {
@@ -126,7 +127,7 @@ func printBacktest(w io.Writer, r rules.BacktestReport, slots int) {
 	t.Render()
 	for _, rule := range r.Rules {
 		if rule.FirstError != "" {
-			fmt.Fprintf(w, "%s fails: %s\n", rule.Rule, printable(rule.FirstError))
+			fmt.Fprintf(w, "%s fails: %s\n", rule.Rule, printable.Line(rule.FirstError))
 		}
 	}
 	fmt.Fprintf(w, "%s from %s to %s: %s on %s\n", counted(r.Events, "event"),

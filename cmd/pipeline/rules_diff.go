@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/events"
 	"edrpipe/rules"
 )
@@ -72,10 +73,10 @@ func printComparison(w io.Writer, c rules.Comparison) {
 	for _, j := range c.Jobs {
 		fmt.Fprintf(w, "%s  %s on sensor %s (event %s)\n", j.At, j.Rule, j.Endpoint.ID, j.Event)
 		for _, s := range j.Old {
-			fmt.Fprintf(w, "  - %s\n", printable(s))
+			fmt.Fprintf(w, "  - %s\n", printable.Line(s))
 		}
 		for _, s := range j.New {
-			fmt.Fprintf(w, "  + %s\n", printable(s))
+			fmt.Fprintf(w, "  + %s\n", printable.Line(s))
 		}
 	}
 	fmt.Fprintf(w, "%s: jobs that differ: %d, that are the same: %d\n", counted(c.Events, "event"), len(c.Jobs), c.Same)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/events"
 )
 
@@ -88,5 +89,5 @@ func where(e *events.Event) string {
 	if host == "" {
 		host = "no sensor"
 	}
-	return fmt.Sprintf("%s on %s, %s", e.Event.Type, printable(host), e.Event.Time.UTC().Format("2006-01-02 15:04:05"))
+	return fmt.Sprintf("%s on %s, %s", e.Event.Type, printable.Line(host), e.Event.Time.UTC().Format("2006-01-02 15:04:05"))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/events"
 	"edrpipe/rules"
 )
@@ -131,9 +132,9 @@ func (x *explainer) print(e *events.Event, r *rules.Explanation, steps []string)
 	if matched {
 		mark = "yes"
 	}
-	fmt.Fprintf(x.out, "  %s  %s: %s\n", mark, r.Rule.ID, printable(strings.Join(r.Reasons(), "; ")))
+	fmt.Fprintf(x.out, "  %s  %s: %s\n", mark, r.Rule.ID, printable.Line(strings.Join(r.Reasons(), "; ")))
 	for _, s := range steps {
-		fmt.Fprintf(x.out, "         %s\n", printable(s))
+		fmt.Fprintf(x.out, "         %s\n", printable.Line(s))
 	}
 	return nil
 }

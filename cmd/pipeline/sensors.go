@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
 )
 
@@ -34,7 +35,7 @@ func newSensorsCommand() *cobra.Command {
 			return f.print(w, page, func() {
 				t := newTable(w, "sensor", "~host", "state", "isolation", "~system", "checked in", "waiting", "~running")
 				for _, s := range page.Sensors {
-					t.AppendRow(table.Row{s.ID, printable(s.Hostname), s.Status, s.Isolation, printable(s.OSVersion), clock(s.LastCheckin), s.Queue, s.Running})
+					t.AppendRow(table.Row{s.ID, printable.Line(s.Hostname), s.Status, s.Isolation, printable.Line(s.OSVersion), clock(s.LastCheckin), s.Queue, s.Running})
 				}
 				t.Render()
 				if shown := offset + len(page.Sensors); shown < page.Total {

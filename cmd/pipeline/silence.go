@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
 )
 
@@ -71,7 +72,7 @@ func newSilenceListCommand(f *serverFlags) *cobra.Command {
 			return f.print(w, page.Silences, func() {
 				t := newTable(w, "silence", "~rule", "sensor", "action", "until", "~by", "=comment")
 				for _, s := range page.Silences {
-					t.AppendRow(table.Row{s.ID, s.Rule, s.Sensor, s.Action, clock(s.Until), s.Author, printable(s.Comment)})
+					t.AppendRow(table.Row{s.ID, s.Rule, s.Sensor, s.Action, clock(s.Until), s.Author, printable.Line(s.Comment)})
 				}
 				t.Render()
 			})
@@ -107,7 +108,7 @@ func (f *serverFlags) completeSilences(cmd *cobra.Command, args []string, begun 
 	if c.Get(ctx, "guards", nil, &page) == nil { // a shell has no place for errors
 		for _, s := range page.Silences {
 			if strings.HasPrefix(s.ID, begun) {
-				words = append(words, s.ID+"\t"+printable(s.Comment))
+				words = append(words, s.ID+"\t"+printable.Line(s.Comment))
 			}
 		}
 	}

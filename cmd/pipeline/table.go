@@ -11,6 +11,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
+
+	"edrpipe/internal/printable"
 )
 
 // Least widths: names are not shortened further, and a text that would get less is
@@ -35,8 +37,23 @@ func newTable(w io.Writer, columns ...string) *grid {
 	return &grid{out: w, columns: columns, width: terminalWidth(w)}
 }
 
-// AppendRow adds a row below the others.
-func (g *grid) AppendRow(r table.Row) { g.rows = append(g.rows, r) }
+// AppendRow adds a row below the others. Its texts may come from endpoints.
+func (g *grid) AppendRow(r table.Row) {
+	for i, cell := range r {
+		switch text := cell.(type) {
+		case painted:
+			r[i] = string(text)
+		case string:
+			r[i] = printable.Text(text)
+		case fmt.Stringer:
+			r[i] = printable.Text(text.String())
+		}
+	}
+	g.rows = append(g.rows, r)
+}
+
+// painted is text of the program's own, with sequences that set colors.
+type painted string
 
 // Render writes the table.
 func (g *grid) Render() {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
 )
 
@@ -37,7 +38,7 @@ waits for, how it ended.`,
 			return f.print(w, answer, func() {
 				t := newTable(w, "when", "what", "=why")
 				for _, l := range answer.Lines {
-					t.AppendRow([]any{clock(l.At), printable(l.What), printable(l.Text)})
+					t.AppendRow([]any{clock(l.At), printable.Line(l.What), printable.Line(l.Text)})
 				}
 				if len(answer.Lines) == 0 {
 					fmt.Fprintln(w, "nothing is known of that")

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/reeflective/readline"
+
+	"edrpipe/internal/printable"
 )
 
 // completionTime bounds how long a prompt waits for the endpoint.
@@ -128,7 +130,7 @@ func (s *Shell) remote(ctx context.Context, word string, dirs bool) []string {
 	}
 	var all []string
 	for _, e := range entries {
-		if dirs && !e.Dir || printable(e.Name) != e.Name {
+		if dirs && !e.Dir || printable.Line(e.Name) != e.Name {
 			continue
 		}
 		value := word[:cut] + e.Name
@@ -164,7 +166,7 @@ func (s *Shell) pids(ctx context.Context) []string {
 	}
 	var all []string
 	for _, p := range processes {
-		all = append(all, strconv.Itoa(p.PID), printable(p.Path))
+		all = append(all, strconv.Itoa(p.PID), printable.Line(p.Path))
 	}
 	return all
 }

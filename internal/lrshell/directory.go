@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/lr"
 )
@@ -51,11 +52,11 @@ func (s *Shell) showEntries(entries []edr.DirEntry) error {
 		t.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: text.AlignRight}})
 		for _, e := range entries {
 			size := any(e.Size)
-			name := printable(e.Name)
+			name := printable.Line(e.Name)
 			if e.Dir {
 				size, name = "", name+s.separator()
 			}
-			t.AppendRow(table.Row{when(e.Modified), size, printable(strings.Join(e.Attributes, " ")), name})
+			t.AppendRow(table.Row{when(e.Modified), size, printable.Line(strings.Join(e.Attributes, " ")), name})
 		}
 	})
 }
@@ -111,7 +112,7 @@ func pwdCommand() Command {
 			if err := s.locate(ctx); err != nil {
 				return err
 			}
-			return s.say(s.cwd, "%s", printable(s.cwd))
+			return s.say(s.cwd, "%s", printable.Line(s.cwd))
 		},
 	}
 }
@@ -160,7 +161,7 @@ func drivesCommand() Command {
 				drives := session.Info().Drives
 				return s.show(drives, func(t table.Writer) {
 					for _, d := range drives {
-						t.AppendRow(table.Row{printable(d)})
+						t.AppendRow(table.Row{printable.Line(d)})
 					}
 				})
 			})
@@ -196,7 +197,7 @@ func walkCommand() Command {
 				case s.JSON:
 					all = append(all, walked{Path: path, DirEntry: e})
 				default:
-					fmt.Fprintln(s.Out, printable(path))
+					fmt.Fprintln(s.Out, printable.Line(path))
 				}
 				return nil
 			})

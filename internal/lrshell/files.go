@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/edr"
 )
 
@@ -23,7 +24,7 @@ func catCommand() Command {
 			if err := s.locate(ctx); err != nil {
 				return err
 			}
-			_, err := s.Endpoint.GetFile(ctx, s.abs(args[0]), edr.Range{}, s.Out)
+			_, err := s.Endpoint.GetFile(ctx, s.abs(args[0]), edr.Range{}, s.data())
 			return err
 		},
 	}
@@ -57,7 +58,7 @@ func (s *Shell) get(ctx context.Context, f getFlags, args []string) error {
 	}
 	remote := s.abs(args[0])
 	if len(args) == 2 && args[1] == "-" {
-		_, err := s.Endpoint.GetFile(ctx, remote, edr.Range{Offset: f.offset, Count: f.count}, s.Out)
+		_, err := s.Endpoint.GetFile(ctx, remote, edr.Range{Offset: f.offset, Count: f.count}, s.data())
 		return err
 	}
 	local, err := localName(s.base(remote), args[1:])
@@ -166,7 +167,7 @@ func (s *Shell) put(ctx context.Context, force bool, args []string) error {
 	if err != nil {
 		return err
 	}
-	return s.say(info, "%s: %d bytes, sha256 %s", printable(remote), info.Size, info.SHA256)
+	return s.say(info, "%s: %d bytes, sha256 %s", printable.Line(remote), info.Size, info.SHA256)
 }
 
 // open opens a local file, or standard input for "-".
@@ -186,4 +187,12 @@ func (s *Shell) open(name string) (io.ReadCloser, int64, error) {
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	return f, fi.Size(), nil
+}
+
+// data is where the bytes of a file go that is printed.
+func (s *Shell) data() io.Writer {
+	if s.Data != nil {
+		return s.Data
+	}
+	return s.Out
 }

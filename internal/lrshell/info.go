@@ -6,6 +6,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/lr"
 )
@@ -43,16 +44,16 @@ func infoCommand() Command {
 
 func (d described) print(t table.Writer) {
 	t.AppendRows([]table.Row{
-		{"server", printable(d.Server.Version)},
+		{"server", printable.Line(d.Server.Version)},
 		{"sensor", d.Sensor.ID},
-		{"host", printable(d.Sensor.Hostname)},
-		{"system", printable(d.Sensor.OSVersion)},
-		{"addresses", printable(strings.Join(d.Sensor.IPs, " "))},
-		{"status", printable(d.Sensor.Status)},
+		{"host", printable.Line(d.Sensor.Hostname)},
+		{"system", printable.Line(d.Sensor.OSVersion)},
+		{"addresses", printable.Line(strings.Join(d.Sensor.IPs, " "))},
+		{"status", printable.Line(d.Sensor.Status)},
 		{"last check-in", when(d.Sensor.LastCheckin)},
 		{"isolation", d.Sensor.Isolation},
 		{"session", d.Session.ID},
-		{"commands", printable(strings.Join(d.Session.Commands, ", "))},
-		{"drives", printable(strings.Join(d.Session.Drives, " "))},
+		{"commands", printable.Line(strings.Join(d.Session.Commands, ", "))},
+		{"drives", printable.Line(strings.Join(d.Session.Drives, " "))},
 	})
 }

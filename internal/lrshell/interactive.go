@@ -12,6 +12,7 @@ import (
 
 	"github.com/reeflective/readline"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/lr"
 )
 
@@ -37,7 +38,7 @@ func (s *Shell) Interactive(ctx context.Context, history string) error {
 	if history != "" {
 		rl.History.AddFromFile("lr", history)
 	}
-	rl.Prompt.Primary(func() string { return printable(s.Sensor.Hostname+" "+s.cwd) + "> " })
+	rl.Prompt.Primary(func() string { return printable.Line(s.Sensor.Hostname+" "+s.cwd) + "> " })
 	rl.Completer = func(line []rune, cursor int) readline.Completions { return s.complete(ctx, line, cursor) }
 	for ctx.Err() == nil {
 		line, err := rl.Readline()
@@ -56,7 +57,7 @@ func (s *Shell) Interactive(ctx context.Context, history string) error {
 			return nil
 		}
 		if err != nil {
-			fmt.Fprintln(s.Err, printableLines(err.Error()))
+			fmt.Fprintln(s.Err, printable.Text(err.Error()))
 		}
 	}
 	return nil

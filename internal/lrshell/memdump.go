@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/pflag"
+
+	"edrpipe/internal/printable"
 )
 
 func memdumpCommand() Command {
@@ -23,7 +25,7 @@ func memdumpCommand() Command {
 			if err != nil {
 				return err
 			}
-			return s.say(map[string]string{"path": path}, "%s", printable(path))
+			return s.say(map[string]string{"path": path}, "%s", printable.Line(path))
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/pflag"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/edr"
 )
 
@@ -28,7 +29,7 @@ func psCommand() Command {
 					if line == "" {
 						line = p.Path
 					}
-					t.AppendRow(table.Row{p.PID, p.ParentPID, when(p.Started), printable(p.User), printable(line)})
+					t.AppendRow(table.Row{p.PID, p.ParentPID, when(p.Started), printable.Line(p.User), printable.Line(line)})
 				}
 			})
 		},
@@ -134,10 +135,10 @@ func (s *Shell) exec(ctx context.Context, f execFlags, args []string) error {
 	if s.JSON {
 		err = s.show(executed{r, string(out)}, nil)
 	} else {
-		_, err = fmt.Fprint(s.Out, printableLines(string(out)))
+		_, err = fmt.Fprint(s.Out, printable.Text(string(out)))
 	}
 	if err == nil && r.ReturnCode != 0 {
-		err = fmt.Errorf("%s ended with return code %d", printable(line), r.ReturnCode)
+		err = fmt.Errorf("%s ended with return code %d", printable.Line(line), r.ReturnCode)
 	}
 	return err
 }

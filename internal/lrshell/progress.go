@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"edrpipe/internal/printable"
 )
 
 // bar shows how far a transfer is, on one line of a terminal that it redraws at
@@ -19,7 +21,7 @@ type bar struct {
 }
 
 func (s *Shell) bar(label string, total int64) *bar {
-	b := &bar{label: printable(label), total: total, begun: time.Now()}
+	b := &bar{label: printable.Line(label), total: total, begun: time.Now()}
 	if s.Progress {
 		b.w = s.Err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/pflag"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/edr"
 )
 
@@ -69,7 +70,7 @@ func regList(ctx context.Context, s *Shell, _ regFlags, args []string) error {
 	}
 	return s.show(key, func(t table.Writer) {
 		for _, sub := range key.SubKeys {
-			t.AppendRow(table.Row{printable(sub) + `\`})
+			t.AppendRow(table.Row{printable.Line(sub) + `\`})
 		}
 		for _, v := range key.Values {
 			t.AppendRow(valueRow(v))
@@ -86,11 +87,11 @@ func regQuery(ctx context.Context, s *Shell, _ regFlags, args []string) error {
 }
 
 func valueRow(v edr.RegistryValue) table.Row {
-	name := printable(v.Name)
+	name := printable.Line(v.Name)
 	if name == "" {
 		name = "(default)"
 	}
-	data := printable(fmt.Sprint(v.Data))
+	data := printable.Line(fmt.Sprint(v.Data))
 	if all, ok := v.Data.([]string); ok {
 		quoted := make([]string, len(all))
 		for i, e := range all {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/pflag"
@@ -23,6 +21,7 @@ type Shell struct {
 	Endpoint *lr.Endpoint
 	In       io.Reader
 	Out      io.Writer
+	Data     io.Writer // takes the bytes of files that are printed; nil: Out
 	Err      io.Writer
 	JSON     bool // results as JSON instead of tables
 	Progress bool // Err is a terminal that can show progress bars
@@ -121,34 +120,4 @@ func (s *Shell) say(v any, format string, args ...any) error {
 	}
 	_, err := fmt.Fprintf(s.Out, format+"\n", args...)
 	return err
-}
-
-// printable makes text from an endpoint safe for a terminal: it may hold escape
-// sequences or line breaks.
-func printable(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			fmt.Fprintf(&b, `\x%02x`, r)
-		}
-	}
-	return b.String()
-}
-
-// printableLines is printable for output of several lines.
-func printableLines(text string) string {
-	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
-	for i, l := range lines {
-		cells := strings.Split(l, "\t")
-		for j, c := range cells {
-			cells[j] = printable(c)
-		}
-		lines[i] = strings.Join(cells, "\t")
-	}
-	return strings.Join(lines, "\n")
 }

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"edrpipe/internal/printable"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/lr"
@@ -99,10 +100,10 @@ func TestCommandLines(t *testing.T) {
 }
 
 func TestTextOfEndpointsIsHarmless(t *testing.T) {
-	if got := printable("a\x1b[2J\nb\u202e"); strings.ContainsAny(got, "\x1b\n\u202e") || !strings.HasPrefix(got, "a\\x1b") {
+	if got := printable.Line("a\x1b[2J\nb\u202e"); strings.ContainsAny(got, "\x1b\n\u202e") || !strings.HasPrefix(got, "a\\u001b") {
 		t.Errorf("%q", got)
 	}
-	if got := printableLines("one\ttwo\r\nthree\x07"); got != "one\ttwo\nthree\\x07" {
+	if got := printable.Text("one\ttwo\r\nthree\x07"); got != "one\ttwo\nthree\\u0007" {
 		t.Errorf("%q", got)
 	}
 	for _, base := range []string{"", "..", "a/b", "."} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"edrpipe/internal/looseid"
+	"edrpipe/internal/printable"
 )
 
 // Entry is one decision or command.
@@ -99,20 +100,13 @@ func (e Entry) String() string {
 		switch {
 		case part.value == "":
 		case part.name == "":
-			b.WriteString(" " + printable(part.value))
+			b.WriteString(" " + printable.Line(part.value))
 		default:
-			b.WriteString(" " + part.name + "=" + printable(part.value))
+			b.WriteString(" " + part.name + "=" + printable.Line(part.value))
 		}
 	}
 	if e.Text != "" {
-		b.WriteString(": " + printable(e.Text))
+		b.WriteString(": " + printable.Line(e.Text))
 	}
 	return b.String()
-}
-
-// printable keeps text from endpoints from writing to the terminal anything but
-// text: control characters are shown escaped.
-func printable(s string) string {
-	quoted := fmt.Sprintf("%+q", s)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"edrpipe/internal/printable"
 )
 
 // A Problem is one thing wrong with a file, placed where its author can see it.
@@ -25,7 +27,7 @@ type Problem struct {
 // editors know it.
 func (p Problem) String() string {
 	var b strings.Builder
-	b.WriteString(printable(p.File))
+	b.WriteString(shown(p.File))
 	if p.Line > 0 {
 		fmt.Fprintf(&b, ":%d", p.Line)
 		if p.Column > 0 {
@@ -36,7 +38,7 @@ func (p Problem) String() string {
 	if p.Warning {
 		b.WriteString("warning: ")
 	}
-	b.WriteString(printable(p.Message))
+	b.WriteString(shown(p.Message))
 	return b.String()
 }
 
@@ -53,14 +55,14 @@ func (p Problem) Text() string {
 			carets := max(1, min(p.Length, len([]rune(line))-before))
 			fmt.Fprintf(&b, "       | %s%s", blank([]rune(line)[:before]), strings.Repeat("^", carets))
 			if p.Hint != "" {
-				b.WriteString(" " + printable(p.Hint))
+				b.WriteString(" " + shown(p.Hint))
 			}
 			b.WriteByte('\n')
 			return b.String()
 		}
 	}
 	if p.Hint != "" {
-		fmt.Fprintf(&b, "       = %s\n", printable(p.Hint))
+		fmt.Fprintf(&b, "       = %s\n", shown(p.Hint))
 	}
 	return b.String()
 }
@@ -71,7 +73,7 @@ const widest = 120
 // window cuts a long line down to the part around column and says how many
 // characters stand before the caret.
 func window(source string, column int) (line string, before int) {
-	runes := []rune(printable(source))
+	runes := []rune(shown(source))
 	before = min(max(column-1, 0), len(runes))
 	if len(runes) <= widest {
 		return string(runes), before
@@ -105,14 +107,14 @@ func blank(text []rune) string {
 	}, string(text))
 }
 
-// printable replaces what would move the cursor or change the terminal, one
+// shown replaces what would move the cursor or change the terminal, one
 // character for one.
-func printable(s string) string {
+func shown(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':
 			return ' '
-		case unicode.IsControl(r), r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+		case !printable.Rune(r):
 			return '\uFFFD'
 		}
 		return r
