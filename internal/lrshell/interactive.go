@@ -30,8 +30,12 @@ func (s *Shell) Interactive(ctx context.Context, history string) error {
 	rl := readline.NewShell()
 	// Tab shows what there is, it does not pick the first process to kill; and names
 	// on Windows have no case.
-	for _, option := range []string{"menu-complete-display-prefix", "completion-ignore-case"} {
-		if err := rl.Config.Set(option, true); err != nil {
+	// The upper half of Latin-1 is letters, not keys pressed together with Meta.
+	for option, value := range map[string]bool{
+		"menu-complete-display-prefix": true, "completion-ignore-case": true,
+		"convert-meta": false, "input-meta": true, "output-meta": true,
+	} {
+		if err := rl.Config.Set(option, value); err != nil {
 			return err
 		}
 	}
