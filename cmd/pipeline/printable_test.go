@@ -69,7 +69,7 @@ func hostileService(t *testing.T) string {
 	}
 	of := func(v any) http.HandlerFunc { return answer(filled(reflect.TypeOf(v), 6).Interface()) }
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/jobs", of([]web.JobLine{}))
+	mux.HandleFunc("GET /api/v1/jobs", of(web.JobsPage{}))
 	mux.HandleFunc("GET /api/v1/jobs/ended", of(web.JobPage{}))
 	mux.HandleFunc("GET /api/v1/guards", of(web.GuardsPage{}))
 	mux.HandleFunc("GET /api/v1/why", of(web.Why{}))
