@@ -18,6 +18,7 @@ import (
 var level = map[string]int{
 	"internal/printable": 0,
 	"internal/nearest":   0, "internal/sizing": 0, "internal/secretfiles": 0, "deploy/nats": 0, "internal/connlimit": 0, "internal/natsd": 1, "internal/golden": 0, "examples": 0, "internal/rabbittest": 0, "internal/rabbittest/publish": 0, "scripts/skips": 0,
+	"internal/kinds": 4, "internal/fleet": 8,
 	"internal/diskspace": 0, "internal/setup": 0, "internal/looseid": 0,
 	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
 	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
@@ -35,8 +36,8 @@ var level = map[string]int{
 // dependency is heavy.
 var only = map[string][]string{
 	"github.com/nats-io/nats-server/v2/server": {"internal/natsd"},
-	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/service", "internal/lrshell", "internal/doctor"},
-	"edrpipe/pkg/cbc":                {"pkg/events/cloudalerts", "internal/kinds", "internal/service"},
+	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/kinds", "internal/lrshell", "internal/doctor"},
+	"edrpipe/pkg/cbc":                {"pkg/events/cloudalerts", "internal/kinds"},
 	"edrpipe/internal/golden":        {},                                                                                              // for tests
 	"edrpipe/internal/victim":        {},                                                                                              // for tests
 	"edrpipe/pkg/bus/bustest":        {},                                                                                              // for tests

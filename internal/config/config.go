@@ -26,6 +26,7 @@ type Config struct {
 	Lists     Lists     `yaml:"lists"`
 	Bus       Bus       `yaml:"bus"`
 	EDR       EDR       `yaml:"edr"`
+	Servers   []Server  `yaml:"servers"`
 	Sources   Sources   `yaml:"sources"`
 	Jobs      Jobs      `yaml:"jobs"`
 	Artifacts Artifacts `yaml:"artifacts"`
@@ -88,7 +89,7 @@ type Retention struct {
 	Bytes int64         `yaml:"bytes" doc:"how many bytes are kept; the oldest go first"`
 }
 
-// EDR is the server whose endpoints are acted on.
+// EDR is the short form of Servers for exactly one Carbon Black EDR server.
 type EDR struct {
 	Name       string        `yaml:"name" doc:"what this server is called in records, metrics and subjects"`
 	URL        string        `yaml:"url" doc:"https://host of the EDR server"`
@@ -98,15 +99,22 @@ type EDR struct {
 	Insecure   bool          `yaml:"insecure" doc:"do not verify the server's certificate"`
 	Sessions   int           `yaml:"sessions" min:"1" doc:"Live Response sessions the server grants in all (its default is 10)"`
 	Reserve    int           `yaml:"reserve" doc:"sessions left free for people"`
-	SensorPoll time.Duration `yaml:"sensor_poll" doc:"how often all sensors are asked for at once, to wake parked jobs"`
+	SensorPoll time.Duration `yaml:"sensor_poll" doc:"how often all sensors are read at once, to wake parked jobs"`
+
+	Accept       []string `yaml:"accept" doc:"names by which events call this server (cb_server of the event forwarder); default: its name"`
+	Tenant       string   `yaml:"tenant" doc:"label for guards, users and lists; empty: none"`
+	HostMismatch string   `yaml:"host_mismatch" enum:"hold,deny,allow" doc:"what becomes of a job whose event names another host than the server's record: hold, deny or allow"`
 }
 
 // Sources are the ways in which events arrive.
 type Sources struct {
-	NATS   NATSSource   `yaml:"nats"`
-	AMQP   AMQPSource   `yaml:"amqp"`
-	HTTP   HTTPSource   `yaml:"http"`
-	Files  []string     `yaml:"files" doc:"files of events to follow (NDJSON, gzip)"`
+	NATS  NATSSource `yaml:"nats"`
+	AMQP  AMQPSource `yaml:"amqp"`
+	HTTP  HTTPSource `yaml:"http"`
+	Files []string   `yaml:"files" doc:"files of events to follow (NDJSON, gzip)"`
+
+	FilesServer string `yaml:"files_server" doc:"server whose events these files hold, where the events name none"`
+
 	TCP    ListenSource `yaml:"tcp"`
 	Syslog ListenSource `yaml:"syslog"`
 	S3     S3Source     `yaml:"s3"`
@@ -139,12 +147,14 @@ type AMQPSource struct {
 type HTTPSource struct {
 	Enabled bool   `yaml:"enabled" doc:"take events by HTTP"`
 	Token   string `yaml:"token_file" doc:"file with the bearer token that senders show" secret:"file"`
+	Server  string `yaml:"server" doc:"server whose events are posted, where the events name none; with one configured server: that one"`
 	Body    int64  `yaml:"max_body" doc:"largest body in bytes, after decompression"`
 }
 
 // ListenSource takes lines on a socket.
 type ListenSource struct {
 	Listen string   `yaml:"listen" doc:"host:port to take lines on; empty: off"`
+	Server string   `yaml:"server" doc:"server whose events these are, where the events name none"`
 	From   []string `yaml:"from" doc:"networks that may connect (10.1.0.0/16); needed where listen is not loopback"`
 }
 
@@ -227,7 +237,7 @@ func Default() Config {
 			Results:  Retention{Age: 90 * day, Bytes: 1 << 30},
 			History:  Retention{Age: 30 * day, Bytes: 1 << 30},
 		},
-		EDR: EDR{Name: "edr", Sessions: 10, Reserve: 1, SensorPoll: 15 * time.Second},
+		EDR: EDR{Name: "edr", Sessions: 10, Reserve: 1, SensorPoll: 15 * time.Second, HostMismatch: "hold"},
 		Sources: Sources{
 			NATS: NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000, AckWait: 10 * time.Second},
 			AMQP: AMQPSource{Queue: "edrpipe", Keys: []string{"watchlist.#", "feed.#", "alert.#", "ingress.event.#"}, Prefetch: 200},

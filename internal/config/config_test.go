@@ -144,13 +144,13 @@ func TestPrintTellsOrigins(t *testing.T) {
 func TestPrintIsAConfiguration(t *testing.T) {
 	for _, text := range []string{"a: b # c", "yes", "12", "- x", "line\nbreak", "#", "'", `"`, " blank ", "C:\\temp", "ünï"} {
 		want := config.Default()
-		want.EDR.Name = text
+		want.Guards = text
 		var b strings.Builder
 		if err := config.Print(&b, want, config.Origins{}); err != nil {
 			t.Fatal(err)
 		}
-		if got, _, err := config.Load(write(t, b.String()), nil, nil); err != nil || got.EDR.Name != text {
-			t.Errorf("%q is read back as %q, %v", text, got.EDR.Name, err)
+		if got, _, err := config.Load(write(t, b.String()), nil, nil); err != nil || got.Guards != text {
+			t.Errorf("%q is read back as %q, %v", text, got.Guards, err)
 		}
 	}
 }

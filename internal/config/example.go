@@ -10,7 +10,7 @@ import (
 
 // Example writes a commented pipeline.yaml with every key and its default.
 func Example(w io.Writer) error {
-	_, err := io.WriteString(w, render(Default(), func(k Key, c Config) string { return k.Get(c) }))
+	_, err := io.WriteString(w, render(Default(), func(k Key, c Config) string { return k.Get(c) })+exampleServers())
 	return err
 }
 
@@ -18,7 +18,7 @@ func Example(w io.Writer) error {
 func Print(w io.Writer, c Config, origins Origins) error {
 	_, err := io.WriteString(w, render(c, func(k Key, c Config) string {
 		return fmt.Sprintf("%s  # %s", k.Get(c), origins[k.Path])
-	}, withoutDocs))
+	}, withoutDocs)+printServers(c.Servers, origins))
 	return err
 }
 
@@ -68,6 +68,7 @@ func Schema() *jsonschema.Schema {
 		}
 		at.Properties.Set(parts[len(parts)-1], k.schema())
 	}
+	root.Properties.Set("servers", serversSchema())
 	root.Version = jsonschema.Version
 	return root
 }

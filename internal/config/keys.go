@@ -45,17 +45,24 @@ func collect(t reflect.Type, prefix string, index []int) []Key {
 		f := t.Field(i)
 		path := prefix + f.Tag.Get("yaml")
 		at := append(append([]int(nil), index...), i)
+		if f.Type == reflect.TypeFor[[]Server]() {
+			continue // entries have keys, the list has none
+		}
 		if f.Type.Kind() == reflect.Struct {
 			keys = append(keys, collect(f.Type, path+".", at)...)
 			continue
 		}
-		k := Key{Path: path, Doc: f.Tag.Get("doc"), Secret: f.Tag.Get("secret"), Kind: kindOf(f.Type), index: at}
-		if words := f.Tag.Get("enum"); words != "" {
-			k.Choice = strings.Split(words, ",")
-		}
-		keys = append(keys, k)
+		keys = append(keys, keyOf(f, path, at))
 	}
 	return keys
+}
+
+func keyOf(f reflect.StructField, path string, index []int) Key {
+	k := Key{Path: path, Doc: f.Tag.Get("doc"), Secret: f.Tag.Get("secret"), Kind: kindOf(f.Type), index: index}
+	if words := f.Tag.Get("enum"); words != "" {
+		k.Choice = strings.Split(words, ",")
+	}
+	return k
 }
 
 func kindOf(t reflect.Type) string {
@@ -79,7 +86,11 @@ func (k Key) value(c *Config) reflect.Value {
 
 // Get returns the key's value in c as it would be written in the file.
 func (k Key) Get(c Config) string {
-	switch v := k.value(&c).Interface().(type) {
+	return writeValue(k.value(&c).Interface())
+}
+
+func writeValue(value any) string {
+	switch v := value.(type) {
 	case time.Duration:
 		return writeDuration(v)
 	case []string:

@@ -58,7 +58,11 @@ func loadFile(name string, c *Config, origins Origins) error {
 	if err != nil {
 		return err
 	}
-	for _, k := range Keys() {
+	for i := range c.Servers {
+		entry := fmt.Sprintf("servers[%d]", i)
+		origins[entry] = fmt.Sprintf("%s:%d", name, doc.Line(strictyaml.Path(entry)))
+	}
+	for _, k := range append(Keys(), Key{Path: "servers"}) {
 		if p := strictyaml.Path(k.Path); doc.Has(p) {
 			origins[k.Path] = fmt.Sprintf("%s:%d", name, doc.Line(p))
 		}
@@ -136,26 +140,16 @@ var hours = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d
 func (c Config) check(origins Origins) error {
 	var errs []error
 	bad := func(path, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s (from %s): %s", path, origins[path], fmt.Sprintf(format, args...)))
-	}
-	if c.EDR.URL != "" && !strings.HasPrefix(c.EDR.URL, "https://") && !strings.HasPrefix(c.EDR.URL, "http://") {
-		bad("edr.url", "%q has no scheme: write https://host", c.EDR.URL)
-	}
-	if strings.HasPrefix(c.EDR.URL, "http://") && !loopback(c.EDR.URL) {
-		bad("edr.url", "the token would cross the network in clear text: use https://")
-	}
-	if c.EDR.Sessions < 1 {
-		bad("edr.sessions", "must be at least 1")
-	}
-	if c.EDR.Reserve >= c.EDR.Sessions {
-		bad("edr.reserve", "%d of %d sessions leaves none to work with", c.EDR.Reserve, c.EDR.Sessions)
-	}
-	if c.EDR.Pin != "" && c.EDR.Insecure {
-		bad("edr.insecure", "contradicts edr.pin: remove one of them")
+		from := origins[path]
+		if entry, _, ok := strings.Cut(path, "]."); ok {
+			from = origins[entry+"]"]
+		}
+		errs = append(errs, fmt.Errorf("%s (from %s): %s", path, from, fmt.Sprintf(format, args...)))
 	}
 	if _, err := c.Lists.Shrink(); err != nil {
 		bad("lists.max_shrink", "%v", err)
 	}
+	c.checkServers(bad)
 	c.Bus.check(bad)
 	if c.Notify.SMTP != "" && (c.Notify.From == "" || len(c.Notify.To) == 0) {
 		bad("notify.smtp", "a mail needs notify.from and notify.to")

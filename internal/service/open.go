@@ -18,6 +18,7 @@ import (
 	"edrpipe/internal/buswatch"
 	"edrpipe/internal/config"
 	"edrpipe/internal/intake"
+	"edrpipe/internal/kinds"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/secretfiles"
@@ -28,7 +29,6 @@ import (
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/jobs/natsstore"
-	"edrpipe/pkg/lr"
 	"edrpipe/rules"
 )
 
@@ -161,24 +161,14 @@ func readPassword(file string, into *string) error {
 	return err
 }
 
-// openEDR makes the client of the EDR server. It does not connect: a server that
-// is down now only makes jobs wait.
-func (s *Service) openEDR() error {
-	c := s.cfg.EDR
-	if c.URL == "" {
-		return errors.New("edr.url is not set: name your EDR server, or try everything with `pipeline demo`")
+// openEDR makes the client of the EDR server. It does not connect: a server that is
+// down now only makes jobs wait.
+func (s *Service) openEDR() (err error) {
+	all := s.cfg.AllServers()
+	if len(all) > 1 {
+		return errors.New("servers: this version works with one server")
 	}
-	token, err := secret(c.Token)
-	if err != nil {
-		return fmt.Errorf("edr.token_file: %w", err)
-	}
-	conf := lr.Config{URL: c.URL, Token: token, Name: c.Name, SessionLimit: c.Sessions, Log: s.log, TLS: lr.TLS{Pin: c.Pin, InsecureSkipVerify: c.Insecure}}
-	if c.CA != "" {
-		if conf.TLS.CA, err = os.ReadFile(c.CA); err != nil {
-			return fmt.Errorf("edr.ca: %w", err)
-		}
-	}
-	if s.edr, err = lr.New(conf); err != nil {
+	if s.edr, err = kinds.Open(all[0], s.log); err != nil {
 		return err
 	}
 	s.directory = directory.New(directory.Config{Server: s.edr, Now: s.clock.Now, Log: s.log})

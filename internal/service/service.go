@@ -29,10 +29,10 @@ import (
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/directory"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
-	"edrpipe/pkg/lr"
 	"edrpipe/rules"
 )
 
@@ -47,7 +47,7 @@ type Service struct {
 	bus       *bus.Bus
 	clock     *bus.Clock // by which all that replicas share is stamped and judged
 	ingest    *bus.Bus   // the connection that puts events on the bus
-	edr       *lr.Client
+	edr       edr.Server
 	directory *directory.Directory
 	rules     *intake.Ruleset
 	guard     *guard.Guard

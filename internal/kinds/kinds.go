@@ -1,0 +1,77 @@
+// Package kinds registers the kinds of EDR servers: the products that edrpipe works
+// with. A kind is one file here, which joins its client, a package such as pkg/lr, to
+// the configuration. The rest of the program knows edr.Server and its powers only.
+package kinds
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/internal/config"
+	"edrpipe/pkg/edr"
+)
+
+// A Kind opens servers of one product.
+type Kind struct {
+	Name string // as in servers[].kind
+	// Keys returns the kind's own configuration keys with their defaults. Nil: the
+	// configuration knows them already.
+	Keys func() config.KindKeys
+	// Open makes the client of a server. It does not connect: a server that does not
+	// answer now only makes its jobs wait.
+	Open func(s config.Server, log zerolog.Logger) (edr.Server, error)
+}
+
+// kinds is filled by init functions and only read afterwards.
+var kinds = map[string]Kind{}
+
+// Register makes a kind known. Call it from an init function; a duplicate panics.
+func Register(k Kind) {
+	if _, taken := kinds[k.Name]; taken {
+		panic("kinds: " + k.Name + " is registered twice")
+	}
+	kinds[k.Name] = k
+	if k.Keys != nil {
+		config.RegisterKind(k.Name, k.Keys)
+	}
+}
+
+// Names lists the registered kinds.
+func Names() []string {
+	var names []string
+	for name := range kinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Open makes the client of a configured server.
+func Open(s config.Server, log zerolog.Logger) (edr.Server, error) {
+	k, ok := kinds[s.Kind]
+	if !ok {
+		return nil, fmt.Errorf("server %s: %q is no kind of server; there are %s", s.Name, s.Kind, strings.Join(Names(), ", "))
+	}
+	server, err := k.Open(s, log)
+	if err != nil {
+		return nil, fmt.Errorf("server %s: %w", s.Name, err)
+	}
+	return server, nil
+}
+
+// Secret reads a secret from its file, for the keys of a kind.
+func Secret(file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return "", fmt.Errorf("%s is empty", file)
+	}
+	return text, nil
+}
