@@ -189,7 +189,7 @@ func whatOf(s jobs.StepRecord) string {
 }
 
 func sensorName(j web.JobLine) string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s", j.Sensor, printable.Line(j.Host)))
+	return strings.TrimSpace(fmt.Sprintf("%s %s", printable.Line(string(j.Sensor)), printable.Line(j.Host)))
 }
 
 func why(j web.JobLine) string {

@@ -16,6 +16,7 @@ import (
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/audit"
+	"edrpipe/pkg/edr"
 )
 
 // hostile is what an endpoint may be called: it clears the screen, colors, reorders
@@ -32,6 +33,9 @@ func filled(t reflect.Type, depth int) reflect.Value {
 	case t == reflect.TypeFor[json.RawMessage]():
 		text, _ := json.Marshal(hostile)
 		v.SetBytes(text)
+		return v
+	case t == reflect.TypeFor[edr.Endpoint](): // refuses such text by itself
+		v.Set(reflect.ValueOf(edr.Endpoint{Server: "hq", ID: "42"}))
 		return v
 	case depth == 0:
 		return v
