@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -15,7 +16,7 @@ import (
 func UndoJob(of *job.Job, spec actions.Spec, r job.StepRecord, at time.Time) *job.Job {
 	j := &job.Job{
 		ID: job.Digest("undo", of.ID, r.ID, strconv.Itoa(r.Item)), Of: of.ID, Rule: of.Rule, Digest: of.Digest,
-		Submitter: of.Submitter, Endpoint: of.Endpoint, Host: of.Host, Meant: of.Host, Priority: job.High, Mode: of.Mode, Literal: true,
+		Submitter: of.Submitter, Endpoint: of.Endpoint, Host: of.Host, Meant: cmp.Or(of.Host, of.MeantHost()), Priority: job.High, Mode: of.Mode, Literal: true,
 		Timeout: 24 * time.Hour, Event: of.Event, Trace: of.Trace, State: job.Parked, Reason: job.ReasonDelayed, WakeAt: at,
 		Detail: fmt.Sprintf("undoes step %s of job %s", r.ID, of.ID),
 		Steps:  []actions.Step{{ID: job.UndoStep, Uses: spec.Undo, With: r.Args, Undoes: &actions.Undone{Job: of.ID, Step: r.ID}, Retry: &actions.Retry{Max: undoTries, Backoff: time.Minute}}},
