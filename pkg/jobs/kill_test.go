@@ -114,6 +114,7 @@ const killEnv = "EDRPIPE_TEST_KILL"
 func killedJob() *Job {
 	j := chain(1, step("test_run", `C:\Windows\System32\whoami.exe`), step("test_run", `C:\Windows\System32\hostname.exe`))
 	j.ID, j.Steps[0].ID, j.Steps[1].ID = "the-job", "first", "second"
+	j.Endpoint.Server = "sim"
 	return j
 }
 
@@ -158,7 +159,7 @@ func TestKilledProcess(t *testing.T) {
 
 func startBus(t *testing.T, dir string) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect("", nats.InProcessServer(bustest.Serve(t, natsd.Config{Dir: dir})))
+	nc, err := nats.Connect("", bustest.Serve(t, natsd.Config{Dir: dir}).InProcess())
 	if err != nil {
 		t.Fatal(err)
 	}
