@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
@@ -186,7 +187,7 @@ type overtaking struct{ older, younger told }
 func (o overtaking) at() time.Time { return sentOnce(o.younger.Job).Started }
 
 // overtakings compares the commands of each sensor, in the order in which its
-// server numbered them, with the jobs' ages. A job is held to come after another
+// server numbered sessions and commands, with the jobs' ages. A job is held to come after another
 // only if that one was already known to all, its notice on the bus, for a second
 // before it was made: two replicas that decide within one moment have no order.
 func (e evidence) overtakings() (out []overtaking) {
@@ -199,7 +200,7 @@ func (e evidence) overtakings() (out []overtaking) {
 	for _, all := range bySensor {
 		slices.SortFunc(all, func(a, b *jobs.Job) int {
 			x, y := sentOnce(a), sentOnce(b)
-			return cmp.Or(cmp.Compare(x.Session, y.Session), cmp.Compare(x.Command, y.Command))
+			return cmp.Or(cmp.Compare(looseid.Session(string(x.Session)), looseid.Session(string(y.Session))), cmp.Compare(x.Command, y.Command))
 		})
 		for i, later := range all {
 			for _, before := range all[:i] {

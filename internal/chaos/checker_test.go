@@ -111,6 +111,12 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		{"a job claims a step of which only one with a like name ran", func(e *evidence) { e.counters.Executions[1].Object = "whoami.exe n10020" }, []string{once}},
 		{"one session too many", func(e *evidence) { e.counters.Sessions.Peak = slots + 1 }, []string{"slots are not exceeded"}},
 		{"the later job ran first, on an earlier session", func(e *evidence) { e.records["second"].Done[0].Session = "6" }, []string{order}},
+		{"the later job ran first, on session 9 before 10", func(e *evidence) {
+			e.records["first"].Done[0].Session, e.records["second"].Done[0].Session = "10", "9"
+		}, []string{order}},
+		{"the later job ran later, on session 10 after 9", func(e *evidence) {
+			e.records["first"].Done[0].Session, e.records["second"].Done[0].Session = "9", "10"
+		}, nil},
 		{"the later job ran first, on the same session", func(e *evidence) {
 			e.records["second"].Done[0].Session, e.records["second"].Done[0].Command = "7", 1
 		}, []string{order}},
