@@ -13,6 +13,7 @@ import (
 
 	"edrpipe/internal/config"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
 )
 
 // A Kind opens servers of one product.
@@ -24,6 +25,9 @@ type Kind struct {
 	// Open makes the client of a server. It does not connect: a server that does not
 	// answer now only makes its jobs wait.
 	Open func(s config.Server, log zerolog.Logger) (edr.Server, error)
+	// Source returns the source of events that comes with a server, or nil. places is
+	// a directory for what it remembers. Nil: the kind has none.
+	Source func(s config.Server, server edr.Server, places string, log zerolog.Logger) events.Source
 }
 
 // kinds is filled by init functions and only read afterwards.
@@ -61,6 +65,15 @@ func Open(s config.Server, log zerolog.Logger) (edr.Server, error) {
 		return nil, fmt.Errorf("server %s: %w", s.Name, err)
 	}
 	return server, nil
+}
+
+// Source returns the source of events that comes with a server that Open has made, or
+// nil. places is a directory for what the source remembers.
+func Source(s config.Server, server edr.Server, places string, log zerolog.Logger) events.Source {
+	if k := kinds[s.Kind]; k.Source != nil {
+		return k.Source(s, server, places, log)
+	}
+	return nil
 }
 
 // Secret reads a secret from its file, for the keys of a kind.

@@ -35,7 +35,7 @@ func TestOpen(t *testing.T) {
 		"no token":     {config.DefaultKind, &config.CarbonBlack{URL: "https://edr.example", Token: filepath.Join(dir, "none")}, "server hq: token_file"},
 		"empty token":  {config.DefaultKind, &config.CarbonBlack{URL: "https://edr.example", Token: empty}, "is empty"},
 		"no CA":        {config.DefaultKind, &config.CarbonBlack{URL: "https://edr.example", Token: good, CA: filepath.Join(dir, "none")}, "server hq: ca"},
-		"unknown kind": {"carbon", nil, `server hq: "carbon" is no kind of server; there are carbonblack-edr`},
+		"unknown kind": {"carbon", nil, `server hq: "carbon" is no kind of server; there are carbonblack-cloud, carbonblack-edr`},
 		"others' keys": {config.DefaultKind, nil, "server hq: its keys are of type <nil>"},
 	} {
 		t.Run(name, func(t *testing.T) {

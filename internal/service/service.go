@@ -132,7 +132,7 @@ func (s *Service) openIntake(context.Context) (err error) {
 		Rules: s.rules, State: &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}, Guard: s.guard, Audit: s.audit, Scheduler: s.scheduler,
 		Server: s.edr, Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Gate: s.watch.Disk.Wait, Now: s.clock.Now, Log: s.log,
 	})
-	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, dead, &s.watch.Disk, s.log)
+	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, dead, &s.watch.Disk, s.edr, s.log)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,7 +13,9 @@ import (
 
 	"edrpipe/internal/buswatch"
 	"edrpipe/internal/config"
+	"edrpipe/internal/kinds"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	eventshttp "edrpipe/pkg/events/http"
 	"edrpipe/pkg/events/jetstream"
@@ -31,7 +34,7 @@ type sources struct {
 	log    zerolog.Logger
 }
 
-func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, disk *buswatch.Disk, log zerolog.Logger) (*sources, error) {
+func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, disk *buswatch.Disk, server edr.Server, log zerolog.Logger) (*sources, error) {
 	s := &sources{disk: disk, dead: dead, log: log}
 	if c.Sources.NATS.Enabled {
 		s.bus = jetstream.New(jetstream.Config{
@@ -54,6 +57,13 @@ func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead
 		return nil, err
 	}
 	s.others = append(s.others, more...)
+	places := filepath.Join(c.Data, "places")
+	if own := kinds.Source(c.AllServers()[0], server, places, log); own != nil {
+		if err := os.MkdirAll(places, 0o700); err != nil {
+			return nil, fmt.Errorf("places of sources: %w", err)
+		}
+		s.others = append(s.others, own)
+	}
 	if len(s.others) > 0 {
 		s.carry = jetstream.NewPublisher(jetstream.PublisherConfig{
 			JetStream: ingest.JetStream(), Dead: dead, Ended: func(err error) { ingest.Wrote(bus.StreamEvents, err) }, Log: log,
