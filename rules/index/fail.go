@@ -84,7 +84,7 @@ func (x *extractor) binaryMayFail(v *ast.BinaryNode, s *scope) bool {
 	return true
 }
 
-// safeFunctions never fail for texts (has: for anything).
+// safeFunctions never fail for texts (has and known: for anything).
 var safeFunctions = map[string]bool{
 	"lower": true, "upper": true, "trim": true, "len": true, "string": true, "hasPrefix": true, "hasSuffix": true,
 	"icontains": true, "istartswith": true, "iendswith": true, "ieq": true, "glob": true, "iglob": true,
@@ -96,7 +96,7 @@ func (x *extractor) callMayFail(name string, args []ast.Node, s *scope) bool {
 	switch name {
 	case "any", "all", "none":
 		return x.quantifiedMayFail(args, s)
-	case "has":
+	case "has", "known":
 		return x.anyMayFail(args, s)
 	case "iin":
 		if len(args) == 2 {

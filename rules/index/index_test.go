@@ -109,6 +109,10 @@ func TestCandidates(t *testing.T) {
 		{"basename", `basename(process.path) == "powershell.exe"`, true},
 		{"other basename", `basename(process.path) == "cmd.exe"`, false},
 		{"of nothing", `is_private(net.remote_ip) && process.name == "x"`, false},
+		{"a fact cannot be told, the rest can", `(!known(sensor.os) || sensor.os == "windows") && process.name == "x"`, false},
+		{"a fact of any kind does not hide the rest", `known(sensor.tags) && known(sensor.criticality) && process.name == "x"`, false},
+		{"a fact alone", `!known(sensor.os) || sensor.os == "windows"`, true},
+		{"not a fact", `!(known(sensor.os) && sensor.os == "linux")`, true},
 		{"age is read without fail", `event.age < duration("15m") && process.name == "x"`, false},
 	}
 	for _, tt := range tests {
