@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 )
 
 // checkedOutput is standard output that remembers the first error of writing, so
-// that a full device or a closed pipe fails a command that ignored it.
+// that a full device fails a command that ignored it. A pipe whose reader has seen
+// enough is no error: it ends the process by SIGPIPE, or a command that catches that
+// decides itself.
 type checkedOutput struct {
 	file *os.File
 	err  error
@@ -15,7 +19,7 @@ type checkedOutput struct {
 // Write implements io.Writer.
 func (o *checkedOutput) Write(b []byte) (int, error) {
 	n, err := o.file.Write(b)
-	if err != nil && o.err == nil {
+	if err != nil && o.err == nil && !errors.Is(err, syscall.EPIPE) {
 		o.err = fmt.Errorf("write the output: %w", err)
 	}
 	return n, err
