@@ -187,9 +187,9 @@ type overtaking struct{ older, younger told }
 func (o overtaking) at() time.Time { return sentOnce(o.younger.Job).Started }
 
 // overtakings compares the commands of each sensor, in the order in which its
-// server numbered sessions and commands, with the jobs' ages. A job is held to come after another
-// only if that one was already known to all, its notice on the bus, for a second
-// before it was made: two replicas that decide within one moment have no order.
+// server numbered sessions and commands, with the jobs' ages. A job has to come
+// after another only if the other's notice had been on the bus for a second when
+// it was made: two replicas that decide within one moment have no order.
 func (e evidence) overtakings() (out []overtaking) {
 	bySensor := map[edr.Endpoint][]*jobs.Job{}
 	for _, j := range e.records {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -45,9 +46,13 @@ func newPorts(t testing.TB) *ports {
 
 func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// take is an address that nobody listens on.
+// take returns an address on which no process listens. No process starts
+// meanwhile: until it executes its program it has a copy of the listener, which
+// would keep the port in use after Close.
 func (p *ports) take(t testing.TB) string {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for ; p.next < p.end; p.next++ {
 		if l, err := net.Listen("tcp", address(p.next)); err == nil {
 			l.Close()
