@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"edrpipe/internal/looseid"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
@@ -200,7 +199,7 @@ func (e evidence) overtakings() (out []overtaking) {
 	for _, all := range bySensor {
 		slices.SortFunc(all, func(a, b *jobs.Job) int {
 			x, y := sentOnce(a), sentOnce(b)
-			return cmp.Or(cmp.Compare(looseid.Session(string(x.Session)), looseid.Session(string(y.Session))), cmp.Compare(x.Command, y.Command))
+			return cmp.Or(edr.CompareID(string(x.Session), string(y.Session)), cmp.Compare(x.Command, y.Command))
 		})
 		for i, later := range all {
 			for _, before := range all[:i] {
