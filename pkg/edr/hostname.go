@@ -9,8 +9,9 @@ import (
 const netbios = 15
 
 // SameHost reports whether two host names can be names of one computer: compared
-// without regard to case, without their domains, and a NetBIOS name of 15 characters
-// with the longer name that it was cut from. An empty name is no computer's.
+// without regard to case, without their domains (DOMAIN\NAME, name.example.com), and a
+// NetBIOS name of 15 characters with the longer name that it was cut from. An empty
+// name is no computer's.
 func SameHost(a, b string) bool {
 	a, b = shortName(a), shortName(b)
 	if len(a) > len(b) {
@@ -24,6 +25,7 @@ func shortName(host string) string {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return host
 	}
+	host = host[strings.LastIndexByte(host, '\\')+1:] // DOMAIN\NAME
 	name, _, _ := strings.Cut(host, ".")
 	return name
 }

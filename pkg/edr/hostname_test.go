@@ -11,6 +11,9 @@ func TestSameHost(t *testing.T) {
 		a, b string
 		want bool
 	}{
+		{`CORP\WS-ANN`, "ws-ann.corp.example", true},
+		{`CORP\WS-ANN`, `OTHER\ws-bob`, false},
+		{`CORP\`, "", false},
 		{"WKS-0001", "wks-0001", true},
 		{"wks-0001.corp.example", "WKS-0001", true},
 		{"wks-0001.corp.example", "wks-0001.other.example", true}, // domains are not compared
