@@ -3,10 +3,10 @@ package kinds
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +57,7 @@ func (k *Cloud) Check(bad func(key, format string, args ...any)) {
 	case k.URL == "":
 	case err != nil || u.Host == "":
 		bad("url", "is not of the form https://host")
-	case u.Scheme != "https" && !(u.Scheme == "http" && (u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127."))):
+	case u.Scheme != "https" && !(u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())):
 		bad("url", "the token would cross the network in clear text: use https://")
 	}
 	if k.Rate <= 0 {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/expression"
@@ -88,13 +89,11 @@ const optionLeads = "-/@\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\u
 // for one that does not. Elsewhere than on Windows a slash begins a path.
 func optionOf(os edr.OS, arg string) string {
 	arg = strings.TrimLeft(arg, " \t")
-	for _, first := range arg {
-		if first == '/' && (os == edr.Linux || os == edr.MacOS) || !strings.ContainsRune(optionLeads, first) {
-			return ""
-		}
-		return string(first)
+	first, size := utf8.DecodeRuneInString(arg)
+	if size == 0 || first == '/' && (os == edr.Linux || os == edr.MacOS) || !strings.ContainsRune(optionLeads, first) {
+		return ""
 	}
-	return ""
+	return string(first)
 }
 
 // inside finds paths that stand behind an option's name or in a list.

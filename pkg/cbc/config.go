@@ -69,13 +69,13 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 	secret, id, found := strings.Cut(c.Token, "/")
 	switch {
 	case !orgKeyForm.MatchString(c.OrgKey):
-		return c, nil, errors.New("Carbon Black Cloud: the org key is letters and digits, as the console shows it under Settings > API Access")
+		return c, nil, errors.New("cloud: the org key is letters and digits, as the console shows it under Settings > API Access")
 	case c.Token == "":
-		return c, nil, errors.New("Carbon Black Cloud: no API token given")
+		return c, nil, errors.New("cloud: no API token given")
 	case strings.ContainsAny(c.Token, "\r\n\x00 \t"):
-		return c, nil, errors.New("Carbon Black Cloud: the API token contains white space")
+		return c, nil, errors.New("cloud: the API token contains white space")
 	case !found || secret == "" || id == "":
-		return c, nil, errors.New("Carbon Black Cloud: the API token has the form SECRET/ID, the API secret key first")
+		return c, nil, errors.New("cloud: the API token has the form SECRET/ID, the API secret key first")
 	}
 	if c.Name == "" {
 		c.Name = base.Hostname() + "-" + c.OrgKey
@@ -103,19 +103,19 @@ func (c Config) baseURL() (*url.URL, error) {
 	base, err := url.Parse(c.URL)
 	if err != nil {
 		// url.Parse quotes its input, which may hold credentials.
-		return nil, errors.New("Carbon Black Cloud: the URL cannot be parsed")
+		return nil, errors.New("cloud: the URL cannot be parsed")
 	}
 	switch {
 	case base.Host == "":
-		return nil, errors.New("Carbon Black Cloud: the URL needs the form https://host")
+		return nil, errors.New("cloud: the URL needs the form https://host")
 	case base.User != nil:
-		return nil, errors.New("Carbon Black Cloud: credentials do not belong into the URL; the server takes an API token")
+		return nil, errors.New("cloud: credentials do not belong into the URL; the server takes an API token")
 	case strings.Trim(base.Path, "/") != "" || base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("Carbon Black Cloud: the URL has a path, query or fragment; give https://host only")
+		return nil, errors.New("cloud: the URL has a path, query or fragment; give https://host only")
 	case base.Scheme == "http" && !isLoopback(base.Hostname()):
-		return nil, fmt.Errorf("Carbon Black Cloud %s: http:// would send the token in clear; use https://", base.Host)
+		return nil, fmt.Errorf("cloud %s: http:// would send the token in clear; use https://", base.Host)
 	case base.Scheme != "http" && base.Scheme != "https":
-		return nil, fmt.Errorf("Carbon Black Cloud %s: scheme %q is not https", base.Host, base.Scheme)
+		return nil, fmt.Errorf("cloud %s: scheme %q is not https", base.Host, base.Scheme)
 	}
 	return base, nil
 }
