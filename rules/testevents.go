@@ -156,7 +156,8 @@ func (b *eventBuilder) checkParts(path strictyaml.Path, m map[string]any, t *exp
 }
 
 // eventOf makes the typed event. What follows from what is given need not be
-// written: the kind of the type, the list of one sensor, the times.
+// written: the kind of the type, the list of one sensor, the times, and what the
+// decoder derives, such as a name from its path.
 func eventOf(m map[string]any, now time.Time, number int) (*events.Event, error) {
 	meta, _ := m["event"].(map[string]any)
 	if meta == nil {
@@ -190,7 +191,6 @@ func eventOf(m map[string]any, now time.Time, number int) (*events.Event, error)
 		}
 		e.Event.Time = now.Add(-d)
 	}
-	e.Event.Age = e.Event.Received.Sub(e.Event.Time)
 	complete(e, number)
 	return e, nil
 }
@@ -207,6 +207,7 @@ func complete(e *events.Event, number int) {
 	if len(e.Sensor.IDs) == 0 && e.Sensor.ID != "" {
 		e.Sensor.IDs = []string{e.Sensor.ID}
 	}
+	e.Complete()
 	if e.Event.ID == "" {
 		data, err := json.Marshal(e)
 		if err != nil { // plain data: cannot happen

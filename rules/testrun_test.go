@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,6 +89,25 @@ func TestTheContract(t *testing.T) {
 		if result := test.Run(context.Background(), set); !result.Passed() {
 			t.Error(test.Name, result.Failures, result.Problems)
 		}
+	}
+}
+
+// TestEventsAreCompleted: what the decoder derives need not be written in a test, and
+// texts have the forms that rules meet in service.
+func TestEventsAreCompleted(t *testing.T) {
+	e, err := eventOf(map[string]any{
+		"type": "ingress.event.filemod", "sensor": map[string]any{"id": "1"}, "age": "1m",
+		"process": map[string]any{"path": `C:\X\Cmd.exe`, "parent": map[string]any{"name": "WinWord.EXE"}},
+		"file":    map[string]any{"path": `c:\a\b.DOCX`},
+		"net":     map[string]any{"domain": "BAD.example."},
+	}, testBegin, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{e.Process.Path, e.Process.Name, e.Process.Parent.Name, e.File.Name, e.File.Ext, e.Net.Domain, e.Sensor.ID, e.Event.Age.String()}
+	want := []string{`c:\x\cmd.exe`, "cmd.exe", "winword.exe", "b.docx", "docx", "bad.example", "1", "1m0s"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the event has %q, want %q", got, want)
 	}
 }
 
