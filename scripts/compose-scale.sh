@@ -28,8 +28,8 @@ scale_files() {
 	END
 	local pid
 	for pid in $(seq 1 "$events"); do
-		printf '{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"H","timestamp":%d,"pid":%d,"path":"c:\\\\temp\\\\evil.exe","process_guid":"%08x-0000-%04x-01da-ff710e784000","cb_server":"demo"}\n' \
-			$((1 + pid % 20)) "$(date +%s)" "$pid" $((1 + pid % 20)) "$pid"
+		printf '{"type":"ingress.event.procstart","event_type":"proc","sensor_id":%d,"computer_name":"WKS-%04d","timestamp":%d,"pid":%d,"path":"c:\\\\temp\\\\evil.exe","process_guid":"%08x-0000-%04x-01da-ff710e784000","cb_server":"demo"}\n' \
+			$((1 + pid % 20)) $((1 + pid % 20)) "$(date +%s)" "$pid" $((1 + pid % 20)) "$pid"
 	done >"$work/events.ndjson"
 	chmod -R a+rX "$work"
 }
