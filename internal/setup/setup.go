@@ -106,6 +106,9 @@ func (f file) write(dir string) error {
 
 // check refuses what the service would refuse later.
 func (p Plan) check() error {
+	if p.EDR.Name == "" || strings.ContainsAny(p.EDR.Name, "/ *>\t\r\n") {
+		return fmt.Errorf("the EDR server's name %q is to be a word without blanks, slashes, * and >", p.EDR.Name)
+	}
 	for _, a := range []struct{ what, url, schemes string }{
 		{"EDR server", p.EDR.URL, "https http"}, {"bus", p.Bus.URL, "nats tls"}, {"RabbitMQ", p.AMQP.URL, "amqp amqps"},
 	} {

@@ -26,7 +26,7 @@ func whole(dir string) Plan {
 func TestWhatIsWrittenIsAConfiguration(t *testing.T) {
 	for name, p := range map[string]Plan{
 		"whole": whole(""), "simulator": {Listen: "127.0.0.1:7480", EDR: Server{Name: "sim", URL: "http://127.0.0.1:7443"}},
-		"hostile name": {Listen: "127.0.0.1:7480", EDR: Server{Name: "a\" b: c\n# d", URL: "https://edr.example.com", Token: "t"}},
+		"hostile name": {Listen: "127.0.0.1:7480", EDR: Server{Name: "a\":{b#d", URL: "https://edr.example.com", Token: "t"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.Dir = filepath.Join(t.TempDir(), "site")
@@ -97,6 +97,7 @@ func TestBadPlans(t *testing.T) {
 		"form nats://":     func(p *Plan) { p.Bus.URL = "http://bus" },
 		"form amqp://":     func(p *Plan) { p.AMQP.URL = "edr:5004" },
 		"holds a password": func(p *Plan) { p.AMQP.URL = "amqp://cb:secret@edr:5004/" },
+		"name \"a b\"":     func(p *Plan) { p.EDR.Name = "a b" },
 		"needs a password": func(p *Plan) { p.AMQP.Password = "" },
 	} {
 		p := whole(filepath.Join(t.TempDir(), "site"))
