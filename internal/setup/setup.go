@@ -106,9 +106,6 @@ func (f file) write(dir string) error {
 
 // check refuses what the service would refuse later.
 func (p Plan) check() error {
-	if p.EDR.Name == "" || strings.ContainsAny(p.EDR.Name, "/ *>\t\r\n") {
-		return fmt.Errorf("the EDR server's name %q is to be a word without blanks, slashes, * and >", p.EDR.Name)
-	}
 	for _, a := range []struct{ what, url, schemes string }{
 		{"EDR server", p.EDR.URL, "https http"}, {"bus", p.Bus.URL, "nats tls"}, {"RabbitMQ", p.AMQP.URL, "amqp amqps"},
 	} {
@@ -122,6 +119,9 @@ func (p Plan) check() error {
 		if _, secret := u.User.Password(); secret {
 			return fmt.Errorf("the address of the %s holds a password: give it in a file", a.what)
 		}
+	}
+	if p.EDR.Name == "" || strings.ContainsAny(p.EDR.Name, "/ *>\t\r\n") {
+		return fmt.Errorf("the EDR server's name %q is to be a word without blanks, slashes, * and >", p.EDR.Name)
 	}
 	if p.AMQP.URL != "" && p.AMQP.Password == "" {
 		return errors.New("RabbitMQ needs a password")
