@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events/amqp"
 	"edrpipe/pkg/events/jetstream"
@@ -131,24 +131,11 @@ func (f *amqpFlags) withPassword() (string, error) {
 }
 
 func (f *amqpFlags) tls() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.insecure}
-	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
-		if err != nil {
-			return nil, fmt.Errorf("AMQP authorities: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("AMQP authorities: %s holds no certificate", f.ca)
-		}
+	c, err := tlsfiles.Client{CA: f.ca, Cert: f.cert, Key: f.key}.Config()
+	if err != nil {
+		return nil, fmt.Errorf("AMQP: %w", err)
 	}
-	if f.cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
-			return nil, fmt.Errorf("AMQP client certificate: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
+	c.InsecureSkipVerify = f.insecure
 	return c, nil
 }
 

@@ -2,16 +2,14 @@ package doctor
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 
+	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/events/amqp"
 )
 
@@ -138,26 +136,15 @@ func (d *Doctor) rabbitConfig() (amqp.Config, error) {
 		u.User = url.UserPassword(u.User.Username(), strings.TrimSpace(string(password)))
 	}
 	c := amqp.Config{URL: u.String()}
-	if q.CA == "" && q.Cert == "" {
+	files := tlsfiles.Client{CA: q.CA, Cert: q.Cert, Key: q.Key}
+	if files.Empty() {
 		return c, nil
 	}
-	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	if q.CA != "" {
-		pem, err := os.ReadFile(d.path(q.CA))
-		if err != nil {
-			return c, err
-		}
-		c.TLS.RootCAs = x509.NewCertPool()
-		if !c.TLS.RootCAs.AppendCertsFromPEM(pem) {
-			return c, fmt.Errorf("%s holds no certificate", q.CA)
+	for _, name := range []*string{&files.CA, &files.Cert, &files.Key} {
+		if *name != "" {
+			*name = d.path(*name)
 		}
 	}
-	if q.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(d.path(q.Cert), d.path(q.Key))
-		if err != nil {
-			return c, err
-		}
-		c.TLS.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
+	c.TLS, err = files.Config()
+	return c, err
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/config"
+	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/amqp"
 	"edrpipe/pkg/events/lines"
@@ -107,23 +107,9 @@ func amqpTLS(q config.AMQPSource) (*tls.Config, error) {
 	if !strings.HasPrefix(q.URL, "amqps:") {
 		return nil, nil
 	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if q.CA != "" {
-		pem, err := os.ReadFile(q.CA)
-		if err != nil {
-			return nil, fmt.Errorf("sources.amqp.ca: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("sources.amqp.ca: %s holds no certificate", q.CA)
-		}
-	}
-	if q.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(q.Cert, q.Key)
-		if err != nil {
-			return nil, fmt.Errorf("sources.amqp.cert: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
+	conf, err := tlsfiles.Client{CA: q.CA, Cert: q.Cert, Key: q.Key}.Config()
+	if err != nil {
+		return nil, fmt.Errorf("sources.amqp: %w", err)
 	}
 	return conf, nil
 }

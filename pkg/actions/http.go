@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"edrpipe/internal/pace"
 )
 
 // HTTPParams are the parameters of http. Event text may fill the query, further
@@ -95,7 +97,7 @@ func (t *Task) request(ctx context.Context, p HTTPParams) (HTTPOutput, error) {
 			pause = min(time.Second<<(out.Attempts-1), maxBackoff)
 		}
 		t.Log.Debug().Err(err).Dur("pause", pause).Msg("request is tried again")
-		if err := sleep(ctx, pause); err != nil {
+		if err := pace.Sleep(ctx, pause); err != nil {
 			return out, err
 		}
 	}

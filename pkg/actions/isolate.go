@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 )
 
@@ -128,7 +129,7 @@ func (t *Task) followed(ctx context.Context, isolated bool, verb string, wait ti
 			return fmt.Errorf("%s sensor %s: state is still %q after %v: %w", verb, t.Sensor.ID, s.Isolation, wait, edr.ErrTimeout)
 		}
 		t.progress(fmt.Sprintf("%s: waiting for the sensor's check-in", verb))
-		if err := sleep(ctx, pause); err != nil {
+		if err := pace.Sleep(ctx, pause); err != nil {
 			return err
 		}
 		waited += pause

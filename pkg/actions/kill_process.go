@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 )
 
@@ -194,7 +195,7 @@ func (t *Task) kill(ctx context.Context, s processSession, victim edr.Process) e
 			return refused
 		}
 		if look < looks-1 {
-			if err := sleep(ctx, time.Second); err != nil {
+			if err := pace.Sleep(ctx, time.Second); err != nil {
 				return err
 			}
 		}
@@ -209,16 +210,4 @@ func runs(running []edr.Process, p edr.Process) bool {
 		}
 	}
 	return false
-}
-
-// sleep waits, unless ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

@@ -3,6 +3,8 @@ package actions
 import (
 	"context"
 	"time"
+
+	"edrpipe/internal/pace"
 )
 
 // WaitParams are the parameters of wait.
@@ -28,6 +30,6 @@ var _ = Register(Definition[WaitParams, WaitOutput]{
 			since = t.Now()
 		}
 		until := since.Add(time.Duration(p.For))
-		return WaitOutput{Until: until}, sleep(ctx, until.Sub(t.Now()))
+		return WaitOutput{Until: until}, pace.Sleep(ctx, until.Sub(t.Now()))
 	},
 })

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"edrpipe/internal/pace"
 )
 
 // Store keeps blocks of lines in order. Several replicas may write to one.
@@ -137,7 +139,7 @@ func (l *Log) flush(ctx context.Context, batch []*write) error {
 			l.reached(end)
 			return nil
 		}
-		if err := pause(ctx, min(time.Duration(attempt)*5*time.Millisecond, 100*time.Millisecond)); err != nil {
+		if err := pace.Sleep(ctx, min(time.Duration(attempt)*5*time.Millisecond, 100*time.Millisecond)); err != nil {
 			return fmt.Errorf("audit log: %w (%w)", failed, err)
 		}
 	}
@@ -171,15 +173,4 @@ func (l *Log) block(last []byte, batch []*write) (block []byte, end Head, err er
 		block = append(append(block, line...), '\n')
 	}
 	return block, end, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"edrpipe/internal/pace"
 )
 
 // Clock tells the bus's time. Replicas judge what the others have written: when a
@@ -55,10 +57,8 @@ func (c *Clock) Follow(ctx context.Context) {
 		if r := c.last.Load(); r == nil || r.off > goodTime {
 			wait = askSooner
 		}
-		select {
-		case <-ctx.Done():
+		if pace.Sleep(ctx, wait) != nil {
 			return
-		case <-time.After(wait):
 		}
 		if err := c.Ask(ctx); err != nil && ctx.Err() == nil {
 			c.bus.log.Debug().Err(err).Msg("the time goes on without the bus")

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/pace"
+	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/bus/grouped"
 )
 
@@ -77,10 +78,8 @@ func Connect(ctx context.Context, c Config) (*Bus, error) {
 			return nil, fmt.Errorf("connect to bus %s: %w", c.URL, err)
 		}
 		c.Log.Debug().Err(err).Str("url", c.URL).Msg("bus is not there yet")
-		select {
-		case <-ctx.Done():
+		if pace.Sleep(ctx, wait) != nil {
 			return nil, fmt.Errorf("connect to bus %s: %w", c.URL, err)
-		case <-time.After(wait):
 		}
 	}
 	b.connected.Store(true)
@@ -172,25 +171,11 @@ func (c Config) TLS() (*tls.Config, error) {
 	if c.CA == "" && c.Cert == "" {
 		return nil, nil
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		pem, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("bus CA: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("bus CA %s holds no certificate", c.CA)
-		}
+	conf, err := tlsfiles.Client{CA: c.CA, Cert: c.Cert, Key: c.Key}.Config()
+	if err != nil {
+		return nil, fmt.Errorf("bus: %w", err)
 	}
-	if c.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("bus client certificate: %w", err)
-		}
-		t.Certificates = []tls.Certificate{pair}
-	}
-	return t, nil
+	return conf, nil
 }
 
 // Conn is the connection below, for services and plain subscriptions.

@@ -10,6 +10,8 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/internal/pace"
 )
 
 // A Notice is something that edrpipe tells the world: it becomes a CloudEvent in
@@ -42,10 +44,8 @@ func (b *Bus) PublishOnce(ctx context.Context, n Notice) error {
 		case !isUnderWay(err):
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if pace.Sleep(ctx, 20*time.Millisecond) != nil {
 			return err
-		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/bus/grouped"
 )
 
@@ -62,10 +63,8 @@ func (r *Records) Update(ctx context.Context, key string, ttl time.Duration, cha
 		if !IsConflict(err) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("record %s: %w", key, ctx.Err())
-		case <-time.After(wait/2 + rand.N(wait)):
+		if err := pace.Sleep(ctx, wait/2+rand.N(wait)); err != nil {
+			return fmt.Errorf("record %s: %w", key, err)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 )
 
@@ -164,7 +165,7 @@ func (c *Client) awaitJob(ctx context.Context, job, alert string) error {
 			}
 			return nil
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pace.Sleep(ctx, wait); err != nil {
 			return fmt.Errorf("close alert %s: wait for the server's job %s: %w", alert, job, err)
 		}
 	}

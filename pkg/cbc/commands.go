@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -140,7 +141,7 @@ func (s *Session) submit(ctx context.Context, cmd command, body json.RawMessage)
 			return got, f.err
 		}
 		try++
-		if err := pause(ctx, pauses.NextBackOff()); err != nil {
+		if err := pace.Sleep(ctx, pauses.NextBackOff()); err != nil {
 			return got, liveresponse.Unanswered(w, err)
 		}
 	}
@@ -189,7 +190,7 @@ func (s *Session) lookup(ctx context.Context, cmd command, after int64, f *failu
 		if f.delivery == answered {
 			return nil, true
 		}
-		if time.Now().Add(wait).After(until) || pause(ctx, wait) != nil {
+		if time.Now().Add(wait).After(until) || pace.Sleep(ctx, wait) != nil {
 			return nil, false
 		}
 	}
@@ -224,7 +225,7 @@ func (s *Session) watch(ctx context.Context, cmd command, id int64, w edr.Where)
 		most = maxPoll
 	}
 	for wait := s.c.cfg.Poll; ; wait = min(2*wait, most*s.c.cfg.Poll) {
-		if err := pause(ctx, wait); err != nil {
+		if err := pace.Sleep(ctx, wait); err != nil {
 			return commandJSON{}, liveresponse.Unanswered(w, err)
 		}
 		got, err := s.look(ctx, id, w)

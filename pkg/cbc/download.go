@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -73,7 +74,7 @@ func (s *Session) content(ctx context.Context, file string, w edr.Where, d *live
 		if barren >= s.c.cfg.Tries {
 			return plain(err, w)
 		}
-		if err := pause(ctx, pauses.NextBackOff()); err != nil {
+		if err := pace.Sleep(ctx, pauses.NextBackOff()); err != nil {
 			return liveresponse.Unanswered(w, err)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"edrpipe/internal/pace"
 )
 
 // Defaults of a Limiter. The product's documentation gives 1,000 requests in five
@@ -42,14 +44,14 @@ func NewLimiter(perSecond float64, burst int) *Limiter {
 func (l *Limiter) Wait(ctx context.Context) error {
 	for {
 		if d := time.Until(l.PausedUntil()); d > 0 {
-			if err := pause(ctx, d); err != nil {
+			if err := pace.Sleep(ctx, d); err != nil {
 				return err
 			}
 			continue
 		}
 		r := l.bucket.Reserve()
 		if d := r.Delay(); d > 0 {
-			if err := pause(ctx, d); err != nil {
+			if err := pace.Sleep(ctx, d); err != nil {
 				r.Cancel()
 				return err
 			}
@@ -75,16 +77,4 @@ func (l *Limiter) PausedUntil() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.until
-}
-
-// pause blocks for d or until the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -68,7 +69,7 @@ func (c *Client) do(ctx context.Context, r call) error {
 			return plain(f, r.where)
 		}
 		try++
-		if err := pause(ctx, pauses.NextBackOff()); err != nil {
+		if err := pace.Sleep(ctx, pauses.NextBackOff()); err != nil {
 			return liveresponse.Unanswered(r.where, err)
 		}
 	}

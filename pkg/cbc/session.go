@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -76,7 +77,7 @@ func (s *Session) Await(ctx context.Context) error {
 		return nil
 	}
 	for wait := 4 * s.c.cfg.Poll; ; wait = maxPoll * s.c.cfg.Poll {
-		if err := pause(ctx, wait); err != nil {
+		if err := pace.Sleep(ctx, wait); err != nil {
 			return liveresponse.Unanswered(s.where(), err)
 		}
 		var got sessionJSON
@@ -196,7 +197,7 @@ func (s *Session) keep(ctx context.Context) (context.Context, func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for pause(kept, s.c.cfg.KeepAlive) == nil {
+		for pace.Sleep(kept, s.c.cfg.KeepAlive) == nil {
 			if err := s.KeepAlive(kept); errors.Is(err, edr.ErrSessionGone) {
 				cancel(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -152,7 +153,7 @@ func (c *Client) create(ctx context.Context, sensorID string, before []sessionJS
 			return got, f.err
 		}
 		try++
-		if err := pause(ctx, pauses.NextBackOff()); err != nil {
+		if err := pace.Sleep(ctx, pauses.NextBackOff()); err != nil {
 			return got, liveresponse.Unanswered(w, err)
 		}
 	}
@@ -174,7 +175,7 @@ func (c *Client) claim(ctx context.Context, sensorID string, before []sessionJSO
 		if f.delivery == answered || waited > c.cfg.Settle {
 			return nil, nil
 		}
-		if err := pause(ctx, waited); err != nil {
+		if err := pace.Sleep(ctx, waited); err != nil {
 			return nil, ambiguous(f)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/internal/pace"
 )
 
 // pressure is what the server lets us feel: sessions of other clients, and a

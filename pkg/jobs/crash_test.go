@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/jobs/internal/pace"
 )
 
 // matrixJobs is what the crash matrix runs: every class of step, a foreach,

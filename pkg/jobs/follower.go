@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/jobs/internal/freshness"
-	"edrpipe/pkg/jobs/internal/pace"
 )
 
 // lookoutEvery is the time between checks whether the watch keeps up though no

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/jobs/internal/order"
-	"edrpipe/pkg/jobs/internal/pace"
 	"edrpipe/pkg/jobs/internal/run"
 	"edrpipe/pkg/jobs/job"
 )

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"sync"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/freshness"
 	"edrpipe/pkg/jobs/internal/order"
-	"edrpipe/pkg/jobs/internal/pace"
 	"edrpipe/pkg/jobs/internal/run"
 
 	"github.com/rs/zerolog"

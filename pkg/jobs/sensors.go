@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
-	"edrpipe/pkg/jobs/internal/pace"
 )
 
 // fewSensors is up to how many sensors are read one by one; more are read in one

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"edrpipe/internal/looseid"
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
-	"edrpipe/pkg/jobs/internal/pace"
 	"edrpipe/pkg/jobs/internal/run"
 )
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -113,7 +114,7 @@ func (s *Session) keep(ctx context.Context) (context.Context, func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for pause(kept, s.keepAlive) == nil {
+		for pace.Sleep(kept, s.keepAlive) == nil {
 			if err := s.KeepAlive(kept); errors.Is(err, edr.ErrSessionGone) {
 				cancel(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -32,7 +33,7 @@ func (c *Client) content(ctx context.Context, file string, w edr.Where, d *downl
 		if d.Err() != nil || ctx.Err() != nil || !errors.As(err, &f) || !f.passing || barren >= c.cfg.Tries {
 			return plain(err, w)
 		}
-		if err := pause(ctx, pauses.NextBackOff()); err != nil {
+		if err := pace.Sleep(ctx, pauses.NextBackOff()); err != nil {
 			return liveresponse.Unanswered(w, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -227,7 +228,7 @@ func (c *Client) create(ctx context.Context, sensorID string, before []sessionJS
 		if !f.passing || try >= c.cfg.Tries {
 			return got, f.err
 		}
-		if err := pause(ctx, pauses.NextBackOff()); err != nil {
+		if err := pace.Sleep(ctx, pauses.NextBackOff()); err != nil {
 			return got, liveresponse.Unanswered(w, err)
 		}
 	}

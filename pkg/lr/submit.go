@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -42,7 +43,7 @@ func (s *Session) submit(ctx context.Context, cmd command) (commandJSON, error) 
 		if !f.passing || try >= s.c.cfg.Tries {
 			return got, f.err
 		}
-		if err := pause(ctx, pauses.NextBackOff()); err != nil {
+		if err := pace.Sleep(ctx, pauses.NextBackOff()); err != nil {
 			return got, liveresponse.Unanswered(w, err)
 		}
 	}
@@ -90,7 +91,7 @@ func (s *Session) lookup(ctx context.Context, cmd command, after int64, f *failu
 		if f.delivery == answered {
 			return nil, true
 		}
-		if time.Now().Add(wait).After(until) || pause(ctx, wait) != nil {
+		if time.Now().Add(wait).After(until) || pace.Sleep(ctx, wait) != nil {
 			return nil, false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -58,7 +59,7 @@ func (s *Session) upload(ctx context.Context, path string, r io.Reader) (int64, 
 		if !errors.As(err, &f) || !f.passing || size < 0 || try >= s.c.cfg.Tries || kept.Err() != nil {
 			return 0, info, plain(err, s.where())
 		}
-		if err := pause(kept, pauses.NextBackOff()); err != nil {
+		if err := pace.Sleep(kept, pauses.NextBackOff()); err != nil {
 			return 0, info, liveresponse.Unanswered(s.where(), err)
 		}
 		if _, err := r.(io.Seeker).Seek(start, io.SeekStart); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
@@ -51,7 +52,7 @@ func (c *Client) await(ctx context.Context, w edr.Where, most time.Duration, loo
 		default:
 			hold = 0 // answered at once: it does not hold requests
 		}
-		if err := pause(ctx, min(max((time.Since(start))/4, minPoll), most)); err != nil {
+		if err := pace.Sleep(ctx, min(max((time.Since(start))/4, minPoll), most)); err != nil {
 			return liveresponse.Unanswered(w, err)
 		}
 	}
@@ -60,18 +61,6 @@ func (c *Client) await(ctx context.Context, w edr.Where, most time.Duration, loo
 func isPassing(err error) bool {
 	f, ok := err.(*failure)
 	return ok && f.passing
-}
-
-// pause waits for d or the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }
 
 // held performs a GET that the server may hold for up to hold; without hold it

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/cbc"
 	"edrpipe/pkg/events"
 )
@@ -76,7 +77,7 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 			}
 			s.Log.Warn().Err(err).Str("source", s.Name()).Dur("again_in", r.Poll).Msg("alerts could not be read")
 		}
-		pause(ctx, r.Poll)
+		pace.Sleep(ctx, r.Poll)
 	}
 	return nil
 }
@@ -147,7 +148,7 @@ func (r *reader) deliver(ctx context.Context, page []cbc.Alert) error {
 			return err
 		}
 		if fresh = failed; len(fresh) > 0 {
-			pause(ctx, retry)
+			pace.Sleep(ctx, retry)
 		}
 	}
 	for _, a := range page {
@@ -183,16 +184,6 @@ func (r *reader) offer(ctx context.Context, all []cbc.Alert) (failed []cbc.Alert
 		}
 	}
 	return failed, nil
-}
-
-// pause blocks for d or until the end of ctx.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }
 
 var _ events.Source = (*Source)(nil)

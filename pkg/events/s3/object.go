@@ -12,6 +12,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/inflight"
 )
@@ -43,7 +44,7 @@ func (r *reader) object(ctx context.Context, o minio.ObjectInfo) error {
 			r.progress.finish(o, r.Lookback)
 			return nil
 		}
-		if err := pause(ctx, r.Retry); err != nil {
+		if err := pace.Sleep(ctx, r.Retry); err != nil {
 			return err
 		}
 	}

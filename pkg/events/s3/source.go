@@ -14,6 +14,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/events"
 )
 
@@ -77,7 +78,7 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 			}
 			s.Log.Warn().Err(err).Str("source", s.Name()).Dur("again_in", r.Poll).Msg("bucket could not be read")
 		}
-		if pause(ctx, r.Poll) != nil {
+		if pace.Sleep(ctx, r.Poll) != nil {
 			break
 		}
 	}
@@ -197,16 +198,4 @@ func keyTime(key string) time.Time {
 		}
 	}
 	return time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC)
-}
-
-// pause blocks for d or until the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 	"golang.org/x/sync/errgroup"
 
-	"edrpipe/pkg/jobs/internal/pace"
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/jobs/job"
 )
 

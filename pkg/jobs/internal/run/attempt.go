@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"edrpipe/internal/looseid"
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
-	"edrpipe/pkg/jobs/internal/pace"
 	"edrpipe/pkg/jobs/job"
 )
 

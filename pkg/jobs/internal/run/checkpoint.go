@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/jobs/internal/pace"
 	"edrpipe/pkg/jobs/job"
 )
 

@@ -9,11 +9,11 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/expression"
-	"edrpipe/pkg/jobs/internal/pace"
 	"edrpipe/pkg/jobs/job"
 )
 

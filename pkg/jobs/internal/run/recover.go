@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/internal/pace"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
-	"edrpipe/pkg/jobs/internal/pace"
 	"edrpipe/pkg/jobs/job"
 )
 
