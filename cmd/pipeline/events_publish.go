@@ -43,7 +43,7 @@ did not confirm is sent again.`,
 				return err
 			}
 			defer conn.Close()
-			p.bus, p.bar = conn, newProgress(cmd.ErrOrStderr(), files)
+			p.bus, p.bar = conn, newReadProgress(cmd.ErrOrStderr(), files)
 			return p.run(cmd.Context(), files, cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
@@ -75,7 +75,7 @@ type eventPublisher struct {
 
 	carrier *jetstream.Publisher
 	limit   *rate.Limiter
-	bar     *progress
+	bar     *readProgress
 	nonce   string // makes the ids of this run differ from those of others
 	sent    int
 
@@ -102,7 +102,7 @@ func (p *eventPublisher) run(ctx context.Context, files []string, stdin io.Reade
 	if cerr := p.carrier.Close(); err == nil {
 		err = cerr
 	}
-	p.bar.end()
+	p.bar.End()
 	stats := p.carrier.Stats()
 	fmt.Fprintf(stdout, "%d messages on the bus in %v", stats.Published-stats.Duplicates, time.Since(began).Round(time.Millisecond))
 	if stats.Duplicates > 0 {

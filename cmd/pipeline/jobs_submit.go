@@ -15,6 +15,7 @@ import (
 
 	"edrpipe/internal/apiclient"
 	"edrpipe/internal/looseid"
+	"edrpipe/internal/pace"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/jobs"
@@ -76,9 +77,9 @@ func (s *jobSubmission) submit(cmd *cobra.Command, c *apiclient.Client) error {
 	}
 	var submitted []web.JobLine
 	var refused []error
-	bar := newCountBar(cmd.ErrOrStderr(), len(list))
-	defer bar.end()
-	for _, r := range list {
+	bar := newBar(cmd.ErrOrStderr())
+	defer bar.End()
+	for i, r := range list {
 		var job web.JobLine
 		err := c.Post(cmd.Context(), "jobs", r.Submission, &job)
 		var answer *apiclient.Error
@@ -93,7 +94,7 @@ func (s *jobSubmission) submit(cmd *cobra.Command, c *apiclient.Client) error {
 				fmt.Fprintln(cmd.OutOrStdout(), job.ID)
 			}
 		}
-		bar.step("submitted")
+		bar.Count(i+1, len(list), "submitted")
 	}
 	return errors.Join(s.finish(cmd, c, submitted), refusals(refused, len(submitted)))
 }
@@ -157,20 +158,21 @@ const pollEvery = 500 * time.Millisecond
 
 // await waits for all jobs and shows them.
 func (s *jobSubmission) await(cmd *cobra.Command, c *apiclient.Client, submitted []web.JobLine) error {
-	bar := newCountBar(cmd.ErrOrStderr(), len(submitted))
-	defer bar.end()
+	bar := newBar(cmd.ErrOrStderr())
+	defer bar.End()
 	bad := false
 	pages := make([]web.JobPage, len(submitted))
 	for i, j := range submitted {
-		if err := awaitJob(cmd.Context(), c, j.ID, &pages[i], bar); err != nil {
-			bar.end()
+		if err := awaitJob(cmd.Context(), c, j.ID, &pages[i], func(p web.JobPage) {
+			bar.Count(i, len(submitted), fmt.Sprintf("ended; job %s is %s %s", j.ID, p.State, p.Why))
+		}); err != nil {
+			bar.End()
 			fmt.Fprintf(cmd.ErrOrStderr(), "not waited for, and going on: %s\n", strings.Join(idsOf(submitted[i:]), " "))
 			return err
 		}
 		bad = bad || outcome(pages[i]) != nil
-		bar.step("ended")
 	}
-	bar.end()
+	bar.End()
 	w := cmd.OutOrStdout()
 	err := s.print(w, pages, func() {
 		for _, p := range pages {
@@ -191,7 +193,8 @@ func idsOf(list []web.JobLine) []string {
 	return ids
 }
 
-func awaitJob(ctx context.Context, c *apiclient.Client, id string, p *web.JobPage, bar *countBar) error {
+// awaitJob blocks until the job has ended; show gets what it is like meanwhile.
+func awaitJob(ctx context.Context, c *apiclient.Client, id string, p *web.JobPage, show func(web.JobPage)) error {
 	for {
 		if err := c.Get(ctx, "jobs/"+url.PathEscape(id), nil, p); err != nil {
 			return err
@@ -199,11 +202,9 @@ func awaitJob(ctx context.Context, c *apiclient.Client, id string, p *web.JobPag
 		if p.State.Terminal() {
 			return nil
 		}
-		bar.say(fmt.Sprintf("job %s is %s %s", id, p.State, p.Why))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pollEvery):
+		show(*p)
+		if err := pace.Sleep(ctx, pollEvery); err != nil {
+			return err
 		}
 	}
 }

@@ -4,24 +4,20 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
+
+	"edrpipe/internal/progress"
 )
 
-// progress draws a bar on a terminal, by how much of the files has been read. On
-// anything else it draws nothing.
-type progress struct {
-	out         io.Writer // nil: nobody watches
-	total, done int64     // bytes; total 0: not known
-	began, last time.Time
+// readProgress shows on a terminal how much of some files has been read.
+type readProgress struct {
+	*progress.Bar
+	total, done int64 // bytes; total 0: not known
+	began       time.Time
 }
 
-func newProgress(out io.Writer, files []string) *progress {
-	p := &progress{began: time.Now()}
-	if !isTerminal(out) {
-		return p
-	}
-	p.out = unfiltered(out)
+func newReadProgress(out io.Writer, files []string) *readProgress {
+	p := &readProgress{Bar: newBar(out), began: time.Now()}
 	for _, name := range files {
 		info, err := os.Stat(name)
 		if err != nil || !info.Mode().IsRegular() {
@@ -34,11 +30,11 @@ func newProgress(out io.Writer, files []string) *progress {
 }
 
 // reading counts what is read.
-func (p *progress) reading(in io.Reader) io.Reader { return &countingReader{in, p} }
+func (p *readProgress) reading(in io.Reader) io.Reader { return &countingReader{in, p} }
 
 type countingReader struct {
 	io.Reader
-	p *progress
+	p *readProgress
 }
 
 func (c *countingReader) Read(b []byte) (int, error) {
@@ -47,27 +43,11 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// show draws the bar, ten times a second at most.
-func (p *progress) show(messages int) {
-	now := time.Now()
-	if p.out == nil || now.Sub(p.last) < 100*time.Millisecond {
-		return
-	}
-	p.last = now
-	perSecond := float64(messages) / max(now.Sub(p.began).Seconds(), 0.001)
-	bar := ""
+// show draws the bar with the number of messages that were in it.
+func (p *readProgress) show(messages int) {
+	part := -1.0
 	if p.total > 0 {
-		const width = 30
-		part := min(float64(p.done)/float64(p.total), 1)
-		full := int(part * width)
-		bar = fmt.Sprintf("%s%s %3.0f %%  ", strings.Repeat("█", full), strings.Repeat("░", width-full), part*100)
+		part = float64(p.done) / float64(p.total)
 	}
-	fmt.Fprintf(p.out, "\r\x1b[K%s%d messages  %.0f/s", bar, messages, perSecond)
-}
-
-// end removes the bar.
-func (p *progress) end() {
-	if p.out != nil {
-		fmt.Fprint(p.out, "\r\x1b[K")
-	}
+	p.Draw(part, fmt.Sprintf("%d messages  %.0f/s", messages, float64(messages)/max(time.Since(p.began).Seconds(), 0.001)))
 }

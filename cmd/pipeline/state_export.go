@@ -27,11 +27,11 @@ state and are left out; collected files come along with --artifacts.`,
 			if err != nil {
 				return err
 			}
-			bar := newCountProgress(cmd.ErrOrStderr(), "records")
+			bar := newBar(cmd.ErrOrStderr())
 			s, err := exportTo(args[0], func(out *os.File) (backup.Summary, error) {
-				return backup.Export(cmd.Context(), b, out, backup.Options{Artifacts: artifacts, Progress: bar.show})
+				return backup.Export(cmd.Context(), b, out, backup.Options{Artifacts: artifacts, Progress: func(done, all int) { bar.Count(done, all, "records") }})
 			})
-			bar.end()
+			bar.End()
 			if err = errors.Join(err, closeBus()); err != nil {
 				return err
 			}

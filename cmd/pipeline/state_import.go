@@ -37,9 +37,9 @@ service afterwards: it goes on with the jobs that had not ended.`,
 			if err != nil {
 				return err
 			}
-			bar := newCountProgress(cmd.ErrOrStderr(), "records")
-			s, err := backup.Import(cmd.Context(), b, in, key, bar.show)
-			bar.end()
+			bar := newBar(cmd.ErrOrStderr())
+			s, err := backup.Import(cmd.Context(), b, in, key, func(done, all int) { bar.Count(done, all, "records") })
+			bar.End()
 			if err = errors.Join(err, closeBus()); err != nil {
 				return err
 			}

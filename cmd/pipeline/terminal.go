@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"edrpipe/internal/printable"
+	"edrpipe/internal/progress"
 )
 
 // newOutput keeps what endpoints wrote from commanding the terminal, whichever
@@ -19,6 +20,14 @@ func unfiltered(w io.Writer) io.Writer {
 		return p.Out
 	}
 	return w
+}
+
+// newBar draws progress where w is a terminal, and nowhere else.
+func newBar(w io.Writer) *progress.Bar {
+	if !isTerminal(w) {
+		return progress.New(nil)
+	}
+	return progress.New(unfiltered(w))
 }
 
 // forData is the output for bytes that must arrive as they are: files and pipes get

@@ -22,7 +22,7 @@ func archiveCommand() Command {
 			err = s.Endpoint.Do(ctx, func(session *lr.Session) error {
 				return session.Archive(ctx, io.MultiWriter(f, bar))
 			})
-			bar.end()
+			bar.End()
 			if err = errors.Join(err, f.Close()); err != nil {
 				return errors.Join(err, os.Remove(args[0]))
 			}

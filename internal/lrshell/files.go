@@ -77,7 +77,7 @@ func (s *Shell) get(ctx context.Context, f getFlags, args []string) error {
 	defer part.Close()
 	bar := s.bar("get "+s.base(remote), s.sizeOf(ctx, remote, f))
 	info, err := s.Endpoint.GetFile(ctx, remote, edr.Range{Offset: f.offset, Count: f.count}, io.MultiWriter(part, bar))
-	bar.end()
+	bar.End()
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (s *Shell) put(ctx context.Context, force bool, args []string) error {
 	}
 	bar := s.bar("put "+filepath.Base(args[0]), size)
 	info, err := s.Endpoint.PutFile(ctx, remote, bar.reading(src))
-	bar.end()
+	bar.End()
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w; -f overwrites it", err)
 	}

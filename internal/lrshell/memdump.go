@@ -21,7 +21,7 @@ func memdumpCommand() Command {
 			}
 			bar := s.bar("memdump", 0)
 			path, err := s.Endpoint.DumpMemory(ctx, s.abs(args[0]), *flags.(*bool), bar.percent)
-			bar.end()
+			bar.End()
 			if err != nil {
 				return err
 			}

@@ -3,27 +3,24 @@ package lrshell
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
-	"edrpipe/internal/printable"
+	"edrpipe/internal/progress"
 )
 
-// bar shows how far a transfer is, on one line of a terminal that it redraws at
-// most ten times a second.
+// bar shows how far a transfer is.
 type bar struct {
-	w     io.Writer // nil: silent
+	*progress.Bar
 	label string
-	total int64 // 0: unknown
+	total int64 // bytes; 0: unknown
 	n     int64
 	begun time.Time
-	drawn time.Time
 }
 
 func (s *Shell) bar(label string, total int64) *bar {
-	b := &bar{label: printable.Line(label), total: total, begun: time.Now()}
+	b := &bar{Bar: progress.New(nil), label: label, total: total, begun: time.Now()}
 	if s.Progress {
-		b.w = s.Err
+		b.Bar = progress.New(s.Err)
 	}
 	return b
 }
@@ -36,36 +33,18 @@ func (b *bar) Write(p []byte) (int, error) {
 
 func (b *bar) set(n int64) {
 	b.n = n
-	if b.w == nil || time.Since(b.drawn) < 100*time.Millisecond {
-		return
-	}
-	b.drawn = time.Now()
-	rate := float64(b.n) / max(time.Since(b.begun).Seconds(), 0.001)
+	rate := size(float64(n)/max(time.Since(b.begun).Seconds(), 0.001)) + "/s"
 	if b.total <= 0 {
-		fmt.Fprintf(b.w, "\r\x1b[K%s  %s  %s/s", b.label, size(float64(b.n)), size(rate))
+		b.Draw(-1, b.label+"  "+size(float64(n))+"  "+rate)
 		return
 	}
-	const width = 30
-	done := min(float64(b.n)/float64(b.total), 1)
-	filled := int(done * width)
-	fmt.Fprintf(b.w, "\r\x1b[K%s  [%s%s] %3.0f%%  %s/s", b.label,
-		strings.Repeat("=", filled), strings.Repeat(" ", width-filled), 100*done, size(rate))
+	part := min(float64(n)/float64(b.total), 1)
+	b.Draw(part, fmt.Sprintf("%3.0f%%  %s  %s", 100*part, b.label, rate))
 }
 
 // percent shows the progress of something that has no size.
 func (b *bar) percent(p int) {
-	if b.w == nil || time.Since(b.drawn) < 100*time.Millisecond {
-		return
-	}
-	b.drawn = time.Now()
-	fmt.Fprintf(b.w, "\r\x1b[K%s  %d%%  %s", b.label, p, time.Since(b.begun).Round(time.Second))
-}
-
-// end wipes the line.
-func (b *bar) end() {
-	if b.w != nil && !b.drawn.IsZero() {
-		fmt.Fprint(b.w, "\r\x1b[K")
-	}
+	b.Draw(float64(p)/100, fmt.Sprintf("%d%%  %s  %s", p, b.label, time.Since(b.begun).Round(time.Second)))
 }
 
 // reading counts what is read from r. A seekable r stays seekable, for uploads

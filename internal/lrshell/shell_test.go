@@ -185,7 +185,7 @@ func TestProgress(t *testing.T) {
 	if err := s.Run(t.Context(), []string{"put", local, `C:\Windows\Temp\x`}); err != nil {
 		t.Fatal(err)
 	}
-	if got := drawn.String(); !strings.Contains(got, "put x  [") || !strings.HasSuffix(got, "\r\x1b[K") {
+	if got := drawn.String(); !strings.Contains(got, "%  put x  ") || !strings.HasSuffix(got, "\r\x1b[K") {
 		t.Errorf("drew %q", got)
 	}
 }
