@@ -29,7 +29,7 @@ var level = map[string]int{
 	"internal/pace": -1, "internal/tlsfiles": 0, "internal/selfsigned": -1, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
 	"internal/backup": 3, "internal/lrshell": 4, "internal/telemetry": 8, "internal/web": 8, "internal/demo": 8, "internal/workload": 8, "internal/apiclient": 9, "internal/mcpserver": 7,
 	"internal/notices": 9, "internal/pager": 9, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
-	"internal/doctor": 9, "internal/service": 12, "internal/victim": 13, "cmd/pipeline": 13,
+	"internal/doctor": 9, "internal/service": 12, "internal/testproc": 13, "cmd/pipeline": 13,
 }
 
 // only lists imports that few may have: everybody else knows an interface, or the
@@ -38,10 +38,10 @@ var only = map[string][]string{
 	"github.com/nats-io/nats-server/v2/server": {"internal/natsd"},
 	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/kinds", "internal/lrshell", "internal/doctor"},
 	"edrpipe/pkg/cbc":                {"pkg/events/cloudalerts", "internal/kinds"},
-	"edrpipe/internal/golden":        {},                                                                                              // for tests
-	"edrpipe/internal/victim":        {},                                                                                              // for tests
-	"edrpipe/pkg/bus/bustest":        {},                                                                                              // for tests
-	"edrpipe/internal/natsd":         {"internal/service", "internal/buswatch", "pkg/bus/bustest", "internal/victim", "cmd/pipeline"}, // the last for backups of a bus whose service is stopped
+	"edrpipe/internal/golden":        {},                                                                                                // for tests
+	"edrpipe/internal/testproc":      {},                                                                                                // for tests
+	"edrpipe/pkg/bus/bustest":        {},                                                                                                // for tests
+	"edrpipe/internal/natsd":         {"internal/service", "internal/buswatch", "pkg/bus/bustest", "internal/testproc", "cmd/pipeline"}, // the last for backups of a bus whose service is stopped
 	"github.com/rabbitmq/amqp091-go": {"pkg/events/amqp", "internal/rabbittest", "internal/rabbittest/publish"},
 }
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"edrpipe/internal/victim"
+	"edrpipe/internal/testproc"
 )
 
 // clockSuffix makes the name of a replica's clock of that of its configuration.
@@ -61,7 +61,7 @@ func TestClockOfAnotherProcess(t *testing.T) {
 		if err := clock.set(0); err != nil {
 			t.Fatal(err)
 		}
-		child := victim.Command(clockRole, clock.file)
+		child := testproc.Command(clockRole, clock.file)
 		child.Stderr = os.Stderr
 		out, err := child.StdoutPipe()
 		if err != nil {

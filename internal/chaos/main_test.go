@@ -10,12 +10,12 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
-	"edrpipe/internal/victim"
+	"edrpipe/internal/testproc"
 )
 
 func TestMain(m *testing.M) {
 	zerolog.SetGlobalLevel(zerolog.WarnLevel) // toxiproxy logs every byte
-	victim.Main(map[string]victim.Role{replicaRole: runReplica, clockRole: tellTime})
+	testproc.Main(map[string]testproc.Role{replicaRole: runReplica, clockRole: tellTime})
 	// toxiproxy leaves the goroutines of links that end while a toxic is put in or out.
 	const toxiproxy = "github.com/Shopify/toxiproxy/v2"
 	goleak.VerifyTestMain(m,
@@ -38,5 +38,5 @@ func runReplica(ctx context.Context, file string) error {
 			return err
 		}
 	}
-	return victim.Serve(ctx, file)
+	return testproc.Serve(ctx, file)
 }

@@ -8,17 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"edrpipe/internal/victim"
+	"edrpipe/internal/testproc"
 )
 
 // process is one that faults befall: a bus node or a replica.
 type process struct {
-	*victim.Process
+	*testproc.Process
 	name string
 }
 
 // named has the log of a process kept where CHAOS_LOGS says, when the test fails.
-func named(t testing.TB, name string, v *victim.Process) *process {
+func named(t testing.TB, name string, v *testproc.Process) *process {
 	p := &process{v, name}
 	t.Cleanup(func() {
 		if dir := os.Getenv("CHAOS_LOGS"); t.Failed() && dir != "" {

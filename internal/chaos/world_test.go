@@ -16,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/natsd"
-	"edrpipe/internal/victim"
+	"edrpipe/internal/testproc"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edrsim"
 )
@@ -173,7 +173,7 @@ func (w *world) addNodes() (clients []string) {
 			c.Cluster = &natsd.Cluster{Node: fmt.Sprintf("n%d", i), Listen: routes[i], Routes: routes}
 		}
 		name := fmt.Sprintf("bus%d", i)
-		w.nodes = append(w.nodes, named(w.t, name, victim.Bus(w.t, c, filepath.Join(w.dir, name+".log"))))
+		w.nodes = append(w.nodes, named(w.t, name, testproc.Bus(w.t, c, filepath.Join(w.dir, name+".log"))))
 	}
 	return clients
 }
@@ -195,7 +195,7 @@ func (w *world) addReplica(i int, nodes []string) {
 	w.t.Helper()
 	name := fmt.Sprintf("replica%d", i)
 	file := filepath.Join(w.dir, name+".yaml")
-	r := named(w.t, name, victim.New(w.t, replicaRole, file, filepath.Join(w.dir, name+".log")))
+	r := named(w.t, name, testproc.New(w.t, replicaRole, file, filepath.Join(w.dir, name+".log")))
 	edr, first := w.edr, i%len(nodes)
 	var tapped *tap
 	if !w.shape.direct || w.shape.tapped {

@@ -1,10 +1,10 @@
-package noloss
+package durability
 
 import (
 	"context"
 	"testing"
 
-	"edrpipe/internal/victim"
+	"edrpipe/internal/testproc"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/jobs"
 )
@@ -17,7 +17,7 @@ func TestKilledWithJobsQueued(t *testing.T) {
 	const queued = 200
 	crashes := []int{20, 120} // after so many commands
 	p := newPlace(t, route{}, "", 1)
-	v := victim.Service(t, p.dir+"/pipeline.yaml")
+	v := testproc.Service(t, p.dir+"/pipeline.yaml")
 	start(t, v)
 	sendHTTP(t.Context(), t, p, queued)
 	b := p.connect(t)

@@ -1,4 +1,4 @@
-package noloss
+package durability
 
 import (
 	"context"

@@ -1,14 +1,14 @@
-package noloss
+package durability
 
 import (
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"edrpipe/internal/victim"
+	"edrpipe/internal/testproc"
 )
 
 func TestMain(m *testing.M) {
-	victim.Main(nil)
+	testproc.Main(nil)
 	goleak.VerifyTestMain(m)
 }

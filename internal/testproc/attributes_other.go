@@ -1,6 +1,6 @@
 //go:build !linux
 
-package victim
+package testproc
 
 import "syscall"
 

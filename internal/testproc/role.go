@@ -1,7 +1,7 @@
-// Package victim runs the service, a node of the bus, or whatever else a test needs,
-// in a process of its own that the test may kill. The process is the test's own
-// program, started again: its TestMain begins with Main.
-package victim
+// Package testproc runs the service, a node of the bus or another role in a process of
+// its own, which a test can kill, pause and restart. The process executes the test's
+// own program again: its TestMain begins with Main.
+package testproc
 
 import (
 	"context"
@@ -20,15 +20,16 @@ import (
 	"edrpipe/internal/service"
 )
 
-// roleVariable tells a process what it is to be: a role and its text.
-const roleVariable = "EDRPIPE_VICTIM"
+// roleVariable is the environment variable with the role of a child process and its
+// argument, separated by a blank.
+const roleVariable = "EDRPIPE_TEST_PROCESS"
 
 // A Role is what a process does with its text until ctx ends, with SIGTERM.
 type Role func(ctx context.Context, text string) error
 
-// Main is a victim from its first to its last moment, where the process is to be
-// one; else it does nothing. A victim may have more roles than those of this
-// package, or others in their place.
+// Main runs the role of a child process and exits; in the test's own process it
+// returns at once. The roles of more are added to those of this package and replace
+// roles of the same name.
 func Main(more map[string]Role) {
 	name, text, found := strings.Cut(os.Getenv(roleVariable), " ")
 	if !found {

@@ -1,4 +1,4 @@
-package noloss
+package durability
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/rabbitmq/amqp091-go"
 
 	"edrpipe/internal/rabbittest"
-	"edrpipe/internal/victim"
+	"edrpipe/internal/testproc"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events/amqp"
 	"edrpipe/pkg/jobs"
@@ -23,13 +23,13 @@ import (
 // killed meanwhile.
 func size(t *testing.T) (events, kills int) {
 	t.Helper()
-	text := os.Getenv("EDRPIPE_NOLOSS")
+	text := os.Getenv("EDRPIPE_DURABILITY")
 	if text == "" {
 		return 1200, 3
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		t.Fatalf("EDRPIPE_NOLOSS=%s: %v", text, err)
+		t.Fatalf("EDRPIPE_DURABILITY=%s: %v", text, err)
 	}
 	return n, 10
 }
@@ -112,7 +112,7 @@ func (p *place) burst(t *testing.T, r route, n, kills int) (peak int64) {
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	defer cancel()
-	v := victim.Service(t, p.dir+"/pipeline.yaml")
+	v := testproc.Service(t, p.dir+"/pipeline.yaml")
 	start(t, v)
 	b := p.connect(t)
 	sending.Go(func() { r.send(ctx, t, p, n) })
@@ -130,7 +130,7 @@ func (p *place) burst(t *testing.T, r route, n, kills int) (peak int64) {
 	return peak
 }
 
-func start(t *testing.T, v *victim.Process) {
+func start(t *testing.T, v *testproc.Process) {
 	t.Helper()
 	err := v.Start()
 	if err == nil {
@@ -141,7 +141,7 @@ func start(t *testing.T, v *victim.Process) {
 	}
 }
 
-func kill(t *testing.T, v *victim.Process) {
+func kill(t *testing.T, v *testproc.Process) {
 	t.Helper()
 	if end := v.Kill(); end.Exited() {
 		t.Fatalf("the service ended by itself: %v", end)
@@ -149,7 +149,7 @@ func kill(t *testing.T, v *victim.Process) {
 }
 
 // stop ends the service as an operator would.
-func stop(t *testing.T, v *victim.Process) {
+func stop(t *testing.T, v *testproc.Process) {
 	t.Helper()
 	if end := v.End(syscall.SIGTERM); !end.Success() {
 		t.Errorf("stopping the service: %v", end)

@@ -1,4 +1,4 @@
-package noloss
+package durability
 
 import (
 	"fmt"
@@ -83,7 +83,7 @@ func newPlace(t *testing.T, r route, broker string, oneIn int) *place {
 		more = fmt.Sprintf(`amqp: { url: "%s", password_file: %s/amqp.password }`, u, p.dir)
 	}
 	p.write(t, "password", password)
-	p.write(t, "rules/noloss.yaml", fmt.Sprintf(ruleText, oneIn))
+	p.write(t, "rules/durability.yaml", fmt.Sprintf(ruleText, oneIn))
 	p.write(t, "edr.token", p.sim.Token)
 	p.write(t, "pipeline.yaml", fmt.Sprintf(`
 data: %[1]s/data

@@ -1,9 +1,9 @@
-package victim
+package testproc
 
 import "syscall"
 
 // attributes: a group of its own, so that who interrupts the test does not
-// interrupt what it checks; and no victim outlives its test.
+// interrupt what it checks; and no child process outlives its test.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

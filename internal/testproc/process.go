@@ -1,4 +1,4 @@
-package victim
+package testproc
 
 import (
 	"bufio"
@@ -15,8 +15,8 @@ import (
 	"edrpipe/internal/natsd"
 )
 
-// Process is one victim, in one process after another. Its log goes to a file, whose
-// end is shown when the test fails.
+// Process is a role that a test starts, kills and starts again. Its log goes to a
+// file, whose end is printed when the test fails.
 type Process struct {
 	role, text string
 	log        string
