@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/health"
 	"edrpipe/internal/web"
 )
 
@@ -35,7 +36,7 @@ ready. The exit status is 0 when it is and 1 when it is not or nobody answers.`,
 			if client == nil {
 				client = http.DefaultClient
 			}
-			return health(cmd, client, c.Server, c.Token)
+			return askHealth(cmd, client, c.Server, c.Token)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", os.Getenv("EDRPIPE_CONFIG"), "configuration file (default pipeline.yaml, if there is one)")
@@ -43,7 +44,7 @@ ready. The exit status is 0 when it is and 1 when it is not or nobody answers.`,
 	return cmd
 }
 
-func health(cmd *cobra.Command, client *http.Client, url, token string) error {
+func askHealth(cmd *cobra.Command, client *http.Client, url, token string) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), healthWithin)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
@@ -58,22 +59,30 @@ func health(cmd *cobra.Command, client *http.Client, url, token string) error {
 		return fmt.Errorf("no service answers at %s: %w", url, err)
 	}
 	defer func() { _ = res.Body.Close() }() // only read from
-	var answer struct {
-		Ready  bool
-		Checks []web.Check
-	}
+	var answer web.Readiness
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
 		return fmt.Errorf("what answers at %s is not edrpipe: %w", url, err)
 	}
 	for _, c := range answer.Checks {
-		state := "works"
-		if !c.OK {
-			state = "does not work"
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(c.Name+" "+state+" "+c.Text))
+		fmt.Fprintln(cmd.OutOrStdout(), healthLine(c))
 	}
 	if !answer.Ready {
 		return errSilent
 	}
 	return nil
+}
+
+// healthLine is one check as people read it.
+func healthLine(c health.Check) string {
+	line := fmt.Sprintf("%-9s %s", c.State, c.Name)
+	if c.State != health.OK && !c.Since.IsZero() {
+		line += " since " + c.Since.Local().Format(time.DateTime)
+	}
+	if c.Evidence != "" {
+		line += ": " + c.Evidence
+	}
+	if c.Cure != "" {
+		line += "\n          → " + c.Cure
+	}
+	return line
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"edrpipe/internal/health"
 	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
@@ -81,7 +82,7 @@ func hostileService(t *testing.T) string {
 	mux.HandleFunc("GET /api/v1/artifacts", of([]actions.Artifact{}))
 	mux.HandleFunc("GET /api/v1/audit", of([]audit.Entry{}))
 	mux.HandleFunc("GET /api/v1/audit/verify", of(web.AuditReport{}))
-	mux.HandleFunc("GET /readyz", answer(map[string]any{"ready": false, "checks": filled(reflect.TypeFor[[]web.Check](), 6).Interface()}))
+	mux.HandleFunc("GET /readyz", answer(map[string]any{"ready": false, "checks": filled(reflect.TypeFor[[]health.Check](), 6).Interface()}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusConflict)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": hostile})

@@ -19,7 +19,7 @@ var level = map[string]int{
 	"internal/printable": -1, "internal/progress": 0,
 	"internal/nearest": 0, "internal/sizing": 0, "internal/secretfiles": 0, "deploy/nats": 0, "internal/connlimit": 0, "internal/natsd": 1, "internal/golden": 0, "examples": 0, "internal/rabbittest": 0, "internal/rabbittest/publish": 0, "scripts/skips": 0,
 	"internal/kinds": 5, "internal/fleet": 8,
-	"internal/diskspace": 0, "internal/setup": 0, "internal/looseid": 0,
+	"internal/diskspace": 0, "internal/health": 0, "internal/setup": 0, "internal/looseid": 0,
 	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
 	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
 	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3, "pkg/events/s3": 3,

@@ -41,9 +41,9 @@ func (s *stuck) set(why map[string]string) (changed bool) {
 // cure is the remedy for a stuck stream.
 func (w *Watch) cure() string {
 	if w.cfg.Embedded != nil {
-		return ""
+		return "make room on the disk of the data directory: the embedded bus is restarted by itself"
 	}
-	return ". Make room on its disk and restart NATS: a stream that met a full disk takes nothing before that"
+	return "if its disk is full, make room and restart NATS: a stream that met a full disk takes nothing before that"
 }
 
 // stuckEvery is how often it is looked at.

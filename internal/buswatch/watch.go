@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"edrpipe/internal/health"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/telemetry"
 	"edrpipe/pkg/bus"
@@ -61,18 +62,34 @@ func (w *Watch) Run(ctx context.Context) {
 
 // Check reports whether the bus is connected and stores what is written to it, and
 // if not, why.
-func (w *Watch) Check(ctx context.Context) (ok bool, why string) {
+func (w *Watch) Check(ctx context.Context) health.Check {
 	if !w.cfg.Bus.Connected() {
-		return false, "events wait on the bus and nothing is lost; jobs cannot be recorded"
-	}
-	if err := w.Disk.Err(); err != nil {
-		return false, err.Error()
+		return health.Bad("bus", health.Failed, "start NATS, or mend the way to it", "it cannot be reached: events wait on it and nothing is lost; jobs cannot be recorded")
 	}
 	if text := w.stuck.text(); text != "" {
-		return false, "connected, but " + text + w.cure()
+		return health.Bad("bus", health.Failed, w.cure(), "connected, but "+text)
 	}
 	if err := w.probe.write(ctx, w.cfg.Bus, w.cfg.Owner); err != nil {
-		return false, "connected, but it stores nothing: is its disk full? " + err.Error()
+		return health.Bad("bus", health.Failed, w.cure(), "connected, but it stores nothing: "+err.Error())
 	}
-	return true, ""
+	return health.Good("bus", "")
+}
+
+// DiskChecks reports whether the disk of the embedded bus has room; none for a bus
+// that is another process.
+func (w *Watch) DiskChecks() []health.Check {
+	if w.cfg.Embedded == nil {
+		return nil
+	}
+	if err := w.Disk.Err(); err != nil {
+		return []health.Check{health.Bad("disk", health.Failed, "make room on the disk: it goes on by itself then", err.Error()).Need()}
+	}
+	free, err := w.cfg.Embedded.Free()
+	switch {
+	case err != nil:
+		return []health.Check{health.Bad("disk", health.Unknown, "look at the data directory", "free space cannot be read: "+err.Error())}
+	case free < 2*uint64(max(w.cfg.Floor, 0)):
+		return []health.Check{health.Bad("disk", health.Degraded, "make room on the disk", "%d MiB are left; below bus.floor, %d MiB, no new event is taken", free>>20, w.cfg.Floor>>20)}
+	}
+	return []health.Check{health.Good("disk", "")}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/health"
 	"edrpipe/internal/intake"
 	"edrpipe/internal/telemetry"
 	"edrpipe/internal/web"
@@ -30,7 +31,7 @@ type Config struct {
 	Rules      *intake.Ruleset
 	Artifacts  *artifacts.Store
 	Metrics    *telemetry.Metrics
-	Checks     func(context.Context) []web.Check
+	Checks     func(context.Context) []health.Check
 	Version    string
 	Now        func() time.Time // the clock that all replicas share
 	Log        zerolog.Logger

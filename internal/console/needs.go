@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/internal/health"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/jobs"
 )
@@ -34,8 +35,8 @@ func (c *Console) Needs(ctx context.Context, o web.Overview) ([]web.Need, error)
 		add("stop", "#/guards", "%s stopped everything: nothing new starts until somebody resumes it", o.Stopped.By)
 	}
 	for _, k := range o.Checks {
-		if !k.OK {
-			add("check", "#/", "%s does not work: %s", k.Name, k.Text)
+		if k.State == health.Failed || k.State == health.Unknown && k.Needed {
+			add("check", "#/", "%s: %s: %s. %s", k.Name, k.State, k.Evidence, k.Cure)
 		}
 	}
 	if o.Approvals > 0 {

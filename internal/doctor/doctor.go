@@ -11,17 +11,18 @@ import (
 	"time"
 
 	"edrpipe/internal/config"
+	"edrpipe/internal/health"
 )
 
-// State is the outcome of a check.
-type State string
+// State is the outcome of a check: in the words of a running service's health.
+type State = health.State
 
 // The states of checks.
 const (
-	OK       State = "ok"
-	Degraded State = "degraded" // it works, and something is to be known
-	Failed   State = "failed"
-	Unknown  State = "unknown" // could not be tried
+	OK       = health.OK
+	Degraded = health.Degraded // it works, and something is to be known
+	Failed   = health.Failed
+	Unknown  = health.Unknown // could not be tried
 )
 
 // Finding is what one check found.

@@ -3,12 +3,14 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 
+	"edrpipe/internal/health"
 	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/events/amqp"
 )
@@ -37,7 +39,7 @@ func (d *Doctor) service(ctx context.Context) bool {
 	defer res.Body.Close()
 	var answer struct {
 		Ready  bool
-		Checks []struct{ Name, Text string }
+		Checks []health.Check
 	}
 	if json.NewDecoder(res.Body).Decode(&answer) != nil {
 		d.failed("service", "something else than edrpipe answers at "+d.Service, "set web.listen to a free address")
@@ -46,8 +48,8 @@ func (d *Doctor) service(ctx context.Context) bool {
 	if !answer.Ready {
 		var why []string
 		for _, c := range answer.Checks {
-			if c.Text != "" {
-				why = append(why, c.Name+": "+c.Text)
+			if !c.Ready() {
+				why = append(why, strings.TrimSuffix(fmt.Sprintf("%s %s: %s", c.Name, c.State, c.Evidence), ": "))
 			}
 		}
 		d.failed("service", "it runs and is not ready: "+strings.Join(why, "; "), "pipeline health says more")

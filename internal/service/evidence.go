@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"edrpipe/internal/looseid"
@@ -29,8 +30,14 @@ func (s *Service) openAudit() error {
 		return err
 	}
 	s.closers = append(s.closers, s.heads.Close)
-	s.audit = audit.New(audit.Config{Store: auditStore(s.bus), Key: s.auditKey, Now: s.clock.Now, Reached: s.noteHead})
+	s.audit = audit.New(audit.Config{Store: watchedStore{auditStore(s.bus), &s.auditState}, Key: s.auditKey, Now: s.clock.Now, Reached: s.noteHead})
 	return nil
+}
+
+// auditState is what is known of the audit log's store.
+type auditState struct {
+	append atomic.Pointer[error] // why the latest append failed; nil: it did not
+	damage atomic.Pointer[error] // what the comparison at the start found; nil: nothing
 }
 
 // noteHead notes outside of the audit log how far it has come, before anybody can
@@ -50,6 +57,7 @@ const flushEvery = 5 * time.Second
 // goes on flushing what is noted.
 func (s *Service) watchAudit(ctx context.Context) {
 	if _, err := s.verifyAudit(ctx); err != nil && ctx.Err() == nil {
+		s.auditState.damage.Store(&err)
 		s.log.Error().Err(err).Msg("the audit log is not what it was: look with pipeline audit verify")
 	}
 	tick := time.NewTicker(flushEvery)

@@ -14,6 +14,7 @@ func (s *Service) gauges(ctx context.Context) {
 	defer tick.Stop()
 	for n := 1; ; n++ {
 		s.console.Sample(time.Now(), n)
+		s.metrics.Health(s.health(ctx))
 		st := s.scheduler.Stats()
 		s.metrics.Live.Reset()
 		for state, n := range st.Jobs {

@@ -19,6 +19,7 @@ import (
 	"edrpipe/internal/buswatch"
 	"edrpipe/internal/config"
 	"edrpipe/internal/console"
+	"edrpipe/internal/health"
 	"edrpipe/internal/intake"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
@@ -43,31 +44,33 @@ type Service struct {
 	owner   string // this replica's name in the slot table
 	version string
 
-	embedded  *natsd.Server
-	bus       *bus.Bus
-	clock     *bus.Clock // by which all that replicas share is stamped and judged
-	ingest    *bus.Bus   // the connection that puts events on the bus
-	edr       edr.Server
-	directory *directory.Directory
-	rules     *intake.Ruleset
-	guard     *guard.Guard
-	audit     *audit.Log
-	auditKey  []byte
-	heads     *audit.Heads // of the audit log, noted outside of it
-	headsFail atomic.Bool  // the latest could not be noted
-	scheduler *jobs.Scheduler
-	ledger    ledger
-	artifacts *artifacts.Store
-	metrics   *telemetry.Metrics
-	tracing   *telemetry.Tracing
-	notices   notices.Publisher
-	watch     *buswatch.Watch
-	http      *http.Client
-	intake    *intake.Intake
-	sources   *sources
-	console   *console.Console
-	pager     *pager.Pager // nil: people are told nothing
-	web       *web.Server
+	embedded   *natsd.Server
+	bus        *bus.Bus
+	clock      *bus.Clock // by which all that replicas share is stamped and judged
+	ingest     *bus.Bus   // the connection that puts events on the bus
+	edr        edr.Server
+	directory  *directory.Directory
+	rules      *intake.Ruleset
+	guard      *guard.Guard
+	audit      *audit.Log
+	auditKey   []byte
+	heads      *audit.Heads // of the audit log, noted outside of it
+	headsFail  atomic.Bool  // the latest could not be noted
+	auditState auditState
+	since      health.Since // of each check's state
+	scheduler  *jobs.Scheduler
+	ledger     ledger
+	artifacts  *artifacts.Store
+	metrics    *telemetry.Metrics
+	tracing    *telemetry.Tracing
+	notices    notices.Publisher
+	watch      *buswatch.Watch
+	http       *http.Client
+	intake     *intake.Intake
+	sources    *sources
+	console    *console.Console
+	pager      *pager.Pager // nil: people are told nothing
+	web        *web.Server
 
 	guardsChanged time.Time             // when the guards file in force was written
 	guardsProblem atomic.Pointer[error] // why the newest guards file is not in force; nil: it is

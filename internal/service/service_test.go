@@ -86,11 +86,11 @@ func (r running) post(event string) (status int) {
 	return res.StatusCode
 }
 
-// notReady is what the bus check says; empty while it is goor.
+// notReady is what the checks of the bus and its disk say; empty while they are good.
 func (r running) notReady() string {
-	for _, c := range r.ready(r.t.Context()) {
-		if c.Name == "bus" && !c.OK {
-			return c.Text
+	for _, c := range r.health(r.t.Context()) {
+		if (c.Name == "bus" || c.Name == "disk") && !c.Ready() {
+			return c.Evidence + " " + c.Cure
 		}
 	}
 	return ""

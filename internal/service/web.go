@@ -14,7 +14,7 @@ import (
 func (s *Service) openConsole(context.Context) error {
 	s.console = console.New(console.Config{
 		Bus: s.bus, EDR: s.edr, Server: s.cfg.EDR.Name, Scheduler: s.scheduler, Guard: s.guard, GuardsFile: s.cfg.Guards, Rules: s.rules,
-		Artifacts: s.artifacts, Metrics: s.metrics, Checks: s.ready, Version: s.version, Now: s.clock.Now,
+		Artifacts: s.artifacts, Metrics: s.metrics, Checks: s.health, Version: s.version, Now: s.clock.Now,
 		Audit: s.audit, AuditStream: auditStore(s.bus), AuditKey: s.auditKey, VerifyAudit: s.verifyAudit, Log: s.log,
 	})
 	return nil
@@ -31,7 +31,7 @@ func (s *Service) openWeb(context.Context) error {
 		return err
 	}
 	conf := web.Config{
-		Listen: c.Listen, Connections: c.Connections, PerAddress: c.PerAddress, Cert: c.Cert, Key: c.Key, Users: users, Routes: s.console.Routes(), Ready: s.ready,
+		Listen: c.Listen, Connections: c.Connections, PerAddress: c.PerAddress, Cert: c.Cert, Key: c.Key, Users: users, Routes: s.console.Routes(), Ready: s.health,
 		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), Log: s.log,
 	}
 	if s.sources.http != nil {
@@ -73,26 +73,4 @@ func (s *Service) URL() string {
 		return ""
 	}
 	return s.web.URL()
-}
-
-// ready checks what a job needs.
-func (s *Service) ready(ctx context.Context) []web.Check {
-	bus := web.Check{Name: "bus"}
-	bus.OK, bus.Text = s.watch.Check(ctx)
-	rules := web.Check{Name: "rules", OK: true}
-	if st := s.rules.Live.State(); st.Rejected != nil {
-		rules.Text = "the newest files have mistakes; the rules from before are in force"
-	}
-	edr := web.Check{Name: "edr", OK: true}
-	if st := s.scheduler.Stats(); st.Refusing != "" {
-		edr.Text = "the server refuses sessions: " + st.Refusing
-	}
-	guard := web.Check{Name: "guard", OK: true}
-	if err := s.guard.Stopped(); err != nil {
-		guard.Text = err.Error()
-	}
-	if problem := s.guardsProblem.Load(); problem != nil {
-		guard.Text = "the newest guards file has mistakes; the guards from before are in force: " + (*problem).Error()
-	}
-	return []web.Check{bus, rules, edr, guard}
 }

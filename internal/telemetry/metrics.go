@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"edrpipe/internal/health"
 	"edrpipe/pkg/jobs"
 )
 
@@ -40,6 +41,7 @@ type Metrics struct {
 
 	Slots, SlotLimit, Foreign prometheus.Gauge
 	BusUp                     prometheus.Gauge
+	Checks                    *prometheus.GaugeVec // check, state: 1 for the state that it has
 
 	DiskFree, DiskFloor, Held prometheus.Gauge     // of the embedded bus
 	StreamStuck               *prometheus.GaugeVec // stream
@@ -103,11 +105,12 @@ func New() *Metrics {
 	m.DiskFloor = gauge("disk_floor_bytes", "Below so many free bytes no new event is taken.")
 	m.Held = gauge("intake_held", "1 while no new event is taken because the disk has no room.")
 	m.StreamStuck = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_bus_stream_stuck", Help: "1 for a stream of the bus that takes nothing."}, []string{"stream"})
+	m.Checks = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_health", Help: "1 for the state that a check of the service's health has, 0 for the others."}, []string{"check", "state"})
 	m.Reloads = counter("rule_reloads_total", "Loads of the rule files.", "outcome")
 	m.Rules = gauge("rules_loaded", "Rules in force.")
 	m.Live = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_jobs", Help: "Jobs that have not ended."}, []string{"state"})
 	m.StepTime = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "edrpipe_step_seconds", Help: "How long steps take.", Buckets: latency}, []string{"action"})
-	m.Registry.MustRegister(m.Live, m.StreamStuck, m.StepTime, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.Registry.MustRegister(m.Live, m.StreamStuck, m.Checks, m.StepTime, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -134,6 +137,19 @@ func (m *Metrics) Report(r jobs.Report) {
 func (m *Metrics) Command(c jobs.Commanded, now time.Time) {
 	if c.First {
 		m.JobToCommand.Observe(now.Sub(c.Job.Created).Seconds())
+	}
+}
+
+// Health shows the state of each check.
+func (m *Metrics) Health(all []health.Check) {
+	for _, c := range all {
+		for _, state := range health.States() {
+			v := 0.0
+			if state == c.State {
+				v = 1
+			}
+			m.Checks.WithLabelValues(c.Name, string(state)).Set(v)
+		}
 	}
 }
 

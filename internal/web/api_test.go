@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/health"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/jobs"
 )
@@ -72,7 +73,9 @@ func startServer(t *testing.T, o *OIDC, change func(*Server)) (s site, fail *err
 	fail, done = new(error), new(int)
 	server, err := Listen(Config{
 		Listen: "127.0.0.1:0", Users: opened, Routes: routes(fail, done), OIDC: o, Log: zerolog.Nop(),
-		Ready:   func(context.Context) []Check { return []Check{{Name: "bus", OK: false, Text: "is down"}} },
+		Ready: func(context.Context) []health.Check {
+			return []health.Check{health.Bad("bus", health.Failed, "mend it", "is down").Need()}
+		},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") }),
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/connlimit"
+	"edrpipe/internal/health"
 )
 
 // Config of the web listener.
@@ -29,18 +30,11 @@ type Config struct {
 	Connections int // open at a time; 0: connlimit.DefaultConnections
 	PerAddress  int // of them from one address; 0: connlimit.DefaultPerAddress
 
-	Routes  []Route                       // of the pages
-	Ready   func(context.Context) []Check // what must work for the service to be ready
+	Routes  []Route                              // of the pages
+	Ready   func(context.Context) []health.Check // of all that has to work
 	Metrics http.Handler
 	Ingest  http.Handler // has its own token; nil: off
 	Log     zerolog.Logger
-}
-
-// A Check is one thing that must work.
-type Check struct {
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`
-	Text string `json:"text,omitempty"` // what is wrong, or worth knowing
 }
 
 // Server is the web listener.
@@ -168,19 +162,19 @@ func (l serverLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ready answers 200 only while everything that a job needs works.
-// Without credentials it says what works and what does not, and not why.
+// ready answers 200 only while every needed check lets the service be ready.
+// Without credentials the answer has the states only.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	status := http.StatusOK
-	checks := s.cfg.Ready(r.Context())
-	_, known := s.auth.identify(r)
-	for i, c := range checks {
-		if !c.OK {
-			status = http.StatusServiceUnavailable
-		}
-		if !known {
-			checks[i].Text = ""
+	answer := Readiness{Checks: s.cfg.Ready(r.Context())}
+	answer.Ready = health.Ready(answer.Checks)
+	if _, known := s.auth.identify(r); !known {
+		for i, c := range answer.Checks {
+			answer.Checks[i] = c.Bare()
 		}
 	}
-	writeJSON(w, status, map[string]any{"ready": status == http.StatusOK, "checks": checks})
+	status := http.StatusOK
+	if !answer.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	writeJSON(w, status, answer)
 }

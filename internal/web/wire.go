@@ -3,6 +3,7 @@ package web
 import (
 	"time"
 
+	"edrpipe/internal/health"
 	"edrpipe/internal/looseid"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
@@ -17,7 +18,7 @@ type Overview struct {
 	DryRun     bool                   `json:"dry_run"`
 	Stopped    *Stopped               `json:"stopped,omitempty"`
 	Needs      []Need                 `json:"needs" jsonschema:"description=what a person has to look at\\, the most urgent first"`
-	Checks     []Check                `json:"checks"`
+	Checks     []health.Check         `json:"checks"`
 	Jobs       map[jobs.State]int     `json:"jobs" jsonschema:"description=live jobs by state"`
 	Ended      map[jobs.State]float64 `json:"ended" jsonschema:"description=jobs that ended since the start by state"`
 	Approvals  int                    `json:"approvals"`
@@ -27,6 +28,12 @@ type Overview struct {
 	RulesError string                 `json:"rules_error,omitempty" jsonschema:"description=why the newest rule files are not in force"`
 	EventRate  float64                `json:"event_rate" jsonschema:"description=events per second over the last ten seconds"`
 	History    History                `json:"history"`
+}
+
+// Readiness is the answer of the readiness call.
+type Readiness struct {
+	Ready  bool           `json:"ready"`
+	Checks []health.Check `json:"checks"`
 }
 
 // Need is one thing that a person has to look at.

@@ -43,6 +43,17 @@ func (c *Clock) Now() time.Time {
 	return time.Now()
 }
 
+// Known reports whether the bus has told its time, and how far the clock of this
+// machine is ahead of it.
+func (c *Clock) Known() (known bool, apart time.Duration) {
+	r := c.last.Load()
+	if r == nil {
+		return false, 0
+	}
+	now := time.Now()
+	return true, now.Round(0).Sub(r.at(now))
+}
+
 // Times of asking: the sooner again, the less is known.
 const (
 	askEvery  = 10 * time.Second

@@ -181,10 +181,16 @@ func (g *Guard) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
+// Switches are the switches of people as Watch saw them last.
+type Switches struct {
+	Stop   *Switch
+	DryRun *Switch
+}
+
 // observed is what Watch saw last.
 type observed struct {
-	stop *Switch
-	at   time.Time // by our own clock: it is asked how long ago that was
+	Switches
+	at time.Time // by our own clock: it is asked how long ago that was
 }
 
 // Times of watching: a stop is seen by every replica within a second, and a
@@ -208,7 +214,7 @@ func (g *Guard) Watch(ctx context.Context, told func(stopped error)) error {
 		c, _, err := read[control](look, g.store, controlKey)
 		cancel()
 		if err == nil {
-			g.seen.Store(&observed{c.Stop, time.Now()})
+			g.seen.Store(&observed{Switches{c.Stop, c.DryRun}, time.Now()})
 		} else if ctx.Err() == nil {
 			g.log.Warn().Err(err).Msg("stop switch cannot be read")
 		}
@@ -227,12 +233,22 @@ func (g *Guard) Watch(ctx context.Context, told func(stopped error)) error {
 // Stopped tells, without asking the store, whether nothing new may leave: after
 // Stop, and when Watch has not seen the switch for five seconds.
 func (g *Guard) Stopped() error {
-	o := g.seen.Load()
-	if o == nil || time.Since(o.at) > watchStale {
-		return fmt.Errorf("stop switch was not read lately: %w", ErrStopped)
+	o, err := g.Seen()
+	if err != nil {
+		return err
 	}
-	if o.stop != nil {
-		return fmt.Errorf("%w by %s: %s", ErrStopped, o.stop.By, o.stop.Why)
+	if o.Stop != nil {
+		return fmt.Errorf("%w by %s: %s", ErrStopped, o.Stop.By, o.Stop.Why)
 	}
 	return nil
+}
+
+// Seen returns the switches without asking the store, or an error when Watch has not
+// seen them for five seconds.
+func (g *Guard) Seen() (Switches, error) {
+	o := g.seen.Load()
+	if o == nil || time.Since(o.at) > watchStale {
+		return Switches{}, fmt.Errorf("stop switch was not read lately: %w", ErrStopped)
+	}
+	return o.Switches, nil
 }

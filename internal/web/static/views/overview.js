@@ -1,6 +1,6 @@
 import { get } from "../api.js";
 import { chart } from "../chart.js";
-import { h, jobLink, meter, number, table } from "../dom.js";
+import { h, jobLink, meter, number, table, when } from "../dom.js";
 
 export const nav = { name: "Overview", path: "/", key: "o", order: 1 };
 export const pages = [[/^\/$/, overview]];
@@ -50,7 +50,7 @@ export async function overview() {
           { name: "Replica", cell: (c) => c.owner },
         ], o.slots.claims, { key: (c) => `${c.sensor} ${c.session}`, empty: "No session is open." }))),
     h("h2", {}, "Health"),
-    h("ul", { class: "checks" }, o.checks.map((c) => h("li", {}, h("span", { class: `state ${c.ok ? "good" : "bad"}` }, c.ok ? "works" : "does not work"), ` ${c.name} `, h("span", { class: "faint" }, c.text)))),
+    h("ul", { class: "checks" }, o.checks.map((c) => h("li", {}, h("span", { class: `state ${{ ok: "good", failed: "bad" }[c.state] ?? "wait"}` }, c.state), ` ${c.name} `, c.since && c.state !== "ok" ? when(c.since) : "", h("span", { class: "faint" }, ` ${c.evidence ?? ""} `), c.cure ? h("span", {}, `→ ${c.cure}`) : ""))),
     h("p", { class: "faint" }, `EDR server ${o.server} · edrpipe ${o.version} · press ? for keys`),
   ];
 }

@@ -1,0 +1,90 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"edrpipe/internal/health"
+	"edrpipe/pkg/audit"
+)
+
+// health checks everything that has to work. Readiness, the dashboard, metrics and
+// alerts show the same checks.
+func (s *Service) health(ctx context.Context) []health.Check {
+	all := slices.Concat(
+		[]health.Check{s.watch.Check(ctx).Need()},
+		s.watch.DiskChecks(),
+		s.edrHealth(),
+		s.rulesHealth(),
+		s.guardHealth(),
+		[]health.Check{s.auditHealth(), s.clockHealth()},
+	)
+	return s.since.Note(s.clock.Now(), all)
+}
+
+// rulesHealth checks that the rules in force are those of the files.
+func (s *Service) rulesHealth() []health.Check {
+	st := s.rules.Live.State()
+	check := health.Good("rules", "")
+	switch {
+	case st.Rejected != nil:
+		check = health.Bad("rules", health.Degraded, "mend the files: pipeline rules check names each mistake",
+			"the newest files have mistakes and the rules from before are in force: "+st.Rejected.Problems.Error())
+		check.Since = st.Rejected.At
+	case st.Rules == 0:
+		check = health.Bad("rules", health.Degraded, "write a rule into one of the configured directories", "no rule is in force: nothing can match")
+	}
+	return []health.Check{check}
+}
+
+// auditHealth checks that the audit log takes entries and is what it was.
+func (s *Service) auditHealth() health.Check {
+	if err := s.auditState.damage.Load(); err != nil {
+		return health.Bad("audit", health.Failed, "look with pipeline audit verify, and compare with noted heads", "the log is not what it was: "+(*err).Error()).Need()
+	}
+	if err := s.auditState.append.Load(); err != nil {
+		return health.Bad("audit", health.Failed, "steps wait until it can be written: see what the check of the bus says", "the log takes no entries: "+(*err).Error()).Need()
+	}
+	if s.headsFail.Load() {
+		return health.Bad("audit", health.Degraded, "make the data directory writable", "the end of the log cannot be noted outside of it")
+	}
+	return health.Good("audit", "").Need()
+}
+
+// clockApart is how far the clocks of this machine and of the bus may be apart.
+const clockApart = 10 * time.Second
+
+// clockHealth checks that this process knows the bus's time, by which replicas judge
+// what the others have written.
+func (s *Service) clockHealth() health.Check {
+	known, apart := s.clock.Known()
+	switch {
+	case !known:
+		return health.Bad("clock", health.Unknown, "see what the check of the bus says", "the bus has not told its time")
+	case apart.Abs() > clockApart:
+		return health.Bad("clock", health.Degraded, "have NTP set the clocks of this machine and of the bus",
+			"the clock of this machine and that of the bus are %v apart; the bus's is used", apart.Round(clockApart/10))
+	}
+	return health.Good("clock", "")
+}
+
+// watchedStore is the audit log's store that remembers whether the latest append
+// was stored.
+type watchedStore struct {
+	audit.Store
+	state *auditState
+}
+
+// Append implements audit.Store.
+func (w watchedStore) Append(ctx context.Context, block []byte, after uint64) error {
+	err := w.Store.Append(ctx, block, after)
+	switch {
+	case err == nil:
+		w.state.append.Store(nil)
+	case !errors.Is(err, audit.ErrConflict) && ctx.Err() == nil:
+		w.state.append.Store(&err)
+	}
+	return err
+}
