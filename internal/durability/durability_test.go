@@ -42,9 +42,9 @@ type route struct {
 	send    func(ctx context.Context, t *testing.T, p *place, n int)
 }
 
-// TestKilledServiceLosesAndRepeatsNothing is the promise: with the service killed
-// in the middle of a burst, every event is matched, every match that asks for a
-// job has made one and no second, with one result, and no endpoint was told twice.
+// TestKilledServiceLosesAndRepeatsNothing: with the service killed during a burst,
+// every event is matched, every match has exactly one job with one result, and no
+// command was executed twice.
 func TestKilledServiceLosesAndRepeatsNothing(t *testing.T) {
 	n, kills := size(t)
 	broker := startBroker(t)
@@ -95,7 +95,7 @@ func startBroker(t *testing.T) (url string) {
 	}
 	defer conn.Close()
 	ch, err := conn.Channel()
-	if err == nil { // as an EDR server has it before anybody reads
+	if err == nil { // the exchange exists before the first consumer, as on an EDR server
 		err = ch.ExchangeDeclare(amqp.ExchangeEvents, "topic", true, false, false, false, nil)
 	}
 	if err != nil {
@@ -174,10 +174,10 @@ func ended(ctx context.Context, b *bus.Bus) (int, error) {
 	return int(s.CachedInfo().State.Msgs), nil
 }
 
-// patience is how long nothing may come before the test gives up.
+// patience is the longest wait without progress.
 const patience = 2 * time.Minute
 
-// await waits until the bus counts n. It may be away: then it is asked again.
+// await blocks until the count on the bus is n. Errors of the bus are retried.
 func await(t *testing.T, b *bus.Bus, what string, n int, count func(context.Context, *bus.Bus) (int, error)) {
 	t.Helper()
 	last, since := -1, time.Now()
@@ -197,7 +197,7 @@ func await(t *testing.T, b *bus.Bus, what string, n int, count func(context.Cont
 	}
 }
 
-// check compares what is found with what n events ask for.
+// check compares the records with those that n events must give.
 func (p *place) check(t *testing.T, f *found, n int) {
 	t.Helper()
 	if len(f.matched) != n {
@@ -216,7 +216,7 @@ func (p *place) check(t *testing.T, f *found, n int) {
 	}
 }
 
-// checkEndpoints: no process was created twice, and one for each job that says so.
+// checkEndpoints checks that exactly one process was created for each successful job.
 func (p *place) checkEndpoints(t *testing.T, states map[jobs.State]int) {
 	t.Helper()
 	created := 0

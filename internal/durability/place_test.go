@@ -22,10 +22,9 @@ const (
 	sensors  = 8
 )
 
-// Every event matches the first rule, which for their age makes no job but a
-// decision, and says so on the bus: so each event that was matched is known. One
-// in so many matches the second one, too, which suppresses nothing: that would
-// hide a second job.
+// Every event matches the first rule, which records a decision instead of a job because
+// of their age: so each matched event is visible on the bus. One in oneIn also matches
+// the second rule. That rule has no suppression, which would hide a duplicate job.
 const ruleText = `
 rules:
   - id: every
@@ -47,7 +46,7 @@ var anHourAgo = time.Now().Add(-time.Hour).Unix()
 // place has everything that a service needs, and survives it.
 type place struct {
 	dir    string
-	oneIn  int // of the events, that many ask for a job
+	oneIn  int // one event in so many gives a job
 	sim    *edrsim.Server
 	listen string // address of the service's web listener
 	bus    string // URL of the bus: in the service, or one that survives
@@ -108,7 +107,7 @@ func (p *place) body(n int) []byte {
 		sensor, sensor, anHourAgo, n, sensor, n>>16, n&0xffff)
 }
 
-// wanted is how many of n events ask for a job.
+// wanted is the number of jobs that n events give.
 func (p *place) wanted(n int) int { return (n + p.oneIn - 1) / p.oneIn }
 
 func (p *place) write(t *testing.T, name, text string) {
@@ -134,8 +133,8 @@ func (p *place) connect(t *testing.T) *bus.Bus {
 	return b
 }
 
-// freeAddress is where nobody listens, and nobody else will: it is below the
-// ports that systems give to whoever asks for any.
+// freeAddress is an unused address below the range of ephemeral ports, so that no
+// other process is given it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {

@@ -10,8 +10,8 @@ import (
 )
 
 // TestKilledWithJobsQueued kills the service while many jobs are queued and some
-// run. Afterwards every job ends, nothing that changes an endpoint ran twice, and
-// a clean stop closes all sessions.
+// run. Afterwards every job ends, no change of an endpoint happened twice, and a clean
+// stop closes all sessions.
 func TestKilledWithJobsQueued(t *testing.T) {
 	t.Parallel()
 	const queued = 200

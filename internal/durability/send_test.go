@@ -19,10 +19,10 @@ import (
 	"edrpipe/pkg/events/jetstream"
 )
 
-// again is how long a sender waits before it tries what was not taken once more.
+// again is the delay before a sender retries a message that was refused.
 const again = 20 * time.Millisecond
 
-// sendNATS publishes the burst, and whatever the bus has not confirmed once more.
+// sendNATS publishes the burst and retries every message without a confirmation.
 func sendNATS(ctx context.Context, t *testing.T, p *place, n int) {
 	b := p.connect(t)
 	var mu sync.Mutex
@@ -57,9 +57,9 @@ func sendNATS(ctx context.Context, t *testing.T, p *place, n int) {
 	}
 }
 
-// sendAMQP publishes the burst as an EDR server does, transient, once the
-// service's queue is there; and again what the broker has not confirmed, since the
-// sender's own connection may break, too.
+// sendAMQP publishes the burst as an EDR server does, as transient messages, after the
+// service has declared its queue. Messages without a confirmation are retried, since
+// the sender's own connection may break, too.
 func sendAMQP(ctx context.Context, t *testing.T, p *place, n int) {
 	for from := 0; from < n && ctx.Err() == nil; {
 		sent, err := p.publishAMQP(ctx, from, n)

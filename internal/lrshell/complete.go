@@ -38,9 +38,9 @@ func (s *Shell) complete(ctx context.Context, line []rune, cursor int) readline.
 	return comps
 }
 
-// goesOn tells whether what the word becomes is completed further: directories
-// alone. The library takes away the last character of such a completion, whatever
-// it is, when a space follows.
+// goesOn reports whether the completed word can be completed further, that is, names a
+// directory. The library removes the last character of such a completion when a space
+// follows.
 func goesOn(values []string, word string) bool {
 	found := false
 	for _, v := range values {

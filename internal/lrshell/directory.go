@@ -29,8 +29,7 @@ func lsCommand() Command {
 	}
 }
 
-// list lists a directory's content also when its path lacks the final separator
-// that would ask for it.
+// list lists a directory's content, with or without the final separator of its path.
 func (s *Shell) list(ctx context.Context, path string) ([]edr.DirEntry, error) {
 	if err := s.locate(ctx); err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func (s *Shell) get(ctx context.Context, f getFlags, args []string) error {
 	if _, err := os.Lstat(local); err == nil && !f.force {
 		return fmt.Errorf("%s: %w; -f overwrites it", local, fs.ErrExist)
 	}
-	// Under another name until it is whole: nobody takes a part for the file.
+	// A temporary name until it is complete: a part is never taken for the file.
 	part, err := os.CreateTemp(filepath.Dir(local), ".edrpipe-*")
 	if err != nil {
 		return err
@@ -102,8 +102,8 @@ func (s *Shell) sizeOf(ctx context.Context, remote string, f getFlags) int64 {
 	return max(entry.Size-f.offset, 0)
 }
 
-// localName is where a remote file goes: into a directory under its own name. A
-// directory is made when the name says by a slash that it is one.
+// localName is the local path for a remote file: its own name in a directory. A name
+// that ends in a slash is a directory, which is made.
 func localName(base string, args []string) (string, error) {
 	dir := "."
 	if len(args) > 0 {

@@ -35,7 +35,7 @@ func (s *Shell) keepAlive(ctx context.Context) *idler {
 			case <-tick.C:
 			}
 			if time.Since(time.Unix(0, i.used.Load())) < keepAliveFor {
-				_ = s.Endpoint.KeepAlive(ctx) // the next command will tell
+				_ = s.Endpoint.KeepAlive(ctx) // the next command reports the error
 			}
 		}
 	}()

@@ -6,7 +6,7 @@ import (
 	"edrpipe/pkg/edr"
 )
 
-// windows tells how remote paths are written.
+// windows reports whether remote paths have the form of Windows.
 func (s *Shell) windows() bool { return s.Sensor.OS == edr.Windows }
 
 func (s *Shell) separator() string {
@@ -16,7 +16,7 @@ func (s *Shell) separator() string {
 	return "/"
 }
 
-// abs makes a remote path absolute and clean. A final separator stays: it asks
+// abs makes a remote path absolute and clean. It keeps a final separator, which stands
 // for a directory's content.
 func (s *Shell) abs(path string) string {
 	if s.windows() {

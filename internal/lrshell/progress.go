@@ -25,7 +25,7 @@ func (s *Shell) bar(label string, total int64) *bar {
 	return b
 }
 
-// Write counts what was written elsewhere.
+// Write counts the bytes of p.
 func (b *bar) Write(p []byte) (int, error) {
 	b.set(b.n + int64(len(p)))
 	return len(p), nil

@@ -46,7 +46,7 @@ type Command struct {
 	Min   int // arguments
 	Max   int // -1: any number
 	Raw   bool
-	// Complete says what each argument is; the last stands for all that follow.
+	// Complete lists the kind of each argument; the last is that of all that follow.
 	Complete []Kind
 	Run      func(ctx context.Context, s *Shell, flags any, args []string) error
 }
@@ -113,7 +113,7 @@ func (s *Shell) show(v any, human func(t table.Writer)) error {
 	return nil
 }
 
-// say tells a person what was done; scripts that want JSON get v.
+// say prints the text for a person, or v in JSON.
 func (s *Shell) say(v any, format string, args ...any) error {
 	if s.JSON {
 		return s.show(v, nil)

@@ -15,7 +15,7 @@ import (
 	confnats "edrpipe/deploy/nats"
 )
 
-// Names of accounts.conf that the embedded server knows.
+// Names of accounts.conf that the embedded server uses.
 const (
 	serviceAccount = "EDR"
 	ingestUser     = "ingest"

@@ -1,9 +1,9 @@
 // Package natsd runs a NATS server with JetStream inside the process: the bus of
 // a single machine. It is the only package that imports nats-server.
 //
-// The server has no listener unless one is asked for; clients in the process
-// connect through InProcessConn. Its store directory is locked, because two
-// servers on one directory both acknowledge and lose most of it.
+// The server has no listener unless one is configured; clients in the process
+// connect through InProcessConn. Its store directory is locked, because two servers
+// on one directory both acknowledge writes and lose most of them.
 package natsd
 
 import (
@@ -34,15 +34,15 @@ type Config struct {
 	Pass    string        // of User; empty: no such user
 	Ingest  string        // for Listen: password of the user ingest, who may publish events; empty: no such user
 	Reader  string        // for Listen: password of the user reader, who gets results; empty: no such user
-	Sync    time.Duration // how often the store is flushed to disk; 0: at each write, so that a power cut loses nothing
+	Sync    time.Duration // interval of flushing the store to disk; 0: at each write, so that a power cut loses no acknowledged write
 	MaxDisk int64         // bytes that all streams together may take; 0: 8 GiB
 	Ready   time.Duration // how long a start may take; 0: 30 s
 	Cluster *Cluster      // nil: a server on its own
 	Log     zerolog.Logger
 }
 
-// Cluster makes a server one of several that keep copies of the streams. Clients
-// reach each at its own Listen; they are not told of the others.
+// Cluster makes a server one of several that replicate the streams. Clients reach each
+// at its own Listen; the addresses of the others are not advertised.
 type Cluster struct {
 	Node   string   // this server's name in the cluster
 	Listen string   // host:port for the other servers
@@ -141,8 +141,8 @@ func (s *Server) run() (*server.Server, error) {
 	return ns, nil
 }
 
-// Broken tells whether a stream has met an error of the disk since the start. It
-// takes nothing from then on, without an answer, until the server is restarted.
+// Broken reports whether a stream has had a disk error since the start. Such a stream
+// drops all writes without an answer until the server is restarted.
 func (s *Server) Broken() bool { return s.broken.Load() }
 
 // Restart ends the server and starts it anew on the same store; clients connect
@@ -262,8 +262,8 @@ func (s *Server) Close() error {
 	return s.lock.Unlock()
 }
 
-// logger hands what the server says to the service's log. That a stream has given
-// up is said nowhere else.
+// logger forwards the server's log to the service's log. It is the only source for the
+// failure of a stream.
 type logger struct {
 	log    zerolog.Logger
 	broken *atomic.Bool

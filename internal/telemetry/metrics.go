@@ -160,8 +160,7 @@ func Since(h prometheus.Observer, t, now time.Time) {
 	}
 }
 
-// descName takes the name out of a metric's description, which has no other way
-// to tell it.
+// descName extracts the name from a metric's description, which has no accessor for it.
 var descName = regexp.MustCompile(`fqName: "([^"]+)"`)
 
 // Names lists the service's own metrics, also those without a value yet.

@@ -24,7 +24,7 @@ func (t *Tracing) Parent(e *events.Event) string {
 	return fmt.Sprintf("00-%s-%s-01", traceID(e.Event.ID), spanID("event", e.Event.ID))
 }
 
-// Matched tells that a rule matched an event.
+// Matched records that a rule matched an event.
 func (t *Tracing) Matched(e *events.Event, rule string, at time.Time) {
 	if t == nil {
 		return
@@ -36,7 +36,7 @@ func (t *Tracing) Matched(e *events.Event, rule string, at time.Time) {
 	})
 }
 
-// Recorded tells that all jobs of an event are in the store.
+// Recorded records that all jobs of an event are in the store.
 func (t *Tracing) Recorded(e *events.Event, at time.Time) {
 	if t == nil {
 		return
@@ -109,7 +109,7 @@ type span struct {
 }
 
 func (t *Tracing) send(s span) {
-	ctx := context.WithValue(context.Background(), idKey{}, s) // nothing here waits
+	ctx := context.WithValue(context.Background(), idKey{}, s) // no call below blocks
 	if s.parent.IsValid() {
 		ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: s.trace, SpanID: s.parent, TraceFlags: trace.FlagsSampled, Remote: true}))
 	}
@@ -120,7 +120,7 @@ func (t *Tracing) send(s span) {
 	started.End(trace.WithTimestamp(s.to))
 }
 
-// ids gives a span the id that it asks for in its context.
+// ids takes the id of a span from its context.
 type ids struct{}
 
 type idKey struct{}
@@ -153,8 +153,8 @@ func stepID(j *jobs.Job, s jobs.StepRecord) trace.SpanID {
 	return spanID("step", j.ID, s.ID, fmt.Sprint(s.Item))
 }
 
-// traceOf is the trace of a job and the span that asked for it, by the traceparent
-// in its record. A job of a person is a trace of its own.
+// traceOf returns the trace and parent span in the traceparent of a job's record. A job
+// that a person submitted is a trace of its own.
 func traceOf(j *jobs.Job) (tr trace.TraceID, parent trace.SpanID) {
 	parts := strings.Split(j.Trace, "-")
 	if len(parts) == 4 && len(parts[1]) == 2*len(tr) && len(parts[2]) == 2*len(parent) {

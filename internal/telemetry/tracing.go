@@ -15,11 +15,11 @@ import (
 )
 
 // Tracing sends a trace for each event that a rule matched: event, match, job,
-// steps, commands. Nil sends nothing.
+// steps, commands. A nil Tracing is disabled.
 //
-// A job may outlive the process, and run on another replica than the one that
-// recorded it. So a span is sent when it has ended, with the times of the record,
-// and under an id made of what it is about: whoever sends the parts, they fit.
+// A job may outlive the process and run on another replica than the one that recorded
+// it. So a span is sent after its end, with the times of the record and an id derived
+// from its subject: the parts fit, whichever replica sends them.
 type Tracing struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer

@@ -63,7 +63,7 @@ func (s *stream) compare(kept io.Reader) error {
 // cache, and so many that handing them over costs little.
 const pieceSize = 256 << 10
 
-// copyAll is io.Copy in pieces of that size, whatever ways of their own the two have.
+// copyAll is io.Copy in pieces of that size, without io.WriterTo and io.ReaderFrom.
 func copyAll(w io.Writer, r io.Reader) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, pieceSize))
 }

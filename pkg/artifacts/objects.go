@@ -158,7 +158,7 @@ func (o Objects) compare(ctx context.Context, info jetstream.ObjectInfo) error {
 	return nil
 }
 
-// purge takes back what was sent.
+// purge removes the chunks of an incomplete object.
 func (o Objects) purge(ctx context.Context, info jetstream.ObjectInfo) error {
 	stream, err := o.JetStream.Stream(ctx, "OBJ_"+info.Bucket)
 	if err != nil {
@@ -203,8 +203,8 @@ func (o Objects) List(ctx context.Context, visit func(Blob) error) error {
 	return nil
 }
 
-// list asks again when nothing came: on a cluster that has just elected, the end
-// of a list is sometimes never told.
+// list retries a list without an answer: after an election in a cluster the end marker
+// of a list is sometimes never sent.
 func (o Objects) list(ctx context.Context) (infos []*jetstream.ObjectInfo, err error) {
 	for wait := 5 * time.Second; wait <= time.Minute; wait *= 2 {
 		limited, cancel := context.WithTimeout(ctx, wait)

@@ -11,7 +11,7 @@ import (
 // abandoned is how long data may lie without a record: its writer has died.
 const abandoned = 24 * time.Hour
 
-// Swept says what a sweep removed, and why it could not remove enough.
+// Swept is the result of a sweep: what was removed, and why it was not enough.
 type Swept struct {
 	Expired   []Record // past their retention
 	Squeezed  []Record // removed before that, because the store was over its quota
@@ -129,5 +129,5 @@ func (s *Store) Delete(ctx context.Context, id string, live func(job string) boo
 	return s.remove(ctx, r)
 }
 
-// ErrNeeded says that a live job needs an artifact.
+// ErrNeeded refuses to delete an artifact of a live job.
 var ErrNeeded = errors.New("a live job needs it")

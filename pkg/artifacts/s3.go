@@ -52,7 +52,7 @@ func (s S3) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, s.explain(name, err)
 	}
-	if _, err := object.Stat(); err != nil { // GetObject asks for nothing by itself
+	if _, err := object.Stat(); err != nil { // GetObject alone sends no request
 		return nil, errors.Join(s.explain(name, err), object.Close())
 	}
 	return object, nil

@@ -21,12 +21,12 @@ import (
 
 // Backend keeps named blobs.
 type Backend interface {
-	// Put streams r into a blob. It returns when the blob is durable and was
-	// compared with what was read; after an error nothing is left of it.
+	// Put streams r into a blob. It returns when the blob is durable and its digest
+	// has been verified; after an error no part of it remains.
 	Put(ctx context.Context, name string, r io.Reader) error
-	// Open streams a blob; of a name that is not there, fs.ErrNotExist.
+	// Open streams a blob; fs.ErrNotExist if there is none of that name.
 	Open(ctx context.Context, name string) (io.ReadCloser, error)
-	// Delete removes a blob; one that is not there is no error.
+	// Delete removes a blob; a missing one is no error.
 	Delete(ctx context.Context, name string) error
 	// List visits the blobs, in the order of their names.
 	List(ctx context.Context, visit func(Blob) error) error
@@ -152,8 +152,8 @@ func (s *Store) data(ctx context.Context, a actions.Artifact, r io.Reader) (Reco
 	return Record{Artifact: a, Encrypted: len(s.Recipients) > 0, StoredSize: stored.size, StoredSHA256: stored.SHA256()}, nil
 }
 
-// encrypt returns r encrypted to the recipients, and what must be called when
-// nobody reads any more.
+// encrypt returns r encrypted to the recipients, and a function to call after the
+// last read.
 func (s *Store) encrypt(r io.Reader) (io.Reader, func(error)) {
 	if len(s.Recipients) == 0 {
 		return r, func(error) {}
@@ -281,7 +281,7 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Record, error) {
 	var found []Record
 	var broken []error
 	for _, id := range slices.Backward(ids) {
-		// The id tells when the file was stored, which spares reading the record.
+		// The id contains the time of storing, so the record need not be read.
 		if f.Last > 0 && len(found) >= f.Last || !f.Since.IsZero() && id < since {
 			break
 		}

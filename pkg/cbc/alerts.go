@@ -171,8 +171,7 @@ func (c *Client) awaitJob(ctx context.Context, job, alert string) error {
 	}
 }
 
-// NoteAlert writes a note on one alert. A note with the same text that is there
-// already is not written again.
+// NoteAlert adds a note to one alert, unless the alert has one with the same text.
 func (c *Client) NoteAlert(ctx context.Context, id, note string) error {
 	if id == "" || strings.TrimSpace(note) == "" {
 		return errors.New("a note on an alert needs the alert's id and a text")

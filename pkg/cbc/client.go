@@ -20,7 +20,7 @@ type Client struct {
 
 	mu        sync.Mutex
 	requested map[string]quarantine   // by device, until its flag follows
-	seen      map[string]recentDevice // what was read a moment ago
+	seen      map[string]recentDevice // short-lived cache
 }
 
 // quarantine is a request that the device has not followed yet.
@@ -42,7 +42,7 @@ var (
 	_ edr.AlertNoter  = (*Client)(nil)
 )
 
-// New returns a client of the organisation in c. It sends nothing.
+// New returns a client of the organisation in c. It sends no request.
 func New(c Config) (*Client, error) {
 	c, base, err := c.withDefaults()
 	if err != nil {

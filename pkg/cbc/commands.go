@@ -77,7 +77,8 @@ func (s *Session) run(ctx context.Context, cmd command) (commandJSON, error) {
 	return done, s.verdict(cmd, done)
 }
 
-// active makes sure that the device is there and takes the command.
+// active blocks until the device has joined the session, and checks that it supports
+// the command.
 func (s *Session) active(ctx context.Context, cmd command) error {
 	switch status := s.Info().Status; status {
 	case edr.SessionActive, edr.SessionPending:
@@ -122,7 +123,7 @@ func (s *Session) submit(ctx context.Context, cmd command, body json.RawMessage)
 		case f == nil:
 			return got, nil
 		case f.err.Status == http.StatusTooManyRequests && ctx.Err() == nil:
-			continue // nothing was done; the Limiter holds the next one
+			continue // refused without effect; the Limiter delays the next request
 		case ctx.Err() != nil && cmd.changes:
 			return got, ambiguous(f)
 		case ctx.Err() != nil:
@@ -207,7 +208,7 @@ func (s *Session) finish(ctx context.Context, cmd command, id int64) (commandJSO
 	if err == nil || !errors.Is(err, edr.ErrSessionGone) || ctx.Err() != nil {
 		return done, liveresponse.At(err, w)
 	}
-	// Whether a closed session's commands can be read is not known: this asks.
+	// Whether a closed session's commands can be read is undocumented: try.
 	if last, lastErr := s.look(ctx, id, w); lastErr == nil && last.status().Done() {
 		return last, nil
 	}

@@ -14,8 +14,8 @@ import (
 	"edrpipe/pkg/liveresponse"
 )
 
-// Config says which organisation to talk to and how. URL, OrgKey and Token are
-// required; the zero value of everything else is a good default.
+// Config describes an organisation and how to reach it. URL, OrgKey and Token are
+// required; the zero value of every other field is a good default.
 type Config struct {
 	URL    string // https://host, the console's; http only to loopback
 	OrgKey string // letters and digits

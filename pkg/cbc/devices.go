@@ -62,8 +62,8 @@ func (c *Client) device(ctx context.Context, id string) (deviceJSON, error) {
 	return got, err
 }
 
-// deviceNumber reads a device's id as requests carry it. Text that is no number
-// names a device that the server does not know.
+// deviceNumber parses a device's id. Text that is no number is treated as an id
+// without a device.
 func deviceNumber(id string) (int64, error) {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil || n < 1 || strconv.FormatInt(n, 10) != id {
@@ -116,7 +116,7 @@ func (c *Client) sensor(d deviceJSON) edr.Sensor {
 }
 
 // liveResponse reports whether sessions can be opened on the device: its policy
-// enables them and nobody has ended them for good.
+// enables them and the device's kill switch has not ended them for good.
 func (d deviceJSON) liveResponse() bool {
 	has := func(state text) bool { return slices.Contains(d.States, state) }
 	major, _, _ := strings.Cut(string(d.Version), ".")
@@ -127,7 +127,7 @@ func (d deviceJSON) liveResponse() bool {
 }
 
 // Sensors lists devices: one page of 10,000, or all by scrolling where there are
-// more. start is never sent, because nobody can say from where it counts.
+// more. start is never sent: its base (0 or 1) is undocumented.
 func (c *Client) Sensors(ctx context.Context, q edr.SensorQuery) ([]edr.Sensor, error) {
 	body := map[string]any{"rows": maxRows}
 	if safe := searchable(q.Hostname); safe != "" {
@@ -156,7 +156,7 @@ type devicePage struct {
 	SearchAfter text             `json:"search_after"`
 }
 
-// scroll reads all pages. A page without devices ends it, whatever num_found says.
+// scroll reads all pages. It ends at a page without devices; num_found is not relied on.
 func (c *Client) scroll(ctx context.Context, body map[string]any, found int) ([]deviceJSON, error) {
 	var all []deviceJSON
 	for after := ""; ; {
@@ -176,8 +176,8 @@ func (c *Client) scroll(ctx context.Context, body map[string]any, found int) ([]
 	}
 }
 
-// matching keeps what a query asks for, each device once: the server's search is
-// only trusted to find enough.
+// matching filters by the query and removes duplicates: the server's search may
+// return more than the query.
 func (c *Client) matching(all []deviceJSON, q edr.SensorQuery) []edr.Sensor {
 	out := make([]edr.Sensor, 0, len(all))
 	seen := make(map[text]bool, len(all))

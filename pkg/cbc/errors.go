@@ -12,13 +12,13 @@ import (
 	"edrpipe/pkg/liveresponse"
 )
 
-// Error is a request that did not succeed. errors.Is recognises the edr errors in
-// it, and what the network or the context said.
+// Error is a failed request. errors.Is recognises the edr errors in it, and those of
+// the network and the context.
 type Error = liveresponse.Error
 
 // Errors besides those of pkg/edr.
 var (
-	// ErrNotFound is a command, file, alert, job or override that the server does not know.
+	// ErrNotFound is a command, file, alert, job or override that does not exist on the server.
 	ErrNotFound = liveresponse.ErrNotFound
 	// ErrTooLarge is a command beyond the product's 10 KB. It was not sent.
 	ErrTooLarge = errors.New("command is larger than the 10 KB that Carbon Black Cloud takes; put a script file on the device and run that")
@@ -62,11 +62,11 @@ func errorMessage(b []byte) string {
 	return string(j.ErrorMessage)
 }
 
-// sessionLimit is how the product says that as many devices have a session as may.
-// The status is the same as for a missing permission.
+// sessionLimit matches the refusal of a session over the limit of the organisation.
+// Its status is that of a missing permission.
 var sessionLimit = regexp.MustCompile(`(?i)session[ _]limit`)
 
-// kindOf says what an HTTP status means for a request.
+// kindOf classifies an HTTP status by the request.
 func (c *Client) kindOf(status int, body []byte, r call) error {
 	opens := r.method == http.MethodPost && r.path == c.sessions()
 	switch status {
@@ -90,7 +90,7 @@ func (c *Client) kindOf(status int, body []byte, r call) error {
 	return edr.ErrServer
 }
 
-// missing says what a 404 is about.
+// missing returns the error for the object that a 404 refers to.
 func (c *Client) missing(body []byte, r call) error {
 	rest, live := strings.CutPrefix(r.path, c.sessions())
 	switch {
@@ -123,8 +123,8 @@ var permissions = []struct{ part, needs string }{
 	{"/jobs/", "jobs.status READ"},
 }
 
-// withPermission adds to a refusal which permission is likely missing: the product
-// does not say.
+// withPermission adds the permission that is likely missing to a refusal: the product
+// does not name it.
 func withPermission(reason string, r call) string {
 	for _, p := range permissions {
 		if strings.Contains(r.path, p.part) {

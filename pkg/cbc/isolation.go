@@ -41,7 +41,7 @@ func (c *Client) SetIsolation(ctx context.Context, sensorID string, isolated boo
 	return nil
 }
 
-// wants reports the state that the device is in or was asked for.
+// wants reports whether the device is quarantined or its quarantine was requested.
 func (c *Client) wants(d deviceJSON) bool {
 	switch c.isolation(d) {
 	case edr.Isolated, edr.IsolateRequested:

@@ -24,7 +24,7 @@ type Limiter struct {
 	bucket *rate.Limiter
 
 	mu    sync.Mutex
-	until time.Time // nobody may send before; zero: no pause
+	until time.Time // no request is sent before it; zero: no pause
 }
 
 // NewLimiter returns a Limiter of perSecond requests a second and burst requests at

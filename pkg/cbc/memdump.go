@@ -9,8 +9,8 @@ import (
 )
 
 // DumpMemory writes the machine's memory to a file on the device and returns its path
-// there: with compress the device adds ".zip". progress is called with what the
-// device says of its progress, in per cent. It takes minutes to an hour.
+// there: with compress the device adds ".zip". progress receives the device's own
+// figure, in per cent. A dump takes minutes to an hour.
 func (s *Session) DumpMemory(ctx context.Context, path string, compress bool, progress func(percent int)) (string, error) {
 	cmd := command{name: cmdMemdump, path: path, args: map[string]any{"compress": compress}, changes: true, poll: dumpPoll}
 	if progress != nil {

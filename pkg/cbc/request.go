@@ -53,9 +53,9 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// do performs a call, repeating it after passing faults if it may. A refusal for
-// the rate is repeated in any case and counts as no try: nothing was done, and the
-// Limiter holds the next request until it is welcome.
+// do performs a call and retries it after transient faults if the call is repeatable.
+// A refusal for the rate is always retried and counts as no attempt: it had no effect,
+// and the Limiter delays the next request.
 func (c *Client) do(ctx context.Context, r call) error {
 	pauses := c.pauses()
 	for try := 1; ; {

@@ -103,7 +103,7 @@ const (
 	dumpPoll = 20
 )
 
-// KeepAlive extends the session's idle time. On a pending session it does nothing.
+// KeepAlive extends the session's idle time. A pending session is left alone.
 func (s *Session) KeepAlive(ctx context.Context) error {
 	if s.Info().Status != edr.SessionActive {
 		return nil
@@ -190,8 +190,8 @@ func (s *Session) lastCommand() int64 {
 	return s.last
 }
 
-// keep sends keepalives until stop is called. When the server says that the session
-// is gone, the context that it returns ends with that error.
+// keep sends keepalives until stop is called. When the server answers that the session
+// is gone, the returned context ends with that error.
 func (s *Session) keep(ctx context.Context) (context.Context, func()) {
 	kept, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})

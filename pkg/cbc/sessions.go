@@ -11,8 +11,8 @@ import (
 	"edrpipe/pkg/liveresponse"
 )
 
-// Sessions lists the pending and active sessions of the organisation, whoever opened
-// them. It needs no session and changes nothing: a good test of the connection.
+// Sessions lists the pending and active sessions of all clients of the organisation.
+// It needs no session and has no effect: a good test of the connection.
 func (c *Client) Sessions(ctx context.Context) ([]edr.SessionInfo, error) {
 	live, err := c.liveSessions(ctx, edr.Where{})
 	if err != nil {
@@ -136,7 +136,7 @@ func (c *Client) create(ctx context.Context, sensorID string, before []sessionJS
 		case f == nil:
 			return got, nil
 		case f.err.Status == http.StatusTooManyRequests && ctx.Err() == nil:
-			continue // nothing was done; the Limiter holds the next one
+			continue // refused without effect; the Limiter delays the next request
 		}
 		if ctx.Err() != nil {
 			return got, ambiguous(f)
@@ -201,7 +201,7 @@ func (c *Client) AttachSession(ctx context.Context, sessionID string) (*Session,
 	}
 	s := newSession(c, got, device)
 	if s.Info().Status == edr.SessionActive {
-		if _, err := s.Commands(ctx); err != nil { // its history: later commands are told from it
+		if _, err := s.Commands(ctx); err != nil { // its history separates later commands
 			return nil, err
 		}
 	}
@@ -240,7 +240,7 @@ func (c *Client) commandList(ctx context.Context, sessionID string, w edr.Where)
 	return got, err
 }
 
-// ambiguous says of a failure that its outcome is not known.
+// ambiguous marks a failure whose outcome is unknown.
 func ambiguous(f *failure) error {
 	e := *f.err
 	if f.delivery == unsent {

@@ -15,8 +15,7 @@ import (
 )
 
 // PutFile copies r into a new file of the device. Memory use does not depend on its
-// size. An upload that breaks is repeated if r is an io.Seeker; the device has nothing
-// before it is complete.
+// size. A broken upload is retried if r is an io.Seeker; the device has no partial file.
 func (s *Session) PutFile(ctx context.Context, path string, r io.Reader) (edr.FileInfo, error) {
 	cmd := command{name: cmdPutFile, path: path, changes: true}
 	if err := s.active(ctx, cmd); err != nil {

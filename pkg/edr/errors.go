@@ -23,7 +23,7 @@ var (
 	ErrAmbiguous = errors.New("outcome is not known")
 )
 
-// Where says what an error is about. Zero fields are unknown.
+// Where is the subject of an error. Zero fields are unknown.
 type Where struct {
 	Sensor  string
 	Session string

@@ -19,8 +19,8 @@ type (
 	}
 	// HashBanner can keep a binary from running on every sensor of the server.
 	HashBanner interface {
-		// BansBy is the digest that the product knows binaries by. The hashes of the
-		// other methods are of that kind.
+		// BansBy is the digest by which the product identifies binaries. The hashes of
+		// the other methods are of that kind.
 		BansBy() HashKind
 		Ban(ctx context.Context, hash, reason string) error
 		Unban(ctx context.Context, hash string) error
@@ -33,7 +33,7 @@ type (
 		// one that is closed is no error.
 		CloseAlert(ctx context.Context, id string, how AlertClosing) error
 	}
-	// AlertNoter can write on an alert what was done.
+	// AlertNoter can add a note to an alert.
 	AlertNoter interface {
 		// NoteAlert writes a note. The same text is not written twice.
 		NoteAlert(ctx context.Context, id, note string) error
@@ -84,8 +84,8 @@ const (
 	SHA256 HashKind = "sha256"
 )
 
-// AlertClosing says why an alert is closed, in Carbon Black Cloud's words. A product
-// without them ignores what it does not know. Empty fields are left to the product.
+// AlertClosing is the reason for closing an alert, in Carbon Black Cloud's terms. A
+// product without such a term ignores it. Empty fields are left to the product.
 type AlertClosing struct {
 	Reason        string // RESOLVED, RESOLVED_BENIGN_KNOWN_GOOD, DUPLICATE_CLEANUP, OTHER, NO_REASON
 	Determination string // TRUE_POSITIVE, FALSE_POSITIVE, NONE
@@ -158,8 +158,8 @@ func PowersOf(server Server, session Session) (has []Power) {
 // A Wrapper is a Session around another one, whose powers it has.
 type Wrapper interface{ Unwrap() Session }
 
-// UnsupportedError is the refusal of what a server or session cannot do. Nothing
-// was done. errors.Is recognises ErrUnsupported in it.
+// UnsupportedError refuses an operation that the server or session does not support,
+// before any request. errors.Is recognises ErrUnsupported in it.
 type UnsupportedError struct {
 	Power Power
 	By    string // a server's name or a session, as far as known

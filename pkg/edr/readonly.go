@@ -1,8 +1,8 @@
 package edr
 
-// CommandClassifier is a Server that knows which of its commands change nothing on
-// the endpoint. A command that it does not name, and every command of a server
-// without this power, counts as one that changes something.
+// CommandClassifier is a Server that classifies its read-only commands. An unlisted
+// command, and every command of a server without this power, counts as changing the
+// endpoint.
 type CommandClassifier interface {
 	ReadOnly(command string) bool
 }

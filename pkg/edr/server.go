@@ -14,7 +14,7 @@ type Server interface {
 	Sensor(ctx context.Context, id string) (Sensor, error)
 	// Sensors lists sensors, all pages of them.
 	Sensors(ctx context.Context, q SensorQuery) ([]Sensor, error)
-	// Sessions lists the pending and active sessions, whoever opened them.
+	// Sessions lists the pending and active sessions of all clients.
 	Sessions(ctx context.Context) ([]SessionInfo, error)
 	// Open requests a session of our own and returns at once, usually while it is
 	// pending; Session.Await waits for the sensor. ErrOffline: the server does not
@@ -38,7 +38,7 @@ type SensorQuery struct {
 	GroupID  string
 }
 
-// Sensor is an installed endpoint agent, as its server knows it.
+// Sensor is the server's record of an installed endpoint agent.
 type Sensor struct {
 	ID           string    `json:"id"`
 	Hostname     string    `json:"hostname"`
@@ -111,8 +111,8 @@ const NoCommand int64 = -1
 // KeepAlive. What can be done in it are its powers: see As.
 //
 // A session never re-creates itself: when it is gone the methods return
-// ErrSessionGone and the owner decides, because the session id is what tells an
-// old owner from a new one.
+// ErrSessionGone and the owner decides, because the session id is the fencing token
+// that separates an old owner from a new one.
 type Session interface {
 	Info() SessionInfo
 	OS() OS
@@ -201,7 +201,7 @@ type Process struct {
 	Started     time.Time `json:"started,omitzero"`
 }
 
-// ProcessSpec says what to run on a sensor.
+// ProcessSpec describes a process to start on a sensor.
 type ProcessSpec struct {
 	CommandLine string // already quoted for the platform: see actions.Quote
 	WorkDir     string // empty: the sensor's own

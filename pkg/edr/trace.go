@@ -5,9 +5,10 @@ import "context"
 // A Trace is called for each command of a session at the moments that matter for
 // evidence and crash safety. The session calls it; the runner of a chain sets it.
 type Trace struct {
-	// Submitting is called before the request of a command leaves. after is the
-	// highest command id known in the session, or NoCommand. An error stops the command: nothing
-	// was sent. This is where an intent is recorded and a stop switch is obeyed.
+	// Submitting is called before the request of a command is sent. after is the
+	// highest command id known in the session, or NoCommand. An error cancels the
+	// command before it is sent. Intents are recorded and the stop switch is checked
+	// here.
 	Submitting func(ctx context.Context, name, object, session string, after int64) error
 	// Submitted is called when the server has taken the command and its id is known.
 	Submitted func(ctx context.Context, c Command)

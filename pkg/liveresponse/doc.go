@@ -1,7 +1,6 @@
-// Package liveresponse has what the Live Response of Carbon Black EDR and that of
-// Carbon Black Cloud have in common: the walk of a directory tree, transfers that
-// resume and keep a digest, result codes, registry values, the output of a process,
-// and JSON whose types vary.
+// Package liveresponse is shared by the Live Response clients of Carbon Black EDR and
+// Carbon Black Cloud: directory walks, resumable transfers with a digest, result
+// codes, registry values, process output, and JSON whose types vary.
 //
-// It knows nothing of sessions, routes or tokens: see pkg/lr and pkg/cbc.
+// Sessions, routes and tokens belong to pkg/lr and pkg/cbc.
 package liveresponse

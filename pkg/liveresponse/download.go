@@ -26,7 +26,7 @@ type Download struct {
 	w   io.Writer
 	sum hash.Hash
 	n   int64 // bytes written to w
-	err error // of w, after which nothing can be resumed
+	err error // of w; final: the transfer cannot be resumed
 }
 
 // NewDownload returns a Download of path, or of a part of it, into w.
@@ -77,9 +77,9 @@ func (d *Download) Mark() Mark { return Mark{d.n, snapshot(d.sum)} }
 // Since is the number of bytes that have come since m.
 func (d *Download) Since(m Mark) int64 { return d.n - m.size }
 
-// Resume brings the body of an answer, which began at m when it was first read,
-// to the byte after those that have come. A server that does not know ranges sends
-// them again: then they must be the same.
+// Resume positions the body of an answer, which began at m when it was first read,
+// after the bytes already received. A server without ranges sends those again; they
+// must be the same.
 func (d *Download) Resume(resp *http.Response, body io.Reader, m Mark) error {
 	have := d.Since(m)
 	if have == 0 {

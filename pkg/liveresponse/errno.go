@@ -6,8 +6,8 @@ import (
 	"edrpipe/pkg/edr"
 )
 
-// errnos are the numbers that Linux and macOS share. That sensors there report
-// errno is an inference: no public source says what their codes are.
+// errnos are the error numbers common to Linux and macOS. That sensors there report
+// errno is an inference: no public source documents their codes.
 var errnos = map[uint32]Code{
 	1:  {"EPERM", "operation not permitted", fs.ErrPermission},
 	2:  {"ENOENT", "no such file or directory", fs.ErrNotExist},

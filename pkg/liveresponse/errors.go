@@ -10,20 +10,20 @@ import (
 	"edrpipe/pkg/edr"
 )
 
-// ErrNotFound is a command, file or hash that the server does not know.
+// ErrNotFound is a command, file or hash that does not exist on the server.
 var ErrNotFound = errors.New("not known to the server")
 
-// Error is a request that did not succeed. errors.Is recognises the edr errors
-// in it, and what the network or the context said.
+// Error is a failed request. errors.Is recognises the edr errors in it, and those of
+// the network and the context.
 type Error struct {
 	edr.Where
 	Status int    // HTTP status; 0 when there was no answer
-	Reason string // what the server said, shortened and cleaned
+	Reason string // the server's text, shortened and cleaned
 	Kind   error  // one of the edr errors, ErrNotFound, or nil
 	Cause  error  // from the network, the context or the decoder; may be nil
 }
 
-// Error says what was tried, where, and why it did not succeed.
+// Error describes the operation, its target and the cause of its failure.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Name != "" {

@@ -45,7 +45,7 @@ func Output(ctx context.Context, on Outputter, os edr.OS, p edr.ProcessSpec) ([]
 	return out.Bytes(), r, err
 }
 
-// TempName is a path on the sensor that nothing else uses.
+// TempName is a unique path in the sensor's temporary directory.
 func TempName(os edr.OS) string {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 	name := make([]byte, 12)

@@ -18,7 +18,7 @@ type Value struct {
 	Data json.RawMessage `json:"value_data"`
 }
 
-// Decode reads a value as its type says, whatever JSON carries it.
+// Decode decodes a value by its type from any of its JSON forms.
 func (v Value) Decode() (edr.RegistryValue, error) {
 	r := edr.RegistryValue{Name: string(v.Name), Type: string(v.Type)}
 	raw := bytes.TrimSpace(v.Data)

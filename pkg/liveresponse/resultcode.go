@@ -16,7 +16,7 @@ type Code struct {
 // facilityWin32 marks an HRESULT whose low half is a Win32 error.
 const facilityWin32 = 0x80070000
 
-// NewError explains an endpoint's refusal. desc is what the server said of it.
+// NewError explains an endpoint's refusal. desc is the server's description.
 func NewError(w edr.Where, raw uint32, typ, desc string, os edr.OS) *edr.ResultError {
 	c := Explain(raw, os)
 	if c.Text == "" {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Extent returns where r stands and how many bytes are left; -1 if it cannot
-// tell and so cannot be read again either.
+// Extent returns the position of r and the number of bytes left; -1 if unknown, in
+// which case r cannot be read again either.
 func Extent(r io.Reader) (start, size int64) {
 	seeker, ok := r.(io.Seeker)
 	if !ok {
@@ -42,8 +42,8 @@ func BaseName(path string) string {
 	return path
 }
 
-// A Source is what is uploaded, with its digest. The transport may still be
-// reading when the answer is there; Detach takes the reader away from it.
+// A Source is the body of an upload, with its digest. The transport may still be
+// reading when the answer arrives; Detach takes the reader away from it.
 type Source struct {
 	r    io.Reader
 	turn chan struct{} // held while reading

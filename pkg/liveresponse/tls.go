@@ -14,18 +14,18 @@ import (
 	"time"
 )
 
-// TLS says which certificate a server must show. The zero value trusts the
-// system's authorities. EDR servers come with a self-signed certificate whose
-// name does not match the host: pin it.
+// TLS selects the certificates that are accepted. The zero value trusts the system's
+// authorities. EDR servers come with a self-signed certificate whose name does not
+// match the host: pin it.
 type TLS struct {
 	// Pin is the certificate itself in PEM, or its SHA-256 fingerprint in hex,
-	// colons allowed. A pinned certificate is accepted whatever its name, issuer
-	// and dates say, and no other is.
+	// colons allowed. Only the pinned certificate is accepted; its name, issuer and
+	// dates are not checked.
 	Pin string
 	// CA is one or more authorities in PEM that are trusted instead of the system's.
 	CA []byte
-	// InsecureSkipVerify accepts any certificate: anybody on the path can read the
-	// token and act on every endpoint.
+	// InsecureSkipVerify accepts any certificate: an attacker on the network path can
+	// read the token and act on every endpoint.
 	InsecureSkipVerify bool
 }
 

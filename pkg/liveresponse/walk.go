@@ -23,10 +23,10 @@ const maxDepth = 128
 // A ListFunc lists what a path or pattern matches, as edr.Files.List does.
 type ListFunc func(ctx context.Context, pattern string) ([]edr.DirEntry, error)
 
-// Walk visits everything below the directory root, parents first. Directories
-// that are links (reparse points) are shown but not entered. Sensors other than
-// on Windows do not tell links apart: there a directory whose listing equals that
-// of one above it is taken for a loop and not entered again.
+// Walk visits all entries below the directory root, parents first. Directories that
+// are links (reparse points) are visited but not entered. Only Windows sensors mark
+// links: elsewhere a directory whose listing equals that of an ancestor is taken for
+// a loop and not entered.
 func Walk(ctx context.Context, list ListFunc, os edr.OS, root string, fn WalkFunc) error {
 	err := walker{list: list, fn: fn, sep: Separator(os)}.dir(ctx, root, nil)
 	if errors.Is(err, fs.SkipAll) || errors.Is(err, fs.SkipDir) {

@@ -65,7 +65,7 @@ func (c *Client) Unban(ctx context.Context, md5 string) error {
 	return err
 }
 
-// Banned tells whether the hash is banned now.
+// Banned reports whether the hash is banned now.
 func (c *Client) Banned(ctx context.Context, md5 string) (bool, error) {
 	md5, err := hashName(md5)
 	if err != nil {

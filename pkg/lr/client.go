@@ -25,7 +25,7 @@ var (
 	_ edr.HashBanner = (*Client)(nil)
 )
 
-// New returns a client of the server in c. It sends nothing.
+// New returns a client of the server in c. It sends no request.
 func New(c Config) (*Client, error) {
 	c, base, err := c.withDefaults()
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *Client) Name() string { return c.cfg.Name }
 // CloseIdle closes connections that carry no request.
 func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
 
-// Info is what a server says of itself.
+// Info is a server's version and its permissions for this token.
 type Info struct {
 	Version      string `json:"version"`         // major.minor.patch.date.build
 	Release      string `json:"version_release"` // as packaged
@@ -54,7 +54,7 @@ type Info struct {
 	Hosted       bool   `json:"hosted"` // run by the vendor
 }
 
-// Info asks the server for its version and what it permits.
+// Info reads the server's version and what it permits this token.
 func (c *Client) Info(ctx context.Context) (Info, error) {
 	var got struct {
 		Version text `json:"version"`

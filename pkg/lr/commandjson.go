@@ -61,7 +61,7 @@ func (c commandJSON) command(session string) edr.Command {
 	}
 }
 
-// status reads all spellings of a state. One that we do not know is not an end.
+// status decodes all spellings of a state. An unknown spelling counts as not terminal.
 func (c commandJSON) status() edr.CommandStatus {
 	switch s := strings.ToLower(strings.TrimSpace(string(c.Status))); s {
 	case "cancel", "canceled", "cancelled":

@@ -90,7 +90,7 @@ func (s *Session) watch(ctx context.Context, id int64, w edr.Where, progress fun
 	var got commandJSON
 	err := s.c.await(ctx, w, maxCommandPoll, func(ctx context.Context, hold time.Duration) (bool, error) {
 		if progress != nil {
-			hold = min(hold, maxCommandPoll) // somebody watches
+			hold = min(hold, maxCommandPoll) // progress is displayed
 		}
 		var now commandJSON
 		timely, err := s.c.held(ctx, call{method: http.MethodGet, path: s.commandRoute(id), out: &now, where: w}, hold)
@@ -106,9 +106,9 @@ func (s *Session) watch(ctx context.Context, id int64, w edr.Where, progress fun
 	return got, err
 }
 
-// keep sends keepalives until stop is called. When the server says that the
-// session is gone, the context that it returns ends with that error: some
-// servers go on showing the command of a dead session as pending.
+// keep sends keepalives until stop is called. When the server answers that the
+// session is gone, the returned context ends with that error: some servers list
+// the command of a dead session as pending for ever.
 func (s *Session) keep(ctx context.Context) (context.Context, func()) {
 	kept, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})

@@ -13,11 +13,11 @@ import (
 	"edrpipe/pkg/liveresponse"
 )
 
-// TLS says which certificate a server must show: see liveresponse.TLS.
+// TLS selects the certificates that are accepted: see liveresponse.TLS.
 type TLS = liveresponse.TLS
 
-// Config says which server to talk to and how. URL and Token are required; the
-// zero value of everything else is a good default.
+// Config describes a server and how to reach it. URL and Token are required; the
+// zero value of every other field is a good default.
 type Config struct {
 	URL   string // https://host[:port]; http only to loopback, unless AllowPlain
 	Token string // API token; its user's rights are the client's
@@ -47,7 +47,7 @@ type Config struct {
 	// session store is smaller than the file (CbLRMaxStoreSizeMB); 0: in one piece.
 	ChunkSize int64
 	// SessionLimit is the server's limit of concurrent sessions, used to understand
-	// a refusal whose text says nothing; 0 means 10, the product's default.
+	// a refusal without a text; 0 means 10, the product's default.
 	SessionLimit int
 
 	Log zerolog.Logger // every request at debug level; never the token

@@ -81,10 +81,10 @@ func (c *Client) contentOnce(ctx context.Context, file string, w edr.Where, d *d
 	return c.checkSize(ctx, file, w, d.Since(begun))
 }
 
-// pieceSize is what is passed on at once, bytes: whoever takes it is woken for each.
+// pieceSize is the size of one write to the receiver, bytes.
 const pieceSize = 256 << 10
 
-// bodyOf undoes an encoding that was not asked for.
+// bodyOf removes a content encoding that the request did not accept.
 func bodyOf(resp *http.Response) (io.Reader, error) {
 	if resp.Header.Get("Content-Encoding") == "gzip" {
 		return gzip.NewReader(resp.Body)
@@ -92,9 +92,8 @@ func bodyOf(resp *http.Response) (io.Reader, error) {
 	return resp.Body, nil
 }
 
-// notFile recognises an answer that has the status of success and is none: the
-// server's errorMessage, or the page of a proxy. Files come as octet-stream,
-// whatever is in them.
+// notFile recognises a failure with a status of success: the server's errorMessage,
+// or the page of a proxy. Files always come as octet-stream.
 func (c *Client) notFile(resp *http.Response, r call) *failure {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if kind != "application/json" && kind != "text/html" {
@@ -112,7 +111,7 @@ func (c *Client) checkSize(ctx context.Context, file string, w edr.Where, got in
 	if err := c.do(ctx, call{method: http.MethodGet, path: file, out: &stored, repeat: true, where: w}); err != nil {
 		return err
 	}
-	// size may be that of the whole remote file where a part was asked for.
+	// size may be that of the whole remote file for a request of a part.
 	want := stored.SizeUploaded
 	if want == nil || int64(*want) == got {
 		return nil

@@ -2,14 +2,13 @@
 // hash banning, and all of Live Response.
 //
 // A Client is one server; it implements edr.Server, edr.Isolator and edr.HashBanner.
-// Client.OpenSession gives a Session of one's own, Client.Join takes part in
-// whatever session the sensor has. A Session never re-creates itself. Who wants
-// that uses an Endpoint, which opens a session at first use and again when the
-// server has dropped it, and redoes an upload together with the command that
-// needs it.
+// Client.OpenSession opens a new Session, Client.Join joins the session that the
+// sensor has. A Session never re-creates itself. An Endpoint does: it opens a
+// session at first use, opens another after the server has dropped it, and repeats
+// an upload together with the command that needs it.
 //
-// Reads are repeated after passing faults. A command that changes the endpoint
-// is never repeated blindly: when its request got no usable answer the session's
-// command list decides, and where that cannot decide either the error is
-// edr.ErrAmbiguous. See docs/live-response.md.
+// Reads are retried after transient faults. A command that changes the endpoint is
+// never retried blindly: after a request without a usable answer the session's
+// command list is read. If that does not settle it, the error is edr.ErrAmbiguous.
+// See docs/live-response.md.
 package lr

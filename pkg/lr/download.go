@@ -91,7 +91,7 @@ func (s *Session) download(ctx context.Context, d *download) error {
 		case d.Want.Count > 0 && d.Size() >= d.Want.Count:
 			d.done = true
 		case d.stat != nil && d.Rest().Offset >= d.stat.Size:
-			d.done = true // to ask for what is beyond the end may be an error
+			d.done = true // a request beyond the end may be an error
 		}
 		pieces++
 	}

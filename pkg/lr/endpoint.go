@@ -10,12 +10,12 @@ import (
 	"edrpipe/pkg/liveresponse"
 )
 
-// Endpoint is a sensor with whatever session it takes: opened at first use, and
-// again when the server answers that it is gone. It is safe for concurrent use;
-// calls take turns, since a session runs one command at a time.
+// Endpoint is a sensor with a session that is opened at first use and reopened after
+// the server has dropped it. It is safe for concurrent use: calls are serialised,
+// since a session runs one command at a time.
 //
-// A call is redone in a new session only where that cannot repeat an effect: a
-// command that may have run when its session went away is edr.ErrAmbiguous.
+// A call is retried in a new session only where that cannot repeat an effect: a
+// command that may have run before its session was lost is edr.ErrAmbiguous.
 type Endpoint struct {
 	c      *Client
 	sensor string
@@ -27,14 +27,14 @@ type Endpoint struct {
 // maxReopen bounds how many sessions one call may use up.
 const maxReopen = 3
 
-// Endpoint returns the sensor with sessions of our own: edr.ErrSessionBusy when
-// somebody else has one.
+// Endpoint returns the sensor with sessions of its own: edr.ErrSessionBusy while
+// another client has one.
 func (c *Client) Endpoint(sensorID string) *Endpoint {
 	return &Endpoint{c: c, sensor: sensorID, turn: make(chan struct{}, 1)}
 }
 
-// SharedEndpoint returns the sensor with whatever session it has; one that
-// somebody else opened is used and never closed.
+// SharedEndpoint returns the sensor with the session that it has; a session that
+// another client opened is used and never closed.
 func (c *Client) SharedEndpoint(sensorID string) *Endpoint {
 	e := c.Endpoint(sensorID)
 	e.shared = true
@@ -85,8 +85,8 @@ func (e *Endpoint) session(ctx context.Context) (*Session, error) {
 	return s, s.Await(ctx)
 }
 
-// KeepAlive keeps an idle session from ending. Without a session, or while a call
-// keeps it alive anyway, it does nothing.
+// KeepAlive keeps an idle session from ending. It has no effect without a session
+// or during a call.
 func (e *Endpoint) KeepAlive(ctx context.Context) error {
 	select {
 	case e.turn <- struct{}{}:

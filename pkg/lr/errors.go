@@ -9,14 +9,14 @@ import (
 	"edrpipe/pkg/liveresponse"
 )
 
-// ErrNotFound is a command, file or hash that the server does not know.
+// ErrNotFound is a command, file or hash that does not exist on the server.
 var ErrNotFound = liveresponse.ErrNotFound
 
 // Error is a request that did not succeed.
 type Error = liveresponse.Error
 
-// kindOf says what an HTTP status and text mean. Bodies of 404 begin with
-// "Session" or "Sensor" to tell what is missing; that is all real servers give.
+// kindOf classifies an HTTP status and text. Bodies of 404 begin with "Session" or
+// "Sensor", which is the only hint of real servers at what is missing.
 func kindOf(status int, reason, path string) error {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:

@@ -49,7 +49,7 @@ func Example() {
 	// true delete file "C:\\Windows\\Temp\\nothing.txt" on sensor 1: file not found (0x80070002)
 }
 
-// A Session is one session: when it ends, its methods say so.
+// A Session is one session: after its end its methods return edr.ErrSessionGone.
 func ExampleClient_OpenSession() {
 	ctx := context.Background()
 	sim := edrsim.New(edrsim.Config{TimeScale: 100}).Start()

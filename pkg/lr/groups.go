@@ -29,8 +29,8 @@ type groupJSON struct {
 	Name text   `json:"name"`
 }
 
-// groupName returns the name of a group. It is empty, that is unknown, while the
-// server does not tell it; the sensor is returned all the same.
+// groupName returns the name of a group, or "" (unknown) if the server does not
+// provide it; the sensor is returned in both cases.
 func (c *Client) groupName(ctx context.Context, id number) string {
 	g := &c.groups
 	g.mu.Lock()

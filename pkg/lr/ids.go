@@ -13,8 +13,8 @@ import (
 // idText is the text of an id of the wire.
 func idText(n number) string { return strconv.FormatInt(int64(n), 10) }
 
-// sensorNumber reads a sensor's id. Text that is no id of this product names a
-// sensor that the server does not know.
+// sensorNumber parses a sensor's id. Text that is no id of this product is
+// edr.ErrUnknownSensor.
 func sensorNumber(id string) (number, error) {
 	n, ok := parseID(id)
 	if !ok {

@@ -19,8 +19,8 @@ type sensorUpdate struct {
 	Uninstall     bool `json:"uninstall"`
 }
 
-// SetIsolation asks for the state. The sensor follows at its next check-in;
-// AwaitIsolation waits for that.
+// SetIsolation requests the state. The sensor applies it at its next check-in;
+// AwaitIsolation blocks until then.
 func (c *Client) SetIsolation(ctx context.Context, sensorID string, isolated bool) error {
 	now, err := c.sensor(ctx, sensorID)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 )
 
 // DumpMemory writes the machine's memory to a file on the sensor and returns its
-// path there: with compress the sensor adds ".zip". progress sees what the
-// sensor says of its progress, in per cent; finished dumps have been seen to say
-// 0. It takes minutes to an hour.
+// path there: with compress the sensor adds ".zip". progress receives the sensor's
+// own figure, in per cent; finished dumps have been seen to report 0. A dump takes
+// minutes to an hour.
 func (s *Session) DumpMemory(ctx context.Context, path string, compress bool, progress func(percent int)) (string, error) {
 	cmd := command{name: cmdMemdump, object: path, args: map[string]any{"compress": compress}, changes: true}
 	if progress != nil {

@@ -4,7 +4,7 @@ import "edrpipe/pkg/edr"
 
 var _ edr.CommandClassifier = (*Client)(nil)
 
-// readOnly are the commands that change nothing on the endpoint.
+// readOnly lists the commands that do not change the endpoint.
 var readOnly = map[string]bool{
 	"get file": true, "directory list": true, "process list": true, "reg enum key": true, "reg query value": true,
 }

@@ -48,7 +48,7 @@ type delivery int
 
 const (
 	unsent   delivery = iota // no byte left: may be sent again
-	lost                     // it left and nothing came back: it may yet arrive
+	lost                     // sent without an answer: it may still arrive
 	answered                 // the server has dealt with it, its answer is of no use
 )
 

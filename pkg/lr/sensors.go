@@ -14,7 +14,7 @@ import (
 	"edrpipe/pkg/edr"
 )
 
-// sensorPage is how many sensors are asked for at once.
+// sensorPage is the number of sensors in one request.
 const sensorPage = 100
 
 // Sensor returns one sensor, or edr.ErrUnknownSensor.
@@ -83,7 +83,7 @@ func (c *Client) sensorsV1(ctx context.Context, q edr.SensorQuery) ([]edr.Sensor
 	err := c.do(ctx, call{method: http.MethodGet, path: sensorPath, query: query, out: &got, repeat: true})
 	var e *Error
 	if errors.As(err, &e) && e.Status == http.StatusInternalServerError && len(query) > 0 {
-		return nil, nil // how servers of that age say that nothing matches
+		return nil, nil // servers of that age answer a search without matches so
 	}
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func (s *Session) route(parts ...string) string {
 	return sessionRoute(s.id) + "/" + strings.Join(parts, "/")
 }
 
-// learn takes over what the server says of the session.
+// learn takes over the server's state of the session.
 func (s *Session) learn(got sessionJSON) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *Session) gone(reason string) error {
 	return &Error{Where: s.where(), Kind: edr.ErrSessionGone, Reason: reason}
 }
 
-// active makes sure that the sensor is there before a command is sent.
+// active blocks until the sensor has joined the session.
 func (s *Session) active(ctx context.Context) error {
 	switch status := s.Info().Status; status {
 	case edr.SessionActive:
@@ -113,8 +113,8 @@ func (s *Session) active(ctx context.Context) error {
 	}
 }
 
-// KeepAlive resets the sensor's wait timer. On a pending session it does
-// nothing: the server would close it.
+// KeepAlive resets the sensor's wait timer. A pending session is left alone: the
+// server would close it.
 func (s *Session) KeepAlive(ctx context.Context) error {
 	if s.Info().Status != edr.SessionActive {
 		return nil

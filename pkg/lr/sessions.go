@@ -14,8 +14,8 @@ import (
 	"edrpipe/pkg/liveresponse"
 )
 
-// Sessions lists the pending and active sessions, whoever opened them. Servers
-// before 6.3 ignore active_only and list the finished ones too.
+// Sessions lists the pending and active sessions of all clients. Servers before 6.3
+// ignore active_only and list the finished ones too.
 func (c *Client) Sessions(ctx context.Context) ([]edr.SessionInfo, error) {
 	live, err := c.liveSessions(ctx, edr.Where{})
 	if err != nil {
@@ -126,8 +126,8 @@ func (c *Client) AttachSession(ctx context.Context, sessionID string) (*Session,
 	return c.adopt(ctx, got, sensor.OS, true)
 }
 
-// adopt makes a Session of one that has a history: its highest command id is
-// needed to tell later commands from it.
+// adopt makes a Session of one with a history: its highest command id separates
+// later commands from earlier ones.
 func (c *Client) adopt(ctx context.Context, got sessionJSON, os edr.OS, own bool) (*Session, error) {
 	s := newSession(c, got, os, own)
 	if _, err := s.Commands(ctx); err != nil {
@@ -193,7 +193,7 @@ func (c *Client) ready(ctx context.Context, sensorID string) (edr.Sensor, error)
 	return s, nil
 }
 
-// create asks for a new session. before are the live sessions seen just now.
+// create requests a new session. before are the live sessions listed just now.
 func (c *Client) create(ctx context.Context, sensorID string, before []sessionJSON) (sessionJSON, error) {
 	w := edr.Where{Sensor: sensorID}
 	id, err := sensorNumber(sensorID)
@@ -242,12 +242,11 @@ func stale(got sessionJSON, sensorID string, mark number, before []sessionJSON) 
 	return known || idText(got.SensorID) != sensorID || got.info().Status == edr.SessionActive && got.CheckIn != mark
 }
 
-// claim looks what came of a request for a session that got no usable answer.
-// A session of ours is known by the odd check-in time-out we asked for: its
-// absence from the list proves nothing while the request may yet arrive, but
-// then the server would refuse the next one as a second session on the sensor.
-// Without any session it returns a zero one; the refusal is explained by the
-// state where its text was of no help.
+// claim finds the outcome of a session request without a usable answer. A session
+// of ours is recognised by the unusual check-in time-out of its request. Its absence
+// from the list is no proof while the request may still arrive; the server would
+// then refuse the next request as a second session on the sensor. Without a session
+// it returns a zero one; a refusal without a useful text is explained by the state.
 func (c *Client) claim(ctx context.Context, sensorID string, mark number, f *failure) (sessionJSON, error) {
 	live, err := c.liveSessions(ctx, edr.Where{Sensor: sensorID})
 	if err != nil {
@@ -271,7 +270,7 @@ func (c *Client) claim(ctx context.Context, sensorID string, mark number, f *fai
 	return sessionJSON{}, nil
 }
 
-// ambiguous says of a failure that its outcome is not known.
+// ambiguous marks a failure whose outcome is unknown.
 func ambiguous(f *failure) error {
 	e := *f.err
 	if f.delivery == unsent {

@@ -158,8 +158,8 @@ func dropSession(f *fake) {
 	f.mu.Unlock()
 }
 
-// TestEndpointRedoesUploadWithItsCommand: a file id of a lost session would be
-// somebody else's file in the next one.
+// TestEndpointRedoesUploadWithItsCommand: a file id of a lost session would name
+// another file in the next one.
 func TestEndpointRedoesUploadWithItsCommand(t *testing.T) {
 	f := newFake(t)
 	e := f.client(t).Endpoint("1")

@@ -15,8 +15,8 @@ import (
 )
 
 // PutFile copies r into a new file of the sensor. Memory use does not depend on
-// its size. An upload that breaks is repeated if r is an io.Seeker; nothing is on
-// the sensor before it is complete. A file that exists is fs.ErrExist.
+// its size. A broken upload is retried if r is an io.Seeker; the sensor has no
+// partial file. A file that exists is fs.ErrExist.
 func (s *Session) PutFile(ctx context.Context, path string, r io.Reader) (edr.FileInfo, error) {
 	if err := s.active(ctx); err != nil {
 		return edr.FileInfo{}, err
@@ -43,8 +43,8 @@ type fileJSON struct {
 	Status       number  `json:"status"`
 }
 
-// upload puts r into the session's store and returns its id there, which means
-// nothing in any other session.
+// upload puts r into the session's store and returns its id there, which is valid in
+// this session only.
 func (s *Session) upload(ctx context.Context, path string, r io.Reader) (int64, edr.FileInfo, error) {
 	kept, stop := s.keep(ctx)
 	defer stop()

@@ -22,8 +22,8 @@ const (
 // up to Config.LongPoll. A request that hangs then costs a short command little.
 const firstHold = 5 * time.Second
 
-// A probe looks once whether what is waited for has come. With hold > 0 it may
-// ask the server to wait so long.
+// A probe checks the awaited condition once. With hold > 0 it may let the server
+// hold the request for so long.
 type probe func(ctx context.Context, hold time.Duration) (done bool, err error)
 
 // await probes until it is done: by long polls where the server holds requests,

@@ -2,10 +2,10 @@ package grouped
 
 import "time"
 
-// costs are what the two ways of writing have lately taken. For a batch the server
-// makes a store of its own, on its disk where it keeps no copies; it then flushes
-// once. One by one costs little where the server flushes now and then, and much
-// where it does so each time. Which it does nobody can ask.
+// costs are the recent durations of the two ways of writing. For a batch the server
+// makes a temporary store (on disk for a stream with one replica) and flushes once.
+// Single writes are cheap if the server flushes periodically and expensive if it
+// flushes each write. The API does not expose which it does.
 type costs struct {
 	batch  cost // as a whole: its messages add little
 	single cost // each of several that are under way at once
@@ -17,12 +17,12 @@ const (
 	singleAtFirst = 50 * time.Microsecond
 )
 
-// together tells whether a batch is the quicker way to write so many.
+// together reports whether a batch is the quicker way to write n messages.
 func (c *costs) together(n int) bool {
 	return n > 1 && time.Duration(n)*c.single.or(singleAtFirst) > c.batch.or(batchAtFirst)
 }
 
-// cost is a moving average; zero: nothing was seen yet.
+// cost is a moving average; zero: no measurement yet.
 type cost time.Duration
 
 func (c cost) or(first time.Duration) time.Duration {

@@ -1,10 +1,10 @@
-// Package grouped writes messages to a stream, those that come together as one
-// atomic batch.
+// Package grouped writes messages to a stream with group commit: messages that arrive
+// together are one atomic batch.
 //
-// A stream that is flushed to its disk at each write, as jobs and control are where
-// nothing may be lost, takes a thousand messages a second one by one, and many times
-// that in batches. Each message keeps its own answer and its own conditions: nobody
-// sees that others wrote at the same moment.
+// A stream that flushes each write to disk, as those of jobs and control state do by
+// default, takes about 1,000 messages a second one by one, and many times that in
+// batches. Each message keeps its own answer and its own conditions: a caller cannot
+// observe the grouping.
 package grouped
 
 import (
@@ -31,13 +31,14 @@ type Writer struct {
 	js   jetstream.JetStream
 	turn chan struct{} // holds one: who writes for all that wait
 
-	costs costs // of who has the turn
+	costs costs // owned by the writer that holds the turn
 
 	mu   sync.Mutex
 	line []*write
 }
 
-// write is a message on its way. All but done is the business of who has the turn.
+// write is a pending message. All fields but done belong to the writer that holds the
+// turn.
 type write struct {
 	ctx  context.Context
 	msg  *nats.Msg
@@ -46,8 +47,8 @@ type write struct {
 	done chan struct{} // closed when seq and err are known
 }
 
-// A noter is a JetStream that is told how batches end, as it sees for itself of
-// messages.
+// A noter is a JetStream that records the outcome of batches; the outcomes of single
+// messages it sees itself.
 type noter interface {
 	Wrote(subject string, err error)
 }
@@ -55,9 +56,9 @@ type noter interface {
 // New returns a writer; the stream is the one that has the messages' subjects.
 func New(js jetstream.JetStream) *Writer { return &Writer{js: js, turn: make(chan struct{}, 1)} }
 
-// Write returns a message's sequence when the stream has it. What its headers ask
-// for holds as if it were written alone. An error that is none of JetStream's leaves
-// open whether it was written.
+// Write returns the sequence of a message after the stream has stored it. The
+// conditions in its headers hold as for a single write. After an error other than one
+// of JetStream's API it is unknown whether the message was stored.
 func (w *Writer) Write(ctx context.Context, m *nats.Msg) (uint64, error) {
 	x := &write{ctx: ctx, msg: m, done: make(chan struct{})}
 	w.mu.Lock()
@@ -76,8 +77,8 @@ func (w *Writer) Write(ctx context.Context, m *nats.Msg) (uint64, error) {
 	}
 }
 
-// next takes the first of the line, in their order. Those that nobody waits for any
-// more are left out: their senders were told that they are not known to be written.
+// next takes the oldest pending messages, in order. Messages whose callers have given
+// up are dropped: those callers have an error that leaves the outcome open.
 func (w *Writer) next() (batch []*write) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,8 +97,8 @@ func (w *Writer) next() (batch []*write) {
 	return batch
 }
 
-// flush writes what was taken and answers everybody. A batch that the server refuses
-// is written one by one, for each to have the answer that is its own.
+// flush writes the messages and answers each caller. A batch that the server refuses
+// is written one by one, so that each message has its own answer.
 func (w *Writer) flush(batch []*write) {
 	if w.costs.together(len(batch)) {
 		begun := time.Now()
@@ -152,7 +153,7 @@ func (w *Writer) together(batch []*write) error {
 	return nil
 }
 
-// header is a copy, which is told its place in the batch.
+// header returns a copy with the headers of an atomic batch.
 func header(m *nats.Msg) nats.Header {
 	h := make(nats.Header, len(m.Header)+3)
 	for k, v := range m.Header {
