@@ -263,35 +263,6 @@ func (d *dryRun) finish(s actions.Step, status string, output any, problem strin
 	return result
 }
 
-// checkMocks reports mocks of steps that there are not, and outputs that their
-// actions do not have.
-func checkMocks(r *Rule, mocks map[string]mockDocument) map[string]string {
-	wrong := map[string]string{}
-	steps := map[string]actions.Step{}
-	collectSteps(append(slices.Clone(r.Steps), r.OnFailure...), steps)
-	for id, mock := range mocks {
-		s, ok := steps[id]
-		if !ok {
-			wrong[id] = fmt.Sprintf("rule %s has no step %q", r.ID, id)
-			continue
-		}
-		action, ok := actions.Lookup(s.Uses)
-		if !ok {
-			continue
-		}
-		t := expression.Of(action.Output())
-		for key := range mock.Output {
-			if _, known := t.Field(key); !known && t.Kind == expression.Object {
-				wrong[id] = fmt.Sprintf("%s has no output %q", s.Uses, key)
-				if near := didYouMean(key, t.Names()); near != "" {
-					wrong[id] += ": " + near
-				}
-			}
-		}
-	}
-	return wrong
-}
-
 func collectSteps(steps []actions.Step, into map[string]actions.Step) {
 	for _, s := range steps {
 		into[s.ID] = s

@@ -21,10 +21,10 @@ type testDocument struct {
 	Name     string                  `yaml:"name,required" doc:"the claim that is tested"`
 	Rule     string                  `yaml:"rule" doc:"id of the rule, in a file of its own; beside a rule it is that one"`
 	Endpoint *endpointDocument       `yaml:"endpoint" doc:"facts of the endpoint, which events do not carry; one that is left out is unknown"`
-	Events   []any                   `yaml:"events,required" doc:"what happens: events in the shape of the typed event (type may stand at the top; an MD5 may be shortened; what decoding derives, such as a name from its path, and the normal forms of texts come by themselves), { repeat: n, every: 1m, event: … } with i counting from 1, { at: 5m, event: … }, or { raw_file: path }"`
+	Events   []any                   `yaml:"events,required" doc:"what happens: events in the shape of the typed event (type may stand at the top; an MD5 may be shortened; what decoding derives, such as a name from its path, and the normal forms of texts come by themselves), { repeat: n, every: 1m, event: … } with i counting from 1, { at: 5m, event: … }, { endpoint: …, event: … } for facts of this event's endpoint, or { raw_file: path }"`
 	Mocks    map[string]mockDocument `yaml:"mocks" doc:"what steps give, by step id; else their outputs are empty"`
 	Expect   []expectDocument        `yaml:"expect" doc:"the steps that must run, in order, and no others"`
-	Jobs     *int                    `yaml:"jobs" doc:"how many jobs there must be"`
+	Jobs     *int                    `yaml:"jobs" min:"0" doc:"how many jobs there must be"`
 	Outcome  string                  `yaml:"outcome" enum:"succeeded,failed,denied,held,none" doc:"how the last job must end; held: a step waits for a person or a fact; none: there is none"`
 }
 

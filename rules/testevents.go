@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"edrpipe/internal/nearest"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
@@ -20,8 +19,9 @@ var testBegin = time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC)
 
 // timedEvent is an event of a test and when it arrives.
 type timedEvent struct {
-	at    time.Duration
-	event *events.Event
+	at       time.Duration
+	event    *events.Event
+	endpoint *endpointDocument // nil: that of the test
 }
 
 // testEvents makes the events of a test, in the order in which they arrive.
@@ -55,11 +55,12 @@ func (b *eventBuilder) entry(path strictyaml.Path, entry any) {
 		return
 	}
 	var timing struct {
-		Repeat  int            `yaml:"repeat" min:"1" max:"10000"`
-		Every   time.Duration  `yaml:"every"`
-		At      time.Duration  `yaml:"at"`
-		Event   map[string]any `yaml:"event"`
-		RawFile string         `yaml:"raw_file"`
+		Repeat   int               `yaml:"repeat" min:"1" max:"10000"`
+		Every    time.Duration     `yaml:"every"`
+		At       time.Duration     `yaml:"at"`
+		Event    map[string]any    `yaml:"event"`
+		RawFile  string            `yaml:"raw_file"`
+		Endpoint *endpointDocument `yaml:"endpoint"`
 	}
 	_, hasEvent := m["event"].(map[string]any)
 	_, hasFile := m["raw_file"]
@@ -72,12 +73,20 @@ func (b *eventBuilder) entry(path strictyaml.Path, entry any) {
 		b.problems = append(b.problems, found...)
 		return
 	}
+	defer b.of(timing.Endpoint, len(b.events))
 	if hasFile {
 		b.file(path.Key("raw_file"), timing.RawFile, timing.At)
 		return
 	}
 	for i := range max(1, timing.Repeat) {
 		b.one(path.Key("event"), timing.Event, timing.At+time.Duration(i)*timing.Every, i+1)
+	}
+}
+
+// of gives the events from the nth the endpoint that their entry states.
+func (b *eventBuilder) of(endpoint *endpointDocument, n int) {
+	for i := range b.events[n:] {
+		b.events[n+i].endpoint = endpoint
 	}
 }
 
@@ -105,7 +114,6 @@ func (b *eventBuilder) one(path strictyaml.Path, m map[string]any, at time.Durat
 		p.Hint = e.Hint
 		b.problems = append(b.problems, p)
 	}
-	b.checkParts(path, m, expression.EventType, true)
 	if len(b.problems) > before {
 		return
 	}
@@ -114,13 +122,18 @@ func (b *eventBuilder) one(path strictyaml.Path, m map[string]any, at time.Durat
 		b.report(path, err.Error(), "")
 		return
 	}
+	given := value.(map[string]any)
+	if b.misfits(path, given); len(b.problems) > before {
+		return
+	}
 	b.made++
-	e, err := eventOf(value.(map[string]any), testBegin.Add(at), b.made)
+	e, written, err := eventOf(given, testBegin.Add(at), b.made)
 	if err != nil {
 		b.report(path, err.Error(), "")
 		return
 	}
-	b.events = append(b.events, timedEvent{at, e})
+	b.impossible(path, given, written)
+	b.events = append(b.events, timedEvent{at: at, event: e})
 }
 
 func under(path strictyaml.Path, keys []string) strictyaml.Path {
@@ -134,31 +147,10 @@ func under(path strictyaml.Path, keys []string) strictyaml.Path {
 	return path
 }
 
-// checkParts reports fields that the event does not have.
-func (b *eventBuilder) checkParts(path strictyaml.Path, m map[string]any, t *expression.Type, top bool) {
-	for key, value := range m {
-		if top && slices.Contains(shorthand, key) {
-			continue
-		}
-		f, ok := t.Field(key)
-		if !ok {
-			p := b.test.doc.AtKey(path.Key(key), fmt.Sprintf("an event has no %q here", key))
-			if near := nearest.Word(key, t.Names()); near != "" {
-				p.Hint = fmt.Sprintf("did you mean %q?", near)
-			}
-			b.problems = append(b.problems, p)
-			continue
-		}
-		if inner, isMap := value.(map[string]any); isMap && f.Type.Kind == expression.Object {
-			b.checkParts(path.Key(key), inner, f.Type, false)
-		}
-	}
-}
-
 // eventOf makes the typed event. What follows from what is given need not be
 // written: the kind of the type, the list of one sensor, the times, and what the
-// decoder derives, such as a name from its path.
-func eventOf(m map[string]any, now time.Time, number int) (*events.Event, error) {
+// decoder derives, such as a name from its path; written is the event without that.
+func eventOf(m map[string]any, now time.Time, number int) (e, written *events.Event, err error) {
 	meta, _ := m["event"].(map[string]any)
 	if meta == nil {
 		meta = map[string]any{}
@@ -174,12 +166,13 @@ func eventOf(m map[string]any, now time.Time, number int) (*events.Event, error)
 	m["event"] = meta
 	data, err := json.Marshal(m)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	e := &events.Event{}
+	e = &events.Event{}
 	if err := json.Unmarshal(data, e); err != nil {
-		return nil, eventError(err)
+		return nil, nil, eventError(err)
 	}
+	as := *e
 	e.Event.Received = now
 	if e.Event.Time.IsZero() {
 		e.Event.Time = now
@@ -187,12 +180,12 @@ func eventOf(m map[string]any, now time.Time, number int) (*events.Event, error)
 	if age != "" {
 		d, err := strictyaml.ParseDuration(age)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		e.Event.Time = now.Add(-d)
 	}
 	complete(e, number)
-	return e, nil
+	return e, &as, nil
 }
 
 func complete(e *events.Event, number int) {
@@ -246,6 +239,6 @@ func (b *eventBuilder) file(path strictyaml.Path, name string, at time.Duration)
 	for _, e := range decoded {
 		e.LoadRaw()
 		e.Event.Time, e.Event.Received, e.Event.Age = now, now, 0 // a recording is as good as new
-		b.events = append(b.events, timedEvent{at, e})
+		b.events = append(b.events, timedEvent{at: at, event: e})
 	}
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -74,30 +75,6 @@ func enabled(r *Compiled) *Compiled {
 	return &compiled
 }
 
-// Check reports what is wrong with the test itself, without running it.
-func (t *Test) Check(set *Set) strictyaml.Problems {
-	rule, ok := set.Rule(t.Rule)
-	if !ok {
-		return strictyaml.Problems{t.doc.At(t.path, fmt.Sprintf("there is no rule %q", t.Rule))}
-	}
-	_, problems := t.check(rule.Rule)
-	return problems
-}
-
-func (t *Test) check(r *Rule) ([]timedEvent, strictyaml.Problems) {
-	timed, problems := t.testEvents()
-	return timed, append(problems, t.checkMocks(r)...)
-}
-
-func (t *Test) checkMocks(r *Rule) strictyaml.Problems {
-	var problems strictyaml.Problems
-	wrong := checkMocks(r, t.written.Mocks)
-	for _, id := range slices.Sorted(maps.Keys(wrong)) {
-		problems = append(problems, t.doc.AtKey(t.path.Key("mocks").Key(id), wrong[id]))
-	}
-	return problems
-}
-
 type testRun struct {
 	test       *Test
 	rule       *Compiled
@@ -108,7 +85,7 @@ type testRun struct {
 
 func (r *testRun) event(ctx context.Context, e timedEvent) error {
 	r.simulation.Advance(testBegin.Add(e.at))
-	r.test.written.Endpoint.fill(&e.event.Sensor)
+	cmp.Or(e.endpoint, r.test.written.Endpoint).fill(&e.event.Sensor)
 	decisions, err := r.simulation.Event(ctx, e.event)
 	if err != nil {
 		return err

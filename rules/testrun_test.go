@@ -95,7 +95,7 @@ func TestTheContract(t *testing.T) {
 // TestEventsAreCompleted: what the decoder derives need not be written in a test, and
 // texts have the forms that rules meet in service.
 func TestEventsAreCompleted(t *testing.T) {
-	e, err := eventOf(map[string]any{
+	e, _, err := eventOf(map[string]any{
 		"type": "ingress.event.filemod", "sensor": map[string]any{"id": "1"}, "age": "1m",
 		"process": map[string]any{"path": `C:\X\Cmd.exe`, "parent": map[string]any{"name": "WinWord.EXE"}},
 		"file":    map[string]any{"path": `c:\a\b.DOCX`},

@@ -123,3 +123,31 @@ func addParts(carried map[string]bool) {
 		}
 	}
 }
+
+// Stated reports whether events of a type say a field of the sensor themselves. Raw
+// sensor events say which endpoint it was and no facts of it: those come from the
+// endpoint's server or from the operator's endpoints file.
+func Stated(typ, path string) bool {
+	switch path {
+	case "sensor.id", "sensor.ids", "sensor.server", "sensor.hostname", "sensor.hostnames":
+		return true
+	}
+	if _, fact := FactOf(path); fact && strings.HasPrefix(typ, "ingress.event.") {
+		return false
+	}
+	return slices.ContainsFunc(typeNamed(typ).shape.steps, func(st step) bool { return slices.Contains(st.targets, path) })
+}
+
+// Possible reports whether events of a type can come: one that the decoders know, or
+// of a family whose types are open, such as the audit log's.
+func Possible(typ string) bool {
+	if _, known := types[typ]; known {
+		return true
+	}
+	return slices.ContainsFunc(openFamilies, func(prefix string) bool {
+		return len(typ) > len(prefix) && strings.HasPrefix(typ, prefix)
+	})
+}
+
+// openFamilies are the beginnings of types whose names nobody has listed.
+var openFamilies = []string{"audit.log.", "events.partition.", cloudAlertPrefix}
