@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// MarshalJSON leaves out what an alert's source does not say: whether it is a copy,
-// and whether a policy stopped it, is said by Carbon Black Cloud only, and there
-// false is an answer.
+// MarshalJSON omits the fields that an alert's source does not have. Only Carbon Black
+// Cloud reports whether an alert is a copy and whether a policy stopped it; there
+// false is a value and is kept.
 func (a Alert) MarshalJSON() ([]byte, error) {
 	type plain Alert
 	out := struct {

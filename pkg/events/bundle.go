@@ -9,8 +9,8 @@ import (
 	"io"
 )
 
-// bundle decodes a row of length-prefixed sensor events. A broken event is
-// passed over: its length still says where the next one begins.
+// bundle decodes a sequence of length-prefixed sensor events. A broken event is
+// skipped by its length.
 func (p *pass) bundle(b []byte, at int) bool {
 	for len(b) > 0 {
 		if len(b) < 4 {
@@ -28,8 +28,8 @@ func (p *pass) bundle(b []byte, at int) bool {
 	return true
 }
 
-// archive decodes the bundles in a zip. Together they may not unpack to more
-// than the limit: neither by what the archive says nor by what really comes.
+// archive decodes the bundles in a zip. Their unpacked size is limited in all, by the
+// declared sizes and by the bytes really unpacked.
 func (p *pass) archive(body []byte) bool {
 	limit := p.maxUnzipped()
 	z, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))

@@ -47,8 +47,8 @@ func CarriedFields(typ string) []string {
 	return paths
 }
 
-// FamilyTypes lists, beside those of Types, how types are read that the decoders
-// do not know by name: a prefix and a star.
+// FamilyTypes lists the families of types that have no entry in Types: a prefix and a
+// star.
 func FamilyTypes() []TypeInfo {
 	var all []TypeInfo
 	for _, f := range families {

@@ -7,8 +7,8 @@ import (
 )
 
 // Clip returns a copy of the event without Raw, in which no text is much longer than
-// most bytes, and the fields that were cut. A text that was cut ends with a mark that
-// says so, so that it can be mistaken for no path, name or command line of an endpoint.
+// most bytes, and the fields that were cut. A cut text ends with a mark, so that it is
+// never mistaken for a path, name or command line of an endpoint.
 func (e *Event) Clip(most int) (*Event, []string) {
 	out := *e
 	var cut []string

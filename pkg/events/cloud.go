@@ -23,7 +23,7 @@ var cloudRows = []row{
 	{to: "sensor.priority", from: "device_target_value device_target_priority", as: asValue, in: onlyTop},
 }
 
-// cloudEndpointRows are what endpoint events say beside their own parts.
+// cloudEndpointRows are the rows common to all endpoint events.
 var cloudEndpointRows = []row{
 	{to: "event.sensor_action", from: "sensor_action", as: asValue, in: onlyTop},
 	{to: "event.origin", from: "event_origin", as: asValue, in: onlyTop},
@@ -238,8 +238,8 @@ func cloudShapes() map[string]*shape {
 	return all
 }
 
-// cloudType is the canonical type of an event of Carbon Black Cloud, "" for one
-// that is not: told by its type's prefix, or by the organisation's key.
+// cloudType is the canonical type of an event of Carbon Black Cloud, "" for another
+// product's. It is recognised by its type's prefix or by the organisation's key.
 func (p *pass) cloudType(typ string) string {
 	switch {
 	case strings.HasPrefix(typ, "endpoint.event."):

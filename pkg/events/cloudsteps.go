@@ -197,8 +197,8 @@ func cloudStart(x *reading) {
 	p.MD5, p.SHA256 = x.hashes(childHashKeys)
 }
 
-// cloudAction finds the first action that has a word, of several joined by bars.
-// That something was opened counts only when nothing else is known of it.
+// cloudAction returns the word of the first known action of several joined by bars. An
+// open counts only if there is no other known action.
 func (x *reading) cloudAction(word func(string) string) string {
 	actions := x.topText(keyAction)
 	opened := ""

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The conversions. Every one of them takes what the wire really carries:
-// numbers as strings, booleans as strings, "" for "nothing".
+// The conversions. Each accepts the forms that occur on the wire: numbers as strings,
+// booleans as strings, "" for a missing value.
 var (
 	asText  = &conversion{reflect.String, setText}
 	asWord  = &conversion{reflect.String, setWord}
@@ -157,7 +157,7 @@ func setTime(x *reading, f *field, v *values, t token) bool {
 	return ok
 }
 
-// time reads a time and leaves it unknown when nobody's clock can have said it.
+// time parses a time. An implausible one (see believable) is left unknown.
 func (x *reading) time(v *values, t token) (time.Time, bool) {
 	s := x.plainText(v, t)
 	if s == "" {

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// A Decoder makes Events from Messages. Its zero value is ready and strict
-// about nothing but size; it may be used by several goroutines at once, and
-// must not be changed or copied once it is in use.
+// A Decoder makes Events from Messages. Its zero value is ready and limits the size
+// only. It is safe for concurrent use and must not be changed or copied after first
+// use.
 type Decoder struct {
 	Kinds   KindSet          // kinds to decode; others are skipped as early as their form allows. Zero: all
 	LazyRaw bool             // leave Event.Raw nil until Event.LoadRaw is called: building the map costs more than all the rest
-	Cloud   bool             // all JSON is Carbon Black Cloud's, also where it does not say so
+	Cloud   bool             // all JSON is Carbon Black Cloud's, also without its type's prefix
 	Now     func() time.Time // what "in the future" means for a message without Received. Nil: time.Now
 
 	MaxUnzipped int // bytes that a zip may unpack to. Zero: 64 MiB
@@ -40,10 +40,10 @@ const (
 	maxZipEntries = 1_000   // a sensor's archive has one entry, rarely a few
 )
 
-// Events decodes a message: one event, or the many in a bundle, an array, a
-// stream of lines, or a hit with several documents. A part that can not be
-// used is given as a *Reject in place of an event, and the rest goes on. The
-// events own their memory: nothing in them refers to msg.Body.
+// Events decodes a message: one event, or those of a bundle, an array, a stream of
+// lines, or a hit with several documents. An invalid part yields a *Reject in place of
+// an event; decoding continues after it. The events own their memory: they do not
+// refer to msg.Body.
 func (d *Decoder) Events(msg *Message) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		p := d.begin(msg, &d.passes)

@@ -2,10 +2,10 @@ package events
 
 import "time"
 
-// Event is one thing that an EDR product reported, in one shape whatever its
-// origin. Sub-structs are always there; what the source did not say is the zero
-// value. Hashes are lower case, Windows paths as the sensor sent them (lower
-// case), addresses are text, ports 0 to 65535 with 0 for unknown.
+// Event is one report of an EDR product, in the same shape for every product.
+// Sub-structs are always present; a field that the source lacks has the zero value.
+// Hashes are lower case, Windows paths as the sensor sent them (lower case), addresses
+// are text, ports 0 to 65535 with 0 for unknown.
 //
 // The expr tags are the names that rules use and are a contract with rule
 // authors; the json tags are the same names in the same nesting.
@@ -55,8 +55,8 @@ type Meta struct {
 	Origin       string        `expr:"origin" json:"origin,omitempty"`                             // part of the product that reported it: EDR, NGAV
 }
 
-// Kind sorts events by what happened, whatever the product calls it. It is an
-// alias because expr-lang does not compare a named text type with text.
+// Kind classifies events independently of the product's own types. It is an alias
+// because expr-lang does not compare a named text type with text.
 type Kind = string
 
 // The kinds of event.
@@ -100,7 +100,7 @@ type Sensor struct {
 	Labels      map[string]string `expr:"labels" json:"labels,omitempty"` // from the endpoints file
 	Tenant      string            `expr:"tenant" json:"tenant,omitempty"` // of the server
 	Known       Facts             `json:"known,omitempty"`                // facts that are known although their value is empty
-	Pending     Facts             `json:"-"`                              // facts that the server may know, and that have not been read yet
+	Pending     Facts             `json:"-"`                              // facts that the server may have and that have not been read yet
 	Domain      string            `expr:"domain" json:"domain,omitempty"` // of the host name, where the event has it
 	InternalIP  string            `expr:"internal_ip" json:"internal_ip,omitempty" form:"ip"`
 	ExternalIP  string            `expr:"external_ip" json:"external_ip,omitempty" form:"ip"`
@@ -372,7 +372,7 @@ type Auth struct {
 	FailedCount   int    `expr:"failed_count" json:"failed_count,omitempty"`
 }
 
-// AuditRecord is what somebody did in the server's console or by its API.
+// AuditRecord is an action of a user in the server's console or by its API.
 type AuditRecord struct {
 	Actor   string `expr:"actor" json:"actor,omitempty"`       // a user or an API key
 	ActorIP string `expr:"actor_ip" json:"actor_ip,omitempty"` // where the request came from

@@ -25,8 +25,8 @@ const (
 	AllFacts Facts = 1<<iota - 1
 )
 
-// ServerFacts are those that an EDR server can know. "Windows Server" in the text of
-// the OS says that the type is at least server.
+// ServerFacts are the facts that an EDR server can provide. "Windows Server" in the
+// text of the OS implies the type server at least.
 const ServerFacts = FactOS | FactOSVersion | FactGroup | FactType
 
 var factFields = map[string]Facts{
@@ -77,8 +77,8 @@ func (f *Facts) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Unknown returns the facts that are not known of the sensor. A fact with a value is
-// known; an empty one is known where Known says so.
+// Unknown returns the unknown facts of the sensor. A fact with a value is known; an
+// empty one is known if it is in Known.
 func (s *Sensor) Unknown() Facts {
 	has := s.Known
 	for _, fact := range [...]struct {

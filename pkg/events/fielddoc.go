@@ -12,9 +12,9 @@ import (
 //go:embed event.go
 var eventSource string
 
-// FieldDoc is what the source says about a field of an event's part, such as
-// "Process" and "AlreadyRunning": for documentation, which so cannot go stale.
-// Empty where it says nothing.
+// FieldDoc returns the source comment of a field of an event's part, such as "Process"
+// and "AlreadyRunning", for generated documentation. It is empty for a field without a
+// comment.
 func FieldDoc(part, field string) string { return fieldDocs()[part+"."+field] }
 
 var fieldDocs = sync.OnceValue(func() map[string]string {

@@ -41,9 +41,9 @@ func formOf(m *Message) form {
 	return sensorForm(m)
 }
 
-// sensorForm tells a bundle from a single sensor event: it is a bundle exactly
-// if its lengths tile the body to the last byte. A body that is neither is a
-// damaged one of what the exchange carries.
+// sensorForm separates bundles from single sensor events: a body is a bundle if and
+// only if its lengths tile it to the last byte. A body that is neither is taken for a
+// damaged one of the kind that its exchange carries.
 func sensorForm(m *Message) form {
 	switch {
 	case len(m.Body) == 0:

@@ -31,7 +31,7 @@ var procRows = []row{
 	{to: "process.uid", from: "uid", as: asText, in: onlyTop},
 	{to: "process.logon_type", from: "logon_type", as: asInt, in: onlyTop},
 	{to: "process.parent.guid", do: findParent, from: "parent_process_guid parent_unique_id parent_guid link_parent"},
-	{to: "process.parent.pid", from: "parent_pid", as: asInt, in: onlyTop}, // -1: the sensor does not know it,
+	{to: "process.parent.pid", from: "parent_pid", as: asInt, in: onlyTop}, // -1: unknown to the sensor,
 	{to: "process.parent.path", from: "parent_path", as: asText, in: onlyTop},
 	{to: "process.parent.md5", from: "parent_md5", as: asHash, in: onlyTop},
 	{to: "process.parent.sha256", from: "parent_sha256", as: asHash, in: onlyTop},

@@ -9,7 +9,7 @@ import (
 // guidLength is the length of a process GUID without a segment.
 const guidLength = 36
 
-// GUID is what a Carbon Black EDR process GUID says.
+// GUID is the content of a Carbon Black EDR process GUID.
 type GUID struct {
 	Sensor int
 	PID    int
@@ -70,9 +70,9 @@ func isGUID(s string) bool {
 	return ok
 }
 
-// splitGUID parts a GUID from its segment (0 when there is none) and checks
-// its form. A GUID of neither process nor time, which the forwarder writes when
-// it knows neither, is none.
+// splitGUID separates a GUID from its segment (0 without one) and checks its form. A
+// GUID with neither process nor time, which the forwarder writes if it has neither, is
+// not valid.
 func splitGUID(s string) (guid string, segment int64, ok bool) {
 	switch len(s) {
 	case guidLength:

@@ -9,7 +9,7 @@ func isLowerHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= '
 func lowerHex(w uint64) (low uint64, ok bool) {
 	const lower = ones * 0x20 // a digit has the bit, too
 	low = w | lower
-	// Below 0x80 nothing carries: the sums have the top bit where a byte is at least the bound.
+	// Below 0x80 the additions do not carry: the top bit is set for bytes at or above the bound.
 	digit := (w + ones*(0x80-'0')) &^ (w + ones*(0x7f-'9'))
 	letter := (low + ones*(0x80-'a')) &^ (low + ones*(0x7f-'f'))
 	return low, w&tops == 0 && (digit|letter)&tops == tops

@@ -36,17 +36,16 @@ var (
 	errDepth  = fmt.Errorf("JSON nested deeper than %d", maxDepth)
 )
 
-// A lexer walks over one JSON text, checking all of it as strictly as
-// encoding/json does, and records the values of the keys that it is asked for.
-// Its methods take the place at which something begins and give the place
-// behind it, or failed.
+// A lexer walks over one JSON text, checks all of it as strictly as encoding/json does,
+// and records the values of the keys in its dictionary. Its methods take the index of
+// the first byte of an element and return the index after it, or failed.
 type lexer struct {
 	s     string
 	depth int
 	err   error
 }
 
-// failed is no place: l.err says what is wrong.
+// failed is the index after an error, which is in l.err.
 const failed = -1
 
 func (l *lexer) fail(err error, at int) int {
@@ -159,9 +158,8 @@ func (l *lexer) object(i int, values *values) int {
 	}
 }
 
-// key walks over a key, whose opening quote is behind it, and tells which one it
-// is if somebody wants it. Almost every key is short and plain; it is looked up
-// by its bytes as they were loaded.
+// key walks over a key after its opening quote and looks it up in the dictionary.
+// Almost every key is short and plain: it is looked up by its bytes in one load.
 func (l *lexer) key(i int, dict *dictionary) (k key, wanted bool, end int) {
 	if i+16 <= len(l.s) {
 		low, high := load64(l.s[i:]), load64(l.s[i+8:])

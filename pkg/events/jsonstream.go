@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Keys that tell what a JSON object is, before it is known what event.
+// Keys that identify the format of a JSON object, before its event type is known.
 var (
 	keyType        = keyOf("type")
 	keyAlertType   = keyOf("alert_type")
@@ -247,9 +247,8 @@ func (p *pass) cloudEvent(s string, at int, data, b64 token, routing string, wra
 	return p.reject(BadEnvelope, fmt.Errorf("a CloudEvent without JSON data"), at, s)
 }
 
-// typeOf decides an object's type: the type that it gives itself, the routing
-// key that it came with, or the one that an alert repeats; none when it has
-// nothing of these.
+// typeOf decides an object's type: its own type field, the routing key of its message,
+// or the type that an alert repeats; none if all are missing.
 func (p *pass) typeOf(typ, routing string) eventType {
 	x := &p.reading
 	if name := p.cloudType(typ); name != "" {

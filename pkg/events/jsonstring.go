@@ -7,8 +7,8 @@ const (
 	tops = 0x8080808080808080
 )
 
-// text walks over a string whose opening quote is behind it: eight bytes at a
-// time while nothing in them needs a closer look.
+// text walks over a string after its opening quote, eight bytes at a time as long as
+// they are plain.
 func (l *lexer) text(i int, t *token) int {
 	s := l.s
 	start := i
@@ -53,7 +53,7 @@ func (l *lexer) text(i int, t *token) int {
 // themselves; 0 for those that may not stand there, and for u.
 var escapes = [256]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', '"': '"', '/': '/', '\\': '\\'}
 
-// isUnicodeEscape tells whether s begins with a backslash, a u and four hex digits.
+// isUnicodeEscape reports whether s begins with a backslash, a u and four hex digits.
 func isUnicodeEscape(s string) bool {
 	if len(s) < 6 || s[1] != 'u' {
 		return false

@@ -27,8 +27,8 @@ func (p *textPool) room(n int) []byte {
 	return p.chunk[len(p.chunk):len(p.chunk):cap(p.chunk)]
 }
 
-// take makes what was appended to room a string. The bytes are never written
-// again while the string can be seen.
+// take makes a string of the bytes appended to room. They are not overwritten during
+// the lifetime of the string.
 func (p *textPool) take(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -95,8 +95,8 @@ func lowerASCII(c byte) byte {
 }
 
 // unescape writes the text of a JSON string that the lexer has accepted to b,
-// which is as long as the string, and says how long the text is and whether it
-// has NULs. A half of a surrogate pair becomes U+FFFD, as in encoding/json.
+// which is as long as the string, and returns the length of the text and whether it
+// has NULs. A lone surrogate becomes U+FFFD, as in encoding/json.
 func unescape(b []byte, s string) (n int, nul bool) {
 	for i := 0; i < len(s); {
 		if i+8 <= len(s) { // copied before it is looked at: what is too much is written over

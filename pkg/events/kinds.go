@@ -7,8 +7,8 @@ var Kinds = []Kind{
 	WatchlistHit, FeedHit, AlertRaised, BinarySeen, BinaryStored, Audit, Other,
 }
 
-// A KindSet is a set of kinds. The zero KindSet stands for "every kind": a
-// decoder that is not told what to drop drops nothing.
+// A KindSet is a set of kinds. The zero KindSet stands for all kinds, so that the zero
+// Decoder drops no event.
 type KindSet uint32
 
 // NewKindSet is the set of the given kinds; unknown ones are ignored.

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// TypeInfo is a canonical event type and what sort of thing it tells of.
+// TypeInfo is a canonical event type and its kind.
 type TypeInfo struct {
 	Name string
 	Kind Kind
 }
 
-// Types lists every canonical event type that the decoders know, by name. Others
-// may come from the bus and get kind Other.
+// Types lists the canonical event types of the decoders, by name. Other types get kind
+// Other.
 func Types() []TypeInfo {
 	all := make([]TypeInfo, 0, len(types))
 	for name, t := range types {
@@ -24,8 +24,8 @@ func Types() []TypeInfo {
 	return all
 }
 
-// IsType reports whether name is a type that Types lists, in whatever form it
-// comes: with the ids of feeds and watchlists, or by an older name.
+// IsType reports whether name is a type of Types, also with the ids of feeds and
+// watchlists in it or by an older name.
 func IsType(name string) bool { return types[canonicalType(name)].shape != nil }
 
 // IsCloud reports whether a canonical type is one of Carbon Black Cloud's.

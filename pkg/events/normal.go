@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// Each field has a normal form, named by the form tag of Event, so that what a rule
-// compares it with is found whatever the source wrote. Every decoder's event is put
-// into it when it is finished.
+// Each field has a normal form, named by the form tag of Event, so that comparisons in
+// rules do not depend on the spelling of the source. Every decoder ends with it.
 
 // A normalForm is how texts of a field look.
 type normalForm struct {

@@ -58,10 +58,10 @@ func (o *original) decode() map[string]any {
 	return raw
 }
 
-// id is the same whenever the same content comes again, by whatever way: a
-// digest of server, type and the original without what the way adds to it. It
-// is a cryptographic one because the content is an attacker's: nobody shall
-// make an event that is taken for a repetition of another.
+// id is equal for equal content over any transport: a digest of server, type and the
+// original without the transport's additions. It is a cryptographic digest because the
+// content is under an attacker's control, who must not be able to make an event that
+// passes for a repetition of another.
 func (o *original) id(e *Event) string {
 	if isID(o.given) {
 		return o.given

@@ -124,15 +124,15 @@ func (p *pass) finish(o original) bool {
 	return p.emit(e, nil)
 }
 
-// recycle lets a scan write over the text of the event before. It is called
-// where nothing is left that refers to it: before a document is looked at.
+// recycle lets a scan overwrite the text of the event before. It is called before each
+// document, when no reference to that text is left.
 func (p *pass) recycle() {
 	if p.scan != nil {
 		p.reading.pool.chunk = p.reading.pool.chunk[:0]
 	}
 }
 
-// emit gives an event or a reject to whoever asked for the pass.
+// emit yields an event or a reject to the caller.
 func (p *pass) emit(e *Event, err error) bool {
 	if p.scan != nil {
 		return p.yieldScan(Scan{e, p}, err)

@@ -105,7 +105,7 @@ func (s *sensorParts) kindOf(k *sensorKind) Kind {
 	return k.kind
 }
 
-// createdProcess reports whether a process message says that it started.
+// createdProcess reports whether a process message is a start.
 func createdProcess(body []byte) bool {
 	created := false
 	for w := (wire{b: body}); w.next(); {
@@ -151,7 +151,7 @@ func (p *pass) sensorEvent(b []byte, at int) bool {
 	return p.finish(original{format: sensorOriginal, text: text})
 }
 
-// A transportSensor is what the message's headers say of the sensor.
+// A transportSensor is the sensor named in the message's headers.
 type transportSensor struct {
 	known bool // the headers have been read
 	id    int
@@ -171,7 +171,7 @@ func (p *pass) sensorOf() transportSensor {
 	return p.sensor
 }
 
-// header finds a header whatever the case that a transport made of its name.
+// header finds a header by its name without regard to case, which transports change.
 func header(headers map[string]string, name string) string {
 	if v, ok := headers[name]; ok {
 		return v

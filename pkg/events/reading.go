@@ -74,8 +74,8 @@ func (x *reading) finish() {
 	}
 }
 
-// fromGUID takes from a process's GUID what the event does not say itself: the
-// process id, and of the acting process the start time.
+// fromGUID fills fields that the event lacks from the GUIDs of its processes: the
+// process id, and for the acting process the start time.
 func (x *reading) fromGUID() {
 	e := x.event
 	for _, p := range []struct {
@@ -96,8 +96,8 @@ func (x *reading) fromGUID() {
 	}
 }
 
-// pidOfGUID is the process id in a GUID of either product; 0 for other text, and
-// where the sensor did not know it.
+// pidOfGUID is the process id in a GUID of either product; 0 for other text and for an
+// unknown process id.
 func pidOfGUID(guid string) int {
 	pid := 0
 	if isGUID(guid) {

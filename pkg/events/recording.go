@@ -17,7 +17,7 @@ type Format string
 
 // The formats.
 const (
-	FormatAuto      Format = "auto"      // told by what is there
+	FormatAuto      Format = "auto"      // detected from the content
 	FormatBus       Format = "bus"       // captured bus messages, one Capture a line
 	FormatForwarder Format = "forwarder" // what the event forwarder's outputs send: lines, arrays, posts, syslog
 	FormatCloud     Format = "cbc"       // lines of the Carbon Black Cloud data forwarder
@@ -83,7 +83,7 @@ func binaryMessage(in *bufio.Reader) (whole Message, rest *bufio.Reader, err err
 	return Message{}, bufio.NewReaderSize(io.MultiReader(bytes.NewReader(body), in), 64<<10), nil
 }
 
-// isText tells text from a sensor bundle or a zip.
+// isText reports whether the content is text, not a sensor bundle or a zip.
 func isText(head []byte) bool {
 	if beginsSensorData(head) {
 		return false

@@ -19,7 +19,7 @@ const (
 	NoType           Reason = "no_type"           // JSON with neither routing key nor type
 	NotAnEvent       Reason = "not_an_event"      // a sensor message that reports no event (vtwrite, process metadata, blocked connection)
 	UnknownFormat    Reason = "unknown_format"    // neither JSON nor protobuf nor zip
-	UnsupportedInput Reason = "unsupported_input" // a format that we know and do not take (LEEF)
+	UnsupportedInput Reason = "unsupported_input" // a recognised format that is not supported (LEEF)
 )
 
 // keptBytes bounds what a Reject keeps of the rejected input.
@@ -43,8 +43,8 @@ func (r *Reject) Error() string {
 
 func (r *Reject) Unwrap() error { return r.Err }
 
-// Harmless reports whether nothing was wrong with the input: it only has no
-// event in it. Such rejects are worth counting and not worth keeping.
+// Harmless reports whether the input is valid and only has no event in it. Such rejects
+// are counted and not kept.
 func (r *Reject) Harmless() bool { return r.Reason == NotAnEvent }
 
 // The flaws: what can be wrong with a message that gives an event all the same.
@@ -52,5 +52,5 @@ const (
 	FlawTime        = "time_out_of_range" // not understood, before 1990 or more than a day ahead: the time is left unknown
 	FlawUTF8        = "invalid_utf8"      // text had bytes that are not UTF-8, now U+FFFD
 	FlawNUL         = "nul_in_text"       // text had NULs, now U+FFFD
-	FlawUnknownType = "unknown_type"      // a type that we do not know, of kind other
+	FlawUnknownType = "unknown_type"      // a type without a decoder, of kind other
 )

@@ -6,11 +6,10 @@ import (
 	"sync"
 )
 
-// A Scanner reads some fields of events without decoding the rest: one pass
-// over the bytes that checks all of them and keeps what is asked for, without
-// allocating memory in the common case. It runs the same tables as its Decoder
-// on the same walk over the bytes, so that its values are the Decoder's, in
-// every kind of message. It may be used by several goroutines at once.
+// A Scanner reads some fields of events without decoding the rest: one pass checks all
+// bytes and keeps the selected fields, without allocating memory in the common case.
+// It runs the tables of its Decoder in the same walk over the bytes, so that its values
+// equal the Decoder's for every kind of message. It is safe for concurrent use.
 //
 //	s, err := d.Scanner("event.type", "process.name")
 //	for scan, err := range s.Events(msg) {
@@ -24,7 +23,7 @@ type Scanner struct {
 	fields  map[Kind][]Field
 	dict    *dictionary
 	steps   [][]step // by the number of the shape
-	id      bool     // event.id is asked for
+	id      bool     // event.id is selected
 	passes  sync.Pool
 }
 
@@ -88,8 +87,7 @@ func (s *Scanner) want(path string, wanted map[string]bool) {
 	}
 }
 
-// Fields lists the fields of events of a kind in the order in which they were
-// asked for.
+// Fields lists the selected fields of events of a kind, in the order of selection.
 func (s *Scanner) Fields(kind Kind) []Field { return s.fields[kind] }
 
 // Events scans a message. It gives what Decoder.Events gives: an event for an

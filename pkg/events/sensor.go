@@ -51,8 +51,8 @@ func findSensor(x *reading) {
 	}
 }
 
-// sensorNumber takes sensor_id, from the message and then from the document. 0
-// is how some messages say "unknown".
+// sensorNumber takes sensor_id, from the message and then from the document. Some
+// messages have 0 for unknown.
 func sensorNumber(x *reading) bool {
 	if x.addSensor(x.plainText(&x.top, x.top.get(keySensorID))) {
 		return true
@@ -179,8 +179,8 @@ func findProcess(x *reading) {
 	p.Segment = segment
 }
 
-// processGUID is the process of a hit or a raw event, from where it stands. A
-// unique_id, which carries the segment, is asked first where it is a process.
+// processGUID is the process of a hit or a raw event. A unique_id, which includes the
+// segment, takes precedence if it is that of a process.
 func (x *reading) processGUID() (guid string, segment int64) {
 	if x.hasDoc {
 		if guid, segment = x.firstGUID(&x.doc, documentKeys, keyLinkProcess); guid != "" {

@@ -17,7 +17,7 @@ import (
 //go:embed sensorevents.proto
 var sensorSchemaText string
 
-// A schema says what the numbers of one protobuf message mean.
+// A schema maps the field numbers of one protobuf message.
 type schema map[protowire.Number]member
 
 type member struct {

@@ -22,8 +22,8 @@ func (r *sensorReading) fill(parts *sensorParts, k *sensorKind, from transportSe
 	return k.read(r, parts.body)
 }
 
-// env says which sensor it was. The server adds it to single events; in a
-// bundle the transport's headers say it.
+// env reads the sensor's identity. The server adds it to single events; for a bundle it
+// is in the transport's headers.
 func (r *sensorReading) env(b []byte, from transportSensor) {
 	id, host := from.id, from.host
 	for w := (wire{b: b}); w.next(); {
@@ -90,7 +90,7 @@ func (r *sensorReading) header(b []byte) error {
 	return w.err
 }
 
-// An optional is a field that says something by being there.
+// An optional is a field whose presence is its value.
 type optional struct {
 	value uint64
 	there bool
@@ -106,7 +106,7 @@ func (r *sensorReading) guid(pid, start optional) string {
 	return r.pool.take(appendGUID(r.pool.room(guidLength), r.sensor, uint32(pid.value), start.value))
 }
 
-// when reads the event's time; one that no clock can have said stays unknown.
+// when converts the event's time; an implausible one stays unknown.
 func (r *sensorReading) when(ft uint64) time.Time {
 	if ft == 0 {
 		return time.Time{}
@@ -125,8 +125,8 @@ func filetimeWithin(ft uint64, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// lookup finds a string in the message's table. It is asked for at most two of
-// them, so it walks the table instead of building a map.
+// lookup finds a string in the message's table. A message needs two of them at most, so
+// it walks the table instead of building a map.
 func (r *sensorReading) lookup(ref uint64) string {
 	if ref == 0 {
 		return ""

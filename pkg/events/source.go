@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Message is what a source delivered, before decoding: the bytes and what the
-// transport said of them.
+// Message is what a source delivered, before decoding: the bytes and the transport's
+// headers.
 type Message struct {
 	ID          string // by which a bus recognises the message when it comes again; may be empty
 	Body        []byte

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// A row says how one part of the Event is read from JSON: which fields it
-// fills, from which keys (the first that has a value wins), and in which
-// object. All JSON decoding is rows, and the Scanner runs a part of the same
-// rows, so that the two can not disagree.
+// A row describes how one part of the Event is read from JSON: the fields that it fills,
+// their keys (the first with a value wins), and the object. All JSON decoding is rows,
+// and the Scanner runs a subset of the same rows, so that the two cannot disagree.
 type row struct {
 	to   string      // field paths, separated by blanks
 	from string      // keys, separated by blanks, in order of preference
@@ -46,7 +45,7 @@ type shape struct {
 	kind    Kind
 	stage   string
 	docs    bool // one event for each of the message's docs
-	unknown bool // a type that we do not know
+	unknown bool // a type without a decoder
 	steps   []step
 
 	number int     // in everyShape
@@ -103,7 +102,7 @@ func (s shape) with(stage string, docs bool) *shape {
 	return &s
 }
 
-// ofUnknownType returns a copy of the shape that says so in the event's flaws.
+// ofUnknownType returns a copy of the shape that adds FlawUnknownType to the event.
 func (s shape) ofUnknownType() *shape {
 	s.unknown = true
 	return &s

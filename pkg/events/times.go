@@ -23,13 +23,13 @@ func filetime(ft uint64) time.Time {
 // earliest is the oldest time that is believed: no EDR sensor is older.
 var earliest = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// believable reports whether an endpoint's clock may have said t at now.
+// believable reports whether t is plausible as an endpoint's time at now.
 func believable(t, now time.Time) bool {
 	return !t.Before(earliest) && !t.After(now.Add(24*time.Hour))
 }
 
-// parseTime reads a time in any form that occurs: a number, in the unit that its
-// size tells, or one of the layouts.
+// parseTime parses a time in any form that occurs: a number, with the unit inferred from
+// its size, or one of the layouts.
 func parseTime(s string) (time.Time, bool) {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -68,10 +68,10 @@ var timeLayouts = []string{
 	time.ANSIC,
 }
 
-// parseNumber reads a time that is a number. Its unit is told by its size: for every
-// time from 1990 to 2100 the numbers of seconds, milliseconds, microseconds, FILETIME
-// steps and nanoseconds lie apart. A fraction keeps its digits: it does not go through
-// float64, which has no room for the nanoseconds of our times.
+// parseNumber parses a numeric time. Its size determines the unit: for times from 1990
+// to 2100 the ranges of seconds, milliseconds, microseconds, FILETIME steps and
+// nanoseconds are disjoint. A fraction keeps its digits: float64 lacks the precision
+// for nanoseconds.
 func parseNumber(s string) (time.Time, bool) {
 	if strings.ContainsAny(s, "eE") {
 		f, err := strconv.ParseFloat(s, 64)
@@ -104,7 +104,7 @@ func parseNumber(s string) (time.Time, bool) {
 	return time.Unix(n, int64(fractionOf(fraction, time.Second))).UTC(), true
 }
 
-// fractionOf is the part of a unit that decimal digits say, to the nanosecond.
+// fractionOf converts decimal digits after the point to a part of the unit, to the nanosecond.
 func fractionOf(digits string, unit time.Duration) time.Duration {
 	var d time.Duration
 	for i := 0; i < len(digits) && unit > 0; i++ {

@@ -1,11 +1,11 @@
-// Package batch takes bodies that hold many events apart, byte for byte and
-// without decoding the events: an event forwarder's HTTP post (default envelope,
-// array template, base64 variant), JSON arrays, newline-delimited and
-// concatenated JSON values, and bundles of raw sensor events.
+// Package batch splits bodies with many events, byte for byte and without decoding the
+// events: an event forwarder's HTTP post (default envelope, array template, base64
+// variant), JSON arrays, newline-delimited and concatenated JSON values, and bundles of
+// raw sensor events.
 //
-// Nothing is dropped. What is not JSON inside a batch becomes a piece of its own,
-// up to the end of its line, so that a decoder can count it and keep it, and its
-// neighbours stay whole.
+// No byte is dropped. Text in a batch that is not JSON becomes a piece of its own, up to
+// the end of its line, so that a decoder can count and keep it and its neighbours stay
+// intact.
 package batch
 
 import (
@@ -55,9 +55,8 @@ func Split(body []byte) Batch {
 	return s.values(Batch{Form: Values})
 }
 
-// envelope looks for the forwarder's frame and says where its list of events
-// starts. It reads keys until one cannot belong to the frame, so an ordinary
-// event costs one key.
+// envelope recognises the forwarder's frame and returns the index of its list of events.
+// It reads keys until one cannot belong to the frame: one key for an ordinary event.
 func envelope(body []byte) (filename string, at int, ok bool) {
 	s := scanner{body: body, pos: 1}
 	for {
@@ -118,7 +117,7 @@ func (s *scanner) elements(b Batch) Batch {
 	}
 }
 
-// closes tells whether the bracket here ends the list: nothing but the end of the
+// closes reports whether the bracket here ends the list, that is, only the end of the
 // frame follows. A stray bracket among the events does not.
 func (s *scanner) closes() bool {
 	return len(bytes.Trim(s.body[s.pos+1:], " \t\r\n}]")) == 0
@@ -168,9 +167,8 @@ func unbase64(piece []byte) ([]byte, bool) {
 	return bytes.TrimSpace(raw[:n]), true
 }
 
-// value passes one JSON value by its brackets and quotes; whether it is JSON in
-// between is for the caller to find out. It returns nothing at the end or where
-// no value can start.
+// value skips one JSON value by its brackets and quotes without validating it. It
+// returns nil at the end or if no value starts here.
 func (s *scanner) value() []byte {
 	from, depth, end := s.pos, 0, s.limit()
 	for s.pos < end {

@@ -48,7 +48,7 @@ const (
 // Name is alerts:<server>.
 func (s *Source) Name() string { return "alerts:" + s.Server }
 
-// Close does nothing.
+// Close is a no-op: Run owns all resources.
 func (s *Source) Close() error { return nil }
 
 // Read delivers alerts until ctx ends. A search that fails is repeated at the next

@@ -1,7 +1,6 @@
-// Package inflight keeps account of messages that a source has delivered and
-// that are not settled yet. Handlers settle in any order; a source may tell its
-// origin (a file offset, a multiple acknowledgement) only how far everything
-// before is settled.
+// Package inflight tracks messages that a source has delivered and that are not settled
+// yet. Handlers settle in any order. A source may report to its origin only the
+// watermark (a file offset, a multiple acknowledgement) below which all are settled.
 package inflight
 
 import (
@@ -12,8 +11,8 @@ import (
 )
 
 // Window holds deliveries by an increasing key: a stream sequence, a delivery
-// tag, a file offset. The floor is the highest key up to which nothing is
-// unsettled. The zero Window is ready; it is safe for concurrent use.
+// tag, a file offset. The floor is the highest key up to which all are settled. The
+// zero Window is ready; it is safe for concurrent use.
 type Window[T any] struct {
 	mu      sync.Mutex
 	entries []entry[T] // by key; the first one is unsettled
@@ -27,8 +26,8 @@ type entry[T any] struct {
 	done  bool
 }
 
-// Add notes a delivery. A key that is there already is unsettled again, with the
-// new value: it was delivered once more.
+// Add records a delivery. A known key becomes unsettled again, with the new value: a
+// redelivery.
 func (w *Window[T]) Add(key uint64, value T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,9 +43,8 @@ func (w *Window[T]) Add(key uint64, value T) {
 	w.open++
 }
 
-// Done settles a delivery. Moved reports that the floor rose, to the delivery
-// with the given key and value. A key that is not there (settled before) moves
-// nothing.
+// Done settles a delivery. moved reports whether the floor rose, to the delivery with
+// the given key and value. An unknown key (settled before) has no effect.
 func (w *Window[T]) Done(key uint64) (floor uint64, value T, moved bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,7 +75,7 @@ func (w *Window[T]) Len() int {
 	return w.open
 }
 
-// Idle returns a channel that is closed once nothing is unsettled.
+// Idle returns a channel that is closed when all deliveries are settled.
 func (w *Window[T]) Idle() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -20,9 +20,9 @@ import (
 // readTries bounds how often an object is read that breaks off at the same place.
 const readTries = 3
 
-// object delivers the lines of one object, from the first that is not settled, and
-// waits until all are. An object that cannot be read, because it is damaged or gone,
-// is set aside with a message in the log; what was readable of it has been delivered.
+// object delivers the lines of one object, from the first unsettled one, and blocks
+// until all are settled. A damaged or missing object is set aside with a message in the
+// log; its readable part has been delivered.
 func (r *reader) object(ctx context.Context, o minio.ObjectInfo) error {
 	for try := 1; ; {
 		had := r.progress.settled(o)
@@ -71,7 +71,7 @@ func (r *reader) lines(ctx context.Context, o minio.ObjectInfo) error {
 		}
 		return d.offer(n, line)
 	})
-	// What was offered ends, one way or the other, before the object does.
+	// All offered lines are settled before the object ends.
 	select {
 	case <-d.window.Idle():
 	case <-ctx.Done():
@@ -85,7 +85,7 @@ func (r *reader) lines(ctx context.Context, o minio.ObjectInfo) error {
 	return nil
 }
 
-// unpacked undoes gzip, which the content tells, not the name.
+// unpacked decompresses gzip, which is detected from the content, not the name.
 func unpacked(r io.Reader) (io.Reader, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	if head, err := in.Peek(2); err != nil || head[0] != 0x1f || head[1] != 0x8b {

@@ -24,7 +24,7 @@ type progress struct {
 	saved     time.Time
 }
 
-// identity tells an object from another one of the same key.
+// identity separates an object from a later one with the same key.
 func identity(o minio.ObjectInfo) string { return o.Key + " " + o.ETag }
 
 func loadProgress(file string) (*progress, error) {

@@ -24,7 +24,7 @@ type Source struct {
 	Client *minio.Client
 	Bucket string
 	Prefix string // of the keys; the forwarder has one for each type of data
-	Server string // configured name of the server whose events they are; empty: the events say
+	Server string // configured name of the server whose events they are; empty: named by the events
 	Place  string // file in which is remembered what has been read
 
 	// Poll is the pause between two looks for new objects; 0 means one minute.
@@ -56,7 +56,7 @@ func (s Source) withDefaults() Source {
 // Name is s3:<bucket>/<prefix>.
 func (s *Source) Name() string { return "s3:" + path.Join(s.Bucket, s.Prefix) }
 
-// Close does nothing.
+// Close is a no-op: Run owns all resources.
 func (s *Source) Close() error { return nil }
 
 // Read delivers the lines of each new object until ctx ends. A bucket that cannot be
