@@ -36,7 +36,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// hints say what to do about a status.
+// hints are the cures for a status.
 var hints = map[int]string{
 	http.StatusUnauthorized: "give a token with --token-file or $EDRPIPE_TOKEN; an admin makes one with `pipeline users add NAME`",
 	http.StatusForbidden:    "ask an admin to do it, or for another role: `pipeline users add NAME --role ROLE`",
@@ -62,8 +62,8 @@ func (c *Client) Delete(ctx context.Context, path string) error {
 	return c.call(ctx, http.MethodDelete, path, nil, nil)
 }
 
-// Download streams a collected file and tells the SHA-256 that it must have; the
-// caller closes it.
+// Download streams a collected file and returns its expected SHA-256; the caller closes
+// it.
 func (c *Client) Download(ctx context.Context, id string) (io.ReadCloser, string, error) {
 	res, err := c.do(ctx, http.MethodGet, "artifacts/"+url.PathEscape(id), nil)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"edrpipe/internal/config"
 )
 
-// Search says where a service and a token for it are looked for. The command line
-// comes before the environment, and that before the configuration file.
+// Search lists the sources of the service's address and token. The command line takes
+// precedence over the environment, and that over the configuration file.
 type Search struct {
 	URL        string   // address from the command line; may be empty
 	TokenFile  string   // file from the command line; may be empty
@@ -30,8 +30,8 @@ const (
 	TokenVariable = "EDRPIPE_TOKEN"
 )
 
-// Find returns a client of the service. Without a token the client has none: the
-// service's answer says how to get one.
+// Find returns a client of the service. A missing token is no error: the service's
+// answer explains how to get one.
 func (s Search) Find() (*Client, error) {
 	c := &Client{Server: firstOf(s.URL, s.variable(URLVariable)), Token: s.variable(TokenVariable)}
 	if s.TokenFile != "" {
@@ -105,8 +105,8 @@ func address(c config.Web) (string, error) {
 	return scheme + net.JoinHostPort(host, port), nil
 }
 
-// trusting returns a client that accepts exactly the certificate that the
-// configured service shows, whatever name it was made for; nil without one.
+// trusting returns a client that accepts exactly the certificate of the configured
+// service, for any host name; nil without one.
 func trusting(c config.Web) (*http.Client, error) {
 	if c.Cert == "" {
 		return nil, nil

@@ -32,7 +32,7 @@ type Options struct {
 	Progress  func(done, all int)
 }
 
-// Summary is what was exported or imported.
+// Summary counts the records exported or imported.
 type Summary struct {
 	Records int
 	Streams map[string]int // records by stream
@@ -74,11 +74,11 @@ func Export(ctx context.Context, b *bus.Bus, w io.Writer, o Options) (Summary, e
 	return s, out.close()
 }
 
-// readAhead is how many messages are asked for at once.
+// readAhead is the number of messages in one fetch.
 const readAhead = 256
 
-// each visits the messages that a stream holds now, in order, but not the markers
-// of what was deleted.
+// each visits the messages in a stream at this moment, in order, without the markers of
+// deleted keys.
 func each(ctx context.Context, js jetstream.JetStream, name string, visit func(record) error) error {
 	stream, err := js.Stream(ctx, name)
 	if err != nil {
@@ -117,7 +117,7 @@ func each(ctx context.Context, js jetstream.JetStream, name string, visit func(r
 	}
 }
 
-// marker tells whether a message only says that a key is gone.
+// marker reports whether a message only says that a key is gone.
 func marker(h map[string][]string) bool {
 	return h["KV-Operation"] != nil || h["Nats-Marker-Reason"] != nil
 }

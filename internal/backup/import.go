@@ -19,7 +19,7 @@ import (
 // ErrNotEmpty: there is state already, which an import would mix with another.
 var ErrNotEmpty = errors.New("the bus holds state already")
 
-// Verify reads a file and says what is in it, without a bus.
+// Verify verifies a file and summarises its content, without a bus.
 func Verify(r io.Reader) (Header, Summary, error) {
 	s := Summary{Streams: map[string]int{}}
 	known := state(true)
@@ -34,10 +34,9 @@ func Verify(r io.Reader) (Header, Summary, error) {
 	return h, s, err
 }
 
-// Import verifies a file and puts its records onto a bus that holds no state yet;
-// the streams are made where they are missing. It fails with ErrNotEmpty, or
-// ErrDamaged, before anything was written. An import that fails later says so:
-// then the bus has to be emptied before the next attempt. key is that of the audit
+// Import verifies a file and writes its records to a bus without state, making missing
+// streams. ErrNotEmpty and ErrDamaged are returned before the first write. After a later
+// error the bus has to be emptied before the next attempt. key is that of the audit
 // log's hashes; nil: they have none.
 func Import(ctx context.Context, b *bus.Bus, r io.ReadSeeker, key []byte, progress func(done, all int)) (Summary, error) {
 	_, s, err := Verify(r)
@@ -140,7 +139,7 @@ func (w *importer) flush() error {
 	return nil
 }
 
-// ofWriting tells headers that said how the first writing was to be done.
+// ofWriting reports whether a header controlled the original write.
 func ofWriting(header string) bool {
 	return strings.HasPrefix(header, "Nats-Expected-") || strings.HasPrefix(header, "Nats-Batch-") ||
 		header == jetstream.MsgIDHeader || header == jetstream.MsgTTLHeader

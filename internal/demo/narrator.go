@@ -10,8 +10,8 @@ import (
 	"edrpipe/pkg/jobs"
 )
 
-// A Narrator turns what the bus says of jobs into lines on a screen, and keeps
-// count. It reads what any consumer could read.
+// A Narrator prints the job notices of the bus as lines on a screen and counts them. It
+// reads only the subjects that any consumer may read.
 type Narrator struct {
 	Screen *Screen
 
@@ -111,7 +111,7 @@ func (n *Narrator) result(r jobs.ResultNotice) {
 	n.status()
 }
 
-// Decision is a match that made no job, as the bus tells it.
+// Decision is a match without a job, as published on the bus.
 type Decision struct {
 	Rule   string `json:"rule"`
 	Event  string `json:"event"`
@@ -127,14 +127,14 @@ func (n *Narrator) decision(d Decision) {
 	n.Screen.Say(MarkRefuse, "rule %s: %s %s", d.Rule, d.Reason, d.Detail)
 }
 
-// Ended tells how many jobs have come to their end.
+// Ended returns the number of jobs that have ended.
 func (n *Narrator) Ended() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.Results)
 }
 
-// Begun tells how many jobs were made.
+// Begun returns the number of jobs made.
 func (n *Narrator) Begun() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Screen is where the story is told: plain lines, and on a terminal also colours
-// and a last line that says what goes on right now.
+// Screen is the output of the demo: plain lines, and on a terminal also colours and a
+// status line at the end.
 type Screen struct {
 	Out      io.Writer
 	Terminal bool // colours and the status line
@@ -22,7 +22,7 @@ type Screen struct {
 	status string
 }
 
-// Mark says what sort of line it is.
+// Mark is the kind of a line.
 type Mark struct {
 	Word  string
 	Color text.Color
@@ -40,7 +40,7 @@ var (
 	MarkDead   = Mark{"dead", text.FgRed}
 )
 
-// Say prints a line.
+// Say prints one line.
 func (s *Screen) Say(m Mark, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

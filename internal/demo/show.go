@@ -20,7 +20,7 @@ import (
 type Stage interface {
 	// Publish puts a message on the bus as the EDR's bridge would.
 	Publish(ctx context.Context, m events.Message) error
-	// Notices calls see with what the bus says of jobs, until ctx ends.
+	// Notices calls see with each job notice of the bus, until ctx ends.
 	Notices(ctx context.Context, see func(subject string, body []byte)) error
 	// Tally counts what the service has done so far.
 	Tally(ctx context.Context) (Tally, error)
@@ -92,7 +92,7 @@ func (s Show) ended(n *Narrator) bool {
 	return len(n.seen) > 0
 }
 
-// tell publishes the story, each beat at its time.
+// tell publishes the events of the story, each at its time.
 func (s Show) tell(ctx context.Context) error {
 	shell, err := s.shell()
 	if err != nil {

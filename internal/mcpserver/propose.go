@@ -17,7 +17,7 @@ import (
 // maxRule bounds a proposed rule file, in bytes.
 const maxRule = 256 << 10
 
-// Proposal is what a proposed rule file came to. Nothing of it is kept.
+// Proposal is the result of checking a proposed rule file, which is not stored.
 type Proposal struct {
 	Rules    int             `json:"rules"`
 	Problems []string        `json:"problems"` // with line, caret and what to do; none: it is in order

@@ -1,8 +1,7 @@
-// Package mcpserver lets an assistant look at a running service over the Model
-// Context Protocol: events and jobs, why something happened or did not, rules and
-// guards, and it checks rules that the assistant proposes. No tool acts, allows or
-// changes anything. What the service may tell is decided by the role of the token
-// that it is called with.
+// Package mcpserver gives assistants read access to a running service over the Model
+// Context Protocol: events, jobs, the reasons for a decision, rules and guards. It also
+// checks rules that an assistant proposes. No tool acts, approves or changes state. The
+// role of the token bounds what can be read.
 package mcpserver
 
 import (
@@ -48,7 +47,7 @@ func New(cfg Config) *mcp.Server {
 	return s
 }
 
-// readTool asks the service for one thing.
+// readTool is a tool that reads one resource of the service.
 type readTool struct {
 	name, doc string
 	args      []arg

@@ -1,4 +1,4 @@
-// Package nearest finds the known word that somebody probably meant.
+// Package nearest finds the known word closest to a misspelt one.
 package nearest
 
 import (

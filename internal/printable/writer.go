@@ -7,9 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Writer is the output of a program for people: what passes through it is Text.
-// It is the last line of defence behind Line and Text, which also know where one
-// value ends.
+// Writer filters a program's output for people like Text. It is the last line of defence
+// behind Line and Text, which also have the bounds of a single value.
 type Writer struct {
 	// Out takes the text, and as it stands what is not text: files, bars that a
 	// program draws itself.
@@ -64,7 +63,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// plain reports whether nothing in the text needs to be shown otherwise.
+// plain reports whether the text needs no escaping.
 func plain(p []byte) bool {
 	return !bytes.ContainsFunc(p, func(r rune) bool { return !Rune(r) && r != '\n' && r != '\t' })
 }

@@ -62,9 +62,8 @@ type file struct {
 	mode fs.FileMode
 }
 
-// Write makes the directory. Nothing that is there is changed: an existing file of
-// one of the names is an error before the first one is written. It returns the
-// names of the files.
+// Write makes the directory and returns the names of its files. It never changes an
+// existing file: one of the same name is an error before the first write.
 func (p Plan) Write() ([]string, error) {
 	if err := p.check(); err != nil {
 		return nil, err

@@ -22,8 +22,8 @@ type measured struct {
 	Note    string  `json:"note,omitempty"`
 }
 
-// fleet is what nobody but its owner can know: how much it sends, and how much of
-// that is acted on.
+// fleet are the inputs that depend on the deployment: its event rate, and the share of
+// events with jobs.
 type fleet struct {
 	sensors         int
 	eventsPerSensor float64 // a second

@@ -128,7 +128,7 @@ func (s *Server) deleteBan(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// Banned tells whether a hash is on the banning list and enabled.
+// Banned reports whether a hash is on the banning list and enabled.
 func (s *Server) Banned(md5 string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"edrpipe/internal/selfsigned"
 )
 
-// SelfSigned makes a certificate as EDR servers come with: nobody's, and in a name
-// that no client calls it by. It is also valid for localhost, so that a client can
-// be given it as its CA.
+// SelfSigned makes a certificate like that of a fresh EDR server: self-signed, for a
+// name that differs from the host's. It is also valid for localhost, so that it can
+// serve as a client's CA.
 func SelfSigned() (tls.Certificate, error) {
 	return selfsigned.New(selfsigned.Template{
 		CommonName: "Simulated EDR Server", DNSNames: []string{"localhost"},

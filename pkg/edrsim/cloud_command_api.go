@@ -168,8 +168,8 @@ func (c *cloud) cancelCommand(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// wireCommand is a command object, with the results of all commands or as a
-// summary. finish_time is there while the command is pending, too.
+// wireCommand is a command object, with the results of all commands or as a summary.
+// finish_time is present even in a pending command.
 func (c *cloud) wireCommand(cmd *command, full bool) object {
 	x := cmd.session
 	first, _ := strconv.Atoi(c.quirks["command-ids"])

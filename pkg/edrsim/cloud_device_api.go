@@ -226,8 +226,8 @@ func (c *cloud) wireDevice(x *sensor, now time.Time) object {
 	}
 }
 
-// cloudActions are the device actions of the product; only the first is simulated,
-// the others are taken and do nothing.
+// cloudActions are the device actions of the product. Only the first is simulated; the
+// others are accepted without effect.
 var cloudActions = []string{"QUARANTINE", "BYPASS", "BACKGROUND_SCAN", "UPDATE_POLICY", "UPDATE_SENSOR_VERSION", "UNINSTALL_SENSOR", "DELETE_SENSOR"}
 
 func (c *cloud) postAction(w http.ResponseWriter, r *http.Request) error {
@@ -288,7 +288,7 @@ func (c *cloud) actionTargets(raw json.RawMessage, search *deviceSearch) ([]int,
 	return ids, nil
 }
 
-// quarantine asks the devices for a state, which they take at their next contact.
+// quarantine requests a state of the devices, which they apply at their next contact.
 func (c *cloud) quarantine(ids []int, on bool) error {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()

@@ -112,8 +112,8 @@ func (c *cloud) uploadFile(w http.ResponseWriter, r *http.Request) error {
 	return c.replyStatus(w, r, http.StatusCreated, v)
 }
 
-// storagePath is where object storage is simulated. It asks for no token; the
-// signature in the path is the right to read.
+// storagePath is the path of the simulated object storage. It needs no token; the
+// signature in the path is the permission to read.
 const storagePath = "/_storage/"
 
 // fileContent redirects to the file's bytes in object storage.
@@ -171,7 +171,7 @@ func (c *cloud) serveStorage(w http.ResponseWriter, r *http.Request) bool {
 		hangUp(w)
 		return true
 	}
-	_ = c.writeContent(w, r, f) // the head is out: only a broken connection tells the client
+	_ = c.writeContent(w, r, f) // after the head only a broken connection signals an error
 	return true
 }
 

@@ -144,7 +144,7 @@ func (c *cloud) searchOverrides(w http.ResponseWriter, r *http.Request) error {
 	for _, o := range c.overrides {
 		b, _ := json.Marshal(o)
 		v := object{}
-		_ = json.Unmarshal(b, &v) // what was just written
+		_ = json.Unmarshal(b, &v) // marshalled above
 		ok, err := overrideIn(v, req.Criteria)
 		if err != nil {
 			c.srv.mu.Unlock()

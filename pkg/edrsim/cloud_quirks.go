@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// CloudQuirks lists the quirks of KindCloud: what no public source says of it.
+// CloudQuirks lists the quirks of KindCloud: behaviour that no public source documents.
 func CloudQuirks() []Quirk { return slices.Clone(cloudQuirkTable) }
 
 var cloudQuirkTable = []Quirk{

@@ -26,8 +26,8 @@ func newRateLimit(quirk string, clock *clock) *rateLimit {
 	return l
 }
 
-// refuse notes a request and reports whether it is beyond the limit, and then
-// after how many seconds the address may ask again.
+// refuse counts a request and reports whether it is beyond the limit, and after how many
+// seconds the address may send the next one.
 func (l *rateLimit) refuse(address string) (after int, limited bool) {
 	if l.limit == 0 {
 		return 0, false

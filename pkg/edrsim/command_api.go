@@ -105,7 +105,7 @@ func (s *Server) getCommand(w http.ResponseWriter, r *http.Request) error {
 	return s.replyCommand(w, r, c)
 }
 
-// putCommand cancels a command that is still pending, and does nothing to others.
+// putCommand cancels a command that is still pending. It has no effect on others.
 func (s *Server) putCommand(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
 		Status string `json:"status"`

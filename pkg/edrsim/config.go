@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Config says what to simulate. The zero value is a version 6.2 server with one
-// online Windows sensor, as recordings show it.
+// Config describes the simulation. The zero value is a version 6.2 server with one
+// online Windows sensor, as in recordings.
 type Config struct {
 	// Kind is the product whose API is served: KindEDR or KindCloud. Empty: KindEDR.
 	Kind string
@@ -79,7 +79,7 @@ const (
 	onlineFor = 5 * time.Minute
 )
 
-// withDefaults fills what was left open.
+// withDefaults fills the zero fields.
 func (c Config) withDefaults() Config {
 	c.Username = cmp.Or(c.Username, "admin")
 	c.Version = cmp.Or(c.Version, defaultVersion)
@@ -106,8 +106,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Validate tells what is wrong with c: unknown names, rates and values out of
-// range, a fleet that cannot be.
+// Validate returns the errors in c: unknown names, rates and values out of range, an
+// impossible fleet.
 func (c Config) Validate() error {
 	if err := c.validateQuirks(); err != nil {
 		return err

@@ -64,7 +64,7 @@ type SessionState struct {
 	Waiting  int    `json:"waiting"` // commands not finished
 }
 
-// State tells how the simulation stands.
+// State returns the present state of the simulation.
 func (s *Server) State() SimState {
 	faults := s.faults.current()
 	s.mu.Lock()

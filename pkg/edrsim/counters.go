@@ -35,7 +35,7 @@ type Execution struct {
 	Count    int64  `json:"count"`
 }
 
-// Mutating tells whether a command changes its endpoint: executing such a one
+// Mutating reports whether a command changes its endpoint: executing such a one
 // twice counts as a duplicate.
 func Mutating(command string) bool {
 	switch command {
@@ -148,7 +148,7 @@ func (c *counters) snapshot() Counters {
 	return out
 }
 
-// Counters tells what the server has seen so far.
+// Counters returns the counts since the start.
 func (s *Server) Counters() Counters {
 	s.mu.Lock()
 	s.settle(s.clock.now())

@@ -6,9 +6,8 @@ import (
 	"sync"
 )
 
-// EitherListener accepts http and https on the same port: a client that insists on
-// https, as most do, and one that is set up in a hurry. Which of the two a
-// connection is, its first byte says.
+// EitherListener accepts HTTP and HTTPS on the same port. The first byte of a connection
+// decides which it is.
 func EitherListener(l net.Listener, cert tls.Certificate) net.Listener {
 	return &eitherListener{l, TLSConfig(cert)}
 }
@@ -26,8 +25,8 @@ func (l *eitherListener) Accept() (net.Conn, error) {
 	return &eitherConn{Conn: c, tls: l.tls}, nil
 }
 
-// An eitherConn decides at its first Read, which only its server's goroutine for
-// this connection waits for: a client that sends nothing holds up nobody.
+// An eitherConn decides at its first Read, which blocks only the goroutine of this
+// connection: a silent client does not delay others.
 type eitherConn struct {
 	net.Conn // the plain connection
 	tls      *tls.Config

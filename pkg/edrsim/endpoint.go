@@ -116,7 +116,7 @@ func (e *endpoint) file(p string) (*node, failure) {
 	}
 }
 
-// write puts a file at a path, over an existing one when told to.
+// write puts a file at a path; over permits to replace an existing one.
 func (e *endpoint) write(p string, data blob, over bool, now time.Time) failure {
 	folded, written, f := e.split(p)
 	if f != success {
@@ -269,7 +269,7 @@ func matching(dir *node, wildcard string, fold bool) []listing {
 	return found
 }
 
-// wildcardMatch knows * and ? only; brackets are ordinary in Windows names.
+// wildcardMatch supports * and ? only; brackets are ordinary in Windows names.
 func wildcardMatch(pattern, name string) bool {
 	escaped := strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(pattern)
 	ok, err := path.Match(escaped, strings.ReplaceAll(name, "/", ""))

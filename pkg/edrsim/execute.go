@@ -13,8 +13,8 @@ type execution struct {
 	at       time.Time // its start
 }
 
-// A runner begins a command. It tells how much longer than usual the command
-// takes, and what it does at its end.
+// A runner begins a command. It returns the command's extra duration and the work at
+// its end.
 type runner func(*execution) (time.Duration, work)
 
 var commandTable = map[string]runner{
@@ -186,8 +186,8 @@ func regSetValue(x *execution, _ time.Time) (map[string]any, failure) {
 // memorySize is the size in bytes of a fake memory dump.
 const memorySize = 64 << 20
 
-// memoryDump writes noise. A client that asks for compression has itself added
-// .zip to the name it will look for.
+// memoryDump writes noise. With compression the client itself adds .zip to the name that
+// it expects.
 func memoryDump(x *execution) (time.Duration, work) {
 	return 0, func(at time.Time) (map[string]any, failure) {
 		name, size := x.req.object(), int64(memorySize)

@@ -26,7 +26,7 @@ func hangUp(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// lostWriter takes an answer that nobody will see.
+// lostWriter discards an answer that is to be lost.
 type lostWriter struct{ header http.Header }
 
 func (w *lostWriter) Header() http.Header         { return w.header }
@@ -40,8 +40,8 @@ type resetWriter struct {
 	left int64 // bytes; -1 before the first write
 }
 
-// expect tells the size of a streamed body, so that its breaking point may be
-// anywhere in it.
+// expect sets the size of a streamed body, so that its breaking point can be anywhere in
+// it.
 func (w *resetWriter) expect(size int64) { w.left = int64(fraction(w.h) * float64(size)) }
 
 func (w *resetWriter) Write(p []byte) (int, error) {

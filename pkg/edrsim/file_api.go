@@ -26,7 +26,7 @@ type storedFile struct {
 	since time.Time
 }
 
-// fail records why a get file brought nothing.
+// fail records why a get file failed.
 func (f *storedFile) fail(why failure, windows bool) { f.Status, _ = why.wire(windows) }
 
 // addFile reserves the next file id.
@@ -222,7 +222,7 @@ func (s *Server) fileContent(w http.ResponseWriter, r *http.Request) error {
 		flusher.Flush()
 	}
 	_, err = io.CopyBuffer(struct{ io.Writer }{w}, f.data.reader(), make([]byte, 256<<10))
-	if err != nil { // the head is out: only a broken connection tells the client
+	if err != nil { // after the head only a broken connection signals an error
 		panic(http.ErrAbortHandler)
 	}
 	return nil

@@ -31,8 +31,8 @@ type SensorSpec struct {
 	Registry  []RegistrySpec `yaml:"registry"`
 }
 
-// Power says when a sensor runs: asleep until AsleepUntil after the start, then in
-// turn awake for AwakeFor and asleep for AsleepFor. The zero value always runs; an
+// Power is a sensor's schedule: asleep until AsleepUntil after the start, then in turn
+// awake for AwakeFor and asleep for AsleepFor. The zero value is always awake; an
 // AsleepFor of zero sleeps for ever after AwakeFor.
 type Power struct {
 	AsleepUntil time.Duration `yaml:"asleep_until"`
@@ -203,7 +203,7 @@ func (s *SensorSpec) validate() error {
 	return nil
 }
 
-// absolute tells whether a path can be a file's on the platform.
+// absolute reports whether a path can be a file's on the platform.
 func (s *SensorSpec) absolute(p string) bool {
 	if s.OS == osLinux || s.OS == osMac {
 		return strings.HasPrefix(p, "/") && len(p) > 1

@@ -192,7 +192,7 @@ func ignoreGone(r *http.Request, err error) error {
 	return err
 }
 
-// readJSON reads a body whatever its content type says; clients often say none.
+// readJSON decodes a body of any content type; clients often send none.
 func readJSON(r *http.Request, into any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
@@ -213,13 +213,13 @@ func pathNumber(r *http.Request, name string) int {
 	return n
 }
 
-// wantsWait tells whether the client asks for a long poll.
+// wantsWait reports whether the client asks for a long poll.
 func wantsWait(r *http.Request) bool {
 	ok, _ := strconv.ParseBool(strings.ToLower(r.URL.Query().Get("wait")))
 	return ok
 }
 
-// gatewayPage is what the web server in front says when the one behind does not.
+// gatewayPage is the error page of a proxy whose backend does not answer.
 func gatewayPage(status int) string {
 	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	return "<html>\r\n<head><title>" + text + "</title></head>\r\n<body>\r\n<center><h1>" + text + "</h1></center>\r\n<hr><center>openresty</center>\r\n</body>\r\n</html>\r\n"

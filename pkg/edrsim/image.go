@@ -62,7 +62,7 @@ func (e *endpoint) boot(img *image, at time.Time) {
 	}
 }
 
-// furnish adds what the fleet description asks for.
+// furnish adds the files, registry values and processes of the fleet description.
 func (e *endpoint) furnish(spec *SensorSpec, now time.Time) {
 	for i, f := range spec.Files {
 		data := bytesBlob([]byte(f.Content))

@@ -34,8 +34,8 @@ func (s *Server) getInfo(w http.ResponseWriter, r *http.Request) error {
 	return s.reply(w, r, info)
 }
 
-// userPreferences is how the console looks for the token's user; no API client
-// cares, but it is there.
+// userPreferences are the console's settings of the token's user. API clients ignore
+// them; the real answer has them.
 func userPreferences() object {
 	expiry := object{"enabled": "on", "timeframeVal": 6, "timeframeUnits": "months", "ignoreIds": []int{}}
 	shown, events := object{"visible": true}, object{"visible": true, "event": true, "summary": false}
@@ -66,8 +66,8 @@ func userPreferences() object {
 	}
 }
 
-// getPartitions lists the event partitions, which clients ask for to learn
-// whether the server has them.
+// getPartitions lists the event partitions. Clients use the route to find out whether
+// the server supports partitions.
 func (s *Server) getPartitions(w http.ResponseWriter, r *http.Request) error {
 	switch s.as.partitions {
 	case "403":

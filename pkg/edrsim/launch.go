@@ -39,7 +39,7 @@ func createProcess(x *execution) (time.Duration, work) {
 		return 0, func(time.Time) (map[string]any, failure) { return map[string]any{"pid": pid}, success }
 	}
 	if p.stays {
-		took = 24 * time.Hour // nobody will close its window
+		took = 24 * time.Hour // its window stays open
 	}
 	return took, func(time.Time) (map[string]any, failure) {
 		return map[string]any{"pid": pid, "return_code": code}, success
@@ -127,7 +127,7 @@ func (p *running) findWindows(name string) (string, failure) {
 	return "", f
 }
 
-// runnable tells programs and scripts from other files.
+// runnable reports whether a file is a program or a script.
 func runnable(image string, data blob, windows bool) bool {
 	head := data.text(4)
 	if windows {
@@ -137,8 +137,8 @@ func runnable(image string, data blob, windows bool) bool {
 	return strings.HasPrefix(head, "#!") || strings.HasPrefix(head, elfMagic[:4]) || strings.HasPrefix(head, machoMagic[:4])
 }
 
-// exec runs a program or script and gives its exit code. A program that nobody has
-// described does nothing and succeeds.
+// exec runs a program or script and returns its exit code. An undescribed program
+// succeeds without effect.
 func (p *running) exec(image string) int {
 	name := strings.ToLower(baseName(image))
 	n, f := p.e.file(image)

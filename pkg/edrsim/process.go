@@ -76,9 +76,8 @@ type Process struct {
 	User              string
 }
 
-// Processes lists what runs on a sensor's computer, by PID: for stories whose
-// events name processes that are there, and for tests that look whether they
-// are gone.
+// Processes lists the processes of a sensor's computer, by PID: for the demo, whose
+// events name existing processes, and for tests of their end.
 func (s *Server) Processes(sensorID int) ([]Process, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

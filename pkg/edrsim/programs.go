@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// programs are the executables that do something, by name without .exe. The rest
-// of an image's executables run and print nothing. (A function, because shells
-// refer to the table that they are in.)
+// programs are the executables with an effect, by name without .exe. The other
+// executables of an image run without output. (A function, because shells refer to the
+// table that contains them.)
 func programs() map[string]func(*running) int {
 	return map[string]func(*running) int{
 		"cmd": cmd, "sh": sh, "bash": sh, "zsh": sh, "powershell": powershell,
@@ -221,7 +221,7 @@ func ping(p *running) int {
 	return 0
 }
 
-// sleep waits as many seconds as its first number says.
+// sleep waits for the number of seconds in its first numeric argument.
 func sleep(p *running) int {
 	for _, a := range p.argv[1:] {
 		if s, err := strconv.ParseFloat(a, 64); err == nil {
@@ -232,7 +232,7 @@ func sleep(p *running) int {
 	return 0
 }
 
-// window is a program that stays open until somebody closes it.
+// window is a program that runs until it is closed.
 func window(p *running) int { p.stays = true; return 0 }
 
 // sum prints a digest of each file.

@@ -156,7 +156,7 @@ func newBehaviour(version string, over Quirks) (*behaviour, error) {
 	return b, nil
 }
 
-// accepts tells whether value is one of the choices or fits an open one.
+// accepts reports whether value is one of the choices or fits an open one.
 func (q Quirk) accepts(value string) bool {
 	return slices.ContainsFunc(q.Values, func(choice string) bool {
 		switch choice {

@@ -3,8 +3,8 @@ package edrsim
 import "time"
 
 // mix hashes two numbers into one that looks random (the finaliser of
-// SplitMix64). Everything that varies in the simulation comes from it, so that a
-// seed gives the same run again, whatever the order of requests.
+// SplitMix64). All variation in the simulation comes from it, so that a seed gives the
+// same run again, independently of the order of requests.
 func mix(a, b uint64) uint64 {
 	z := a + 0x9e3779b97f4a7c15*(b+1)
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9

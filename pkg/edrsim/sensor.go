@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A sensor is an installed agent as the server knows it, and the computer behind.
+// A sensor is the server's record of an installed agent, with its simulated computer.
 type sensor struct {
 	id       int
 	spec     *SensorSpec
@@ -18,9 +18,9 @@ type sensor struct {
 	interval    time.Duration
 	power       powerState
 	lastCheckIn time.Time
-	nextCheckIn time.Time // zero: it is off and nobody knows when it will be back
+	nextCheckIn time.Time // zero: off, with no scheduled return
 
-	isolate       bool // asked for
+	isolate       bool // requested
 	isolating     bool // done, since the last check-in
 	restartQueued bool
 	uninstall     bool
@@ -33,7 +33,7 @@ type sensor struct {
 	endpoint *endpoint  // made when first needed
 }
 
-// powerState is whether a sensor runs: by its schedule, or as somebody set it.
+// powerState is whether a sensor runs: by its schedule, or as set through the control API.
 type powerState struct {
 	Power
 	start  time.Time
@@ -174,9 +174,9 @@ func (s *sensor) jittered(at time.Time) time.Duration {
 	return max(time.Duration(f*float64(s.interval)), time.Millisecond)
 }
 
-// skipQuiet leaves out check-ins at which nothing can happen, so that a long idle
-// time costs nothing: whole turns of the power schedule, and then all but the last
-// before now or before the power goes.
+// skipQuiet skips check-ins without effect, so that a long idle time is cheap: whole
+// turns of the power schedule, and then all but the last before now or before the
+// sensor falls asleep.
 func (s *sensor) skipQuiet(next, now time.Time) time.Time {
 	p := &s.power
 	if cycle := p.AwakeFor + p.AsleepFor; !p.manual && p.AwakeFor > 0 && p.AsleepFor > 0 {

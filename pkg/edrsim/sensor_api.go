@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// sensorFilter is what list routes can be asked for.
+// sensorFilter are the filters of the list routes.
 type sensorFilter struct {
 	hostname, ip, group string
 	exact               bool // case counts
@@ -162,8 +162,8 @@ func (s *Server) putSensor(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// update sets what can be set. Isolation only asks; the sensor follows at its next
-// check-in.
+// update sets the writable fields. Isolation is a request, which the sensor applies at
+// its next check-in.
 func (s *sensor) update(fields map[string]json.RawMessage, strictTime bool) error {
 	var group number = number(s.groupID)
 	isolate, restart, uninstall := flag(s.isolate), flag(s.restartQueued), flag(s.uninstall)

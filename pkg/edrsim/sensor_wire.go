@@ -62,7 +62,7 @@ type wireSensor struct {
 	LicenseExpiration string  `json:"license_expiration"`
 }
 
-// platform is what a sensor object says of the operating system.
+// platforms are a sensor object's fields of the operating system.
 var platforms = map[string]struct {
 	osType, environment, build int
 	display, version           string

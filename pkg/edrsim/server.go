@@ -262,8 +262,8 @@ func (s *Server) notify() {
 	s.changed = make(chan struct{})
 }
 
-// await blocks until done, a function called with mu held, says so; at most for
-// the proxy's patience. It tells how it ended.
+// await blocks until done, called with mu held, reports true, at most for the proxy's
+// time-out. The error is the cause of another end.
 func (s *Server) await(ctx context.Context, x *session, done func() bool) error {
 	limit := s.clock.now().Add(s.as.waitLimit())
 	for {

@@ -168,8 +168,8 @@ type wireSession struct {
 	GroupID           int      `json:"group_id,omitempty"`
 }
 
-// wire is the session as the server shows it. What only the sensor can tell is
-// empty until it has connected.
+// wire is the session object of the API. The sensor's own fields are empty until it has
+// connected.
 func (x *session) wire() wireSession {
 	w := wireSession{
 		ID: x.id, SensorID: x.sensor.id, Status: x.status, Hostname: x.sensor.hostname,

@@ -45,7 +45,7 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request) error {
 	return s.replySession(w, r, x)
 }
 
-// replySession answers with a session, when asked to only once it is available.
+// replySession answers with a session, for a long poll only once it is available.
 func (s *Server) replySession(w http.ResponseWriter, r *http.Request, x *session) error {
 	if wantsWait(r) {
 		if err := s.await(r.Context(), x, func() bool { return x.status != sessionPending }); err != nil {
@@ -117,7 +117,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 	return s.replySession(w, r, x)
 }
 
-// putSession closes a session; nothing else about one can be changed.
+// putSession closes a session, the only change that the API permits.
 func (s *Server) putSession(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
 		Status string `json:"status"`
@@ -210,8 +210,8 @@ func (s *Server) usable(id int) (*session, error) {
 	return x, nil
 }
 
-// gone is the answer to the use of a session that cannot be used. Clients know it
-// by its first word.
+// gone is the answer to a request in an unusable session. Clients recognise it by its
+// first word.
 func (x *session) gone(why string) error {
 	return &apiError{http.StatusNotFound, fmt.Sprintf("Session %d %s", x.id, why)}
 }

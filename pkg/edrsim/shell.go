@@ -9,8 +9,8 @@ import (
 // maxDepth bounds shells that start shells.
 const maxDepth = 8
 
-// shell runs one line as cmd.exe or sh do: commands joined by & && || ; with their
-// output to a file where > or >> says so.
+// shell runs one line as cmd.exe or sh do: commands joined by & && || ; with the
+// redirections > and >>.
 func (p *running) shell(line string) int {
 	if p.depth++; p.depth > maxDepth {
 		return 1
@@ -57,7 +57,7 @@ func splitShell(line string) []shellPart {
 	return append(parts, shellPart{op, strings.TrimSpace(line[from:])})
 }
 
-// redirected runs a command with its output where it says.
+// redirected runs a command with its redirections.
 func (p *running) redirected(text string) int {
 	text = strings.TrimSpace(strings.ReplaceAll(text, "2>&1", ""))
 	if i := strings.Index(text, " | "); i >= 0 {

@@ -21,7 +21,7 @@ type node struct {
 	written  time.Time
 }
 
-// lookup follows folded path elements down from n; nil when there is nothing.
+// lookup follows folded path elements down from n; nil if the path does not exist.
 func (n *node) lookup(path []string) *node {
 	for _, name := range path {
 		if n == nil || !n.dir {

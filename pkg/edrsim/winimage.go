@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// windowsImage is a Windows 7 workstation with somebody logged on.
+// windowsImage is a Windows 7 workstation with a user logged on.
 func windowsImage() *image {
 	b := &planter{root: &node{dir: true}, sep: `\`, fold: true, attrs: attrsArchive}
 	b.dir(`A:`).locked = true // drives without a medium
