@@ -42,7 +42,7 @@ SIGHUP reads rules and guards again; changed rule files are also seen by themsel
 			if err != nil {
 				return err
 			}
-			log.Info().Str("web", s.URL()).Str("edr", cfg.EDR.Name).Msg("edrpipe is running")
+			log.Info().Str("web", s.URL()).Str("edr", cfg.Title()).Msg("edrpipe is running")
 			err = runService(cmd.Context(), s, log)
 			log.Info().Err(err).Msg("edrpipe has stopped")
 			return errors.Join(err, s.Close())

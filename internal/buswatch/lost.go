@@ -17,13 +17,18 @@ import (
 	"edrpipe/pkg/jobs"
 )
 
+// A Finder ends the jobs whose records are lost: see jobs.Scheduler.Lost.
+type Finder interface {
+	Lost(ctx context.Context, told []jobs.TransitionNotice) ([]string, error)
+}
+
 // FindLost compares, once after a start, the job records with the transitions on the
 // bus: a job that has transitions and no record is ended as unknown.
-func FindLost(ctx context.Context, b *bus.Bus, scheduler *jobs.Scheduler, log zerolog.Logger) {
+func FindLost(ctx context.Context, b *bus.Bus, finder Finder, log zerolog.Logger) {
 	told, err := openJobs(ctx, b)
 	if err == nil {
 		var lost []string
-		lost, err = scheduler.Lost(ctx, told)
+		lost, err = finder.Lost(ctx, told)
 		for _, id := range lost {
 			log.Error().Str("job", id).Msg("the job's record is gone from the bus: it is ended as unknown; check its endpoint")
 		}

@@ -13,6 +13,7 @@ type S3Source struct {
 	Region    string        `yaml:"region" doc:"of the bucket; empty: the storage says"`
 	AccessKey string        `yaml:"access_key_file" doc:"file with the access key" secret:"file"`
 	SecretKey string        `yaml:"secret_key_file" doc:"file with the secret key" secret:"file"`
+	Server    string        `yaml:"server" doc:"server whose events the objects hold, where the events name none"`
 	Poll      time.Duration `yaml:"poll" doc:"pause between two looks for new objects"`
 	Lookback  time.Duration `yaml:"lookback" doc:"how much earlier than the newest object read one may have been received and still be found; a first start reads the objects of that time"`
 }

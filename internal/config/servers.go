@@ -126,12 +126,42 @@ func (c Config) AllServers() []Server {
 	}}
 }
 
+// BoundTo returns the server that the events of a source are of where they name none:
+// the one that the source names, else the only one; "" where there are several.
+func (c Config) BoundTo(server string) string {
+	if all := c.AllServers(); server == "" && len(all) == 1 {
+		return all[0].Name
+	}
+	return server
+}
+
+// Title names all servers in one text.
+func (c Config) Title() string {
+	var names []string
+	for _, s := range c.AllServers() {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Named is implemented by the keys of kinds whose events have a name of their own for
+// their server.
+type Named interface{ Names() []string }
+
 // Accepts lists the names by which events call the server.
 func (s Server) Accepts() []string {
 	if len(s.Accept) > 0 {
 		return s.Accept
 	}
-	return []string{s.Name}
+	names := []string{s.Name}
+	if own, ok := s.Own.(Named); ok {
+		for _, name := range own.Names() {
+			if name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // CarbonBlack are the keys of a Carbon Black EDR server.
@@ -168,7 +198,7 @@ func (c Config) checkServers(bad func(path, format string, args ...any)) {
 			bad("sources.amqp.url", "belongs to the server of edr: write it as amqp of one of the servers")
 		}
 	}
-	byName, byAccepted := map[string]bool{}, map[string]string{}
+	byName, byAccepted, byWord := map[string]bool{}, map[string]string{}, map[string]string{}
 	for i, s := range c.AllServers() {
 		prefix := "edr."
 		if len(c.Servers) > 0 {
@@ -179,6 +209,11 @@ func (c Config) checkServers(bad func(path, format string, args ...any)) {
 			bad(prefix+"name", "%q is the name of another server, too", s.Name)
 		}
 		byName[s.Name] = true
+		word := subjectWord(s.Name)
+		if other, taken := byWord[word]; taken && other != s.Name {
+			bad(prefix+"name", "%q and %q are the same word in subjects and records: rename one", s.Name, other)
+		}
+		byWord[word] = s.Name
 		for _, name := range s.Accepts() {
 			if other, taken := byAccepted[strings.ToLower(name)]; taken && other != s.Name {
 				bad(prefix+"accept", "%q is accepted by %s, too: an event that names it could be of either", name, other)
@@ -186,14 +221,24 @@ func (c Config) checkServers(bad func(path, format string, args ...any)) {
 			byAccepted[strings.ToLower(name)] = s.Name
 		}
 	}
+	for i, s := range c.Servers {
+		for _, name := range s.Accepts() {
+			if name != s.Name && byName[name] {
+				bad(fmt.Sprintf("servers[%d].accept", i), "%q is the name of another server: a source that is bound to it could mean either", name)
+			}
+		}
+	}
 	for key, name := range map[string]string{
-		"sources.http.server": c.Sources.HTTP.Server, "sources.tcp.server": c.Sources.TCP.Server, "sources.syslog.server": c.Sources.Syslog.Server, "sources.files_server": c.Sources.FilesServer,
+		"sources.http.server": c.Sources.HTTP.Server, "sources.tcp.server": c.Sources.TCP.Server, "sources.syslog.server": c.Sources.Syslog.Server, "sources.files_server": c.Sources.FilesServer, "sources.s3.server": c.Sources.S3.Server,
 	} {
 		if name != "" && !byName[name] {
 			bad(key, "%q is the name of no configured server", name)
 		}
 	}
 }
+
+// subjectWord is a server's name as a word of subjects, where a dot separates words.
+func subjectWord(name string) string { return strings.ReplaceAll(strings.ToLower(name), ".", "_") }
 
 func (s Server) check(bad func(key, format string, args ...any)) {
 	if s.Name == "" || strings.ContainsAny(s.Name, "/ *>\t\r\n") {

@@ -100,6 +100,8 @@ func TestMistakesInServers(t *testing.T) {
 		"no scheme":                   {entry(`name: b, url: b.example, token_file: t`), []string{"servers[1].url", "https://host"}},
 		"one name twice":              {entry(`name: a, url: "https://b.example", token_file: t`), []string{"servers[1].name", `"a"`}},
 		"one accepted name twice":     {entry(`name: b, url: "https://b.example", token_file: t, accept: [x, A]`), []string{"servers[1].accept", `"A" is accepted by a`}},
+		"another's name accepted":     {entry(`name: b, url: "https://b.example", token_file: t, accept: [a]`) + "  - { name: c, url: \"https://c.example\", token_file: t, accept: [b] }\n", []string{"servers[2].accept", `"b" is the name of another server`}},
+		"one word in subjects":        {entry(`name: b.c, url: "https://b.example", token_file: t`) + "  - { name: B_c, url: \"https://c.example\", token_file: t }\n", []string{"servers[2].name", "same word in subjects"}},
 		"nothing left to use":         {entry(`name: b, url: "https://b.example", token_file: t, sessions: 2, reserve: 2`), []string{"servers[1].reserve"}},
 		"a word of no mismatch":       {entry(`name: b, url: "https://b.example", token_file: t, host_mismatch: never`), []string{"pipeline.yaml:3", "never", "hold"}},
 		"a slash in a name":           {entry(`name: b/c, url: "https://b.example", token_file: t`), []string{"servers[1].name", "slashes"}},

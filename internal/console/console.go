@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/fleet"
 	"edrpipe/internal/health"
 	"edrpipe/internal/intake"
 	"edrpipe/internal/telemetry"
@@ -15,17 +16,13 @@ import (
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
-	"edrpipe/pkg/jobs"
 )
 
 // Config of a console. All fields are needed but GuardsFile and AuditKey.
 type Config struct {
 	Bus        *bus.Bus
-	EDR        edr.Server
-	Server     string // name of the EDR server
-	Scheduler  *jobs.Scheduler
+	Fleet      *fleet.Fleet
 	Guard      *guard.Guard
 	GuardsFile string
 	Rules      *intake.Ruleset

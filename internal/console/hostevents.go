@@ -88,7 +88,7 @@ func (c *Console) lastEvents(ctx context.Context, q web.EventQuery, page *web.Ev
 	err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
 		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
 		if msg.Server == "" {
-			msg.Server = c.Server
+			msg.Server = c.Fleet.Sole()
 		}
 		for e := range decoder.Events(&msg) {
 			if e == nil {
@@ -145,8 +145,12 @@ func (c *Console) eventLine(ctx context.Context, e *events.Event) web.EventLine 
 		ID: e.Event.ID, Time: e.Event.Time, Received: e.Event.Received, Type: e.Event.Type, Server: e.Event.Server,
 		Host: e.Sensor.Hostname, Sensors: e.Sensor.IDs, Story: eventStory(e),
 	}
+	other := c.placed(ctx, e)
 	matches, failures := c.Rules.Live.Set().Match(e)
 	switch {
+	case other != nil:
+		l.Verdict = "other_server: " + other.Error()
+		return l
 	case len(failures) > 0:
 		l.Verdict = fmt.Sprintf("%d rules failed on it", len(failures))
 	case len(matches) == 0:
@@ -181,7 +185,7 @@ func (c *Console) jobsOf(ctx context.Context, e *events.Event, matches []rules.M
 	var found []web.EventJob
 	for _, m := range matches {
 		for _, sensor := range e.Sensor.IDs {
-			j, err := c.Scheduler.Get(ctx, jobs.ID(m.Rule.ID, m.Subject(), edr.Endpoint{Server: c.Server, ID: sensor}))
+			j, err := c.Fleet.Get(ctx, jobs.ID(m.Rule.ID, m.Subject(), edr.Endpoint{Server: e.Sensor.Server, ID: sensor}))
 			if err != nil {
 				continue // there is none, or it cannot be read now: why says which
 			}
@@ -210,15 +214,15 @@ func (c *Console) whyHost(ctx context.Context, host string, q web.EventQuery, a 
 			c.whyNoRule(at, e, a)
 		}
 	}
-	sensors, err := c.sensors.get(ctx, c.EDR)
-	if err != nil {
-		a.add(c.Now(), "server", "the EDR server does not answer: %v", err)
+	sensors, problems := c.allSensors(ctx)
+	for _, p := range problems {
+		a.add(c.Now(), "server", "%s", p)
 	}
 	known := false
 	for _, s := range sensors {
-		if sameHost(s.Hostname, host) {
+		if sameHost(s.info.Hostname, host) {
 			known = true
-			if err := c.whySensor(ctx, fmt.Sprint(s.ID), a); err != nil {
+			if err := c.whyEndpoint(ctx, s.at, a); err != nil {
 				return true, err
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/artifacts"
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
 
@@ -50,7 +49,11 @@ func (c *Console) jobRoutes() []web.Route {
 // Jobs lists a page of the jobs that a query selects, newest first unless it says
 // otherwise, and how many there are in all.
 func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error) {
-	query := jobs.Query{Endpoint: edr.Endpoint{ID: string(q.Sensor)}, Rule: q.Rule, Since: q.Since, States: states(q.State)}
+	at, err := c.selected(ctx, string(q.Sensor))
+	if err != nil {
+		return web.JobsPage{}, err
+	}
+	query := jobs.Query{Endpoint: at, Rule: q.Rule, Since: q.Since, States: states(q.State)}
 	if query.Since.IsZero() && q.State != "live" {
 		query.Since = c.Now().Add(-lately)
 	}
@@ -60,14 +63,14 @@ func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error
 	if inStore(q) { // a short part of a long queue reads few records
 		query.Limit = q.Offset + q.Limit + 1
 	}
-	found, err := c.Scheduler.List(ctx, query)
+	found, err := c.Fleet.List(ctx, query)
 	if err != nil {
 		return web.JobsPage{}, err
 	}
 	found = slices.DeleteFunc(found, func(j *jobs.Job) bool { return !selects(q, j) })
 	sorted(found, q.Sort)
 	page := web.JobsPage{Total: len(found), More: query.Limit > 0 && len(found) == query.Limit, Since: query.Since, Jobs: []web.JobLine{}}
-	for _, x := range c.Scheduler.Reasons(pageOf(found, q.Offset, q.Limit)) {
+	for _, x := range c.Fleet.Reasons(pageOf(found, q.Offset, q.Limit)) {
 		l := line(x.Job)
 		l.Reason, l.Detail = x.Reason, x.Detail
 		page.Jobs = append(page.Jobs, l)
@@ -114,7 +117,7 @@ func line(j *jobs.Job) web.JobLine {
 
 // Job is all there is to know of a job.
 func (c *Console) Job(ctx context.Context, id string) (web.JobPage, error) {
-	x, err := c.Scheduler.Explain(ctx, id)
+	x, err := c.Fleet.Explain(ctx, id)
 	if err != nil {
 		return web.JobPage{}, err
 	}

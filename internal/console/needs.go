@@ -80,7 +80,7 @@ func (c *Console) costlyNeeds(ctx context.Context) ([]web.Need, error) {
 // unresolved counts the jobs whose outcome is unknown and for which no other job goes
 // on.
 func (c *Console) unresolved(ctx context.Context) (int, error) {
-	found, err := c.Scheduler.List(ctx, jobs.Query{Since: c.Now().Add(-unknownBack), States: jobs.EndedStates()})
+	found, err := c.Fleet.List(ctx, jobs.Query{Since: c.Now().Add(-unknownBack), States: jobs.EndedStates()})
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"edrpipe/internal/web"
 	"edrpipe/pkg/admission"
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
 
@@ -16,16 +15,18 @@ func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (we
 	if err := r.Check(c.Now()); err != nil {
 		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
 	}
-	j := &jobs.Job{Submitter: by.Name, Endpoint: edr.Endpoint{Server: c.Server, ID: string(r.Sensor)}, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
+	at, err := c.endpoint(ctx, string(r.Sensor))
+	if err != nil {
+		return web.JobLine{}, err
+	}
+	j := &jobs.Job{Submitter: by.Name, Endpoint: at, Steps: r.Steps, Priority: r.Priority, Deadline: r.Deadline}
 	if r.DryRun {
 		j.Mode = string(admission.Shadow)
 	}
-	if s, err := c.EDR.Sensor(ctx, string(r.Sensor)); err == nil {
+	if s, err := c.Fleet.Member(at.Server).Directory.Find(ctx, at.ID); err == nil {
 		j.Host = s.Hostname
-	} else if errors.Is(err, edr.ErrUnknownSensor) {
-		return web.JobLine{}, errors.Join(web.ErrBadRequest, err)
 	}
-	if _, err := c.Scheduler.Enqueue(ctx, j); err != nil {
+	if _, err := c.Fleet.Enqueue(ctx, j); err != nil {
 		return web.JobLine{}, err
 	}
 	return line(j), c.note(ctx, by, "submit", j.ID, "")
@@ -34,7 +35,7 @@ func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (we
 // Cancel cancels a job. That the job has ended is an error: it may have done what the
 // person wanted to prevent.
 func (c *Console) Cancel(ctx context.Context, by web.User, id, why string) error {
-	j, err := c.Scheduler.Get(ctx, id)
+	j, err := c.Fleet.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (c *Console) Cancel(ctx context.Context, by web.User, id, why string) error
 	if err := c.note(ctx, by, "cancel", id, why); err != nil {
 		return err
 	}
-	_, err = c.Scheduler.Cancel(ctx, id, by.Name, why)
+	_, err = c.Fleet.Cancel(ctx, id, by.Name, why)
 	return err
 }
 
@@ -53,7 +54,7 @@ func (c *Console) Retry(ctx context.Context, by web.User, id, why string) (web.J
 	if err := c.note(ctx, by, "retry", id, why); err != nil {
 		return web.JobLine{}, err
 	}
-	return lineOf(c.Scheduler.Retry(ctx, id, by.Name))
+	return lineOf(c.Fleet.Retry(ctx, id, by.Name))
 }
 
 // lineOf is the answer of calls that give a job; a call that gives none but did
@@ -70,7 +71,7 @@ func (c *Console) Resolve(ctx context.Context, by web.User, id string, r web.Res
 	if err := c.note(ctx, by, "resolve "+r.Outcome, id, r.Why); err != nil {
 		return web.JobLine{}, err
 	}
-	return lineOf(c.Scheduler.Resolve(ctx, id, jobs.Outcome(r.Outcome), by.Name))
+	return lineOf(c.Fleet.Resolve(ctx, id, jobs.Outcome(r.Outcome), by.Name))
 }
 
 // Undo enqueues the jobs that undo a job.
@@ -78,7 +79,7 @@ func (c *Console) Undo(ctx context.Context, by web.User, id, why string) ([]stri
 	if err := c.note(ctx, by, "undo", id, why); err != nil {
 		return nil, err
 	}
-	return c.Scheduler.Undo(ctx, id, by.Name)
+	return c.Fleet.Undo(ctx, id, by.Name)
 }
 
 // Answer answers an approval.
@@ -90,6 +91,6 @@ func (c *Console) Answer(ctx context.Context, by web.User, id string, a web.Answ
 	if err := c.note(ctx, by, "answer "+word, id, a.Why); err != nil {
 		return err
 	}
-	_, err := c.Scheduler.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: c.Now()})
+	_, err := c.Fleet.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: c.Now()})
 	return err
 }

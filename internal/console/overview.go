@@ -21,9 +21,9 @@ func (c *Console) overviewRoutes() []web.Route {
 
 // Overview is the first page.
 func (c *Console) Overview(ctx context.Context) (web.Overview, error) {
-	st := c.Scheduler.Stats()
+	st := c.Fleet.Stats()
 	o := web.Overview{
-		Now: c.Now(), Version: c.Version, Server: c.Server, Checks: c.Checks(ctx), Jobs: st.Jobs,
+		Now: c.Now(), Version: c.Version, Server: c.Fleet.Title(), Checks: c.Checks(ctx), Jobs: st.Jobs,
 		Ended: c.history.ended(), Rules: c.Rules.Live.Set().Len(), EventRate: c.history.rate(), History: c.history.last(),
 		Slots: web.Slots{Limit: st.Limit, Foreign: st.Foreign, Claims: []web.SlotClaim{}},
 	}
@@ -35,14 +35,14 @@ func (c *Console) Overview(ctx context.Context) (web.Overview, error) {
 		if !claim.Slot {
 			continue
 		}
-		line := web.SlotClaim{Sensor: looseid.ID(sensor.ID), Session: claim.Session, Job: claim.Job, Owner: claim.Owner}
-		if info, _, ok := c.Scheduler.Sensor(sensor); ok {
+		line := web.SlotClaim{Server: sensor.Server, Sensor: looseid.ID(sensor.ID), Session: claim.Session, Job: claim.Job, Owner: claim.Owner}
+		if info, ok := c.Fleet.Sensor(sensor); ok {
 			line.Host = info.Hostname
 		}
 		o.Slots.Claims = append(o.Slots.Claims, line)
 	}
 	if st.Waiting[jobs.ReasonApproval] > 0 {
-		held, err := c.Scheduler.List(ctx, jobs.Query{States: []jobs.State{jobs.Held}, Limit: web.MaxList})
+		held, err := c.Fleet.List(ctx, jobs.Query{States: []jobs.State{jobs.Held}, Limit: web.MaxList})
 		if err != nil {
 			return o, err
 		}

@@ -77,7 +77,7 @@ func (c *Console) findEvent(ctx context.Context, id string) (*events.Event, erro
 	err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
 		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
 		if msg.Server == "" {
-			msg.Server = c.Server
+			msg.Server = c.Fleet.Sole()
 		}
 		for e := range decoder.Events(&msg) {
 			if e != nil && e.Event.ID == id {

@@ -3,11 +3,14 @@ package console
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"edrpipe/internal/web"
 	"edrpipe/pkg/edr"
@@ -16,26 +19,74 @@ import (
 // sensorsFresh is how old a list of all sensors may be that is shown.
 const sensorsFresh = 5 * time.Second
 
-// sensorList keeps the list of all sensors for a moment: many open dashboards
-// shall not each read a whole fleet from the EDR server.
+// sensorsWithin is how long a list of sensors waits for one server.
+const sensorsWithin = 15 * time.Second
+
+// sensorList keeps the lists of all sensors for a moment: many open dashboards
+// shall not each read whole fleets from the EDR servers.
 type sensorList struct {
+	mu sync.Mutex
+	of map[string]*serverSensors // by server
+}
+
+// serverSensors is what one server said last.
+type serverSensors struct {
 	mu   sync.Mutex
 	read time.Time
 	all  []edr.Sensor
+	err  error
 }
 
 func (l *sensorList) get(ctx context.Context, server edr.Server) ([]edr.Sensor, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if time.Since(l.read) < sensorsFresh {
-		return l.all, nil
+	one := l.of[server.Name()]
+	if one == nil {
+		if l.of == nil {
+			l.of = map[string]*serverSensors{}
+		}
+		one = &serverSensors{}
+		l.of[server.Name()] = one
 	}
-	all, err := server.Sensors(ctx, edr.SensorQuery{})
-	if err != nil {
-		return nil, err
+	l.mu.Unlock()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if time.Since(one.read) < sensorsFresh {
+		return one.all, one.err
 	}
-	l.all, l.read = all, time.Now()
-	return all, nil
+	ctx, cancel := context.WithTimeout(ctx, sensorsWithin)
+	defer cancel()
+	one.all, one.err = server.Sensors(ctx, edr.SensorQuery{})
+	if one.err == nil || ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		one.read = time.Now() // also that it does not answer: the next page does not wait for it again
+	}
+	return one.all, one.err
+}
+
+// found is an endpoint with what its server says of it.
+type found struct {
+	at   edr.Endpoint
+	info edr.Sensor
+}
+
+// allSensors lists the sensors of all servers. problems says which servers do not
+// answer; their sensors are missing.
+func (c *Console) allSensors(ctx context.Context) (all []found, problems []string) {
+	members := c.Fleet.Members()
+	lists, errs := make([][]edr.Sensor, len(members)), make([]error, len(members))
+	var g errgroup.Group
+	for i, m := range members {
+		g.Go(func() error { lists[i], errs[i] = c.sensors.get(ctx, m.EDR); return nil })
+	}
+	_ = g.Wait() // each has its own error
+	for i, m := range members {
+		if errs[i] != nil {
+			problems = append(problems, silence(m, errs[i]))
+		}
+		for _, s := range lists[i] {
+			all = append(all, found{edr.Endpoint{Server: m.Name, ID: s.ID}, s})
+		}
+	}
+	return all, problems
 }
 
 func (c *Console) sensorRoutes() []web.Route {
@@ -63,30 +114,26 @@ func sensorQuery(r *http.Request) (web.SensorQuery, error) {
 
 // Sensors lists sensors: those with jobs first, then by name.
 func (c *Console) Sensors(ctx context.Context, q web.SensorQuery) (web.SensorsPage, error) {
-	all, err := c.sensors.get(ctx, c.EDR)
-	if err != nil {
-		return web.SensorsPage{}, err
-	}
-	waiting, claims := c.Scheduler.Waiting(), c.Scheduler.Stats().Claims
-	page := web.SensorsPage{Sensors: []web.SensorLine{}}
+	all, problems := c.allSensors(ctx)
+	waiting, claims := c.Fleet.Waiting(), c.Fleet.Stats().Claims
+	page := web.SensorsPage{Problems: problems, Sensors: []web.SensorLine{}}
 	want := strings.ToLower(q.Text)
 	for _, s := range all {
-		at := edr.Endpoint{Server: c.Server, ID: s.ID}
-		l := web.SensorLine{Sensor: s, Queue: waiting[at], Running: claims[at].Job}
-		switch text := strings.ToLower(s.Hostname + " " + s.ID + " " + s.OSVersion); {
+		l := web.SensorLine{Server: s.at.Server, Sensor: s.info, Queue: waiting[s.at], Running: claims[s.at].Job}
+		switch text := strings.ToLower(s.info.Hostname + " " + s.at.String() + " " + s.info.OSVersion); {
 		case q.Busy && l.Queue == 0 && l.Running == "":
 			continue
 		case !strings.Contains(text, want):
 			continue
 		}
 		page.Total++
-		if s.Online {
+		if s.info.Online {
 			page.Online++
 		}
 		page.Sensors = append(page.Sensors, l)
 	}
 	slices.SortFunc(page.Sensors, func(a, b web.SensorLine) int {
-		return cmp.Or(cmp.Compare(load(b), load(a)), cmp.Compare(a.Hostname, b.Hostname), edr.CompareID(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(load(b), load(a)), cmp.Compare(a.Hostname, b.Hostname), cmp.Compare(a.Server, b.Server), edr.CompareID(a.ID, b.ID))
 	})
 	from := min(q.Offset, len(page.Sensors))
 	to := min(from+q.Limit, len(page.Sensors))

@@ -67,7 +67,7 @@ func (c *Console) Why(ctx context.Context, about string, q web.EventQuery) (web.
 }
 
 func (c *Console) whyJob(ctx context.Context, id string, a *account) error {
-	x, err := c.Scheduler.Explain(ctx, id)
+	x, err := c.Fleet.Explain(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -95,13 +95,34 @@ func (c *Console) whyJob(ctx context.Context, id string, a *account) error {
 }
 
 func (c *Console) whySensor(ctx context.Context, text string, a *account) error {
-	id := strings.TrimPrefix(text, c.Server+"/")
-	s, err := c.EDR.Sensor(ctx, id)
+	at, err := c.Fleet.Find(ctx, text)
+	switch {
+	case errors.Is(err, edr.ErrUnknownSensor):
+		return errors.Join(web.ErrNotFound, err)
+	case err != nil:
+		return errors.Join(web.ErrBadRequest, err)
+	}
+	return c.whyEndpoint(ctx, at, a)
+}
+
+// endpointWithin bounds the question for an endpoint that is only one line of an
+// answer.
+const endpointWithin = 5 * time.Second
+
+// whyEndpoint says what is known of an endpoint and what became of its jobs.
+func (c *Console) whyEndpoint(ctx context.Context, at edr.Endpoint, a *account) error {
+	m := c.Fleet.Member(at.Server)
+	asking, cancel := context.WithTimeout(ctx, endpointWithin)
+	s, err := m.EDR.Sensor(asking, at.ID)
+	cancel()
 	switch {
 	case errors.Is(err, edr.ErrUnknownSensor):
 		return errors.Join(web.ErrNotFound, err)
 	case err != nil: // what is known here is still shown
-		a.add(c.Now(), "server", "the EDR server does not answer: %v", err)
+		a.add(c.Now(), "server", "%s", silence(m, err))
+		if r, err := m.Directory.Lookup(at.ID); err == nil {
+			a.add(r.LastCheckin, "checked in", "%s is %s, %s, in group %q, as the server said before it stopped answering", at, r.Hostname, r.OSVersion, r.Group)
+		}
 	default:
 		online := "offline"
 		if s.Online {
@@ -109,14 +130,14 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 		}
 		a.add(s.LastCheckin, "checked in", "%s is %s, next check-in %s, isolation %s", s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
 	}
-	found, err := c.Scheduler.List(ctx, jobs.Query{Endpoint: edr.Endpoint{Server: c.Server, ID: id}, Since: c.Now().Add(-lately)})
+	found, err := c.Fleet.List(ctx, jobs.Query{Endpoint: at, Since: c.Now().Add(-lately)})
 	if err != nil {
 		return err
 	}
 	for _, j := range found {
 		text := fmt.Sprintf("%s %s %s", j.State, j.Reason, j.Detail)
 		if !j.State.Terminal() {
-			if x, err := c.Scheduler.Explain(ctx, j.ID); err == nil {
+			if x, err := c.Fleet.Explain(ctx, j.ID); err == nil {
 				text = fmt.Sprintf("%s, %s", j.State, explain(x))
 			}
 		}
@@ -127,7 +148,7 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 		a.add(j.Created, "job "+j.ID, "%s: %s", whose, text)
 	}
 	err = c.decisions(ctx, c.Now().Add(-lately), func(d notices.Decision) {
-		if string(d.Sensor) == id {
+		if string(d.Sensor) == at.ID && (d.Server == at.Server || d.Server == "" && at.Server == c.Fleet.Sole()) {
 			a.add(d.At, "no job", "rule %s on event %s: %s: %s", d.Rule, d.Event, d.Reason, d.Detail)
 		}
 	})
@@ -146,8 +167,8 @@ func (c *Console) whyEvent(ctx context.Context, id string, a *account) error {
 	}
 	a.add(e.Event.Received, "arrived", "%s (%s) by %s, of %s, sensors %v", e.Event.Type, e.Event.Kind, e.Event.Transport, e.Event.Time.UTC().Format(time.RFC3339), e.Sensor.IDs)
 	set := c.Rules.Live.Set()
-	if c.Rules.Enrich != nil {
-		c.Rules.Enrich(e)
+	if err := c.placed(ctx, e); err != nil {
+		a.add(time.Time{}, "no job", "other_server: %v", err)
 	}
 	matches, failures, unclear := set.MatchKnowing(e)
 	for _, u := range unclear {
@@ -200,7 +221,7 @@ func (c *Console) whyMatch(ctx context.Context, m rules.Match, a *account) error
 	for _, sensor := range append([]string{""}, m.Event.Sensor.IDs...) {
 		at := edr.Endpoint{}
 		if sensor != "" {
-			at = edr.Endpoint{Server: c.Server, ID: sensor}
+			at = edr.Endpoint{Server: m.Event.Sensor.Server, ID: sensor}
 		}
 		id := jobs.ID(m.Rule.ID, m.Subject(), at)
 		err := c.whyJob(ctx, id, a)

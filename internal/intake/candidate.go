@@ -55,7 +55,6 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 	}
 	var all []*candidate
 	for _, endpoint := range m.Endpoints {
-		endpoint.Server = in.Notices.Server // the one server that there is
 		j, err := bind(set, m, endpoint, now)
 		if err != nil {
 			return nil, err
@@ -139,11 +138,11 @@ func (in *Intake) refused(ctx context.Context, a *candidate) error {
 	m := a.match
 	in.Metrics.Decisions.WithLabelValues(m.Rule.ID, a.reason).Inc()
 	d := notices.Decision{
-		Job: jobs.ID(m.Rule.ID, m.Subject(), a.endpoint), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type,
+		Job: jobs.ID(m.Rule.ID, m.Subject(), a.endpoint), Rule: m.Rule.ID, Event: m.Event.Event.ID, Type: m.Event.Event.Type, Server: m.Event.Sensor.Server,
 		Sensor: looseid.ID(a.endpoint.ID), Host: m.Event.Sensor.Hostname, Reason: a.reason, Detail: a.detail, At: in.Now(),
 	}
 	err := in.Audit.Append(ctx, audit.Entry{
-		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: in.Notices.Server, Sensor: looseid.ID(a.endpoint.ID),
+		Time: d.At, Kind: "decision", By: "intake", Rule: d.Rule, Digest: m.Rule.Digest, Job: d.Job, Server: d.Server, Sensor: looseid.ID(a.endpoint.ID),
 		What: "no job", Reason: d.Reason, Text: d.Detail,
 	})
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"edrpipe/internal/fleet"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/telemetry"
 	"edrpipe/pkg/audit"
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/guard"
@@ -28,19 +28,18 @@ const maxBatch = 100
 
 // Config of an intake. All fields are needed.
 type Config struct {
-	Rules     *Ruleset
-	State     rules.State // of correlation and suppression
-	Guard     *guard.Guard
-	Audit     *audit.Log
-	Scheduler *jobs.Scheduler
-	Server    edr.Server // finds sensors by host name
-	Dead      *jetstream.DeadLetters
-	Notices   notices.Publisher
-	Metrics   *telemetry.Metrics
-	Tracing   *telemetry.Tracing
-	Gate      func(context.Context) error // blocks while no new event may be taken
-	Now       func() time.Time            // the clock that all replicas share
-	Log       zerolog.Logger
+	Rules   *Ruleset
+	State   rules.State // of correlation and suppression
+	Guard   *guard.Guard
+	Audit   *audit.Log
+	Fleet   *fleet.Fleet
+	Dead    *jetstream.DeadLetters
+	Notices notices.Publisher
+	Metrics *telemetry.Metrics
+	Tracing *telemetry.Tracing
+	Gate    func(context.Context) error // blocks while no new event may be taken
+	Now     func() time.Time            // the clock that all replicas share
+	Log     zerolog.Logger
 }
 
 // Intake turns messages into recorded jobs. A message is settled only when every
@@ -61,7 +60,7 @@ func New(c Config) *Intake {
 	return &Intake{
 		Config:     c,
 		correlator: &rules.Correlator{State: c.State, Now: c.Now}, suppressor: &rules.Suppressor{State: c.State, Now: c.Now},
-		sensors: &resolver{server: c.Server}, queue: make(chan finding, maxBatch),
+		sensors: &resolver{fleet: c.Fleet}, queue: make(chan finding, maxBatch),
 	}
 }
 
@@ -162,7 +161,7 @@ func (in *Intake) settleCorrelations(ctx context.Context, asked []*candidate, ba
 func (in *Intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
 	for len(wanted) > 0 {
 		n := min(len(wanted), maxBatch)
-		if _, err := in.Scheduler.Enqueue(ctx, wanted[:n]...); err != nil {
+		if _, err := in.Fleet.Enqueue(ctx, wanted[:n]...); err != nil {
 			return err
 		}
 		now, told := in.Now(), map[string]bool{}
@@ -190,7 +189,8 @@ func (in *Intake) candidatesOf(ctx context.Context, f *finding, message int) ([]
 	if err := f.pending(in.Now()); err != nil {
 		return nil, err
 	}
-	matches, failures, err := in.correlate(ctx, f.set, f.found.Matches)
+	ours, asked := in.ours(f)
+	matches, failures, err := in.correlate(ctx, f.set, ours)
 	if err != nil {
 		return nil, fmt.Errorf("correlate: %w", err)
 	}
@@ -199,7 +199,9 @@ func (in *Intake) candidatesOf(ctx context.Context, f *finding, message int) ([]
 			return nil, err
 		}
 	}
-	var asked []*candidate
+	for _, a := range asked {
+		a.message = message
+	}
 	for i := range matches {
 		of, err := in.candidates(ctx, f.set, &matches[i])
 		var failure rules.Failure

@@ -15,7 +15,7 @@ import (
 func init() { Register(Kind{Name: config.DefaultKind, Open: openCarbonBlack}) }
 
 // openCarbonBlack makes the client of a Carbon Black EDR server.
-func openCarbonBlack(s config.Server, log zerolog.Logger) (edr.Server, error) {
+func openCarbonBlack(s config.Server, _ *Shared, log zerolog.Logger) (edr.Server, error) {
 	keys, ok := s.Own.(*config.CarbonBlack)
 	if !ok {
 		return nil, fmt.Errorf("its keys are of type %T", s.Own)

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -50,6 +49,9 @@ func newCloud() *Cloud {
 	return &Cloud{Rate: cbc.DefaultRate, Burst: cbc.DefaultBurst, Online: 15 * time.Minute, Alerts: CloudAlerts{Updates: true}}
 }
 
+// Names implements config.Named: events of the organisation carry its key.
+func (k *Cloud) Names() []string { return []string{k.OrgKey} }
+
 // Check implements config.KindKeys.
 func (k *Cloud) Check(bad func(key, format string, args ...any)) {
 	u, err := url.Parse(k.URL)
@@ -68,12 +70,8 @@ func (k *Cloud) Check(bad func(key, format string, args ...any)) {
 	}
 }
 
-// limiters are the token buckets of hosts. They belong to the process, not to a
-// server: the product counts the requests of an address, whoever sends them.
-var limiters sync.Map // host → *cbc.Limiter
-
 // openCloud makes the client of a Carbon Black Cloud.
-func openCloud(s config.Server, log zerolog.Logger) (edr.Server, error) {
+func openCloud(s config.Server, shared *Shared, log zerolog.Logger) (edr.Server, error) {
 	keys, ok := s.Own.(*Cloud)
 	if !ok {
 		return nil, fmt.Errorf("its keys are of type %T", s.Own)
@@ -89,10 +87,9 @@ func openCloud(s config.Server, log zerolog.Logger) (edr.Server, error) {
 	if err != nil {
 		return nil, errors.New("url is not of the form https://host")
 	}
-	limiter, _ := limiters.LoadOrStore(u.Host, cbc.NewLimiter(keys.Rate, keys.Burst))
 	c := cbc.Config{
 		URL: keys.URL, OrgKey: keys.OrgKey, Token: token, Name: s.Name, SessionLimit: s.Sessions, OnlineWithin: keys.Online,
-		Limiter: limiter.(*cbc.Limiter), Log: log, TLS: liveresponse.TLS{Pin: keys.Pin},
+		Limiter: shared.limiter(u.Host, keys.Rate, keys.Burst), Log: log, TLS: liveresponse.TLS{Pin: keys.Pin},
 	}
 	if keys.CA != "" {
 		if c.TLS.CA, err = os.ReadFile(keys.CA); err != nil {

@@ -39,7 +39,7 @@ func TestCloudFromItsConfiguration(t *testing.T) {
 	sim := edrsim.New(edrsim.Config{Kind: edrsim.KindCloud, Sensors: 3}).Start()
 	t.Cleanup(sim.Close)
 	s := cloudFile(t, sim, ", rate: 50, alerts: { poll: 2m }")
-	server, err := Open(s, zerolog.Nop())
+	server, err := Open(s, new(Shared), zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

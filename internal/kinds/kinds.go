@@ -24,7 +24,7 @@ type Kind struct {
 	Keys func() config.KindKeys
 	// Open makes the client of a server. It does not connect: a server that does not
 	// answer now only makes its jobs wait.
-	Open func(s config.Server, log zerolog.Logger) (edr.Server, error)
+	Open func(s config.Server, shared *Shared, log zerolog.Logger) (edr.Server, error)
 	// Source returns the source of events that comes with a server, or nil. places is
 	// a directory for what it remembers. Nil: the kind has none.
 	Source func(s config.Server, server edr.Server, places string, log zerolog.Logger) events.Source
@@ -54,13 +54,13 @@ func Names() []string {
 	return names
 }
 
-// Open makes the client of a configured server.
-func Open(s config.Server, log zerolog.Logger) (edr.Server, error) {
+// Open makes the client of a configured server. shared is of all servers of the process.
+func Open(s config.Server, shared *Shared, log zerolog.Logger) (edr.Server, error) {
 	k, ok := kinds[s.Kind]
 	if !ok {
 		return nil, fmt.Errorf("server %s: %q is no kind of server; there are %s", s.Name, s.Kind, strings.Join(Names(), ", "))
 	}
-	server, err := k.Open(s, log)
+	server, err := k.Open(s, shared, log)
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", s.Name, err)
 	}

@@ -40,7 +40,7 @@ func TestOpen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, err := Open(config.Server{Name: "hq", Kind: tc.kind, Own: tc.own}, zerolog.Nop())
+			s, err := Open(config.Server{Name: "hq", Kind: tc.kind, Own: tc.own}, new(Shared), zerolog.Nop())
 			switch {
 			case tc.want == "" && (err != nil || s.Name() != "hq"):
 				t.Errorf("server %v, %v", s, err)

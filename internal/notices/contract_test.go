@@ -43,7 +43,7 @@ func TestWhatIsSentIsAsTheContractSays(t *testing.T) {
 	c := compileContract(t)
 	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	j := &jobs.Job{ID: "j", Rule: "r", Endpoint: edr.Endpoint{Server: "s", ID: "7"}, Submitter: "rule", State: jobs.Succeeded, Created: at, Ended: at, Done: []jobs.StepRecord{{ID: "a", Uses: "list_processes", State: jobs.StepOK, Output: json.RawMessage(`{"x":1}`)}}}
-	n := Publisher{Server: "s"}
+	n := Publisher{Title: "s"}
 	for name, tc := range map[string]struct {
 		typ  string
 		data any

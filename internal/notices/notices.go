@@ -3,6 +3,7 @@
 package notices
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -23,8 +24,8 @@ const (
 
 // Publisher publishes what happens to jobs.
 type Publisher struct {
-	Bus    *bus.Bus
-	Server string // name of the EDR server
+	Bus   *bus.Bus
+	Title string // names the service where a notice is of no server
 }
 
 // Report publishes a report of the scheduler. The id of each notice is derived from
@@ -47,7 +48,7 @@ func (n Publisher) Report(ctx context.Context, r jobs.Report) error {
 }
 
 func (n Publisher) notice(j *jobs.Job, typ, subject, what string, at time.Time, data any) bus.Notice {
-	return bus.Notice{Subject: subject, ID: j.ID + "-" + what, Type: typ, Source: "edrpipe/" + n.Server, About: "job/" + j.ID, Time: at, Data: data}
+	return bus.Notice{Subject: subject, ID: j.ID + "-" + what, Type: typ, Source: "edrpipe/" + cmp.Or(j.Endpoint.Server, n.Title), About: "job/" + j.ID, Time: at, Data: data}
 }
 
 // resultSubject is edr.results.<rule>.<job>; jobs of people have the rule "manual".
@@ -74,6 +75,7 @@ type Decision struct {
 	Rule   string     `json:"rule"`
 	Event  string     `json:"event"`
 	Type   string     `json:"event_type"`
+	Server string     `json:"server,omitempty"` // that has the sensor; empty: no configured one
 	Sensor looseid.ID `json:"sensor,omitempty"`
 	Host   string     `json:"host,omitempty"`
 	Reason string     `json:"reason"`
@@ -86,6 +88,6 @@ type Decision struct {
 func (n Publisher) Decision(ctx context.Context, d Decision) error {
 	return n.Bus.Publish(ctx, bus.Notice{
 		Subject: JobSubject(d.Job, "decision"), ID: d.Job + "-" + d.Reason, Type: TypeDecision,
-		Source: "edrpipe/" + n.Server, About: "event/" + d.Event, Time: d.At, Data: d,
+		Source: "edrpipe/" + cmp.Or(d.Server, n.Title), About: "event/" + d.Event, Time: d.At, Data: d,
 	})
 }

@@ -73,7 +73,7 @@ func (s *Service) sweepArtifacts(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		swept, err := s.artifacts.Sweep(ctx, s.scheduler.Live)
+		swept, err := s.artifacts.Sweep(ctx, s.fleet.Live)
 		if err != nil {
 			s.log.Warn().Err(err).Msg("sweeping artifacts")
 			continue

@@ -70,7 +70,7 @@ func TestApprovalOverTheBus(t *testing.T) {
 		}
 	}
 	await(t, 20*time.Second, "its end", func() bool { return len(r.jobs("ended")) == 1 })
-	j, err := r.scheduler.Get(t.Context(), id)
+	j, err := r.fleet.Get(t.Context(), id)
 	if err != nil || j.State != jobs.Succeeded || len(j.Approvals) != 1 || len(j.Approvals[0].Answers) != 1 {
 		t.Fatalf("%+v, %v", j, err)
 	}

@@ -100,7 +100,7 @@ func fill(ctx context.Context, t *testing.T, s *Service, sensors int) {
 		for i := range list {
 			list[i] = &jobs.Job{Submitter: "ada", Endpoint: edr.Endpoint{ID: fmt.Sprint(1 + (n+i)%sensors)}, Steps: []actions.Step{{ID: "a", Uses: "list_processes"}}, Vars: map[string]any{"n": fmt.Sprint(n + i)}}
 		}
-		if _, err := s.scheduler.Enqueue(ctx, list...); err != nil {
+		if _, err := s.fleet.Enqueue(ctx, list...); err != nil {
 			t.Fatal(err)
 		}
 	}

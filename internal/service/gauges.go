@@ -15,7 +15,7 @@ func (s *Service) gauges(ctx context.Context) {
 	for n := 1; ; n++ {
 		s.console.Sample(time.Now(), n)
 		s.metrics.Health(s.health(ctx))
-		st := s.scheduler.Stats()
+		st := s.fleet.Stats()
 		s.metrics.Live.Reset()
 		for state, n := range st.Jobs {
 			s.metrics.Live.WithLabelValues(string(state)).Set(float64(n))

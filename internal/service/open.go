@@ -18,17 +18,13 @@ import (
 	"edrpipe/internal/buswatch"
 	"edrpipe/internal/config"
 	"edrpipe/internal/intake"
-	"edrpipe/internal/kinds"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/secretfiles"
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/bus"
-	"edrpipe/pkg/directory"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/guard"
-	"edrpipe/pkg/jobs"
-	"edrpipe/pkg/jobs/natsstore"
 	"edrpipe/rules"
 )
 
@@ -67,7 +63,7 @@ func (s *Service) openBus(ctx context.Context) error {
 		}
 		s.closers = append(s.closers, func() error { s.ingest.Close(); return nil })
 	}
-	s.notices = notices.Publisher{Bus: s.bus, Server: s.cfg.EDR.Name}
+	s.notices = notices.Publisher{Bus: s.bus, Title: s.cfg.Title()}
 	if err := s.openWatch(conf); err != nil {
 		return err
 	}
@@ -161,20 +157,6 @@ func readPassword(file string, into *string) error {
 	return err
 }
 
-// openEDR makes the client of the EDR server. It does not connect: a server that is
-// down now only makes jobs wait.
-func (s *Service) openEDR() (err error) {
-	all := s.cfg.AllServers()
-	if len(all) > 1 {
-		return errors.New("servers: this version works with one server")
-	}
-	if s.edr, err = kinds.Open(all[0], s.log); err != nil {
-		return err
-	}
-	s.directory = directory.New(directory.Config{Server: s.edr, Now: s.clock.Now, Log: s.log})
-	return nil
-}
-
 // openGuard reads the guards file and the state that guards share.
 func (s *Service) openGuard(ctx context.Context) error {
 	if err := s.openAudit(); err != nil {
@@ -208,27 +190,6 @@ func (s *Service) openRules() error {
 	return nil
 }
 
-// openJobs makes the scheduler on the stored records.
-func (s *Service) openJobs(ctx context.Context) error {
-	store, err := natsstore.Open(ctx, s.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
-	if err != nil {
-		return err
-	}
-	control, err := s.bus.Bucket(ctx, bus.BucketControl)
-	if err != nil {
-		return err
-	}
-	s.ledger = ledger{guard.KV{Bucket: control}}
-	c := s.cfg
-	s.scheduler, err = jobs.New(jobs.Config{
-		Server: s.edr, Store: store, Table: natsstore.Table{Bucket: control, Server: c.EDR.Name}, Owner: s.owner,
-		Lists: liveLists{s.rules}, Now: s.clock.Now,
-		Sessions: c.EDR.Sessions - c.EDR.Reserve, Turn: c.Jobs.Turn, Linger: c.Jobs.Linger, Poll: c.EDR.SensorPoll, Wait: c.Jobs.Offline, Grace: c.Grace, Beat: c.Jobs.TakeOver / 5,
-		Prepare: s.prepare, Admit: gate{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
-	})
-	return err
-}
-
 // liveLists looks into the lists of the rules in force.
 type liveLists struct{ rules *intake.Ruleset }
 
@@ -255,7 +216,7 @@ func (s *Service) prepare(t *actions.Task) {
 	t.Publish = func(ctx context.Context, subject string, body any) error {
 		return s.bus.Publish(ctx, bus.Notice{
 			Subject: "edr.published." + subject, ID: t.Job.ID + "-" + t.Job.Step, Type: notices.TypePublished,
-			Source: "edrpipe/" + s.cfg.EDR.Name, About: "job/" + t.Job.ID, Time: s.clock.Now(), Data: body,
+			Source: "edrpipe/" + t.Server.Name(), About: "job/" + t.Job.ID, Time: s.clock.Now(), Data: body,
 		})
 	}
 	if s.cfg.Files != "" {

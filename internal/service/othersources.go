@@ -13,6 +13,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/config"
+	"edrpipe/internal/fleet"
+	"edrpipe/internal/kinds"
 	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/amqp"
@@ -22,7 +24,6 @@ import (
 // otherSources opens what the configuration names besides the bus and HTTP.
 func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) {
 	var all []events.Source
-	origin := lines.Origin{Server: c.EDR.Name, Log: log}
 	places := filepath.Join(c.Data, "places")
 	if len(c.Sources.Files) > 0 {
 		if err := os.MkdirAll(places, 0o700); err != nil {
@@ -31,7 +32,7 @@ func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) 
 	}
 	for _, f := range c.Sources.Files {
 		place := filepath.Join(places, url.PathEscape(filepath.Clean(f))+".json")
-		all = append(all, &lines.File{Origin: origin, Path: f, Follow: true, Place: place})
+		all = append(all, &lines.File{Origin: lines.Origin{Server: c.BoundTo(c.Sources.FilesServer), Log: log}, Path: f, Follow: true, Place: place})
 	}
 	for _, l := range []struct {
 		config.ListenSource
@@ -44,7 +45,7 @@ func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) 
 		if err != nil {
 			return nil, err
 		}
-		tcp, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Listen: lines.Listen{Address: l.Listen, From: from}, Syslog: l.syslog})
+		tcp, err := lines.ListenTCP(lines.TCPConfig{Origin: lines.Origin{Server: c.BoundTo(l.Server), Log: log}, Listen: lines.Listen{Address: l.Listen, From: from}, Syslog: l.syslog})
 		if err != nil {
 			return nil, err
 		}
@@ -57,11 +58,30 @@ func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) 
 		}
 		all = append(all, bucket)
 	}
-	if c.Sources.AMQP.URL == "" {
-		return all, nil
+	return all, nil
+}
+
+// serverSources opens what comes with the servers: their own RabbitMQ, and what their
+// kinds bring.
+func serverSources(c config.Config, members []*fleet.Member, log zerolog.Logger) ([]events.Source, error) {
+	var all []events.Source
+	places := filepath.Join(c.Data, "places")
+	for i, server := range c.AllServers() {
+		if server.AMQP.URL != "" {
+			rabbit, err := openAMQP(server.AMQP, server.Name, log)
+			if err != nil {
+				return nil, fmt.Errorf("server %s: %w", server.Name, err)
+			}
+			all = append(all, rabbit)
+		}
+		if own := kinds.Source(server, members[i].EDR, places, log); own != nil {
+			if err := os.MkdirAll(places, 0o700); err != nil {
+				return nil, fmt.Errorf("places of sources: %w", err)
+			}
+			all = append(all, own)
+		}
 	}
-	rabbit, err := openAMQP(c, log)
-	return append(all, rabbit), err
+	return all, nil
 }
 
 func networks(texts []string) ([]netip.Prefix, error) {
@@ -76,16 +96,15 @@ func networks(texts []string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-func openAMQP(c config.Config, log zerolog.Logger) (events.Source, error) {
-	q := c.Sources.AMQP
+func openAMQP(q config.AMQPSource, server string, log zerolog.Logger) (events.Source, error) {
 	u, err := url.Parse(q.URL)
 	if err != nil {
-		return nil, errors.New("sources.amqp.url is not a URL such as amqp://cb@host:5004/")
+		return nil, errors.New("amqp.url is not a URL such as amqp://cb@host:5004/")
 	}
 	if q.Password != "" {
 		password, err := secret(q.Password)
 		if err != nil {
-			return nil, fmt.Errorf("sources.amqp.password_file: %w", err)
+			return nil, fmt.Errorf("amqp.password_file: %w", err)
 		}
 		u.User = url.UserPassword(u.User.Username(), password)
 	}
@@ -99,7 +118,7 @@ func openAMQP(c config.Config, log zerolog.Logger) (events.Source, error) {
 	}
 	return amqp.New(amqp.Config{
 		URL: u.String(), TLS: conf, Bindings: bindings, Queue: amqp.Queue{Name: q.Queue},
-		Prefetch: q.Prefetch, Server: c.EDR.Name, Log: log,
+		Prefetch: q.Prefetch, Server: server, Log: log,
 	})
 }
 
@@ -109,7 +128,7 @@ func amqpTLS(q config.AMQPSource) (*tls.Config, error) {
 	}
 	conf, err := tlsfiles.Client{CA: q.CA, Cert: q.Cert, Key: q.Key}.Config()
 	if err != nil {
-		return nil, fmt.Errorf("sources.amqp: %w", err)
+		return nil, fmt.Errorf("amqp: %w", err)
 	}
 	return conf, nil
 }

@@ -31,7 +31,7 @@ func (s *Service) openPager(ctx context.Context) error {
 			o, err := s.console.Overview(ctx)
 			return o.Needs, err
 		},
-		Senders: senders, Marks: marks, Repeat: c.Repeat, Quiet: quiet, Service: s.cfg.EDR.Name, Link: c.Link, Now: s.clock.Now, Log: s.log,
+		Senders: senders, Marks: marks, Repeat: c.Repeat, Quiet: quiet, Service: s.cfg.Title(), Link: c.Link, Now: s.clock.Now, Log: s.log,
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func openS3(c config.Config, log zerolog.Logger) (events.Source, error) {
 		return nil, fmt.Errorf("place in the bucket: %w", err)
 	}
 	return &s3.Source{
-		Client: client, Bucket: q.Bucket, Prefix: q.Prefix, Poll: q.Poll, Lookback: q.Lookback, Log: log,
+		Client: client, Bucket: q.Bucket, Prefix: q.Prefix, Poll: q.Poll, Lookback: q.Lookback, Server: c.BoundTo(q.Server), Log: log,
 		Place: filepath.Join(places, "s3-"+url.PathEscape(q.Bucket+"/"+q.Prefix)+".json"),
 	}, nil
 }

@@ -19,8 +19,10 @@ import (
 	"edrpipe/internal/buswatch"
 	"edrpipe/internal/config"
 	"edrpipe/internal/console"
+	"edrpipe/internal/fleet"
 	"edrpipe/internal/health"
 	"edrpipe/internal/intake"
+	"edrpipe/internal/kinds"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/pager"
@@ -29,8 +31,6 @@ import (
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
-	"edrpipe/pkg/directory"
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
@@ -48,8 +48,9 @@ type Service struct {
 	bus        *bus.Bus
 	clock      *bus.Clock // by which all that replicas share is stamped and judged
 	ingest     *bus.Bus   // the connection that puts events on the bus
-	edr        edr.Server
-	directory  *directory.Directory
+	shared     kinds.Shared
+	members    []*fleet.Member // their schedulers are made last
+	fleet      *fleet.Fleet
 	rules      *intake.Ruleset
 	guard      *guard.Guard
 	audit      *audit.Log
@@ -58,7 +59,6 @@ type Service struct {
 	headsFail  atomic.Bool  // the latest could not be noted
 	auditState auditState
 	since      health.Since // of each check's state
-	scheduler  *jobs.Scheduler
 	ledger     ledger
 	artifacts  *artifacts.Store
 	metrics    *telemetry.Metrics
@@ -132,10 +132,10 @@ func (s *Service) openData(context.Context) error {
 func (s *Service) openIntake(context.Context) (err error) {
 	dead := newDeadLetters(s.bus)
 	s.intake = intake.New(intake.Config{
-		Rules: s.rules, State: &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}, Guard: s.guard, Audit: s.audit, Scheduler: s.scheduler,
-		Server: s.edr, Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Gate: s.watch.Disk.Wait, Now: s.clock.Now, Log: s.log,
+		Rules: s.rules, State: &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}, Guard: s.guard, Audit: s.audit, Fleet: s.fleet,
+		Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Gate: s.watch.Disk.Wait, Now: s.clock.Now, Log: s.log,
 	})
-	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, dead, &s.watch.Disk, s.edr, s.log)
+	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, dead, &s.watch.Disk, s.members, s.log)
 	return err
 }
 
@@ -171,9 +171,9 @@ func (s *Service) Run(ctx context.Context) error {
 	var last errgroup.Group
 	working, stop := context.WithCancel(base)
 	defer stop()
-	s.rules.Enrich = func(e *events.Event) { s.directory.Fill(working, e) }
+	s.rules.Enrich = func(e *events.Event) { s.fleet.Arrived(working, e) }
 	last.Go(func() error { s.clock.Follow(working); return nil })
-	last.Go(func() error { s.directory.Run(working); return nil })
+	last.Go(func() error { s.fleet.ReadDirectories(working); return nil })
 	last.Go(func() error { s.intake.Run(working); return nil })
 	last.Go(func() error { return s.guard.Watch(working, s.stopped) })
 	last.Go(func() error { return s.rules.Live.Watch(working) })
@@ -181,11 +181,11 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { s.watch.Run(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
 	last.Go(func() error { s.watchGuards(working); return nil })
-	last.Go(func() error { buswatch.FindLost(working, s.bus, s.scheduler, s.log); return nil })
+	last.Go(func() error { buswatch.FindLost(working, s.bus, s.fleet, s.log); return nil })
 	last.Go(func() error { s.watchAudit(working); return nil })
 
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.scheduler.Run(ctx) })
+	g.Go(func() error { return s.fleet.Run(ctx) })
 	g.Go(func() error {
 		defer s.intake.Close()
 		return s.sources.read(ctx, s.intake.Handle)
@@ -203,11 +203,11 @@ func (s *Service) Run(ctx context.Context) error {
 	return errors.Join(err, last.Wait())
 }
 
-// stopped wakes the scheduler when a stop is over: while it asks the guard it
-// starts nothing, and jobs keep their place in line.
+// stopped wakes the schedulers when a stop is over: while they ask the guard they
+// start nothing, and jobs keep their place in line.
 func (s *Service) stopped(why error) {
 	if why == nil {
-		s.scheduler.Resume()
+		s.fleet.Resume()
 	}
 }
 

@@ -241,7 +241,7 @@ func TestStopKeepsTheLine(t *testing.T) {
 	if err := c.Stop(t.Context(), ada, "somebody is looking"); err != nil {
 		t.Fatal(err)
 	}
-	await(t, 20*time.Second, "the stop", func() bool { return strings.Contains(r.scheduler.Stats().Paused, "by ada") })
+	await(t, 20*time.Second, "the stop", func() bool { return strings.Contains(r.fleet.Stats().Paused, "by ada") })
 	r.publish(start(1, 7))
 	await(t, 20*time.Second, "a job", func() bool { return len(r.jobs("live")) == 1 })
 	waiting := r.jobs("live")[0]
@@ -252,7 +252,7 @@ func TestStopKeepsTheLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, 20*time.Second, "its end", func() bool { return len(r.jobs("ended")) == 1 })
-	j, err := r.scheduler.Get(t.Context(), waiting.ID)
+	j, err := r.fleet.Get(t.Context(), waiting.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

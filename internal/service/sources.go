@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,9 +12,8 @@ import (
 
 	"edrpipe/internal/buswatch"
 	"edrpipe/internal/config"
-	"edrpipe/internal/kinds"
+	"edrpipe/internal/fleet"
 	"edrpipe/pkg/bus"
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	eventshttp "edrpipe/pkg/events/http"
 	"edrpipe/pkg/events/jetstream"
@@ -34,11 +32,11 @@ type sources struct {
 	log    zerolog.Logger
 }
 
-func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, disk *buswatch.Disk, server edr.Server, log zerolog.Logger) (*sources, error) {
+func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, disk *buswatch.Disk, members []*fleet.Member, log zerolog.Logger) (*sources, error) {
 	s := &sources{disk: disk, dead: dead, log: log}
 	if c.Sources.NATS.Enabled {
 		s.bus = jetstream.New(jetstream.Config{
-			JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: c.Sources.NATS.Consumer, Server: c.EDR.Name,
+			JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: c.Sources.NATS.Consumer, Server: c.BoundTo(""),
 			Subjects: []string{c.Sources.NATS.Subject}, Alone: c.Bus.URL == "", Pull: c.Sources.NATS.Ahead, AckWait: c.Sources.NATS.AckWait, Now: now, Log: log,
 		})
 	}
@@ -47,7 +45,7 @@ func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead
 		if err != nil {
 			return nil, fmt.Errorf("sources.http.token_file: %w", err)
 		}
-		if s.http, err = eventshttp.New(eventshttp.Config{Tokens: []string{token}, Server: c.EDR.Name, MaxBody: c.Sources.HTTP.Body, Log: log}); err != nil {
+		if s.http, err = eventshttp.New(eventshttp.Config{Tokens: []string{token}, Server: c.BoundTo(c.Sources.HTTP.Server), MaxBody: c.Sources.HTTP.Body, Log: log}); err != nil {
 			return nil, err
 		}
 		s.others = append(s.others, s.http)
@@ -57,13 +55,10 @@ func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead
 		return nil, err
 	}
 	s.others = append(s.others, more...)
-	places := filepath.Join(c.Data, "places")
-	if own := kinds.Source(c.AllServers()[0], server, places, log); own != nil {
-		if err := os.MkdirAll(places, 0o700); err != nil {
-			return nil, fmt.Errorf("places of sources: %w", err)
-		}
-		s.others = append(s.others, own)
+	if more, err = serverSources(c, members, log); err != nil {
+		return nil, err
 	}
+	s.others = append(s.others, more...)
 	if len(s.others) > 0 {
 		s.carry = jetstream.NewPublisher(jetstream.PublisherConfig{
 			JetStream: ingest.JetStream(), Dead: dead, Ended: func(err error) { ingest.Wrote(bus.StreamEvents, err) }, Log: log,

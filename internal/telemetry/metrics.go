@@ -26,6 +26,8 @@ type Metrics struct {
 	Errors    *prometheus.CounterVec // rule: evaluations that failed
 	Batches   prometheus.Histogram   // messages recorded at once
 
+	OtherServer *prometheus.CounterVec // server: events of those that no configured one accepts, at most 21 names
+
 	Ended *prometheus.CounterVec // state, reason
 	Steps *prometheus.CounterVec // action, state
 	Live  *prometheus.GaugeVec   // state
@@ -83,6 +85,7 @@ func New() *Metrics {
 	m.Rejects = counter("rejects_total", "Input that could not be used and is kept as a dead letter.", "reason")
 	m.Matches = counter("matches_total", "Events that a rule matched.", "rule")
 	m.Decisions = counter("decisions_total", "Matches that made no job, by the reason.", "rule", "reason")
+	m.OtherServer = counter("other_server_events_total", "Events that rules may want, of servers that no configured one accepts, by the name in the event.", "server")
 	m.Errors = counter("rule_errors_total", "Evaluations of a rule that failed.", "rule")
 	m.Batches = histogram("batch_messages", "Messages whose jobs were recorded at once.", []float64{1, 2, 5, 10, 20, 50, 100, 250})
 	m.Ended = counter("jobs_ended_total", "Jobs that came to their end.", "state", "reason")

@@ -14,7 +14,7 @@ import (
 type Overview struct {
 	Now        time.Time              `json:"now"`
 	Version    string                 `json:"version"`
-	Server     string                 `json:"server" jsonschema:"description=name of the EDR server"`
+	Server     string                 `json:"server" jsonschema:"description=names of the EDR servers"`
 	DryRun     bool                   `json:"dry_run"`
 	Stopped    *Stopped               `json:"stopped,omitempty"`
 	Needs      []Need                 `json:"needs" jsonschema:"description=what a person has to look at\\, the most urgent first"`
@@ -65,6 +65,7 @@ type Slots struct {
 
 // SlotClaim is a session that we hold.
 type SlotClaim struct {
+	Server  string     `json:"server"`
 	Sensor  looseid.ID `json:"sensor"`
 	Host    string     `json:"host,omitempty"`
 	Session looseid.ID `json:"session,omitempty"`
@@ -216,6 +217,8 @@ type SensorsPage struct {
 	Total   int          `json:"total" jsonschema:"description=sensors that were selected"`
 	Online  int          `json:"online" jsonschema:"description=of these"`
 	Sensors []SensorLine `json:"sensors"`
+
+	Problems []string `json:"problems,omitempty" jsonschema:"description=servers that do not answer: their sensors are missing"`
 }
 
 // ArtifactQuery selects collected files.
@@ -234,6 +237,7 @@ type AuditReport struct {
 
 // SensorLine is a sensor and what we have to do with it.
 type SensorLine struct {
+	Server string `json:"server"`
 	edr.Sensor
 	Queue   int    `json:"queue"`
 	Running string `json:"running,omitempty"`

@@ -48,9 +48,11 @@ func cloudReceived(x *reading) {
 	}
 }
 
+// cloudServer: an event names its server by the key of its organisation, whatever its
+// source is bound to.
 func cloudServer(x *reading) {
-	if m := &x.event.Event; m.Server == "" {
-		m.Server = x.topText(keyOrgKey)
+	if org := x.topText(keyOrgKey); org != "" {
+		x.event.Event.Server = org
 	}
 }
 

@@ -48,7 +48,8 @@ type Meta struct {
 	Time         time.Time     `expr:"time" json:"time,omitzero"`                                  // when it happened, by the clock of whoever observed it
 	Received     time.Time     `expr:"received" json:"received,omitzero"`                          // when we got it
 	Age          time.Duration `expr:"age" json:"-"`                                               // Received - Time; 0 when either is unknown
-	Server       string        `expr:"server" json:"server,omitempty"`                             // name of the EDR server
+	Server       string        `expr:"server" json:"server,omitempty"`                             // name of the EDR server: as the event says, else as its source is bound
+	Bound        string        `json:"-"`                                                          // name of the server that the source or the subject is bound to
 	Transport    string        `expr:"transport" json:"transport,omitempty"`                       // nats, amqp, http, tcp, file, …
 	Flaws        []string      `expr:"flaws" json:"flaws,omitempty"`                               // what was wrong with the message, see the Flaw constants
 	SensorAction string        `expr:"sensor_action" json:"sensor_action,omitempty"`               // what the sensor did about it: ACTION_ALLOW, …

@@ -97,7 +97,7 @@ func (p *pass) newEvent(kind Kind, typ string) *Event {
 		e.Sensor.IDs, e.Sensor.Hostnames = p.ids[:0], p.names[:0]
 	}
 	e.Event.Type, e.Event.Kind, e.Event.Received = typ, kind, p.msg.Received
-	e.Event.Server, e.Event.Transport = p.msg.Server, p.msg.Transport
+	e.Event.Server, e.Event.Bound, e.Event.Transport = p.msg.Server, p.msg.Server, p.msg.Transport
 	x.event = e
 	x.pool.bad, x.pool.nul = false, false
 	return e

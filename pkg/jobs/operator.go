@@ -201,7 +201,7 @@ type Query struct {
 // List returns jobs, oldest first.
 func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
 	// The live ones first: a job that ends meanwhile is then found among the finished.
-	all, err := s.live(ctx, q)
+	all, err := s.Unended(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
 		}
 		all = append(slices.DeleteFunc(all, func(j *Job) bool { return ended[j.ID] }), done...)
 	}
-	all = slices.DeleteFunc(all, func(j *Job) bool { return !q.matches(j, s.cfg.Server.Name()) })
+	all = slices.DeleteFunc(all, func(j *Job) bool { return j.Endpoint.Server != s.cfg.Server.Name() || !q.Selects(j) })
 	slices.SortStableFunc(all, func(a, b *Job) int { return a.Created.Compare(b.Created) })
 	if q.Limit > 0 && len(all) > q.Limit {
 		all = all[len(all)-q.Limit:]
@@ -224,8 +224,8 @@ func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
 	return all, nil
 }
 
-// live reads the records of the live jobs that q may select.
-func (s *Scheduler) live(ctx context.Context, q Query) ([]*Job, error) {
+// Unended reads the records of the live jobs that q may select.
+func (s *Scheduler) Unended(ctx context.Context, q Query) ([]*Job, error) {
 	var all []*Job
 	for _, id := range s.liveIDs(q) {
 		j, err := s.storeOf(id).Get(ctx, id)
@@ -244,8 +244,9 @@ func (q Query) at(e edr.Endpoint) bool {
 	return (q.Endpoint.Server == "" || q.Endpoint.Server == e.Server) && (q.Endpoint.ID == "" || q.Endpoint.ID == e.ID)
 }
 
-func (q Query) matches(j *Job, server string) bool {
-	return j.Endpoint.Server == server && (len(q.States) == 0 || slices.Contains(q.States, j.State)) &&
+// Selects reports whether a job fits the query, but for its Since and Limit.
+func (q Query) Selects(j *Job) bool {
+	return (len(q.States) == 0 || slices.Contains(q.States, j.State)) &&
 		q.at(j.Endpoint) && (q.Rule == "" || q.Rule == j.Rule) &&
 		(q.Submitter == "" || q.Submitter == j.Submitter)
 }

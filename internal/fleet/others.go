@@ -1,0 +1,121 @@
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// Bounds of what is remembered of other servers. Their names come from events.
+const (
+	maxOthers    = 20
+	maxOtherName = 64 // runes
+	restOfOthers = "(more)"
+	noName       = "(none)"
+)
+
+// Other counts the events of a server that no configured one accepts.
+type Other struct {
+	Name   string // "(none)": the events name no server; "(more)": of many names
+	Events int64
+	Last   time.Time
+}
+
+// others counts by name.
+type others struct {
+	mu     sync.Mutex
+	byName map[string]*Other
+}
+
+// count counts an event and returns the name that it is counted by.
+func (o *others) count(name string, at time.Time) string {
+	name = tidy(name)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	one := o.byName[name]
+	if one == nil && len(o.byName) >= maxOthers {
+		name = restOfOthers
+		one = o.byName[name]
+	}
+	if one == nil {
+		if o.byName == nil {
+			o.byName = map[string]*Other{}
+		}
+		one = &Other{Name: name}
+		o.byName[name] = one
+	}
+	one.Events++
+	if at.After(one.Last) {
+		one.Last = at
+	}
+	return name
+}
+
+// tidy makes a name from an event short and printable.
+func tidy(name string) string {
+	if name == "" {
+		return noName
+	}
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
+	if r := []rune(name); len(r) > maxOtherName {
+		return strings.Clone(string(r[:maxOtherName]) + "…")
+	}
+	return strings.Clone(name)
+}
+
+// Others lists the servers of events that no configured one accepts, the most events
+// first.
+func (f *Fleet) Others() []Other {
+	f.others.mu.Lock()
+	defer f.others.mu.Unlock()
+	list := make([]Other, 0, len(f.others.byName))
+	for _, one := range f.others.byName {
+		list = append(list, *one)
+	}
+	slices.SortFunc(list, func(a, b Other) int { return cmp.Or(cmp.Compare(b.Events, a.Events), cmp.Compare(a.Name, b.Name)) })
+	return list
+}
+
+// OthersText tells people of events of other servers and what to do; "" when there
+// were none.
+func (f *Fleet) OthersText() string {
+	var list []string
+	for _, o := range f.Others() {
+		n := grouped(o.Events) + " events"
+		if o.Events == 1 {
+			n = "1 event"
+		}
+		verb := "name"
+		if o.Events == 1 {
+			verb = "names"
+		}
+		switch o.Name {
+		case noName:
+			list = append(list, fmt.Sprintf("%s %s no server, and their source is bound to none of %s: bind it (sources.http.server and the like, or subjects edr.events.<server>.…)", n, verb, f.Title()))
+		case restOfOthers:
+			list = append(list, fmt.Sprintf("%s %s further servers that no configured server accepts", n, verb))
+		default:
+			list = append(list, fmt.Sprintf("%s %s the server %s, which no configured server accepts: add it to accept", n, verb, o.Name))
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
+// grouped writes a number with a comma before each three digits.
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
