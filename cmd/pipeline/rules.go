@@ -16,6 +16,7 @@ func newRulesCommand() *cobra.Command {
 		newRulesDiffCommand(),
 		newRulesDocsCommand(),
 		newRulesExplainCommand(),
+		newRulesFmtCommand(),
 		newRulesImportCommand(),
 		newRulesListCommand(),
 		newRulesRecordCommand(),

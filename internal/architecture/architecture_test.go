@@ -26,6 +26,7 @@ var level = map[string]int{
 	"pkg/expression": 2, "pkg/liveresponse": 2, "pkg/lr": 3, "pkg/cbc": 3, "pkg/events/cloudalerts": 4, "pkg/bus/grouped": 1, "pkg/bus": 2, "pkg/bus/bustest": 3, "pkg/audit": 2, "pkg/edrsim": 2,
 	"pkg/admission": 2, "pkg/directory": 2, "pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
 	"rules/index": 3, "rules/list": 3, "rules": 4, "rules/sigma": 5,
+	"rules/format": 5, "rules/mutate": 5, "rules/attack": 0, "rules/propose": 5, "internal/lsp": 6,
 	"internal/pace": -1, "internal/tlsfiles": 0, "internal/selfsigned": -1, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
 	"internal/backup": 3, "internal/lrshell": 4, "internal/telemetry": 8, "internal/web": 8, "internal/demo": 8, "internal/workload": 8, "internal/apiclient": 9, "internal/mcpserver": 7,
 	"internal/notices": 9, "internal/pager": 9, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
