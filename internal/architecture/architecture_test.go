@@ -24,7 +24,7 @@ var level = map[string]int{
 	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
 	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3, "pkg/events/s3": 3,
 	"pkg/expression": 2, "pkg/liveresponse": 2, "pkg/lr": 3, "pkg/cbc": 3, "pkg/events/cloudalerts": 4, "pkg/bus/grouped": 1, "pkg/bus": 2, "pkg/bus/bustest": 3, "pkg/audit": 2, "pkg/edrsim": 2,
-	"pkg/admission": 2, "pkg/directory": 2, "pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
+	"pkg/endpoints": 2, "pkg/admission": 2, "pkg/directory": 3, "pkg/actions": 3, "pkg/guard": 3, "pkg/artifacts": 4,
 	"rules/index": 3, "rules/list": 3, "rules": 4, "rules/sigma": 5,
 	"rules/format": 5, "rules/mutate": 5, "rules/attack": 0, "rules/propose": 5, "internal/lsp": 6,
 	"internal/pace": -1, "internal/tlsfiles": 0, "internal/selfsigned": -1, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,

@@ -15,9 +15,12 @@ import (
 // Config is the whole configuration. The zero value of a key is not its default:
 // Default gives those.
 type Config struct {
-	Data   string        `yaml:"data" doc:"directory for everything the service keeps: embedded bus, offsets, audit anchors"`
-	Rules  []string      `yaml:"rules" doc:"rule files and directories"`
-	Guards string        `yaml:"guards" doc:"guards file; empty: none"`
+	Data   string   `yaml:"data" doc:"directory for everything the service keeps: embedded bus, offsets, audit anchors"`
+	Rules  []string `yaml:"rules" doc:"rule files and directories"`
+	Guards string   `yaml:"guards" doc:"guards file; empty: none"`
+
+	Endpoints string `yaml:"endpoints" doc:"endpoints file, YAML or CSV: what you say of endpoints; empty: none"`
+
 	Files  string        `yaml:"scripts" doc:"directory with the files that rules may put on endpoints; empty: none"`
 	DryRun bool          `yaml:"dry_run" doc:"decide and record, act on nothing"`
 	Audit  string        `yaml:"audit_key_file" doc:"file with a key for the audit log's hashes, the same on all replicas: then nobody without it can rewrite the log; empty: hashes without a key" secret:"file"`

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"time"
 
 	"edrpipe/pkg/actions"
@@ -60,7 +61,7 @@ func priority(r *rules.Rule) jobs.Priority {
 
 // forbidden is the first verdict of the guard against a step of the job, so that what
 // can never run does not wait first.
-func (in *Intake) forbidden(j *jobs.Job, r *rules.Rule) admission.Verdict {
+func (in *Intake) forbidden(ctx context.Context, j *jobs.Job, r *rules.Rule) admission.Verdict {
 	for _, s := range j.Steps {
 		a, ok := actions.Lookup(s.Uses)
 		if !ok {
@@ -75,7 +76,7 @@ func (in *Intake) forbidden(j *jobs.Job, r *rules.Rule) admission.Verdict {
 		if s.If != "" || s.Sensor != "" {
 			continue // may not run at all, or elsewhere: decided when it acts
 		}
-		if v := in.Guard.Enqueue(q); v.Decision != admission.Allow {
+		if v := in.Guard.Enqueue(ctx, q); v.Decision != admission.Allow {
 			return v
 		}
 	}

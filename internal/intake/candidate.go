@@ -61,7 +61,7 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 		}
 		j.Trace = in.Tracing.Parent(m.Event)
 		a := &candidate{set: set, match: m, endpoint: endpoint, job: j}
-		if v := in.forbidden(j, m.Rule); v.Decision == admission.Deny {
+		if v := in.forbidden(ctx, j, m.Rule); v.Decision == admission.Deny {
 			a.refuse(string(v.Reason), "%s: %s", v.Guard, v.Detail)
 		}
 		all = append(all, a)

@@ -10,8 +10,8 @@ import (
 	"edrpipe/pkg/guard"
 )
 
-// guardsEvery is how often the guards file is looked at.
-const guardsEvery = 2 * time.Second
+// filesEvery is how often the guards file and the endpoints file are looked at.
+const filesEvery = 2 * time.Second
 
 // policy reads the guards file; none means no guards but the switches of people.
 func (s *Service) policy() (*guard.Policy, error) {
@@ -52,28 +52,37 @@ func (s *Service) reloadGuards() error {
 
 // watchGuards reloads the guards file whenever it changes.
 func (s *Service) watchGuards(ctx context.Context) {
-	if s.cfg.Guards == "" {
+	s.watchFile(ctx, s.cfg.Guards, s.guardsChanged, "guards", s.reloadGuards)
+}
+
+// watchEndpoints reloads the endpoints file whenever it changes.
+func (s *Service) watchEndpoints(ctx context.Context) {
+	s.watchFile(ctx, s.cfg.Endpoints, s.endpointsChanged, "endpoints", s.reloadEndpoints)
+}
+
+// watchFile calls reload whenever a file is another than the one seen.
+func (s *Service) watchFile(ctx context.Context, file string, seen time.Time, what string, reload func() error) {
+	if file == "" {
 		return
 	}
-	tick := time.NewTicker(guardsEvery)
+	tick := time.NewTicker(filesEvery)
 	defer tick.Stop()
-	seen := s.guardsChanged
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		at := modified(s.cfg.Guards)
+		at := modified(file)
 		if at.IsZero() || at.Equal(seen) {
 			continue // gone for a moment, while it is being replaced
 		}
 		seen = at
-		if err := s.reloadGuards(); err != nil {
-			s.log.Error().Err(err).Msg("the guards file has mistakes; the guards from before stay in force")
+		if err := reload(); err != nil {
+			s.log.Error().Err(err).Msgf("the %s file has mistakes; the %s from before stay in force", what, what)
 			continue
 		}
-		s.log.Warn().Str("file", s.cfg.Guards).Msg("new guards are in force")
+		s.log.Warn().Str("file", file).Msgf("new %s are in force", what)
 	}
 }
 

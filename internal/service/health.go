@@ -19,6 +19,7 @@ func (s *Service) health(ctx context.Context) []health.Check {
 		s.edrHealth(),
 		s.rulesHealth(),
 		s.guardHealth(),
+		s.endpointsHealth(),
 		[]health.Check{s.auditHealth(), s.clockHealth()},
 	)
 	return s.since.Note(s.clock.Now(), all)

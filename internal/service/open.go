@@ -171,7 +171,7 @@ func (s *Service) openGuard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Now: s.clock.Now, Record: s.recordChange, Log: s.log})
+	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Facts: s.facts, Now: s.clock.Now, Record: s.recordChange, Log: s.log})
 	return nil
 }
 

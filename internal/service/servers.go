@@ -16,15 +16,19 @@ import (
 // openEDR makes the clients of the EDR servers. They do not connect: a server that is
 // down now only makes its jobs wait.
 func (s *Service) openEDR() error {
+	s.endpointsChanged = modified(s.cfg.Endpoints)
+	book, err := s.book()
+	if err != nil {
+		return err
+	}
 	for _, c := range s.cfg.AllServers() {
 		client, err := kinds.Open(c, &s.shared, s.log)
 		if err != nil {
 			return err
 		}
-		s.members = append(s.members, &fleet.Member{
-			Name: c.Name, Tenant: c.Tenant, Accept: c.Accepts(), EDR: client,
-			Directory: directory.New(directory.Config{Server: client, Tenant: c.Tenant, Now: s.clock.Now, Log: s.log}),
-		})
+		d := directory.New(directory.Config{Server: client, Tenant: c.Tenant, Changed: s.factsChanged, Now: s.clock.Now, Log: s.log})
+		d.Use(book)
+		s.members = append(s.members, &fleet.Member{Name: c.Name, Tenant: c.Tenant, Accept: c.Accepts(), EDR: client, Directory: d})
 	}
 	return nil
 }
@@ -58,6 +62,6 @@ func (s *Service) jobsConfig(c config.Server) jobs.Config {
 	return jobs.Config{
 		Owner: s.owner, Lists: liveLists{s.rules}, Now: s.clock.Now, HostMismatch: jobs.HostMismatch(c.HostMismatch),
 		Sessions: c.Sessions - c.Reserve, Turn: j.Turn, Linger: j.Linger, Poll: c.SensorPoll, Wait: j.Offline, Grace: s.cfg.Grace, Beat: j.TakeOver / 5,
-		Prepare: s.prepare, Admit: gate{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
+		Facts: s.facts, Prepare: s.prepare, Admit: gate{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
 	}
 }

@@ -75,13 +75,17 @@ type Service struct {
 	guardsChanged time.Time             // when the guards file in force was written
 	guardsProblem atomic.Pointer[error] // why the newest guards file is not in force; nil: it is
 
+	endpointsChanged time.Time             // when the endpoints file in force was written
+	endpointsProblem atomic.Pointer[error] // why the newest endpoints file is not in force; nil: it is
+	newFacts         chan struct{}         // facts of endpoints may have become known
+
 	closers []func() error // in the order of opening
 }
 
 // Open puts a service together from its configuration. On an error nothing stays
 // open.
 func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Logger) (*Service, error) {
-	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: &http.Client{Timeout: time.Minute}}
+	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: &http.Client{Timeout: time.Minute}, newFacts: make(chan struct{}, 1)}
 	for _, problem := range cfg.Exposure() {
 		log.Warn().Msg(problem)
 	}
@@ -180,7 +184,9 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { s.gauges(working); return nil })
 	last.Go(func() error { s.watch.Run(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
+	last.Go(func() error { s.followFacts(working); return nil })
 	last.Go(func() error { s.watchGuards(working); return nil })
+	last.Go(func() error { s.watchEndpoints(working); return nil })
 	last.Go(func() error { buswatch.FindLost(working, s.bus, s.fleet, s.log); return nil })
 	last.Go(func() error { s.watchAudit(working); return nil })
 
@@ -224,7 +230,7 @@ func (s *Service) Close() error {
 // Reload reads rules and guards again: on SIGHUP, and when files change. What has
 // mistakes leaves what was in force.
 func (s *Service) Reload() error {
-	return errors.Join(s.reloadGuards(), s.rules.Live.Reload())
+	return errors.Join(s.reloadEndpoints(), s.reloadGuards(), s.rules.Live.Reload())
 }
 
 func (s *Service) rulesChanged(st rules.LiveState) {

@@ -59,6 +59,10 @@ type Verdict struct {
 	Until    time.Time // of a hold: ask again then; zero: in a minute
 	InOrder  bool      // of a hold: later jobs of the sensor wait, too; asked again within seconds
 	Approval *Approval // of a hold: people decide
+
+	// Missing are the facts of the endpoint that are not known, and on which the
+	// verdict hangs.
+	Missing events.Facts
 }
 
 // Text is the verdict's detail with the name of the guard before it.

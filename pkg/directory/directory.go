@@ -12,15 +12,20 @@ import (
 	"github.com/rs/zerolog"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/endpoints"
 )
 
 // Config is what a Directory needs. Zero values mean what the comments say.
 type Config struct {
 	Server edr.Server
-	Tenant string           // label of the server; empty: none
-	Every  time.Duration    // between readings of the whole fleet; 0: 10 minutes
-	Now    func() time.Time // nil: time.Now
-	Log    zerolog.Logger
+	Tenant string        // label of the server; empty: none
+	Every  time.Duration // between readings of the whole fleet; 0: 10 minutes
+	// Changed is told when facts of endpoints may have become known that were not: a
+	// reading has ended, or the endpoints file is another. It must not block. Nil:
+	// nobody is told.
+	Changed func()
+	Now     func() time.Time // nil: time.Now
+	Log     zerolog.Logger
 }
 
 const (
@@ -41,9 +46,12 @@ type Directory struct {
 	byHost  map[string][]*Record // by lower-case name without domain
 	missing map[string]time.Time // ids that the server does not have, and when it said so
 	texts   map[string]string
+	book    *endpoints.Book
 	whole   bool      // the fleet has been read
 	failed  time.Time // when a single record could not be read
 	reading sync.Mutex
+
+	heard types // that events said
 }
 
 // New makes an empty directory. It sends nothing.
@@ -51,6 +59,9 @@ func New(c Config) *Directory {
 	c.Every = cmp.Or(c.Every, 10*time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Changed == nil {
+		c.Changed = func() {}
 	}
 	return &Directory{cfg: c, byID: map[string]*Record{}, byHost: map[string][]*Record{}, missing: map[string]time.Time{}, texts: map[string]string{}}
 }
@@ -83,6 +94,13 @@ func (d *Directory) Read(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the endpoints of server %s: %w", d.cfg.Server.Name(), err)
 	}
+	d.replace(all)
+	d.cfg.Changed()
+	return nil
+}
+
+// replace replaces what was known of the fleet.
+func (d *Directory) replace(all []edr.Sensor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.byID, d.byHost = make(map[string]*Record, len(all)), make(map[string][]*Record, len(all))
@@ -90,8 +108,34 @@ func (d *Directory) Read(ctx context.Context) error {
 	for _, s := range all {
 		d.put(d.recordOf(s))
 	}
-	d.whole = true
-	return nil
+	d.whole, d.failed = true, time.Time{}
+}
+
+// Use replaces the operator's endpoints file; nil: there is none.
+func (d *Directory) Use(b *endpoints.Book) {
+	d.mu.Lock()
+	d.book = b
+	for id, r := range d.byID {
+		now := *r // readers may hold the old one
+		now.own = b.Facts(now.subject())
+		d.put(&now)
+		d.byID[id] = &now
+	}
+	d.mu.Unlock()
+	d.cfg.Changed()
+}
+
+// Note takes in what the server just said of an endpoint to somebody else.
+func (d *Directory) Note(s edr.Sensor) {
+	if s.ID == "" || s.Hostname == "" {
+		return // an id alone
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if old := d.byID[s.ID]; old != nil && old.same(s) {
+		return
+	}
+	d.put(d.recordOf(s))
 }
 
 // put adds a record. d.mu is held.
@@ -187,11 +231,19 @@ func (d *Directory) Find(ctx context.Context, id string) (Record, error) {
 		d.failed = d.cfg.Now()
 		return Record{}, fmt.Errorf("%w: %w", ErrUnread, err)
 	}
+	made := d.take(sensor)
+	d.cfg.Changed()
+	return made, nil
+}
+
+// take keeps the record of one endpoint.
+func (d *Directory) take(s edr.Sensor) Record {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	made := d.recordOf(sensor)
+	made := d.recordOf(s)
 	d.put(made)
-	return *made, nil
+	d.failed = time.Time{}
+	return *made
 }
 
 // forget notes that the server does not have an id.

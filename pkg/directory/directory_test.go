@@ -92,7 +92,8 @@ func TestFill(t *testing.T) {
 		{"what nobody says is unknown", eventOf("2", "", ""), "windows", "Office", "", events.FactType},
 		{"what the event says is kept", eventOf("2", "", "workstation"), "windows", "Office", "workstation", 0},
 		{"Linux is no type", eventOf("3", "", ""), "linux", "", "", events.FactType | events.FactGroup},
-		{"by host name, without domain and case", eventOf("", "wks-2", ""), "windows", "Office", "", events.FactType},
+		{"a type that an earlier event said", eventOf("2", "", ""), "windows", "Office", "workstation", 0},
+		{"by host name, without domain and case", eventOf("", "wks-2", ""), "windows", "Office", "workstation", 0},
 		{"an id that the server does not have", eventOf("99", "", ""), "", "", "", events.ServerFacts},
 		{"a host that the server does not have", eventOf("", "nowhere", ""), "", "", "", events.ServerFacts},
 	} {

@@ -5,27 +5,70 @@ import (
 	"errors"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/endpoints"
 	"edrpipe/pkg/events"
 )
 
-// Fill gives an event of this server the facts of its endpoint. Those that the server
-// may know and that could not be read are pending; those that it does not have are
-// unknown. An event of several endpoints gets no facts: they may differ.
+// Fill gives an event of this server the facts of its endpoint, and remembers the type
+// that it says. Facts that the server may know and that could not be read are pending;
+// those that it does not have are unknown. An event of several endpoints gets no facts:
+// they may differ.
 func (d *Directory) Fill(ctx context.Context, e *events.Event) {
 	s := &e.Sensor
-	s.Server, s.Tenant = d.cfg.Server.Name(), d.cfg.Tenant
-	s.Known |= events.FactTenant // a server without the label has none
-	s.Pending = 0
+	s.Server = d.cfg.Server.Name()
+	if s.Given&events.FactType == 0 {
+		d.heard.hear(s.ID, s.Type)
+	}
 	r, err := d.of(ctx, s)
+	if err == nil && s.ID == "" { // found by its host name
+		s.ID, s.IDs = r.Endpoint.ID, []string{r.Endpoint.ID}
+	}
+	d.merge(s, s.ID, &r, err)
+}
+
+// Merge gives a sensor the facts of one endpoint as they are known now, over those that
+// its event said. What was given before is not taken for the event's word.
+func (d *Directory) Merge(ctx context.Context, id string, s *events.Sensor) {
+	r, err := d.Find(ctx, id)
+	d.merge(s, id, &r, err)
+}
+
+// merge adds to the event's own facts those of the record, if there is one.
+func (d *Directory) merge(s *events.Sensor, id string, r *Record, err error) {
+	s.ForgetGiven()
+	if s.Type == "" {
+		s.Type = d.heard.of(id)
+	}
+	s.Tenant = d.cfg.Tenant
+	s.Known |= events.FactTenant // a server without the label has none
+	s.Given |= events.FactTenant
+	s.Pending = 0
 	switch {
 	case err == nil:
-		if s.ID == "" { // found by its host name
-			s.ID, s.IDs = r.Endpoint.ID, []string{r.Endpoint.ID}
-		}
 		r.fill(s)
 	case errors.Is(err, ErrUnread):
-		s.Pending = events.ServerFacts & s.Unknown()
+		// The file waits as well: some of its entries may hang on what the server says.
+		s.Pending = (events.ServerFacts | d.bookFacts()) & s.Unknown()
+	case len(s.IDs) < 2:
+		d.byEvent(s).Fill(s)
 	}
+}
+
+// byEvent is what the file says of an endpoint that the server does not have.
+func (d *Directory) byEvent(s *events.Sensor) *endpoints.Facts {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.book.Facts(endpoints.Subject{Server: s.Server, Hostname: s.Hostname, Group: s.Group, Addresses: endpoints.Addresses([]string{s.InternalIP})})
+}
+
+// bookFacts are the facts that a file may tell.
+func (d *Directory) bookFacts() events.Facts {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.book.Len() == 0 {
+		return 0
+	}
+	return events.FactType | events.FactCriticality | events.FactTags | events.FactLabels
 }
 
 // of finds the record of the one endpoint that an event speaks of.

@@ -1,10 +1,12 @@
 package directory
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/endpoints"
 	"edrpipe/pkg/events"
 )
 
@@ -12,31 +14,56 @@ import (
 type Record struct {
 	Endpoint    edr.Endpoint
 	Hostname    string
+	DNSName     string
 	OS          edr.OS
 	OSVersion   string
 	Group       string // name; empty: not known
 	Type        string // workstation, server, domain_controller; empty: not known
 	LastCheckin time.Time
+
+	addresses []netip.Addr
+	own       *endpoints.Facts // what the endpoints file says
 }
 
 // recordOf reduces what the server says to what is kept. Texts that many endpoints
-// share are kept once.
+// share are kept once. d.mu is held.
 func (d *Directory) recordOf(s edr.Sensor) *Record {
-	return &Record{
+	r := &Record{
 		Endpoint: edr.Endpoint{Server: d.cfg.Server.Name(), ID: strings.Clone(s.ID)},
 		Hostname: strings.Clone(s.Hostname), OS: s.OS,
 		OSVersion: d.shared(s.OSVersion), Group: d.shared(s.Group), Type: typeOf(s.OSVersion), LastCheckin: s.LastCheckin,
+		addresses: endpoints.Addresses(s.IPs),
 	}
+	if s.DNSName != s.Hostname {
+		r.DNSName = strings.Clone(s.DNSName)
+	}
+	r.own = d.book.Facts(r.subject())
+	return r
+}
+
+func (r *Record) subject() endpoints.Subject {
+	return endpoints.Subject{Server: r.Endpoint.Server, Hostname: r.Hostname, DNSName: r.DNSName, Group: r.Group, Addresses: r.addresses}
+}
+
+// same reports whether the server says what the record has, as far as it is of use.
+func (r *Record) same(s edr.Sensor) bool {
+	return r.Hostname == s.Hostname && (r.DNSName == s.DNSName || r.DNSName == "" && s.DNSName == s.Hostname) &&
+		r.OS == s.OS && r.OSVersion == s.OSVersion && r.Group == s.Group && len(r.addresses) == len(endpoints.Addresses(s.IPs))
 }
 
 // typeOf reads the type from the name of the OS, as far as that says it: Windows
 // Server is at least a server. Other systems leave it open.
 func typeOf(version string) string {
 	if strings.Contains(strings.ToLower(version), "windows server") {
-		return "server"
+		return typeServer
 	}
 	return ""
 }
+
+const (
+	typeServer           = "server"
+	typeDomainController = "domain_controller"
+)
 
 // shared is the text, kept once for all records. d.mu is held.
 func (d *Directory) shared(text string) string {
@@ -49,19 +76,25 @@ func (d *Directory) shared(text string) string {
 }
 
 // fill gives an event the facts of a record. What the server says goes before what the
-// event says, but for a domain controller, which is a server too.
+// event says, but for a domain controller, which is a server too; what the endpoints
+// file says goes before both.
 func (r *Record) fill(s *events.Sensor) {
 	if r.OS != "" {
 		s.OS = string(r.OS)
+		s.Given |= events.FactOS
 	}
 	if r.OSVersion != "" {
 		s.OSVersion = r.OSVersion
+		s.Given |= events.FactOSVersion
 	}
 	if r.Group != "" {
 		s.Group = r.Group
 		s.Groups = []string{r.Group}
+		s.Given |= events.FactGroup
 	}
-	if r.Type != "" && s.Type != "domain_controller" {
+	if r.Type != "" && s.Type != typeDomainController {
 		s.Type = r.Type
+		s.Given |= events.FactType
 	}
+	r.own.Fill(s)
 }

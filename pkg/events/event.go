@@ -101,6 +101,7 @@ type Sensor struct {
 	Labels      map[string]string `expr:"labels" json:"labels,omitempty"` // from the endpoints file
 	Tenant      string            `expr:"tenant" json:"tenant,omitempty"` // of the server
 	Known       Facts             `json:"known,omitempty"`                // facts that are known although their value is empty
+	Given       Facts             `json:"given,omitempty"`                // facts that do not come from the event: its server or the endpoints file gave them
 	Pending     Facts             `json:"-"`                              // facts that the server may have and that have not been read yet
 	Domain      string            `expr:"domain" json:"domain,omitempty"` // of the host name, where the event has it
 	InternalIP  string            `expr:"internal_ip" json:"internal_ip,omitempty" form:"ip"`

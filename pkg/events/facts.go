@@ -95,3 +95,22 @@ func (s *Sensor) Unknown() Facts {
 	}
 	return AllFacts &^ has
 }
+
+// ForgetGiven takes away the facts that are not the event's own, so that what holds now
+// can be given anew.
+func (s *Sensor) ForgetGiven() {
+	given := s.Given
+	if given == 0 {
+		return
+	}
+	for i, empty := range [...]func(){
+		func() { s.OS = "" }, func() { s.OSVersion = "" }, func() { s.Group, s.Groups = "", nil }, func() { s.Type = "" },
+		func() { s.Criticality = 0 }, func() { s.Tags = nil }, func() { s.Labels = nil }, func() { s.Tenant = "" },
+	} {
+		if given&(1<<i) != 0 {
+			empty()
+		}
+	}
+	s.Known &^= given
+	s.Given = 0
+}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"edrpipe/pkg/admission"
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 
@@ -20,12 +19,10 @@ import (
 
 // Config is what a Guard is made of.
 type Config struct {
-	Store  Store   // nil: Memory, which serves one process
-	Policy *Policy // nil: no guards but the switches of people
-	// Facts is what the server and the operator say of an endpoint, besides its record:
-	// the directory of endpoints. Nil: nothing.
-	Facts func(edr.Endpoint) events.Sensor
-	Now   func() time.Time // all replicas', for they count together; nil: time.Now
+	Store  Store            // nil: Memory, which serves one process
+	Policy *Policy          // nil: no guards but the switches of people
+	Facts  Facts            // the directory of endpoints; nil: a request has all that is known
+	Now    func() time.Time // all replicas', for they count together; nil: time.Now
 	// Record is told of what changes the guard itself: switches, silences, opened
 	// breakers. It goes to the audit log. Nil: nobody is told.
 	Record func(ctx context.Context, c Change)
@@ -46,7 +43,7 @@ type Change struct {
 type Guard struct {
 	store  Store
 	policy atomic.Pointer[Policy]
-	facts  func(edr.Endpoint) events.Sensor
+	facts  Facts
 	now    func() time.Time
 	record func(ctx context.Context, c Change)
 	log    zerolog.Logger
@@ -89,8 +86,8 @@ func (g *Guard) Policy() *Policy { return g.policy.Load() }
 // Enqueue decides on a job that is about to be taken, once for each of its
 // steps: what can never run is denied before it waits. Everything that may
 // change until then, budgets above all, is decided by Admit.
-func (g *Guard) Enqueue(a admission.Request) admission.Verdict {
-	v, _ := g.denied(a, g.policy.Load())
+func (g *Guard) Enqueue(ctx context.Context, a admission.Request) admission.Verdict {
+	v, _ := g.denied(ctx, a, g.policy.Load())
 	return v
 }
 
@@ -109,7 +106,7 @@ func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdic
 	if c.Stop != nil {
 		return admission.Verdict{Decision: admission.Hold, Reason: Stopped, Guard: c.Stop.By, Detail: c.Stop.Why, Until: g.now().Add(time.Second), InOrder: true}
 	}
-	denied, unclear := g.denied(a, p)
+	denied, unclear := g.denied(ctx, a, p)
 	if denied.Decision != admission.Allow {
 		return denied
 	}
@@ -122,7 +119,7 @@ func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdic
 	if unclear.Decision != admission.Allow {
 		return unclear
 	}
-	if v := g.rules(a, p, breaker); v.Decision != admission.Allow {
+	if v := g.rules(ctx, a, p, breaker); v.Decision != admission.Allow {
 		return v
 	}
 	return g.spend(ctx, a, p)
@@ -143,7 +140,7 @@ func (g *Guard) state(ctx context.Context, a admission.Request) (c control, f fu
 
 // rules are the guards that a step which takes something back is free of: it
 // brings the fleet nearer to what it was.
-func (g *Guard) rules(a admission.Request, p *Policy, breaker fuse) admission.Verdict {
+func (g *Guard) rules(ctx context.Context, a admission.Request, p *Policy, breaker fuse) admission.Verdict {
 	if a.Undo {
 		return admission.Verdict{}
 	}
@@ -153,7 +150,7 @@ func (g *Guard) rules(a admission.Request, p *Policy, breaker fuse) admission.Ve
 	if breaker.open(g.now()) {
 		return admission.Verdict{Decision: admission.Shadow, Reason: Tripped, Guard: a.Rule, Detail: breaker.Open.Why}
 	}
-	return g.unapproved(a, p)
+	return g.unapproved(ctx, a, p)
 }
 
 // undecided waits: a guard that cannot be asked has not allowed anything.
@@ -164,12 +161,12 @@ func (g *Guard) undecided(err error) admission.Verdict {
 
 // denied is what no person's approval can allow. unclear is not zero where a guard may
 // protect the sensor, and a fact is missing to tell.
-func (g *Guard) denied(a admission.Request, policy *Policy) (v, unclear admission.Verdict) {
+func (g *Guard) denied(ctx context.Context, a admission.Request, policy *Policy) (v, unclear admission.Verdict) {
 	for _, p := range policy.Protected {
 		if !lists(p.Deny, a) {
 			continue
 		}
-		truth, missing, err := g.holds(p.match, a)
+		truth, missing, err := g.holds(ctx, p.match, a)
 		switch {
 		case err != nil:
 			return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: p.Name, Detail: err.Error()}, unclear
@@ -251,7 +248,7 @@ func (w Window) governs(a admission.Request) bool {
 }
 
 // unapproved asks people, and counts their answers itself.
-func (g *Guard) unapproved(a admission.Request, p *Policy) admission.Verdict {
+func (g *Guard) unapproved(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
 	for _, c := range p.Approvals {
 		if !lists(c.Actions, a) {
 			continue
@@ -259,7 +256,7 @@ func (g *Guard) unapproved(a admission.Request, p *Policy) admission.Verdict {
 		truth, missing := expression.True, events.Facts(0)
 		if c.match != nil {
 			var err error
-			if truth, missing, err = g.holds(c.match, a); err != nil {
+			if truth, missing, err = g.holds(ctx, c.match, a); err != nil {
 				return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: c.Name, Detail: err.Error()}
 			}
 		}

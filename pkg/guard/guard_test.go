@@ -80,8 +80,8 @@ func newGuard(t testing.TB, store Store, now func() time.Time) *Guard {
 func at(when time.Time) func() time.Time { return func() time.Time { return when } }
 
 // workstation are facts of which none is missing.
-func workstation(edr.Endpoint) events.Sensor {
-	return events.Sensor{Known: events.AllFacts}
+func workstation(_ context.Context, _ edr.Endpoint, _ edr.Sensor, s *events.Sensor) {
+	s.Known = events.AllFacts
 }
 
 func isolate(sensor int, group string) admission.Request {
@@ -157,7 +157,7 @@ func TestAdmit(t *testing.T) {
 			if got.Decision != c.want || got.Reason != c.why {
 				t.Errorf("got %+v, want %s %s", got, c.want, c.why)
 			}
-			if early := g.Enqueue(c.ask); (early.Decision == admission.Deny) != (c.want == admission.Deny && c.why != Refused) {
+			if early := g.Enqueue(t.Context(), c.ask); (early.Decision == admission.Deny) != (c.want == admission.Deny && c.why != Refused) {
 				t.Errorf("at enqueue: %+v", early)
 			}
 		})

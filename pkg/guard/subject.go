@@ -2,6 +2,7 @@ package guard
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"reflect"
 	"time"
@@ -39,35 +40,30 @@ var scope = expression.EventScope().
 	With("action", "name of the action", expression.TextType).
 	With("rule", "id of the rule", expression.TextType)
 
+// Facts gives a sensor what its server and the operator say of an endpoint, over what
+// its events said. now is what the server just said.
+type Facts func(ctx context.Context, e edr.Endpoint, now edr.Sensor, s *events.Sensor)
+
 // factsOf are the facts of the sensor that is acted on: of the event where it is about
-// this endpoint, over them those of its server, over them the directory's.
-func factsOf(a admission.Request, directory func(edr.Endpoint) events.Sensor) events.Sensor {
+// this endpoint, over them those of its server, over them the operator's.
+func (g *Guard) factsOf(ctx context.Context, a admission.Request) events.Sensor {
 	var s events.Sensor
 	if e := a.Event; e != nil && e.Sensor.ID == a.Sensor.ID && (e.Sensor.Server == "" || e.Sensor.Server == a.Endpoint.Server) {
 		s = e.Sensor
 	}
+	s.ID, s.Server = a.Sensor.ID, a.Endpoint.Server
+	if g.facts != nil {
+		g.facts(ctx, a.Endpoint, a.Sensor, &s)
+	}
 	s.Group, s.OS, s.OSVersion = cmp.Or(a.Sensor.Group, s.Group), cmp.Or(string(a.Sensor.OS), s.OS), cmp.Or(a.Sensor.OSVersion, s.OSVersion)
 	s.Hostname = cmp.Or(a.Sensor.Hostname, s.Hostname)
-	if directory == nil {
-		return s
-	}
-	d := directory(a.Endpoint)
-	s.Group, s.OS, s.OSVersion = cmp.Or(d.Group, s.Group), cmp.Or(d.OS, s.OS), cmp.Or(d.OSVersion, s.OSVersion)
-	s.Type, s.Criticality, s.Tenant = cmp.Or(d.Type, s.Type), cmp.Or(d.Criticality, s.Criticality), cmp.Or(d.Tenant, s.Tenant)
-	if len(d.Tags) > 0 {
-		s.Tags = d.Tags
-	}
-	if len(d.Labels) > 0 {
-		s.Labels = d.Labels
-	}
-	s.Known |= d.Known
 	return s
 }
 
 // holds evaluates a guard's condition. Where it hangs on facts that are not known,
 // missing are those.
-func (g *Guard) holds(p *expression.Program, a admission.Request) (truth expression.Truth, missing events.Facts, err error) {
-	f := factsOf(a, g.facts)
+func (g *Guard) holds(ctx context.Context, p *expression.Program, a admission.Request) (truth expression.Truth, missing events.Facts, err error) {
+	f := g.factsOf(ctx, a)
 	labels := map[string]any{}
 	for name, value := range f.Labels {
 		labels[name] = value
@@ -85,7 +81,7 @@ func (g *Guard) holds(p *expression.Program, a admission.Request) (truth express
 // waits until the fact arrives.
 func (g *Guard) unknownFact(name string, missing events.Facts) admission.Verdict {
 	return admission.Verdict{
-		Decision: admission.Hold, Reason: UnknownFact, Guard: name, Until: g.now().Add(time.Minute),
+		Decision: admission.Hold, Reason: UnknownFact, Guard: name, Until: g.now().Add(time.Minute), Missing: missing,
 		Detail: fmt.Sprintf("%s is not known; it can come from the endpoint's events, from its server, or from the endpoints file", missing),
 	}
 }

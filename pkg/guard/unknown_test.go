@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -24,21 +25,21 @@ func TestUnknownFactsHold(t *testing.T) {
 		s.ID = "1"
 		return func(a *request) { a.Event = &events.Event{Sensor: s} }
 	}
-	directory := func(s events.Sensor) func(edr.Endpoint) events.Sensor {
-		return func(edr.Endpoint) events.Sensor { return s }
+	file := func(typ string) Facts {
+		return func(_ context.Context, _ edr.Endpoint, _ edr.Sensor, s *events.Sensor) { s.Type = typ }
 	}
 	for name, c := range map[string]struct {
 		action string
 		change func(*request)
-		facts  func(edr.Endpoint) events.Sensor
+		facts  Facts
 		want   admission.Decision
 		why    Reason
 		detail string
 	}{
 		"protected, from nowhere":              {"isolate", nil, nil, admission.Hold, UnknownFact, "sensor.type is not known"},
 		"protected, from the event":            {"isolate", event(events.Sensor{Type: "workstation"}), nil, admission.Allow, "", ""},
-		"protected, from the file":             {"isolate", nil, directory(events.Sensor{Type: "domain_controller"}), admission.Deny, Protected, ""},
-		"the file overrules the event":         {"isolate", event(events.Sensor{Type: "workstation"}), directory(events.Sensor{Type: "domain_controller"}), admission.Deny, Protected, ""},
+		"protected, from the file":             {"isolate", nil, file("domain_controller"), admission.Deny, Protected, ""},
+		"the file overrules the event":         {"isolate", event(events.Sensor{Type: "workstation"}), file("domain_controller"), admission.Deny, Protected, ""},
 		"an event of another endpoint":         {"isolate", func(a *request) { a.Event = &events.Event{Sensor: events.Sensor{ID: "2", Type: "workstation"}} }, nil, admission.Hold, UnknownFact, ""},
 		"an event of another server":           {"isolate", event(events.Sensor{Server: "b", Type: "workstation"}), nil, admission.Hold, UnknownFact, ""},
 		"by a person":                          {"isolate", func(a *request) { a.Rule, a.Submitter = "", "ann" }, nil, admission.Hold, UnknownFact, ""},
@@ -60,7 +61,7 @@ func TestUnknownFactsHold(t *testing.T) {
 			if v.Decision != c.want || v.Reason != c.why || !strings.Contains(v.Detail, c.detail) {
 				t.Errorf("got %+v, want %s %s %q", v, c.want, c.why, c.detail)
 			}
-			if early := g.Enqueue(a); (early.Decision == admission.Deny) != (c.want == admission.Deny) {
+			if early := g.Enqueue(t.Context(), a); (early.Decision == admission.Deny) != (c.want == admission.Deny) {
 				t.Errorf("at enqueue: %+v", early)
 			}
 		})

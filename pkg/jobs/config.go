@@ -12,6 +12,7 @@ import (
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/jobs/internal/run"
 )
@@ -58,6 +59,9 @@ type Config struct {
 	// Prepare fills in a task before it is given to an action: artifacts, publish,
 	// HTTP client, scripts, secrets. Nil: nothing is added.
 	Prepare func(t *actions.Task)
+	// Facts gives a sensor what is known now of an endpoint, over what its events said;
+	// conditions of steps see it. Nil: events have all that is known.
+	Facts func(ctx context.Context, e edr.Endpoint, now edr.Sensor, s *events.Sensor)
 	// Admit is asked before a step starts. Nil: everything is allowed.
 	Admit func(ctx context.Context, r admission.Request) admission.Verdict
 	// Stopped is asked before a job begins and before each command leaves; while it

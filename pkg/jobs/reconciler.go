@@ -152,6 +152,8 @@ func (s *Scheduler) due(ctx context.Context, j *Job, now time.Time) (*job.Move, 
 		return &job.Move{To: Cancelled, Reason: ReasonCancelled, Detail: j.Cancel.String()}, nil
 	case j.State == Held && j.Decided(now):
 		return j.Decide(now)
+	case j.State == Held && s.arrived(ctx, j):
+		return &job.Move{To: Queued, Detail: j.Missing().String() + " became known"}, (*Job).Unask
 	case !j.Deadline.IsZero() && !j.Deadline.After(now):
 		return &job.Move{To: Expired, Reason: ReasonDeadline, Detail: j.WaitedFor()}, nil
 	case j.Reason == ReasonChild && s.childEnded(ctx, j):

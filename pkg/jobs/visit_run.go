@@ -51,7 +51,7 @@ func (v *visit) run(e *order.Entry) bool {
 func (s *Scheduler) runConfig() run.Config {
 	return run.Config{
 		Server: s.cfg.Server, Lists: s.cfg.Lists, Step: s.cfg.Step, Chain: s.cfg.Chain, Mismatch: s.cfg.HostMismatch, Now: s.cfg.Now, Log: s.log,
-		Prepare: s.cfg.Prepare, Admit: s.cfg.Admit, Stopped: s.cfg.Stopped, Commanded: s.cfg.Commanded, Progress: s.progress,
+		Facts: s.cfg.Facts, Prepare: s.cfg.Prepare, Admit: s.cfg.Admit, Stopped: s.cfg.Stopped, Commanded: s.cfg.Commanded, Progress: s.progress,
 		Enqueue: func(ctx context.Context, j *Job) error {
 			_, err := s.Enqueue(ctx, j)
 			return err

@@ -106,6 +106,7 @@ const (
 	ReasonUnknownState = job.ReasonUnknownState
 	ReasonOtherHost    = job.ReasonOtherHost
 	ReasonUnknownFact  = job.ReasonUnknownFact
+	ReasonFactPending  = job.ReasonFactPending
 	ReasonBus          = job.ReasonBus
 )
 

@@ -7,7 +7,7 @@
 //
 // Each transition is a compare-and-set on the job's record, and is reported.
 //
-//	held      -> queued cancelled denied expired
+//	held      -> queued parked held skipped cancelled denied expired
 //	queued    -> running parked held failed cancelled expired denied
 //	parked    -> queued running held failed cancelled expired denied
 //	running   -> queued parked held succeeded shadowed skipped failed cancelled denied unknown

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/events"
 )
 
 // Question is a question to people that holds a job, and their answers.
@@ -21,7 +22,8 @@ type Question struct {
 	Otherwise string             `json:"otherwise,omitempty"`
 	Answers   []admission.Answer `json:"answers,omitempty"`
 	Granted   bool               `json:"granted,omitempty"`
-	Closed    bool               `json:"closed,omitempty"` // decided
+	Closed    bool               `json:"closed,omitempty"`  // decided
+	Missing   events.Facts       `json:"missing,omitempty"` // facts of the endpoint that are not known: where they become known, nobody need answer
 }
 
 // Text is the question in words.
@@ -107,4 +109,25 @@ func (j *Job) Decide(now time.Time) (*Move, func(*Job)) {
 func (j *Job) Decided(now time.Time) bool {
 	m, _ := j.Decide(now)
 	return m != nil
+}
+
+// Missing are the facts that all open questions wait for as well; none where one of
+// them is about something else.
+func (j *Job) Missing() events.Facts {
+	var all events.Facts
+	for _, q := range j.Approvals {
+		if q.Closed {
+			continue
+		}
+		if q.Missing == 0 {
+			return 0
+		}
+		all |= q.Missing
+	}
+	return all
+}
+
+// Unask takes back the open questions that facts have answered.
+func (j *Job) Unask() {
+	j.Approvals = slices.DeleteFunc(slices.Clone(j.Approvals), func(q Question) bool { return !q.Closed && q.Missing != 0 })
 }

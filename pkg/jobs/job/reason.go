@@ -27,6 +27,7 @@ const (
 	ReasonUnknownState Reason = "sensor_unknown"  // the sensor's state has not been read yet, or cannot be read now
 	ReasonOtherHost    Reason = "other_host"      // the server calls the endpoint by another name than the event
 	ReasonUnknownFact  Reason = "unknown_fact"    // a condition hangs on a fact of the endpoint that is not known
+	ReasonFactPending  Reason = "fact_pending"    // a condition hangs on a fact of the endpoint that its server has not told yet
 	ReasonBus          Reason = "bus"             // the bus does not take or show records now
 )
 

@@ -4,7 +4,7 @@ import "slices"
 
 // transitions is the state machine. The diagram in doc.go is compared with it by a test.
 var transitions = map[State][]State{
-	Held:    {Queued, Cancelled, Denied, Expired},
+	Held:    {Queued, Parked, Held, Skipped, Cancelled, Denied, Expired},
 	Queued:  {Running, Parked, Held, Failed, Cancelled, Expired, Denied},
 	Parked:  {Queued, Running, Held, Failed, Cancelled, Expired, Denied},
 	Running: {Queued, Parked, Held, Succeeded, Shadowed, Skipped, Failed, Cancelled, Denied, Unknown},

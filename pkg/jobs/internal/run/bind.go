@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"slices"
 
 	"edrpipe/pkg/actions"
@@ -44,12 +45,13 @@ func newBinder(j *job.Job, cleanup bool, lists expression.Lists) *actions.Binder
 }
 
 // scope is what a step's expressions see.
-func (x *Execution) scope(item any) actions.Scope {
+func (x *Execution) scope(ctx context.Context, item any) actions.Scope {
+	event := x.knowing(ctx)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	j := x.job
 	s := actions.Scope{
-		Event: j.Event, Vars: j.Vars, Correlated: j.Correlated, Item: item, Failed: x.failed,
+		Event: event, Vars: j.Vars, Correlated: j.Correlated, Item: item, Failed: x.failed,
 		Job: actions.JobInfo{
 			ID: j.ID, Server: j.Endpoint.Server, Sensor: j.Endpoint.ID, Host: j.Host, Priority: string(j.Priority), Mode: j.Mode, Created: j.Created,
 		},

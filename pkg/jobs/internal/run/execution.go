@@ -28,6 +28,7 @@ type Config struct {
 	Now      func() time.Time
 	Log      zerolog.Logger
 
+	Facts     Facts                                                                       // nil: events have all that is known
 	Prepare   func(t *actions.Task)                                                       // nil: tasks are complete
 	Admit     func(ctx context.Context, r admission.Request) admission.Verdict            // nil: everything is allowed
 	Stopped   func() error                                                                // nil: never

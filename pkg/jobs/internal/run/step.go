@@ -27,9 +27,10 @@ func (x *Execution) step(ctx context.Context, st *actions.Step, cleanup bool) *H
 		return x.skip(ctx, st, "an earlier step failed")
 	}
 	b := x.binder(cleanup)
-	truth, missing, err := b.Truth(x.scope(nil), x.condition(st))
+	scope := x.scope(ctx, nil)
+	truth, missing, err := b.Truth(scope, x.condition(st))
 	if truth == expression.Unknown && err == nil {
-		if h, decided := x.unclear(ctx, st, missing); decided {
+		if h, decided := x.unclear(ctx, st, scope.Event, missing); decided {
 			return h
 		}
 		truth = expression.True // people settled it
@@ -130,7 +131,7 @@ func usesSession(st *actions.Step) bool {
 
 // foreach runs a step once for each item; its result is the list of theirs.
 func (x *Execution) foreach(ctx context.Context, b *actions.Binder, st *actions.Step) *Halt {
-	items, err := b.Items(x.scope(nil), st.Foreach)
+	items, err := b.Items(x.scope(ctx, nil), st.Foreach)
 	if err != nil {
 		return x.fail(ctx, st, 0, fmt.Errorf("foreach: %w", err))
 	}
@@ -172,7 +173,7 @@ func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 	if !ok {
 		return x.fail(ctx, st, item, fmt.Errorf("there is no action %q", st.Uses))
 	}
-	scope := x.scope(value)
+	scope := x.scope(ctx, value)
 	if r.Args == nil {
 		if err := x.bind(b, st, scope, &r); err != nil {
 			return x.fail(ctx, st, item, err)
@@ -323,6 +324,9 @@ func (x *Execution) agreed(ctx context.Context, st *actions.Step, r *job.StepRec
 	switch a := x.approval(st, r.Item, ask); {
 	case a == nil:
 		q := job.Question{Step: st.ID, Item: r.Item, Args: r.Args, From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
+		if by != nil {
+			q.Missing = by.Missing
+		}
 		if ask.Within > 0 {
 			q.Until = x.cfg.Now().Add(ask.Within)
 		}
