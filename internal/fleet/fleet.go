@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"edrpipe/pkg/directory"
@@ -22,6 +24,13 @@ type Member struct {
 	EDR       edr.Server
 	Directory *directory.Directory
 	Scheduler *jobs.Scheduler
+
+	prober *prober
+}
+
+// NewMember returns a server without a scheduler, whose Down may be asked already.
+func NewMember(name, tenant string, accept []string, server edr.Server, d *directory.Directory) *Member {
+	return &Member{Name: name, Tenant: tenant, Accept: accept, EDR: server, Directory: d, prober: newProber()}
 }
 
 // Config of a fleet. Members and Store are required.
@@ -31,6 +40,8 @@ type Config struct {
 	// Other is told of each event of a server that no member accepts, by the bounded
 	// name of that server. Nil: nobody is told.
 	Other func(server string)
+	Now   func() time.Time // nil: time.Now
+	Log   zerolog.Logger
 }
 
 // Fleet is the servers of a service. Its owner calls Run.
@@ -45,6 +56,9 @@ type Fleet struct {
 func New(c Config) (*Fleet, error) {
 	if len(c.Members) == 0 {
 		return nil, errors.New("no EDR server is configured")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	f := &Fleet{cfg: c, byName: map[string]*Member{}}
 	for _, m := range c.Members {

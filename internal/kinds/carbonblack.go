@@ -12,7 +12,9 @@ import (
 	"edrpipe/pkg/lr"
 )
 
-func init() { Register(Kind{Name: config.DefaultKind, Open: openCarbonBlack}) }
+func init() {
+	Register(Kind{Name: config.DefaultKind, Open: openCarbonBlack, Renew: renewCarbonBlack, Files: filesOfCarbonBlack})
+}
 
 // openCarbonBlack makes the client of a Carbon Black EDR server.
 func openCarbonBlack(s config.Server, _ *Shared, log zerolog.Logger) (edr.Server, error) {
@@ -23,15 +25,35 @@ func openCarbonBlack(s config.Server, _ *Shared, log zerolog.Logger) (edr.Server
 	if keys.URL == "" {
 		return nil, errors.New("url is not set: name your EDR server, or try everything with `pipeline demo`")
 	}
-	token, err := Secret(keys.Token)
+	token, certificates, err := accessOfCarbonBlack(keys)
 	if err != nil {
-		return nil, fmt.Errorf("token_file: %w", err)
+		return nil, err
 	}
-	c := lr.Config{URL: keys.URL, Token: token, Name: s.Name, SessionLimit: s.Sessions, Log: log, TLS: lr.TLS{Pin: keys.Pin, InsecureSkipVerify: keys.Insecure}}
+	return lr.New(lr.Config{URL: keys.URL, Token: token, Name: s.Name, SessionLimit: s.Sessions, Log: log, TLS: certificates})
+}
+
+func renewCarbonBlack(s config.Server, server edr.Server) error {
+	token, certificates, err := accessOfCarbonBlack(s.Own.(*config.CarbonBlack))
+	if err != nil {
+		return err
+	}
+	return server.(*lr.Client).Renew(token, certificates)
+}
+
+func filesOfCarbonBlack(s config.Server) []string {
+	keys := s.Own.(*config.CarbonBlack)
+	return []string{keys.Token, keys.CA}
+}
+
+func accessOfCarbonBlack(keys *config.CarbonBlack) (token string, certificates lr.TLS, err error) {
+	certificates = lr.TLS{Pin: keys.Pin, InsecureSkipVerify: keys.Insecure}
+	if token, err = Secret(keys.Token); err != nil {
+		return "", certificates, fmt.Errorf("token_file: %w", err)
+	}
 	if keys.CA != "" {
-		if c.TLS.CA, err = os.ReadFile(keys.CA); err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
+		if certificates.CA, err = os.ReadFile(keys.CA); err != nil {
+			return "", certificates, fmt.Errorf("ca: %w", err)
 		}
 	}
-	return lr.New(c)
+	return token, certificates, nil
 }

@@ -23,7 +23,7 @@ import (
 const CloudKind = "carbonblack-cloud"
 
 func init() {
-	Register(Kind{Name: CloudKind, Keys: func() config.KindKeys { return newCloud() }, Open: openCloud, Source: cloudSource})
+	Register(Kind{Name: CloudKind, Keys: func() config.KindKeys { return newCloud() }, Open: openCloud, Renew: renewCloud, Files: filesOfCloud, Source: cloudSource})
 }
 
 // Cloud are the keys of a Carbon Black Cloud.
@@ -79,24 +79,44 @@ func openCloud(s config.Server, shared *Shared, log zerolog.Logger) (edr.Server,
 	if keys.URL == "" {
 		return nil, errors.New("url is not set")
 	}
-	token, err := Secret(keys.Token)
+	token, certificates, err := accessOfCloud(keys)
 	if err != nil {
-		return nil, fmt.Errorf("token_file: %w", err)
+		return nil, err
 	}
 	u, err := url.Parse(keys.URL)
 	if err != nil {
 		return nil, errors.New("url is not of the form https://host")
 	}
-	c := cbc.Config{
+	return cbc.New(cbc.Config{
 		URL: keys.URL, OrgKey: keys.OrgKey, Token: token, Name: s.Name, SessionLimit: s.Sessions, OnlineWithin: keys.Online,
-		Limiter: shared.limiter(u.Host, keys.Rate, keys.Burst), Log: log, TLS: liveresponse.TLS{Pin: keys.Pin},
+		Limiter: shared.limiter(u.Host, keys.Rate, keys.Burst), Log: log, TLS: certificates,
+	})
+}
+
+func renewCloud(s config.Server, server edr.Server) error {
+	token, certificates, err := accessOfCloud(s.Own.(*Cloud))
+	if err != nil {
+		return err
+	}
+	return server.(*cbc.Client).Renew(token, certificates)
+}
+
+func filesOfCloud(s config.Server) []string {
+	keys := s.Own.(*Cloud)
+	return []string{keys.Token, keys.CA}
+}
+
+func accessOfCloud(keys *Cloud) (token string, certificates liveresponse.TLS, err error) {
+	certificates = liveresponse.TLS{Pin: keys.Pin}
+	if token, err = Secret(keys.Token); err != nil {
+		return "", certificates, fmt.Errorf("token_file: %w", err)
 	}
 	if keys.CA != "" {
-		if c.TLS.CA, err = os.ReadFile(keys.CA); err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
+		if certificates.CA, err = os.ReadFile(keys.CA); err != nil {
+			return "", certificates, fmt.Errorf("ca: %w", err)
 		}
 	}
-	return cbc.New(c)
+	return token, certificates, nil
 }
 
 // cloudSource polls for alerts, where that is configured.

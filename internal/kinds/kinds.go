@@ -25,6 +25,10 @@ type Kind struct {
 	// Open makes the client of a server. It does not connect: a server that does not
 	// answer now only makes its jobs wait.
 	Open func(s config.Server, shared *Shared, log zerolog.Logger) (edr.Server, error)
+	// Renew has an open client take its secret and certificates from their files again.
+	Renew func(s config.Server, server edr.Server) error
+	// Files lists the files that Renew reads.
+	Files func(s config.Server) []string
 	// Source returns the source of events that comes with a server, or nil. places is
 	// a directory for what it remembers. Nil: the kind has none.
 	Source func(s config.Server, server edr.Server, places string, log zerolog.Logger) events.Source
@@ -65,6 +69,20 @@ func Open(s config.Server, shared *Shared, log zerolog.Logger) (edr.Server, erro
 		return nil, fmt.Errorf("server %s: %w", s.Name, err)
 	}
 	return server, nil
+}
+
+// Renew has the client of a server, made by Open, take its secret and certificates
+// from their files again. After an error it goes on with those that it has.
+func Renew(s config.Server, server edr.Server) error {
+	if err := kinds[s.Kind].Renew(s, server); err != nil {
+		return fmt.Errorf("server %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// Files lists the files with a server's secret and certificates.
+func Files(s config.Server) []string {
+	return slices.DeleteFunc(kinds[s.Kind].Files(s), func(name string) bool { return name == "" })
 }
 
 // Source returns the source of events that comes with a server that Open has made, or

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"edrpipe/internal/console"
+	"edrpipe/internal/health"
 	"edrpipe/pkg/bus"
 )
 
@@ -20,9 +21,7 @@ func (s *Service) gauges(ctx context.Context) {
 		for state, n := range st.Jobs {
 			s.metrics.Live.WithLabelValues(string(state)).Set(float64(n))
 		}
-		s.metrics.Slots.Set(float64(st.Slots))
-		s.metrics.SlotLimit.Set(float64(st.Limit))
-		s.metrics.Foreign.Set(float64(st.Foreign))
+		s.servers()
 		s.metrics.BusUp.Set(0)
 		if s.bus.Connected() {
 			s.metrics.BusUp.Set(1)
@@ -33,6 +32,20 @@ func (s *Service) gauges(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// servers keeps the metrics of each EDR server.
+func (s *Service) servers() {
+	for _, m := range s.fleet.Members() {
+		st, up := m.Scheduler.Stats(), 0.0
+		if state := m.Status().State; state == health.OK || state == health.Degraded {
+			up = 1
+		}
+		s.metrics.ServerUp.WithLabelValues(m.Name).Set(up)
+		s.metrics.Slots.WithLabelValues(m.Name).Set(float64(st.Slots))
+		s.metrics.SlotLimit.WithLabelValues(m.Name).Set(float64(st.Limit))
+		s.metrics.Foreign.WithLabelValues(m.Name).Set(float64(st.Foreign))
 	}
 }
 

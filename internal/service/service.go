@@ -178,6 +178,8 @@ func (s *Service) Run(ctx context.Context) error {
 	s.rules.Enrich = func(e *events.Event) { s.fleet.Arrived(working, e) }
 	last.Go(func() error { s.clock.Follow(working); return nil })
 	last.Go(func() error { s.fleet.ReadDirectories(working); return nil })
+	last.Go(func() error { s.fleet.Watch(working); return nil })
+	last.Go(func() error { s.watchServerFiles(working); return nil })
 	last.Go(func() error { s.intake.Run(working); return nil })
 	last.Go(func() error { return s.guard.Watch(working, s.stopped) })
 	last.Go(func() error { return s.rules.Live.Watch(working) })

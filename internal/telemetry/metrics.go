@@ -41,9 +41,10 @@ type Metrics struct {
 	JobToEnd     prometheus.Histogram
 	StepTime     *prometheus.HistogramVec // action
 
-	Slots, SlotLimit, Foreign prometheus.Gauge
-	BusUp                     prometheus.Gauge
-	Checks                    *prometheus.GaugeVec // check, state: 1 for the state that it has
+	ServerUp, Slots, SlotLimit, Foreign *prometheus.GaugeVec // server
+
+	BusUp  prometheus.Gauge
+	Checks *prometheus.GaugeVec // check, state: 1 for the state that it has
 
 	DiskFree, DiskFloor, Held prometheus.Gauge     // of the embedded bus
 	StreamStuck               *prometheus.GaugeVec // stream
@@ -96,9 +97,15 @@ func New() *Metrics {
 	m.JobToStart = histogram("job_to_start_seconds", "From a recorded job to its first step.", latency)
 	m.JobToCommand = histogram("job_to_first_command_seconds", "From a recorded job to the end of its first Live Response command.", latency)
 	m.JobToEnd = histogram("job_to_end_seconds", "From a recorded job to its end.", latency)
-	m.Slots = gauge("slots_used", "Live Response sessions that we hold.")
-	m.SlotLimit = gauge("slots_limit", "Live Response sessions that we may hold.")
-	m.Foreign = gauge("slots_foreign", "Live Response sessions that other clients hold.")
+	ofServer := func(name, help string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_" + name, Help: help}, []string{"server"})
+		m.Registry.MustRegister(g)
+		return g
+	}
+	m.ServerUp = ofServer("edr_up", "1 while the EDR server answers and lets us in; 0 also while that is not known.")
+	m.Slots = ofServer("slots_used", "Live Response sessions that we hold.")
+	m.SlotLimit = ofServer("slots_limit", "Live Response sessions that we may hold.")
+	m.Foreign = ofServer("slots_foreign", "Live Response sessions that other clients hold.")
 	m.Lag = gauge("events_waiting", "Messages on the bus that no replica has read yet.")
 	m.Unacknowledged = gauge("events_unacknowledged", "Messages that replicas have read and not settled yet.")
 	m.Redelivered = gauge("events_redelivered", "Messages under way that were delivered before.")

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edrpipe/pkg/edr"
@@ -13,10 +14,9 @@ import (
 // Client talks to one organisation of Carbon Black Cloud. It is safe for concurrent
 // use.
 type Client struct {
-	cfg     Config
-	base    string // scheme and host
-	http    *http.Client
-	storage *http.Client // without the token
+	cfg    Config // its Token and TLS are those of the beginning: see access
+	base   string // scheme and host
+	access atomic.Pointer[access]
 
 	mu        sync.Mutex
 	requested map[string]quarantine   // by device, until its flag follows
@@ -48,16 +48,37 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf, err := c.TLS.Config()
-	if err != nil {
+	root := url.URL{Scheme: base.Scheme, Host: base.Host}
+	client := &Client{cfg: c, base: root.String(), requested: map[string]quarantine{}, seen: map[string]recentDevice{}}
+	if err := client.Renew(c.Token, c.TLS); err != nil {
 		return nil, err
 	}
-	root := url.URL{Scheme: base.Scheme, Host: base.Host}
-	return &Client{
-		cfg: c, base: root.String(),
-		http: liveresponse.NewHTTPClient(conf), storage: liveresponse.NewHTTPClient(conf.Clone()),
-		requested: map[string]quarantine{}, seen: map[string]recentDevice{},
-	}, nil
+	return client, nil
+}
+
+// access is by what the product lets us in, and we recognise it.
+type access struct {
+	token   string
+	http    *http.Client
+	storage *http.Client // without the token
+}
+
+// Renew takes another token and other certificates for all further requests. Those
+// under way end as they began.
+func (c *Client) Renew(token string, t liveresponse.TLS) error {
+	if err := checkToken(token); err != nil {
+		return err
+	}
+	conf, err := t.Config()
+	if err != nil {
+		return err
+	}
+	old := c.access.Swap(&access{token, liveresponse.NewHTTPClient(conf), liveresponse.NewHTTPClient(conf.Clone())})
+	if old != nil {
+		old.http.CloseIdleConnections()
+		old.storage.CloseIdleConnections()
+	}
+	return nil
 }
 
 // Name identifies the server.
@@ -71,8 +92,9 @@ func (c *Client) Limiter() *Limiter { return c.cfg.Limiter }
 
 // CloseIdle closes connections that carry no request.
 func (c *Client) CloseIdle() {
-	c.http.CloseIdleConnections()
-	c.storage.CloseIdleConnections()
+	a := c.access.Load()
+	a.http.CloseIdleConnections()
+	a.storage.CloseIdleConnections()
 }
 
 // Routes.

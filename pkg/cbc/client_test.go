@@ -320,7 +320,7 @@ func FuzzReplies(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.http.Transport = srv
+		c.access.Load().http.Transport = srv
 		_, _ = c.Sensors(t.Context(), edr.SensorQuery{})
 		_, _ = c.Sessions(t.Context())
 		_, _ = c.Commands(t.Context(), "1:2")

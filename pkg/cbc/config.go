@@ -66,16 +66,11 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 	if err != nil {
 		return c, nil, err
 	}
-	secret, id, found := strings.Cut(c.Token, "/")
-	switch {
-	case !orgKeyForm.MatchString(c.OrgKey):
+	if !orgKeyForm.MatchString(c.OrgKey) {
 		return c, nil, errors.New("cloud: the org key is letters and digits, as the console shows it under Settings > API Access")
-	case c.Token == "":
-		return c, nil, errors.New("cloud: no API token given")
-	case strings.ContainsAny(c.Token, "\r\n\x00 \t"):
-		return c, nil, errors.New("cloud: the API token contains white space")
-	case !found || secret == "" || id == "":
-		return c, nil, errors.New("cloud: the API token has the form SECRET/ID, the API secret key first")
+	}
+	if err := checkToken(c.Token); err != nil {
+		return c, nil, err
 	}
 	if c.Name == "" {
 		c.Name = base.Hostname() + "-" + c.OrgKey
@@ -97,6 +92,19 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		c.SessionLimit = 90
 	}
 	return c, base, nil
+}
+
+func checkToken(token string) error {
+	secret, id, found := strings.Cut(token, "/")
+	switch {
+	case token == "":
+		return errors.New("cloud: no API token given")
+	case strings.ContainsAny(token, "\r\n\x00 \t"):
+		return errors.New("cloud: the API token contains white space")
+	case !found || secret == "" || id == "":
+		return errors.New("cloud: the API token has the form SECRET/ID, the API secret key first")
+	}
+	return nil
 }
 
 func (c Config) baseURL() (*url.URL, error) {

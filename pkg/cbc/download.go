@@ -153,7 +153,7 @@ func (c *Client) fromStorage(ctx context.Context, at *url.URL, w edr.Where) (*ht
 		return nil, &failure{err: &Error{Where: w, Kind: edr.ErrServer, Reason: "redirect to a file's content is no address"}, delivery: answered}
 	}
 	req.Header.Set("Accept-Encoding", "identity")
-	resp, err := c.storage.Do(req)
+	resp, err := c.access.Load().storage.Do(req)
 	if err != nil {
 		return nil, noAnswer(ctx, w, answered, err)
 	}
@@ -163,5 +163,5 @@ func (c *Client) fromStorage(ctx context.Context, at *url.URL, w edr.Where) (*ht
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	// An expired signature is passing: the server makes another.
-	return nil, &failure{err: &Error{Where: w, Status: resp.StatusCode, Kind: edr.ErrServer, Reason: liveresponse.Clean(string(b), c.cfg.Token)}, delivery: answered, passing: true}
+	return nil, &failure{err: &Error{Where: w, Status: resp.StatusCode, Kind: edr.ErrServer, Reason: liveresponse.Clean(string(b), c.access.Load().token)}, delivery: answered, passing: true}
 }

@@ -30,7 +30,7 @@ func virtual(t *testing.T, cfg edrsim.Config, limiter *Limiter) (*Client, *edrsi
 		requests.Add(1)
 		sim.ServeHTTP(w, r)
 	})
-	c.http.Transport, c.storage.Transport = inMemory{count}, inMemory{sim}
+	c.access.Load().http.Transport, c.access.Load().storage.Transport = inMemory{count}, inMemory{sim}
 	return c, sim, requests
 }
 

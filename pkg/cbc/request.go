@@ -139,11 +139,11 @@ func (c *Client) send(ctx context.Context, r call, body io.Reader, header func(h
 	if r.length > 0 {
 		req.ContentLength = r.length
 	}
-	req.Header.Set("X-Auth-Token", c.cfg.Token)
+	req.Header.Set("X-Auth-Token", c.access.Load().token)
 	req.Header.Set("User-Agent", "edrpipe")
 	header(req.Header)
 	start := time.Now()
-	resp, err := c.http.Do(req)
+	resp, err := c.access.Load().http.Do(req)
 	if err != nil {
 		c.cfg.Log.Debug().Str("request", r.where.Request).Dur("took", time.Since(start)).Err(err).Msg("no answer")
 		return nil, noAnswer(ctx, r.where, delivery(reached.Load()), err)
@@ -170,7 +170,7 @@ func noAnswer(ctx context.Context, w edr.Where, reached delivery, err error) *fa
 // refused reads an answer whose status is no success.
 func (c *Client) refused(resp *http.Response, r call) *failure {
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	reason := liveresponse.Clean(reasonIn(b), c.cfg.Token)
+	reason := liveresponse.Clean(reasonIn(b), c.access.Load().token)
 	r.where.Request = r.method + " " + r.path
 	f := &failure{
 		err:      &Error{Where: r.where, Status: resp.StatusCode, Reason: reason, Kind: c.kindOf(resp.StatusCode, b, r)},
@@ -233,7 +233,7 @@ func (c *Client) decode(resp *http.Response, r call) *failure {
 		return nil
 	}
 	if msg := errorMessage(b); msg != "" {
-		return unusable(liveresponse.Clean(msg, c.cfg.Token), errors.New("errorMessage in an answer of success"))
+		return unusable(liveresponse.Clean(msg, c.access.Load().token), errors.New("errorMessage in an answer of success"))
 	}
 	if err := json.Unmarshal(b, r.out); err != nil {
 		return unusable("", fmt.Errorf("answer of %d bytes: %w", len(b), err))

@@ -68,6 +68,10 @@ type Config struct {
 	// is an error nothing is started, a step stops before anything was sent, and the
 	// jobs wait in their order. It must answer at once. Nil: never.
 	Stopped func() error
+	// Down is asked before a job begins; while it returns a text the server does not
+	// work, nothing is begun on its sensors, and the jobs wait in their order with the
+	// text as their reason. It must answer at once; Look ends a wait. Nil: never.
+	Down func() (why string)
 	// Report is told of each transition, each ended step and the result, after
 	// they are stored. A result is told again until Report returns nil, also after
 	// a crash, so it must be idempotent. It may be called from several goroutines,

@@ -65,7 +65,7 @@ func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) tim
 	now := s.cfg.Now()
 	due, next := s.queue.Ring(now)
 	s.reconciler.add(due...)
-	if s.halted() != "" {
+	if !s.mayBegin() {
 		return next
 	}
 	for {

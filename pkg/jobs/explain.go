@@ -76,7 +76,7 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *order.Entry, now time.Time
 	because := func(r Reason, next time.Time, format string, args ...any) {
 		x.Reason, x.Detail, x.Next = r, fmt.Sprintf(format, args...), next
 	}
-	head, halted := s.queue.Head(sn, now), s.halted()
+	head, halted, down := s.queue.Head(sn, now), s.halted(), s.down()
 	free, until := s.freeSlots(now)
 	switch {
 	case halted != "":
@@ -85,8 +85,12 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *order.Entry, now time.Time
 		because(ReasonBus, time.Time{}, "the job records are being read")
 	case e.Wake.After(now):
 		x.Next = e.Wake // its own reason, as recorded
+	case down != "":
+		because(ReasonServer, time.Time{}, "%s", down)
 	case sn.Pause.After(now):
 		because(sn.Paused.Reason, sn.Pause, "nothing is done on sensor %s before %s: %s", sn.Endpoint, sn.Pause.UTC().Format(time.RFC3339), sn.Paused.Detail)
+	case sn.Read.IsZero() && e.Session && s.unreadable != "":
+		because(ReasonServer, time.Time{}, "the sensor's state cannot be read: %s", s.unreadable)
 	case sn.Read.IsZero() && e.Session:
 		because(ReasonUnknownState, time.Time{}, "the sensor's state is being read")
 	case e.Session && !sn.Offline.IsZero():

@@ -174,6 +174,24 @@ func (s *Scheduler) halted() string {
 	return s.paused
 }
 
+// Look has the scheduler look again whether the server works, and read the sensors that
+// jobs wait for.
+func (s *Scheduler) Look() {
+	s.poke()
+	signal(s.unread)
+}
+
+// down is why the server does not work; "" when it does.
+func (s *Scheduler) down() string {
+	if s.cfg.Down == nil {
+		return ""
+	}
+	return s.cfg.Down()
+}
+
+// mayBegin reports whether jobs may be begun now. s.mu is held.
+func (s *Scheduler) mayBegin() bool { return s.halted() == "" && s.down() == "" }
+
 // Get returns a job, live or finished.
 func (s *Scheduler) Get(ctx context.Context, id string) (*Job, error) {
 	return s.storeOf(id).Get(ctx, id)

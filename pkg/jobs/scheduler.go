@@ -43,10 +43,13 @@ type Scheduler struct {
 	waiters   map[string][]chan struct{}
 	unseen    map[string]bool // live jobs that a new watch has not shown yet
 	paused    string          // why; "" when it is not
-	late      context.Context // set before the first visit; ends with the grace of a shutdown
-	stopping  bool
-	ready     bool
-	running   bool
+	// unreadable is why sensors could not be read when that was last tried; "" when they
+	// could.
+	unreadable string
+	late       context.Context // set before the first visit; ends with the grace of a shutdown
+	stopping   bool
+	ready      bool
+	running    bool
 }
 
 // New makes a Scheduler. It does nothing before Run.

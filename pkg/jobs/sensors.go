@@ -29,7 +29,9 @@ func (s *Scheduler) poll(ctx context.Context) {
 			all = true
 		case <-s.unread:
 		}
-		if err := s.readSensors(ctx, s.toRead(all)); err != nil && ctx.Err() == nil {
+		err := s.readSensors(ctx, s.toRead(all))
+		s.noteReading(ctx, err)
+		if err != nil && ctx.Err() == nil {
 			s.log.Warn().Err(err).Msg("reading sensors")
 			if pace.Sleep(ctx, pace.Backoff(firstPause, failures, s.cfg.Poll)) != nil {
 				return
@@ -39,6 +41,19 @@ func (s *Scheduler) poll(ctx context.Context) {
 		} else {
 			failures = 0
 		}
+	}
+}
+
+// noteReading notes whether sensors could be read, for those who ask why jobs wait.
+func (s *Scheduler) noteReading(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unreadable = ""
+	if err != nil {
+		s.unreadable = err.Error()
 	}
 }
 
@@ -83,7 +98,13 @@ func (s *Scheduler) readSensors(ctx context.Context, ids []edr.Endpoint) error {
 	return nil
 }
 
+// readWithin bounds the reading of one sensor: a server that hangs is asked again when
+// it may work again.
+const readWithin = 20 * time.Second
+
 func (s *Scheduler) readSensor(ctx context.Context, id edr.Endpoint) error {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
 	sensor, err := s.cfg.Server.Sensor(ctx, id.ID)
 	if errors.Is(err, edr.ErrUnknownSensor) {
 		s.learnMissing(id)

@@ -111,7 +111,7 @@ func (v *visit) next() *order.Entry {
 	turnOver := v.slot && time.Since(v.since) >= v.s.cfg.Turn && v.s.othersWait()
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	if v.s.stopping || turnOver || v.s.halted() != "" {
+	if v.s.stopping || turnOver || !v.s.mayBegin() {
 		return nil
 	}
 	e := v.s.queue.Head(v.s.queue.Sensor(v.sensor), v.s.cfg.Now())
@@ -131,7 +131,7 @@ func (v *visit) linger() bool {
 	defer limit.Stop()
 	for {
 		v.s.mu.Lock()
-		over := v.s.stopping || v.s.halted() != ""
+		over := v.s.stopping || !v.s.mayBegin()
 		v.s.mu.Unlock()
 		if over || v.s.othersWait() {
 			return false

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
@@ -12,9 +13,9 @@ import (
 
 // Client talks to one Carbon Black EDR server. It is safe for concurrent use.
 type Client struct {
-	cfg  Config
-	base string // scheme, host and path prefix, without a final slash
-	http *http.Client
+	cfg    Config // its Token and TLS are those of the beginning: see access
+	base   string // scheme, host and path prefix, without a final slash
+	access atomic.Pointer[access]
 
 	groups groupNames
 }
@@ -31,19 +32,41 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf, err := c.TLS.Config()
-	if err != nil {
+	root := url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")}
+	client := &Client{cfg: c, base: root.String()}
+	if err := client.Renew(c.Token, c.TLS); err != nil {
 		return nil, err
 	}
-	root := url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")}
-	return &Client{cfg: c, base: root.String(), http: liveresponse.NewHTTPClient(conf)}, nil
+	return client, nil
+}
+
+// access is by what the server lets us in, and we recognise the server.
+type access struct {
+	token string
+	http  *http.Client
+}
+
+// Renew takes another token and other certificates for all further requests. Those
+// under way end as they began.
+func (c *Client) Renew(token string, t TLS) error {
+	if err := checkToken(token); err != nil {
+		return err
+	}
+	conf, err := t.Config()
+	if err != nil {
+		return err
+	}
+	if old := c.access.Swap(&access{token, liveresponse.NewHTTPClient(conf)}); old != nil {
+		old.http.CloseIdleConnections()
+	}
+	return nil
 }
 
 // Name identifies the server.
 func (c *Client) Name() string { return c.cfg.Name }
 
 // CloseIdle closes connections that carry no request.
-func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+func (c *Client) CloseIdle() { c.access.Load().http.CloseIdleConnections() }
 
 // Info is a server's version and its permissions for this token.
 type Info struct {

@@ -59,11 +59,8 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 	if err != nil {
 		return c, nil, err
 	}
-	if c.Token == "" {
-		return c, nil, errors.New("EDR server: no API token given")
-	}
-	if strings.ContainsAny(c.Token, "\r\n\x00 \t") {
-		return c, nil, errors.New("EDR server: the API token contains white space")
+	if err := checkToken(c.Token); err != nil {
+		return c, nil, err
 	}
 	if c.Name == "" {
 		c.Name = base.Hostname()
@@ -80,6 +77,16 @@ func (c Config) withDefaults() (Config, *url.URL, error) {
 		c.SessionLimit = 10
 	}
 	return c, base, nil
+}
+
+func checkToken(token string) error {
+	switch {
+	case token == "":
+		return errors.New("EDR server: no API token given")
+	case strings.ContainsAny(token, "\r\n\x00 \t"):
+		return errors.New("EDR server: the API token contains white space")
+	}
+	return nil
 }
 
 func (c Config) baseURL() (*url.URL, error) {

@@ -149,11 +149,11 @@ func (c *Client) send(ctx context.Context, r call, body io.Reader, header func(h
 	if r.length > 0 {
 		req.ContentLength = r.length
 	}
-	req.Header.Set("X-Auth-Token", c.cfg.Token)
+	req.Header.Set("X-Auth-Token", c.access.Load().token)
 	req.Header.Set("User-Agent", "edrpipe")
 	header(req.Header)
 	start := time.Now()
-	resp, err := c.http.Do(req)
+	resp, err := c.access.Load().http.Do(req)
 	if err != nil {
 		c.cfg.Log.Debug().Str("request", r.where.Request).Dur("took", time.Since(start)).Err(err).Msg("no answer")
 		return nil, c.noAnswer(ctx, r.where, delivery(reached.Load()), err)
@@ -184,7 +184,7 @@ func (c *Client) refused(resp *http.Response, r call) *failure {
 	if at := resp.Header.Get("Location"); at != "" && resp.StatusCode < 400 {
 		reason = "redirected to " + at + "; configure that URL"
 	}
-	reason = liveresponse.Clean(reason, c.cfg.Token)
+	reason = liveresponse.Clean(reason, c.access.Load().token)
 	r.where.Request = r.method + " " + r.path
 	f := &failure{
 		err:      &Error{Where: r.where, Status: resp.StatusCode, Reason: reason, Kind: kindOf(resp.StatusCode, reason, r.path)},
@@ -240,7 +240,7 @@ func (c *Client) decode(resp *http.Response, r call) *failure {
 		return nil
 	}
 	if msg := errorMessage(b); msg != "" {
-		return &failure{err: &Error{Where: r.where, Status: resp.StatusCode, Kind: edr.ErrServer, Reason: liveresponse.Clean(msg, c.cfg.Token)}, delivery: answered, passing: true}
+		return &failure{err: &Error{Where: r.where, Status: resp.StatusCode, Kind: edr.ErrServer, Reason: liveresponse.Clean(msg, c.access.Load().token)}, delivery: answered, passing: true}
 	}
 	if r.out == nil {
 		return nil
