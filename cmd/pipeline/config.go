@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/config"
+	"edrpipe/internal/service"
 )
 
 // configFlags lets a command take the service's configuration: --config and one
@@ -57,10 +58,27 @@ func newConfigCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Find every mistake in the configuration",
-		Args:  cobra.NoArgs,
+		Long: `Find every mistake in the configuration and in what it names: files, secrets,
+addresses, rules, guards, users. What run would refuse before it listens is refused
+here; nothing is changed and nobody is contacted. Scripts, secrets, people and powers of
+the server that rules and guards name are looked up.
+
+The exit status is 1 when there are errors, 0 when there are only warnings.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, _, err := f.load(); err != nil {
+			cfg, _, err := f.load()
+			if err != nil {
 				return err
+			}
+			dangling := service.Dangling(cfg)
+			for _, p := range dangling {
+				fmt.Fprint(cmd.OutOrStdout(), p.Text())
+			}
+			if err := service.Preflight(cfg); err != nil {
+				return err
+			}
+			if n := dangling.Errors(); n > 0 {
+				return fmt.Errorf("configuration: %s", counted(n, "error"))
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "configuration is good")
 			return nil

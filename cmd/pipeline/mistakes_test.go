@@ -17,7 +17,8 @@ import (
 //	command: rules check rules.yaml
 //	warnings: true             the mistakes are warned of only
 //	good: process.pid == 4     stands for @@ in a set of files that is in order
-//	file: rules.yaml           a file; its text follows, @@ in it is the mistake
+//	file: rules.yaml           a file; its text follows, @@ in it is the mistake, @dir@ the
+//	                           directory of the files
 //
 // and then mistakes, each the line "=== title", the text for @@, the line "--->", and
 // what the command prints. No mistake may pass silently.
@@ -66,6 +67,7 @@ func parseMistakes(t *testing.T, name, text string) *mistakes {
 		switch {
 		case key == "file":
 			file = value
+			b.files[file] = ""
 		case file != "":
 			b.files[file] += line
 		case key == "command":
@@ -118,7 +120,7 @@ func (b *mistakes) try(t *testing.T, text string) (status int, out string) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(fill(content, text)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(fill(content, text), "@dir@", dir)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

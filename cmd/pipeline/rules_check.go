@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/config"
+	"edrpipe/internal/service"
 	"edrpipe/pkg/strictyaml"
 	"edrpipe/rules"
 )
@@ -14,6 +17,7 @@ import (
 func newRulesCheckCommand() *cobra.Command {
 	var format string
 	var requireTests bool
+	var configuration string
 	cmd := &cobra.Command{
 		Use:   "check [flags] PATH…",
 		Short: "Say everything that is wrong with rule files",
@@ -33,6 +37,11 @@ The exit status is 1 when there are errors, 0 when there are only warnings.`,
 				return err
 			}
 			report := checkRules(paths, requireTests)
+			if configuration != "" {
+				if err := report.resolve(configuration, paths); err != nil {
+					return err
+				}
+			}
 			if err := report.print(cmd.OutOrStdout(), format); err != nil {
 				return err
 			}
@@ -44,6 +53,7 @@ The exit status is 1 when there are errors, 0 when there are only warnings.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&format, "format", formatText, "text, json or github (annotations of a workflow)")
+	f.StringVarP(&configuration, "config", "c", "", "also look up the scripts, secrets, people and powers that rules and guards name, in this configuration")
 	f.BoolVar(&requireTests, "require-tests", false, "a rule without a test is an error")
 	return cmd
 }
@@ -59,10 +69,28 @@ type checkReport struct {
 
 func checkRules(paths []string, requireTests bool) checkReport {
 	c := rules.Check(requireTests, paths...)
-	report := checkReport{Rules: c.Rules, Tests: c.Tests, Problems: append(strictyaml.Problems{}, c.Problems...)}
-	report.Errors = report.Problems.Errors()
-	report.Warnings = len(report.Problems) - report.Errors
+	report := checkReport{Rules: c.Rules, Tests: c.Tests}
+	report.add(c.Problems)
 	return report
+}
+
+func (r *checkReport) add(found strictyaml.Problems) {
+	r.Problems = append(append(strictyaml.Problems{}, r.Problems...), found...).Sort()
+	r.Errors = r.Problems.Errors()
+	r.Warnings = len(r.Problems) - r.Errors
+}
+
+// resolve adds the names that lead nowhere in a configuration. Rules with mistakes have
+// none yet.
+func (r *checkReport) resolve(configuration string, paths []string) error {
+	cfg, _, err := config.Load(configuration, os.Environ(), nil)
+	if err != nil {
+		return err
+	}
+	if set, err := rules.Load(paths...); err == nil {
+		r.add(service.DanglingIn(cfg, set))
+	}
+	return nil
 }
 
 func (r checkReport) print(w io.Writer, format string) error {

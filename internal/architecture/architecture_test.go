@@ -30,7 +30,7 @@ var level = map[string]int{
 	"internal/pace": -1, "internal/tlsfiles": 0, "internal/selfsigned": -1, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
 	"internal/backup": 3, "internal/lrshell": 4, "internal/telemetry": 8, "internal/web": 8, "internal/demo": 8, "internal/workload": 8, "internal/apiclient": 9, "internal/mcpserver": 7,
 	"internal/notices": 9, "internal/pager": 9, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
-	"internal/doctor": 9, "internal/service": 12, "internal/testproc": 13, "cmd/pipeline": 13,
+	"internal/doctor": 9, "internal/references": 9, "internal/service": 12, "internal/testproc": 13, "cmd/pipeline": 13,
 }
 
 // only lists imports that few may have: everybody else knows an interface, or the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"regexp"
 	"slices"
@@ -150,6 +151,7 @@ func (c Config) check(origins Origins) error {
 		bad("lists.max_shrink", "%v", err)
 	}
 	c.checkServers(bad)
+	c.Sources.NATS.check(bad)
 	c.Bus.check(bad)
 	if c.Notify.SMTP != "" && (c.Notify.From == "" || len(c.Notify.To) == 0) {
 		bad("notify.smtp", "a mail needs notify.from and notify.to")
@@ -163,11 +165,44 @@ func (c Config) check(origins Origins) error {
 		if k.Choice != nil && !slices.Contains(k.Choice, v) {
 			bad(k.Path, "%q is not one of %s", v, strings.Join(k.Choice, ", "))
 		}
+		if strings.HasSuffix(k.Path, "listen") && v != "" {
+			checkAddress(k.Path, v, bad)
+		}
 		if k.Kind == "text" && secretInAddress(v) {
 			bad(k.Path, "logs and `config print` would show the secret in this address: write it without, and name a file that holds it (password_file)")
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkAddress finds what cannot be listened on.
+func checkAddress(path, v string, bad func(path, format string, args ...any)) {
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		bad(path, "%q is not of the form host:port, such as 127.0.0.1:7480", v)
+		return
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		bad(path, "%q: %q is no port", v, port)
+	}
+}
+
+// eventSubjects is the first part of the subjects of events: see the stream EVENTS.
+const eventSubjects = "edr.events."
+
+func (n NATSSource) check(bad func(path, format string, args ...any)) {
+	parts := strings.Split(n.Subject, ".")
+	switch {
+	case n.Subject == "" || strings.ContainsAny(n.Subject, " \t\r\n") || slices.Contains(parts, ""):
+		bad("sources.nats.subject", "%q is no subject: words with dots between them, * for one word and > for the rest", n.Subject)
+	case slices.Contains(parts[:len(parts)-1], ">"):
+		bad("sources.nats.subject", "%q: > stands at the end only", n.Subject)
+	case n.Subject != ">" && !strings.HasPrefix(n.Subject, eventSubjects) && !strings.ContainsAny(strings.Join(parts[:min(2, len(parts))], ""), "*>"):
+		bad("sources.nats.subject", "%q gets no events: their subjects begin with %s", n.Subject, eventSubjects)
+	}
+	if n.Consumer == "" || strings.ContainsAny(n.Consumer, ".*> \t/\\") {
+		bad("sources.nats.consumer", "%q is not a consumer's name: it has no dots, blanks, slashes, * and >", n.Consumer)
+	}
 }
 
 func (b Bus) check(bad func(path, format string, args ...any)) {

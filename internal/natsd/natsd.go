@@ -112,6 +112,9 @@ func start(c Config, lock *flock.Flock) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := free(c.Listen); err != nil {
+		return nil, err
+	}
 	s := &Server{conf: c, opts: opts, lock: lock, owner: in, broken: new(atomic.Bool)}
 	if s.ns, err = s.run(); err != nil {
 		return nil, err
@@ -119,12 +122,26 @@ func start(c Config, lock *flock.Flock) (*Server, error) {
 	return s, nil
 }
 
+// free reports why an address cannot be listened on: the server itself would try on
+// until its time is over.
+func free(address string) error {
+	if address == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	return l.Close()
+}
+
 func (s *Server) run() (*server.Server, error) {
 	ns, err := server.NewServer(s.opts.Clone())
 	if err != nil {
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	ns.SetLoggerV2(logger{s.conf.Log, s.broken}, false, false, false)
+	why := new(atomic.Pointer[string])
+	ns.SetLoggerV2(logger{s.conf.Log, s.broken, why}, false, false, false)
 	ns.Start()
 	ready := s.conf.Ready
 	if ready == 0 {
@@ -133,12 +150,20 @@ func (s *Server) run() (*server.Server, error) {
 	if !ns.ReadyForConnections(ready) {
 		ns.Shutdown()
 		ns.WaitForShutdown()
-		return nil, fmt.Errorf("bus on %s is not ready after %v", s.conf.Dir, ready)
+		return nil, fmt.Errorf("bus on %s is not ready after %v%s", s.conf.Dir, ready, cause(why))
 	}
 	if tcp, ok := ns.Addr().(*net.TCPAddr); ok {
 		s.opts.Port = tcp.Port // a port that the system chose stays the same after a restart
 	}
 	return ns, nil
+}
+
+// cause is the error that the server has logged last.
+func cause(why *atomic.Pointer[string]) string {
+	if text := why.Load(); text != nil {
+		return ": " + *text
+	}
+	return ""
 }
 
 // Broken reports whether a stream has had a disk error since the start. Such a stream
@@ -267,6 +292,7 @@ func (s *Server) Close() error {
 type logger struct {
 	log    zerolog.Logger
 	broken *atomic.Bool
+	last   *atomic.Pointer[string] // error
 }
 
 func (l logger) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
@@ -276,9 +302,10 @@ func (l logger) Warnf(format string, v ...any) {
 	}
 	l.log.Warn().Msgf(format, v...)
 }
-func (l logger) Fatalf(format string, v ...any) { l.log.Error().Msgf(format, v...) }
+func (l logger) Fatalf(format string, v ...any) { l.Errorf(format, v...) }
 func (l logger) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
+	l.last.Store(&text)
 	if strings.Contains(strings.ToLower(text), "critical write error") {
 		l.broken.Store(true)
 	}

@@ -186,6 +186,9 @@ func (s *Service) openRules() error {
 	}
 	s.rules = intake.NewRuleset(live, s.cfg.Rules)
 	s.metrics.Rules.Set(float64(live.Set().Len()))
+	for _, p := range DanglingIn(s.cfg, live.Set()) {
+		s.log.Warn().Msg(p.String())
+	}
 	s.log.Info().Int("rules", live.Set().Len()).Str("digest", live.State().Digest).Msg("rules are in force")
 	return nil
 }

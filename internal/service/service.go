@@ -85,6 +85,9 @@ type Service struct {
 // Open puts a service together from its configuration. On an error nothing stays
 // open.
 func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Logger) (*Service, error) {
+	if err := Preflight(cfg); err != nil {
+		return nil, err
+	}
 	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: &http.Client{Timeout: time.Minute}, newFacts: make(chan struct{}, 1)}
 	for _, problem := range cfg.Exposure() {
 		log.Warn().Msg(problem)

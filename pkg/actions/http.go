@@ -28,8 +28,8 @@ type HTTPParams struct {
 	Segments   []string          `json:"segments" doc:"further segments of the path, escaped"`
 	Query      map[string]string `json:"query" doc:"query parameters, escaped"`
 	Headers    map[string]string `json:"headers" doc:"request headers"`
-	Secrets    map[string]string `json:"secrets" literal:"true" doc:"request headers whose values are secrets, by the secret's name"`
-	Sign       string            `json:"sign" literal:"true" doc:"name of the secret to sign the body with: headers webhook-id, webhook-timestamp, webhook-signature"`
+	Secrets    map[string]string `json:"secrets" literal:"true" names:"secret" doc:"request headers whose values are secrets, by the secret's name"`
+	Sign       string            `json:"sign" literal:"true" names:"secret" doc:"name of the secret to sign the body with: headers webhook-id, webhook-timestamp, webhook-signature"`
 	Body       any               `json:"body" doc:"any value; becomes JSON"`
 	Timeout    Duration          `json:"timeout" default:"10s" doc:"for each attempt"`
 	Retries    int               `json:"retries" default:"3" doc:"further attempts where the request surely was not acted on"`

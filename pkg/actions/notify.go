@@ -10,12 +10,12 @@ import (
 
 // NotifyParams are the parameters of notify.
 type NotifyParams struct {
-	To     string            `json:"to" required:"true" literal:"true" doc:"name of the secret that holds the webhook's address"`
+	To     string            `json:"to" required:"true" literal:"true" names:"secret" doc:"name of the secret that holds the webhook's address"`
 	Format string            `json:"format" default:"generic" oneof:"slack,teams,generic" literal:"true" doc:"what the receiver understands"`
 	Title  string            `json:"title" required:"true" doc:"first line"`
 	Text   string            `json:"text" doc:"further text"`
 	Fields map[string]string `json:"fields" doc:"facts, shown as a table"`
-	Sign   string            `json:"sign" literal:"true" doc:"name of the secret to sign a generic message with"`
+	Sign   string            `json:"sign" literal:"true" names:"secret" doc:"name of the secret to sign a generic message with"`
 }
 
 var _ = Register(Definition[NotifyParams, HTTPOutput]{

@@ -19,8 +19,9 @@ import (
 //	Path RemotePath `json:"path" required:"true" doc:"file on the endpoint"`
 //
 // The tags are json (the name that rules use), doc, required, default (written
-// as in a rule), oneof (comma separated) and literal (no ${{ }} allowed: the
-// value decides what is executed, so event text may not reach it).
+// as in a rule), oneof (comma separated), literal (no ${{ }} allowed: the
+// value decides what is executed, so event text may not reach it) and names (script or
+// secret: the value names something that the configuration has to have).
 type Field struct {
 	Name     string
 	Type     reflect.Type
@@ -29,6 +30,7 @@ type Field struct {
 	Literal  bool
 	Default  string
 	OneOf    []string
+	Names    string
 
 	index []int // as reflect.Value.FieldByIndex takes it
 }
@@ -63,6 +65,7 @@ func fieldsOf(t reflect.Type) []Field {
 			Required: f.Tag.Get("required") == "true",
 			Literal:  f.Tag.Get("literal") == "true",
 			Default:  f.Tag.Get("default"),
+			Names:    f.Tag.Get("names"),
 			index:    f.Index,
 		}
 		if list := f.Tag.Get("oneof"); list != "" {

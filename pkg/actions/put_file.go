@@ -14,7 +14,7 @@ import (
 
 // PutFileParams are the parameters of put_file.
 type PutFileParams struct {
-	File      string     `json:"file" required:"true" literal:"true" doc:"name in the set of files that rules may upload"`
+	File      string     `json:"file" required:"true" literal:"true" names:"script" doc:"name in the set of files that rules may upload"`
 	Path      RemotePath `json:"path" required:"true" doc:"where to put it on the endpoint, with its file name"`
 	Overwrite bool       `json:"overwrite" doc:"replace a file that is there"`
 

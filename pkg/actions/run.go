@@ -14,7 +14,7 @@ import (
 
 // RunParams are the parameters of run.
 type RunParams struct {
-	File  string   `json:"file" required:"true" literal:"true" doc:"script or program in the set of files that rules may upload; its ending says how it is run"`
+	File  string   `json:"file" required:"true" literal:"true" names:"script" doc:"script or program in the set of files that rules may upload; its ending says how it is run"`
 	Flags []string `json:"flags" literal:"true" doc:"first arguments, fixed by the rule"`
 	Args  []string `json:"args" doc:"further arguments; text from the event may go here"`
 	Keep  bool     `json:"keep" doc:"leave the file on the endpoint afterwards"`

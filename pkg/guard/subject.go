@@ -23,10 +23,10 @@ type subject struct {
 	DNSName     string            `json:"dns_name"`
 	Group       string            `json:"group" doc:"name of its group"`
 	GroupID     string            `json:"group_id"`
-	OS          string            `json:"os" doc:"windows, linux or osx"`
+	OS          string            `json:"os" doc:"windows, linux or osx" form:"os" words:"windows,linux,osx"`
 	OSVersion   string            `json:"os_version"`
 	IPs         []string          `json:"ips"`
-	Type        string            `json:"type" doc:"workstation, server or domain_controller"`
+	Type        string            `json:"type" doc:"workstation, server or domain_controller" form:"word" words:"workstation,server,domain_controller"`
 	Criticality float64           `json:"criticality"`
 	Tags        []string          `json:"tags"`
 	Labels      map[string]string `json:"labels"`
