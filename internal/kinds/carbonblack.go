@@ -13,7 +13,10 @@ import (
 )
 
 func init() {
-	Register(Kind{Name: config.DefaultKind, Open: openCarbonBlack, Renew: renewCarbonBlack, Files: filesOfCarbonBlack})
+	Register(Kind{
+		Name: config.DefaultKind, Open: openCarbonBlack, Renew: renewCarbonBlack, Files: filesOfCarbonBlack,
+		Powers: edr.PowersOf((*lr.Client)(nil), (*lr.Session)(nil)),
+	})
 }
 
 // openCarbonBlack makes the client of a Carbon Black EDR server.

@@ -23,7 +23,11 @@ import (
 const CloudKind = "carbonblack-cloud"
 
 func init() {
-	Register(Kind{Name: CloudKind, Keys: func() config.KindKeys { return newCloud() }, Open: openCloud, Renew: renewCloud, Files: filesOfCloud, Source: cloudSource})
+	Register(Kind{
+		Name: CloudKind, Keys: func() config.KindKeys { return newCloud() },
+		Open: openCloud, Renew: renewCloud, Files: filesOfCloud, Source: cloudSource,
+		Powers: edr.PowersOf((*cbc.Client)(nil), (*cbc.Session)(nil)),
+	})
 }
 
 // Cloud are the keys of a Carbon Black Cloud.

@@ -19,6 +19,8 @@ import (
 // A Kind opens servers of one product.
 type Kind struct {
 	Name string // as in servers[].kind
+	// Powers are those of its servers and their sessions.
+	Powers []edr.Power
 	// Keys returns the kind's own configuration keys with their defaults. Nil: the
 	// configuration knows them already.
 	Keys func() config.KindKeys
@@ -57,6 +59,9 @@ func Names() []string {
 	slices.Sort(names)
 	return names
 }
+
+// PowersOf lists what servers of a kind can do; nil for an unknown kind.
+func PowersOf(kind string) []edr.Power { return kinds[kind].Powers }
 
 // Open makes the client of a configured server. shared is of all servers of the process.
 func Open(s config.Server, shared *Shared, log zerolog.Logger) (edr.Server, error) {

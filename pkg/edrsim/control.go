@@ -19,7 +19,9 @@ func (s *Server) controlRoutes(mux *http.ServeMux) {
 	route("POST /_sim/clock", s.postClock)
 	if s.cloud != nil {
 		s.cloud.controlRoutes(mux)
+		return
 	}
+	route("POST /_sim/alerts", s.simAddAlert)
 }
 
 func (s *Server) getCounters(w http.ResponseWriter, r *http.Request) error {

@@ -67,6 +67,9 @@ func (s *Server) routes() *http.ServeMux {
 	cblr("DELETE /api/v1/cblr/session/{sid}/file/{fid}", s.deleteFile)
 	cblr("GET /api/v1/cblr/session/{sid}/file/{fid}/content", s.fileContent)
 
+	api("GET /api/v2/alert", s.listAlerts)
+	api("POST /api/v1/alert/{id}", s.postAlert)
+
 	api("GET /api/v1/banning/blacklist", s.listBans)
 	api("POST /api/v1/banning/blacklist", s.postBan)
 	api("GET /api/v1/banning/blacklist/{md5}", s.getBan)

@@ -42,6 +42,7 @@ type Server struct {
 	ended    []*session // oldest first
 	lastID   int
 	bans     map[string]*ban
+	alerts   map[string]object // of an EDR server, by id
 	counters *counters
 
 	cloud *cloud // of KindCloud, or nil
@@ -56,7 +57,7 @@ func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{
 		Token: cfg.Token, cfg: cfg, clock: newClock(cfg.Start, cfg.TimeScale), spool: spool{cfg.SpoolDir, cfg.SpoolAbove},
-		changed: make(chan struct{}), sessions: map[int]*session{}, bans: map[string]*ban{}, counters: newCounters(),
+		changed: make(chan struct{}), sessions: map[int]*session{}, bans: map[string]*ban{}, alerts: map[string]object{}, counters: newCounters(),
 	}
 	if cfg.Kind == KindCloud {
 		s.as = cloudBehaviour()
