@@ -34,7 +34,12 @@ const (
 type Correlator struct {
 	State State
 	Now   func() time.Time // for events whose arrival is not known; nil: time.Now
+
+	Several bool // several servers are configured: groups keep them apart
 }
+
+// acrossTenants is the value of Correlate.Across by which tenants count together.
+const acrossTenants = "tenants"
 
 // MaxEvents is how many events a group of a correlation remembers.
 const MaxEvents = 1000
@@ -91,7 +96,7 @@ func (c *Correlator) observe(ctx context.Context, r *Compiled, m Match) (*Match,
 	if m.Event.Event.Time.IsZero() { // it has no place in a window, not even with max_age: any
 		return &Match{Rule: r.Rule, Event: m.Event, Refused: TimeUnknown}, nil
 	}
-	group, value, err := r.groupOf(m.Event)
+	group, value, err := r.groupOf(m.Event, c.Several)
 	if err != nil {
 		return nil, failure(r, m.Event, err)
 	}
@@ -145,7 +150,7 @@ func (c *Correlator) Settled(ctx context.Context, set *Set, matches []Match) err
 		if m.Correlated == nil || r == nil {
 			continue
 		}
-		group, _, err := r.groupOf(m.Event)
+		group, _, err := r.groupOf(m.Event, c.Several)
 		if err != nil {
 			return failure(r, m.Event, err)
 		}
@@ -171,8 +176,9 @@ func (r *Compiled) wants(e *events.Event) (bool, error) {
 	return truth == expression.True, err
 }
 
-// groupOf evaluates group_by and field.
-func (r *Compiled) groupOf(e *events.Event) (group []any, value string, err error) {
+// groupOf evaluates group_by and field. With several servers what is of one of them has
+// its name, and tenants are kept apart unless the rule says otherwise.
+func (r *Compiled) groupOf(e *events.Event, several bool) (group []any, value string, err error) {
 	for _, p := range r.GroupBy {
 		v, err := p.Eval(e)
 		if err != nil {
@@ -186,8 +192,11 @@ func (r *Compiled) groupOf(e *events.Event) (group []any, value string, err erro
 			return nil, "", &partError{"correlate.field", err}
 		}
 		value = fmt.Sprint(v)
+		if several && ofServer(r.Field) {
+			value = e.Sensor.Server + "/" + value
+		}
 	}
-	return group, value, nil
+	return append(group, place(several, r.Correlate.Across == acrossTenants, e, r.GroupBy)...), value, nil
 }
 
 // timeOf is when the event happened. A time ahead of the event's arrival is a

@@ -242,7 +242,7 @@ func TestCorrelationReadsTheOldForm(t *testing.T) {
 	old := `{"events":[{"id":"e4","at":"2026-03-01T08:00:40Z","rule":"five-in-a-minute","sensor":1}],"fired":"2026-03-01T08:00:40Z","by":"e4"}`
 	r, _ := set.Rule("five-in-a-minute")
 	evs := series(5, 10*time.Second, 1, connection(22))
-	group, _, err := r.groupOf(evs[4])
+	group, _, err := r.groupOf(evs[4], false)
 	if err != nil {
 		t.Fatal(err)
 	}

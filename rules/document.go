@@ -56,6 +56,7 @@ type correlateDocument struct {
 	Timespan time.Duration `yaml:"timespan,required" doc:"how far apart the events may be"`
 	GTE      int           `yaml:"gte" min:"1" max:"1000" doc:"how many it takes (event_count, value_count)"`
 	Rules    []string      `yaml:"rules" doc:"ids of the rules that must match (temporal, temporal_ordered)"`
+	Across   string        `yaml:"across" enum:"tenants" doc:"tenants: events of servers of different tenants count together; else each tenant's by themselves"`
 }
 
 type limitsDocument struct {
@@ -150,7 +151,7 @@ func (d *ruleDocument) timing(r *Rule) {
 		r.Suppress = &Suppress{Key: s.Key, For: orDefault(s.For, DefaultSuppression), Count: s.Count}
 	}
 	if c := d.Correlate; c != nil {
-		r.Correlate = &Correlate{Type: c.Type, GroupBy: c.GroupBy, Field: c.Field, Timespan: c.Timespan, GTE: c.GTE, Rules: c.Rules}
+		r.Correlate = &Correlate{Type: c.Type, GroupBy: c.GroupBy, Field: c.Field, Timespan: c.Timespan, GTE: c.GTE, Rules: c.Rules, Across: c.Across}
 	}
 	if l := d.Limits; l != nil {
 		r.Limits = &Limits{Jobs: l.Jobs, Per: l.Per, OnExceed: or(l.OnExceed, "hold")}

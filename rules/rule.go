@@ -80,6 +80,7 @@ type Correlate struct {
 	Timespan time.Duration
 	GTE      int
 	Rules    []string
+	Across   string // tenants: their events count together
 }
 
 // Limits bounds the jobs of a rule over all sensors.

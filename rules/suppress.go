@@ -21,6 +21,8 @@ import (
 type Suppressor struct {
 	State State
 	Now   func() time.Time // nil: time.Now
+
+	Several bool // several servers are configured: keys keep them apart
 }
 
 // Suppression is the answer to one claim.
@@ -70,7 +72,7 @@ func (s *Suppressor) ClaimAll(ctx context.Context, asks []Ask) []Answer {
 	var g errgroup.Group
 	g.SetLimit(atOnce)
 	for i, a := range asks {
-		k, err := a.keyed()
+		k, err := a.keyed(s.Several)
 		if err != nil || k == nil {
 			answers[i].Err = err
 			continue
@@ -96,7 +98,7 @@ type keyed struct {
 }
 
 // keyed is the key that the question is about; nil: the rule suppresses nothing.
-func (a *Ask) keyed() (*keyed, error) {
+func (a *Ask) keyed(several bool) (*keyed, error) {
 	r, ok := a.Set.Rule(a.Match.Rule.ID)
 	if !ok {
 		return nil, fmt.Errorf("rule %s is not in the set", a.Match.Rule.ID)
@@ -109,7 +111,7 @@ func (a *Ask) keyed() (*keyed, error) {
 		return nil, nil
 	}
 	var err error
-	if k.key, err = r.suppressionKey(a.Match, a.Endpoint); err != nil {
+	if k.key, err = r.suppressionKey(a.Match, a.Endpoint, several); err != nil {
 		return nil, failure(r, a.Match.Event, err)
 	}
 	return k, nil
@@ -173,7 +175,7 @@ func (s *Suppressor) now() time.Time {
 
 // suppressionKey is what the rule acts for: the values of its own expressions,
 // or the endpoint and the event's subject.
-func (r *Compiled) suppressionKey(m *Match, endpoint edr.Endpoint) (string, error) {
+func (r *Compiled) suppressionKey(m *Match, endpoint edr.Endpoint, several bool) (string, error) {
 	if len(r.Key) == 0 {
 		return stateKey("suppress", r.ID, endpoint.String(), Subject(m.Event)), nil
 	}
@@ -186,7 +188,7 @@ func (r *Compiled) suppressionKey(m *Match, endpoint edr.Endpoint) (string, erro
 		}
 		parts = append(parts, v)
 	}
-	return stateKey("suppress", parts...), nil
+	return stateKey("suppress", append(parts, place(several, false, m.Event, r.Key)...)...), nil
 }
 
 // Subject is what an event is about, the same for its twins: the process or else

@@ -59,8 +59,9 @@ type Intake struct {
 func New(c Config) *Intake {
 	return &Intake{
 		Config:     c,
-		correlator: &rules.Correlator{State: c.State, Now: c.Now}, suppressor: &rules.Suppressor{State: c.State, Now: c.Now},
-		sensors: &resolver{fleet: c.Fleet}, queue: make(chan finding, maxBatch),
+		correlator: &rules.Correlator{State: c.State, Now: c.Now, Several: c.Fleet.Sole() == ""},
+		suppressor: &rules.Suppressor{State: c.State, Now: c.Now, Several: c.Fleet.Sole() == ""},
+		sensors:    &resolver{fleet: c.Fleet}, queue: make(chan finding, maxBatch),
 	}
 }
 
