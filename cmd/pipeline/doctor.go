@@ -81,7 +81,7 @@ func writeFinding(w io.Writer, x doctor.Finding) {
 		state = doctorColors[x.State].EscapeSeq() + state + text.EscapeReset
 	}
 	width := terminalWidth(w)
-	indent := strings.Repeat(" ", 18)
+	indent := strings.Repeat(" ", 20)
 	write := func(head, s string) {
 		if width > 0 {
 			s = text.WrapSoft(s, max(width-len(indent), leastText))
@@ -93,7 +93,7 @@ func writeFinding(w io.Writer, x doctor.Finding) {
 			fmt.Fprintln(w, head+strings.TrimRight(printable.Line(line), " "))
 		}
 	}
-	write(fmt.Sprintf("%s  %-8s", state, x.Check), x.Text)
+	write(fmt.Sprintf("%s  %-10s", state, x.Check), x.Text)
 	if x.Cure != "" {
 		write(indent, "→ "+x.Cure)
 	}

@@ -52,6 +52,7 @@ func (d *Doctor) Files(ctx context.Context, report func(Finding)) {
 	d.data()
 	d.rules(ctx)
 	d.guards()
+	d.endpoints()
 	d.users()
 }
 

@@ -143,7 +143,7 @@ func (p Plan) files() ([]file, error) {
 			all = append(all, file{name, append(bytes.TrimRight(data, "\n"), '\n'), 0o600})
 		}
 	}
-	templates := []string{"pipeline.yaml", "guards.yaml", "rules/program-from-temp.yaml"}
+	templates := []string{"pipeline.yaml", "guards.yaml", "endpoints.yaml", "rules/program-from-temp.yaml"}
 	if p.Compose {
 		templates = append(templates, "compose.yaml")
 	}

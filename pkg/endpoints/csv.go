@@ -53,7 +53,9 @@ func loadCSV(name string, data []byte) (*Book, error) {
 			break
 		}
 		if t.header == nil {
-			t.readHeader(r, slices.Clone(record))
+			if t.readHeader(r, slices.Clone(record)); len(t.problems) > 0 {
+				break // what the fields mean is not known
+			}
 			continue
 		}
 		if e, ok := t.entry(r, record); ok {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"edrpipe/pkg/events"
@@ -47,7 +48,11 @@ func Load(name string, data []byte) (*Book, error) {
 		e, at := &file.Endpoints[i], strictyaml.Path("endpoints").Index(i)
 		e.line = doc.Line(at)
 		e.tells(func(key string) bool { return doc.Has(at.Key(key)) })
+		misread := slices.ContainsFunc(problems, func(p strictyaml.Problem) bool { return strings.HasPrefix(string(p.Path), string(at)) })
 		e.check(func(key string, n int, message, hint string) {
+			if key == "" && misread {
+				return // what is missing is probably what could not be read
+			}
 			place := at
 			if key != "" {
 				if place = at.Key(key); n >= 0 && doc.Has(place.Index(n)) {
