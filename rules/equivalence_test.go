@@ -3,7 +3,6 @@ package rules
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"edrpipe/internal/fixtures"
 	"edrpipe/internal/workload"
 	"edrpipe/pkg/events"
 	"edrpipe/rules/sigma"
@@ -162,42 +162,30 @@ func TestMatcherIsThePlainLoop(t *testing.T) {
 	}
 }
 
-// The recordings are real events; they are not part of the project.
-func TestMatcherIsThePlainLoopOnRecordings(t *testing.T) {
-	file, err := os.Open("../../shared/data/events/dev/bus.jsonl")
-	if err != nil {
-		t.Skip("no recorded events: ", err)
-	}
-	defer file.Close()
-	sets := []*Set{setOf(t, workload.Rules(300, 4)), sigmaSet(t), setOf(t, common)}
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<24)
-	matched := 0
-	for lines.Scan() {
-		var line struct {
-			Exchange    string            `json:"exchange"`
-			RoutingKey  string            `json:"routing_key"`
-			ContentType string            `json:"content_type"`
-			Headers     map[string]string `json:"headers"`
-			Body        string            `json:"body_b64"`
-		}
-		var loose map[string]json.RawMessage
-		if err := json.Unmarshal(lines.Bytes(), &loose); err != nil {
-			t.Fatal(err)
-		}
-		_ = json.Unmarshal(lines.Bytes(), &line) // headers may be numbers: not needed
-		body, err := base64.StdEncoding.DecodeString(line.Body)
+func TestMatcherIsThePlainLoopOnMessages(t *testing.T) {
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		file, err := os.Open(filepath.Join(dir, "events", "dev", "bus.jsonl"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		msg := events.Message{Body: body, Exchange: line.Exchange, RoutingKey: line.RoutingKey, ContentType: line.ContentType, Headers: line.Headers}
-		for _, set := range sets {
-			matched += compareMessage(t, NewMatcher(set, &events.Decoder{}), &events.Decoder{}, &msg)
+		defer file.Close()
+		sets := []*Set{setOf(t, workload.Rules(300, 4)), sigmaSet(t), setOf(t, common)}
+		lines := bufio.NewScanner(file)
+		lines.Buffer(nil, 1<<24)
+		matched := 0
+		for lines.Scan() {
+			msg, err := events.ParseCapture(lines.Bytes())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, set := range sets {
+				matched += compareMessage(t, NewMatcher(set, &events.Decoder{}), &events.Decoder{}, &msg)
+			}
 		}
-	}
-	if matched == 0 {
-		t.Error("no rule matched any recorded event")
-	}
+		if matched == 0 {
+			t.Error("no rule matched any event")
+		}
+	})
 }
 
 // common are conditions that ordinary events fulfil.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rabbitmq/amqp091-go"
 
+	"edrpipe/internal/fixtures"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/rabbittest"
 	"edrpipe/pkg/bus"
@@ -110,20 +111,26 @@ func TestPublishTailStats(t *testing.T) {
 	b.want(t, []string{"network", "WS-042(42)", "rundll32.exe", "203.0.113.9:443"}, "events", "tail", "--since", "1h", "-n", "3")
 }
 
-// TestRecordedMessagesOverTheBus publishes a recording of an EDR's bus: what comes
-// out again is what was in it, 461 events in 425 messages.
-func TestRecordedMessagesOverTheBus(t *testing.T) {
-	const recording = "../../../shared/data/events/dev/bus.jsonl"
-	if _, err := os.Stat(recording); err != nil {
-		t.Skip("the recording is not here")
-	}
-	b := startTestBus(t)
-	b.want(t, []string{"425 messages on the bus"}, "events", "publish", "--server", "edr01", "--rate", "5000", recording)
-	direct := b.convert(t, recording)
-	over := b.want(t, nil, "events", "tail", "--since", "1h", "--count", "461", "--output", "json")
-	if got, want := eventIDs(t, over), eventIDs(t, direct); !maps.Equal(got, want) {
-		t.Errorf("%d different events over the bus, %d in the recording", len(got), len(want))
-	}
+// TestMessagesOverTheBus publishes a recording of an EDR's bus: what comes out again is
+// what was in it.
+func TestMessagesOverTheBus(t *testing.T) {
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		count := func(name string) int {
+			lines, err := os.ReadFile(filepath.Join(dir, "events", "dev", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return bytes.Count(lines, []byte("\n"))
+		}
+		recording := filepath.Join(dir, "events", "dev", "bus.jsonl")
+		b := startTestBus(t)
+		b.want(t, []string{fmt.Sprintf("%d messages on the bus", count("bus.jsonl"))}, "events", "publish", "--server", "edr01", "--rate", "5000", recording)
+		direct := b.convert(t, recording)
+		over := b.want(t, nil, "events", "tail", "--since", "1h", "--count", fmt.Sprint(count("expect.jsonl")), "--output", "json")
+		if got, want := eventIDs(t, over), eventIDs(t, direct); !maps.Equal(got, want) {
+			t.Errorf("%d different events over the bus, %d in the recording", len(got), len(want))
+		}
+	})
 }
 
 func (b *testBus) convert(t *testing.T, file string) string {

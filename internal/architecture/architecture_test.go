@@ -17,7 +17,7 @@ import (
 // a new one is given its place.
 var level = map[string]int{
 	"internal/printable": -1, "internal/progress": 0,
-	"internal/nearest": 0, "internal/sizing": 0, "internal/secretfiles": 0, "deploy/nats": 0, "internal/connlimit": 0, "internal/natsd": 1, "internal/golden": 0, "examples": 0, "internal/rabbittest": 0, "internal/rabbittest/publish": 0, "scripts/skips": 0,
+	"internal/nearest": 0, "internal/sizing": 0, "internal/secretfiles": 0, "deploy/nats": 0, "internal/connlimit": 0, "internal/natsd": 1, "internal/golden": 0, "internal/fixtures": 0, "examples": 0, "internal/rabbittest": 0, "internal/rabbittest/publish": 0, "scripts/skips": 0,
 	"internal/kinds": 5, "internal/fleet": 8,
 	"internal/diskspace": 0, "internal/health": 0, "internal/setup": 0, "internal/looseid": 0,
 	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
@@ -40,6 +40,7 @@ var only = map[string][]string{
 	"edrpipe/pkg/lr":                 {"cmd/pipeline", "internal/kinds", "internal/lrshell", "internal/doctor"},
 	"edrpipe/pkg/cbc":                {"pkg/events/cloudalerts", "internal/kinds"},
 	"edrpipe/internal/golden":        {},                                                                                                // for tests
+	"edrpipe/internal/fixtures":      {},                                                                                                // for tests
 	"edrpipe/internal/testproc":      {},                                                                                                // for tests
 	"edrpipe/pkg/bus/bustest":        {},                                                                                                // for tests
 	"edrpipe/internal/natsd":         {"internal/service", "internal/buswatch", "pkg/bus/bustest", "internal/testproc", "cmd/pipeline"}, // the last for backups of a bus whose service is stopped

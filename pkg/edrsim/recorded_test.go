@@ -9,11 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"edrpipe/internal/fixtures"
 	"edrpipe/pkg/edrsim"
 )
-
-// recordings are real servers' answers. They are not part of the project.
-const recordings = "../../../shared/data/recorded-edr"
 
 type exchange struct {
 	Request struct {
@@ -25,24 +23,26 @@ type exchange struct {
 	Body    json.RawMessage
 }
 
-// TestShapesAreThoseOfRecordedServers replays the recorded requests and compares
-// the answers' shapes: names and JSON types, field by field, both ways.
-func TestShapesAreThoseOfRecordedServers(t *testing.T) {
-	for version, file := range map[string]string{"5.1": "edr_5.1.1_2016-06-10.json", "6.2": "edr_6.2.0_2018-02-06.json"} {
-		t.Run(version, func(t *testing.T) {
-			b, err := os.ReadFile(filepath.Join(recordings, file))
-			if err != nil {
-				t.Skip("the recordings are not here")
-			}
-			var all []exchange
-			if err := json.Unmarshal(b, &all); err != nil {
-				t.Fatal(err)
-			}
-			cfg := fast
-			cfg.Version = version
-			replay(t, start(t, cfg), all)
-		})
-	}
+// TestShapesAreThoseOfServers replays requests to made and recorded servers and
+// compares the answers' shapes: names and JSON types, field by field, both ways.
+func TestShapesAreThoseOfServers(t *testing.T) {
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		for version, file := range map[string]string{"5.1": "edr_5.1.1_2016-06-10.json", "6.2": "edr_6.2.0_2018-02-06.json"} {
+			t.Run(version, func(t *testing.T) {
+				b, err := os.ReadFile(filepath.Join(dir, "recorded-edr", file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var all []exchange
+				if err := json.Unmarshal(b, &all); err != nil {
+					t.Fatal(err)
+				}
+				cfg := fast
+				cfg.Version = version
+				replay(t, start(t, cfg), all)
+			})
+		}
+	})
 }
 
 // replay sends recorded requests, with our own session in place of the recorded.

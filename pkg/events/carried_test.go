@@ -12,16 +12,26 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"edrpipe/internal/fixtures"
 )
 
-// TestCarriedByRecordings: whatever a decoder fills, in the fixtures and in
+// TestCarriedByMessages: whatever a decoder fills, in testdata, in made fixtures and in
 // recordings of real servers, is among the fields that its type is said to carry.
-func TestCarriedByRecordings(t *testing.T) {
+func TestCarriedByMessages(t *testing.T) {
 	t.Parallel()
-	names := fixtures(t)
-	recorded, _ := filepath.Glob("../../../shared/data/events/*/*")
+	checkCarried(t, testdataFiles(t), 50)
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		names, _ := filepath.Glob(filepath.Join(dir, "events", "*", "*"))
+		checkCarried(t, names, 500)
+	})
+}
+
+// checkCarried reads files that hold at least so many events.
+func checkCarried(t *testing.T, names []string, least int) {
+	t.Helper()
 	seen := 0
-	for _, name := range append(names, recorded...) {
+	for _, name := range names {
 		f, err := os.Open(name)
 		if err != nil {
 			t.Fatal(err)
@@ -43,8 +53,8 @@ func TestCarriedByRecordings(t *testing.T) {
 		}
 		f.Close()
 	}
-	if seen < 100 {
-		t.Errorf("only %d events", seen)
+	if seen < least {
+		t.Errorf("only %d events, want %d", seen, least)
 	}
 }
 

@@ -386,7 +386,7 @@ func TestUnknownTypesAreReadByTheirFamily(t *testing.T) {
 func TestOurOwnFormIsRead(t *testing.T) {
 	d := &Decoder{}
 	s := newScanner(t, d, scannable()...)
-	for _, name := range fixtures(t) {
+	for _, name := range testdataFiles(t) {
 		for _, msg := range fixtureMessages(t, name) {
 			events, _ := d.Decode(&msg)
 			for _, e := range events {

@@ -71,7 +71,7 @@ var fuzzed = sync.OnceValue(func() (f struct {
 })
 
 func FuzzJSON(f *testing.F) {
-	for _, name := range fixtures(f) {
+	for _, name := range testdataFiles(f) {
 		for _, msg := range fixtureMessages(f, name) {
 			f.Add(msg.Body, msg.RoutingKey)
 		}
@@ -170,7 +170,7 @@ func FuzzUnknown(f *testing.F) {
 }
 
 func FuzzRecording(f *testing.F) {
-	for _, name := range fixtures(f) {
+	for _, name := range testdataFiles(f) {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)

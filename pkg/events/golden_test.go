@@ -14,7 +14,7 @@ import (
 // TestFixtures decodes every fixture of testdata and compares with its golden
 // file: events as JSON lines, rejects as comments.
 func TestFixtures(t *testing.T) {
-	for _, name := range fixtures(t) {
+	for _, name := range testdataFiles(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			var out strings.Builder
 			d := &Decoder{Now: func() time.Time { return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC) }}
@@ -41,7 +41,7 @@ func TestScanOfFixtures(t *testing.T) {
 	for _, path := range scannable() {
 		scanners = append(scanners, newScanner(t, d, path))
 	}
-	for _, name := range fixtures(t) {
+	for _, name := range testdataFiles(t) {
 		for _, msg := range fixtureMessages(t, name) {
 			compareFull(t, d, scanners[0], &msg)
 			for _, s := range scanners[1:] {
@@ -51,7 +51,7 @@ func TestScanOfFixtures(t *testing.T) {
 	}
 }
 
-func fixtures(t testing.TB) []string {
+func testdataFiles(t testing.TB) []string {
 	t.Helper()
 	all, err := filepath.Glob("testdata/*")
 	if err != nil {

@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,19 +13,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"edrpipe/internal/fixtures"
 )
 
-// recordings is where the recorded messages lie beside the repository; tests
-// that read them are skipped where they are not.
-const recordings = "../../../shared/data/events"
-
 // readLines decodes a file with one JSON value on each line.
-func readLines[T any](t testing.TB, name string) []T {
+func readLines[T any](t testing.TB, dir, name string) []T {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(recordings, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no recordings: %v", err)
-	}
+	b, err := os.ReadFile(filepath.Join(dir, "events", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,20 +34,26 @@ func readLines[T any](t testing.TB, name string) []T {
 		}
 		all = append(all, v)
 	}
+	if len(all) == 0 {
+		t.Fatalf("%s is empty", name)
+	}
 	return all
 }
 
-// captured is a Capture with its name.
+// captured is a Capture with its name, and how many of its parts are no events.
 type captured struct {
-	Ref string `json:"ref"`
+	Ref     string `json:"ref"`
+	Rejects int    `json:"rejects"`
 	Capture
 }
 
-// expectation is what an independent decoder found in a recorded message. Nil:
-// it said nothing of that field.
+// expectation is what has to be found in a message. Of made fixtures it says as well
+// what is left in the lines of the forwarder: nil where there is no line.
 type expectation struct {
-	Ref    string         `json:"ref"`
-	Expect map[string]any `json:"expect"`
+	Ref       string         `json:"ref"`
+	Expect    map[string]any `json:"expect"`
+	Forwarder map[string]any `json:"forwarder"`
+	Old       map[string]any `json:"forwarder_3_7"`
 }
 
 // decodeAll decodes messages that must have nothing wrong with them.
@@ -71,81 +70,99 @@ func decodeAll(t testing.TB, d *Decoder, msgs ...Message) []*Event {
 	return all
 }
 
-func TestRecordedBusMessages(t *testing.T) {
-	wants := map[string][]map[string]any{}
-	for _, e := range readLines[expectation](t, "dev/expect.jsonl") {
-		wants[e.Ref] = append(wants[e.Ref], e.Expect)
-	}
-	for _, c := range readLines[captured](t, "dev/bus.jsonl") {
-		t.Run(c.Ref, func(t *testing.T) {
-			events := decodeAll(t, &Decoder{}, c.Message())
-			if len(events) != len(wants[c.Ref]) {
-				t.Fatalf("%d events, want %d", len(events), len(wants[c.Ref]))
-			}
-			for i, e := range events {
-				compareExpected(t, e, wants[c.Ref][i], exact)
-			}
-		})
-	}
+func TestBusMessages(t *testing.T) {
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		wants := map[string][]map[string]any{}
+		for _, e := range readLines[expectation](t, dir, "dev/expect.jsonl") {
+			wants[e.Ref] = append(wants[e.Ref], e.Expect)
+		}
+		for _, c := range readLines[captured](t, dir, "dev/bus.jsonl") {
+			t.Run(c.Ref, func(t *testing.T) {
+				msg := c.Message()
+				events, rejects := new(Decoder).Decode(&msg)
+				if len(events) != len(wants[c.Ref]) || len(rejects) != c.Rejects {
+					t.Fatalf("%d events, want %d; rejects %v, want %d", len(events), len(wants[c.Ref]), rejects, c.Rejects)
+				}
+				for i, e := range events {
+					compareExpected(t, e, wants[c.Ref][i], exact)
+				}
+			})
+		}
+	})
 }
 
-// TestRecordedEventsInBundles: the single events of each sensor, as the bundle
-// that the raw exchange would have had, plain and zipped.
-func TestRecordedEventsInBundles(t *testing.T) {
+// TestEventsInBundles: the single events of each sensor, as the bundle that the raw
+// exchange would have had, plain and zipped.
+func TestEventsInBundles(t *testing.T) {
 	type sensor struct {
 		id   int
 		host string
 	}
-	wants := map[string]map[string]any{}
-	for _, e := range readLines[expectation](t, "dev/expect.jsonl") {
-		wants[e.Ref] = e.Expect
-	}
-	bundles, inBundle := map[sensor][]byte{}, map[sensor][]map[string]any{}
-	for _, c := range readLines[captured](t, "dev/bus.jsonl") {
-		if c.ContentType != "application/protobuf" {
-			continue
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		wants := map[string]map[string]any{}
+		for _, e := range readLines[expectation](t, dir, "dev/expect.jsonl") {
+			wants[e.Ref] = e.Expect
 		}
-		want := wants[c.Ref]
-		s := sensor{int(want["sensor_id"].(float64)), want["hostname"].(string)}
-		var event []byte
-		eachOutsideEnv(string(c.Body), func(part string) { event = append(event, part...) })
-		bundles[s] = append(bundles[s], bundleOf(event, 1)...)
-		inBundle[s] = append(inBundle[s], want)
-	}
-	for s, bundle := range bundles {
-		headers := map[string]string{"sensorId": fmt.Sprint(s.id), "sensorHostName": s.host}
-		for contentType, body := range map[string][]byte{"application/protobuf": bundle, "application/zip": zipOf(bundle)} {
-			events := decodeAll(t, &Decoder{}, Message{Body: body, ContentType: contentType, Exchange: rawExchange, Headers: headers})
-			if len(events) != len(inBundle[s]) {
-				t.Fatalf("%v, %s: %d events, want %d", s, contentType, len(events), len(inBundle[s]))
+		bundles, inBundle := map[sensor][]byte{}, map[sensor][]map[string]any{}
+		for _, c := range readLines[captured](t, dir, "dev/bus.jsonl") {
+			if c.ContentType != "application/protobuf" || c.Exchange == rawExchange {
+				continue
 			}
-			for i, e := range events {
-				compareExpected(t, e, inBundle[s][i], exact)
+			want := wants[c.Ref]
+			s := sensor{int(want["sensor_id"].(float64)), want["hostname"].(string)}
+			var event []byte
+			eachOutsideEnv(string(c.Body), func(part string) { event = append(event, part...) })
+			bundles[s] = append(bundles[s], bundleOf(event, 1)...)
+			inBundle[s] = append(inBundle[s], want)
+		}
+		for s, bundle := range bundles {
+			headers := map[string]string{"sensorId": fmt.Sprint(s.id), "sensorHostName": s.host}
+			for contentType, body := range map[string][]byte{"application/protobuf": bundle, "application/zip": zipOf(bundle)} {
+				events := decodeAll(t, &Decoder{}, Message{Body: body, ContentType: contentType, Exchange: rawExchange, Headers: headers})
+				if len(events) != len(inBundle[s]) {
+					t.Fatalf("%v, %s: %d events, want %d", s, contentType, len(events), len(inBundle[s]))
+				}
+				for i, e := range events {
+					compareExpected(t, e, inBundle[s][i], exact)
+				}
 			}
 		}
-	}
+	})
 }
 
-func TestRecordedForwarderLines(t *testing.T) {
-	wants := readLines[expectation](t, "dev/expect.jsonl")
-	lines := readLines[json.RawMessage](t, "dev/forwarder.jsonl")
-	for i, line := range lines {
-		events := decodeAll(t, &Decoder{}, Message{Body: line})
-		if len(events) != 1 {
-			t.Fatalf("line %d: %d events, want 1", i+1, len(events))
-		}
-		compareExpected(t, events[0], wants[i].Expect, forwarded)
-	}
+func TestForwarderLines(t *testing.T) {
+	fixtures.Each(t, func(t *testing.T, dir string, made bool) {
+		compareLines(t, dir, "dev/forwarder.jsonl", func(x expectation) map[string]any {
+			if made {
+				return x.Forwarder
+			}
+			return x.Expect
+		})
+	})
 }
 
-func TestRecordedOldForwarderLines(t *testing.T) {
+func TestOldForwarderLines(t *testing.T) {
+	fixtures.Each(t, func(t *testing.T, dir string, made bool) {
+		compareLines(t, dir, "dev/forwarder-3.7.jsonl", func(x expectation) map[string]any {
+			if !made && strings.HasPrefix(x.Expect["type"].(string), "ingress.event.") {
+				return x.Expect
+			}
+			return x.Old
+		})
+	})
+}
+
+// compareLines decodes lines of the forwarder; wanted gives what is expected of the
+// line of an expectation, nil where it has none.
+func compareLines(t *testing.T, dir, name string, wanted func(expectation) map[string]any) {
+	t.Helper()
 	var wants []map[string]any
-	for _, w := range readLines[expectation](t, "dev/expect.jsonl") {
-		if strings.HasPrefix(w.Expect["type"].(string), "ingress.event.") {
-			wants = append(wants, w.Expect)
+	for _, x := range readLines[expectation](t, dir, "dev/expect.jsonl") {
+		if w := wanted(x); w != nil {
+			wants = append(wants, w)
 		}
 	}
-	lines := readLines[json.RawMessage](t, "dev/forwarder-3.7.jsonl")
+	lines := readLines[json.RawMessage](t, dir, name)
 	if len(lines) != len(wants) {
 		t.Fatalf("%d lines for %d expectations", len(lines), len(wants))
 	}
@@ -169,7 +186,17 @@ const (
 // compareExpected compares every field of an expectation.
 func compareExpected(t testing.TB, e *Event, want map[string]any, as fidelity) {
 	t.Helper()
+	var tree map[string]any
 	for name, w := range want {
+		if strings.Contains(name, ".") { // a field of the event by its own name, also of a line
+			if tree == nil {
+				tree = asMap(t, e)
+			}
+			if got := at(tree, name); !same(name, w, got) {
+				t.Errorf("%s: %s = %#v, want %#v", e.Event.Type, name, got, w)
+			}
+			continue
+		}
 		got, ok := expectedField(e, name)
 		if !ok {
 			t.Errorf("%s: the test does not know the expected field %q", e.Event.Type, name)

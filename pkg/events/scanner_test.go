@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"testing"
+
+	"edrpipe/internal/fixtures"
 )
 
 // scannable lists every field that can be scanned.
@@ -113,15 +115,21 @@ func newScanner(t reporter, d *Decoder, paths ...string) *Scanner {
 }
 
 func TestScanIsDecode(t *testing.T) {
-	var messages []Message
-	for _, c := range readLines[captured](t, "dev/bus.jsonl") {
-		messages = append(messages, c.Message())
-	}
-	for _, name := range []string{"dev/forwarder.jsonl", "dev/forwarder-3.7.jsonl"} {
-		for _, line := range readLines[json.RawMessage](t, name) {
-			messages = append(messages, Message{Body: line})
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		var messages []Message
+		for _, c := range readLines[captured](t, dir, "dev/bus.jsonl") {
+			messages = append(messages, c.Message())
 		}
-	}
+		for _, name := range []string{"dev/forwarder.jsonl", "dev/forwarder-3.7.jsonl"} {
+			for _, line := range readLines[json.RawMessage](t, dir, name) {
+				messages = append(messages, Message{Body: line})
+			}
+		}
+		compareScansOf(t, messages)
+	})
+}
+
+func compareScansOf(t *testing.T, messages []Message) {
 	d := &Decoder{LazyRaw: true}
 	t.Run("all fields at once", func(t *testing.T) {
 		s := newScanner(t, d, scannable()...)

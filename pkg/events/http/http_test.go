@@ -23,6 +23,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"edrpipe/internal/fixtures"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/http"
 )
@@ -444,34 +445,38 @@ func TestNewRefusesToBeOpenByAccident(t *testing.T) {
 	}
 }
 
-// TestForwarderPosts replays what a real forwarder sent: by each of its HTTP
-// outputs the same 78 events arrive, those that its file output has.
+// TestForwarderPosts posts what a forwarder sends: by each of its HTTP outputs the
+// same events arrive, those that its file output has.
 func TestForwarderPosts(t *testing.T) {
-	dir := "../../../../shared/data/events/wire"
-	file, err := os.ReadFile(filepath.Join(dir, "file.ndjson"))
-	if err != nil {
-		t.Skip("the recorded posts are not here")
-	}
-	want := eventIDs(t, events.Message{Body: file})
-	if len(want) != 78 {
-		t.Fatalf("the file has %d events, want 78", len(want))
-	}
-	in := start(t, func(c *http.Config) { c.Server = "" })
-	for file, path := range map[string]string{
-		"http-default.body.json": "/ingest", "http-array-template.body.json": "/ingest", "splunk-hec.body": "/services/collector/event",
-	} {
-		body, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			t.Fatal(err)
+	fixtures.Each(t, func(t *testing.T, dir string, made bool) {
+		read := func(file string) []byte {
+			body, err := os.ReadFile(filepath.Join(dir, "events", "wire", file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return body
 		}
-		if status, answer, _ := in.post(t, request{path: path, body: string(body)}); status != 200 {
-			t.Errorf("%s: %d %s, want 200", file, status, answer)
+		want := eventIDs(t, events.Message{Body: read("file.ndjson")})
+		if len(want) < 78 {
+			t.Fatalf("the file has %d events, want at least 78", len(want))
 		}
-		if diff := cmp.Diff(want, eventIDs(t, in.got...)); diff != "" {
-			t.Errorf("%s (-file +posted):\n%.600s", file, diff)
+		in := start(t, func(c *http.Config) { c.Server = "" })
+		paths := map[string]string{
+			"http-default.body.json": "/ingest", "http-array-template.body.json": "/ingest", "splunk-hec.body": "/services/collector/event",
 		}
-		in.bodies()
-	}
+		if made {
+			paths["http-base64.body.json"] = "/ingest"
+		}
+		for file, path := range paths {
+			if status, answer, _ := in.post(t, request{path: path, body: string(read(file))}); status != 200 {
+				t.Errorf("%s: %d %s, want 200", file, status, answer)
+			}
+			if diff := cmp.Diff(want, eventIDs(t, in.got...)); diff != "" {
+				t.Errorf("%s (-file +posted):\n%.600s", file, diff)
+			}
+			in.bodies()
+		}
+	})
 }
 
 // eventIDs decodes messages and lists their events' ids, sorted.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"edrpipe/internal/fixtures"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/lines"
 )
@@ -133,65 +134,73 @@ func TestWhoMaySend(t *testing.T) {
 	r.end()
 }
 
-// TestForwarderOutputs reads what each output of a real forwarder sent: the same
-// 78 events.
+// TestForwarderOutputs reads what each output of a forwarder sends: the same events.
 func TestForwarderOutputs(t *testing.T) {
-	dir := "../../../../shared/data/events/wire"
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the recorded outputs are not here")
-	}
-	want := eventIDs(t, all(t, &lines.File{Origin: origin, Path: filepath.Join(dir, "file.ndjson")}))
-	if len(want) != 78 {
-		t.Fatalf("file: %d events, want 78", len(want))
-	}
-	for file, syslog := range map[string]bool{"tcp.crlf.ndjson": false, "syslog-tcp.txt": true} {
-		raw, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			t.Fatal(err)
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		dir = filepath.Join(dir, "events", "wire")
+		want := fileEvents(t, dir)
+		for file, syslog := range map[string]bool{"tcp.crlf.ndjson": false, "syslog-tcp.txt": true} {
+			raw := wireFile(t, dir, file)
+			src := listenTCP(t, syslog)
+			r := read(t, src)
+			conn := dial(t, src.Addr())
+			var sending sync.WaitGroup
+			sending.Go(func() { _, _ = conn.Write(raw); _ = conn.Close() })
+			var got []string
+			for range want {
+				m := r.next()
+				m.Settle(nil)
+				got = append(got, string(m.Body))
+			}
+			sending.Wait()
+			r.end()
+			if diff := cmp.Diff(want, eventIDs(t, got)); diff != "" {
+				t.Errorf("%s (-file +sent):\n%.600s", file, diff)
+			}
 		}
-		src := listenTCP(t, syslog)
+	})
+}
+
+// TestForwarderDatagrams sends what a forwarder's UDP output sends.
+func TestForwarderDatagrams(t *testing.T) {
+	fixtures.Each(t, func(t *testing.T, dir string, _ bool) {
+		dir = filepath.Join(dir, "events", "wire")
+		src := listenUDP(t, false)
 		r := read(t, src)
 		conn := dial(t, src.Addr())
-		var sending sync.WaitGroup
-		sending.Go(func() { _, _ = conn.Write(raw); _ = conn.Close() })
 		var got []string
-		for range want {
+		for datagram := range bytes.Lines(wireFile(t, dir, "udp-datagrams.ndjson")) {
+			if _, err := conn.Write(bytes.TrimSpace(datagram)); err != nil {
+				t.Fatal(err)
+			}
 			m := r.next()
 			m.Settle(nil)
 			got = append(got, string(m.Body))
 		}
-		sending.Wait()
 		r.end()
-		if diff := cmp.Diff(want, eventIDs(t, got)); diff != "" {
-			t.Errorf("%s (-file +sent):\n%.600s", file, diff)
+		if diff := cmp.Diff(fileEvents(t, dir), eventIDs(t, got)); diff != "" {
+			t.Errorf("(-file +sent):\n%.600s", diff)
 		}
-	}
+	})
 }
 
-// TestForwarderDatagrams sends what a real forwarder's UDP output sent.
-func TestForwarderDatagrams(t *testing.T) {
-	dir := "../../../../shared/data/events/wire"
-	raw, err := os.ReadFile(filepath.Join(dir, "udp-datagrams.ndjson"))
+func wireFile(t *testing.T, dir, name string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
-		t.Skip("the recorded outputs are not here")
+		t.Fatal(err)
 	}
-	src := listenUDP(t, false)
-	r := read(t, src)
-	conn := dial(t, src.Addr())
-	var got []string
-	for datagram := range bytes.Lines(raw) {
-		if _, err := conn.Write(bytes.TrimSpace(datagram)); err != nil {
-			t.Fatal(err)
-		}
-		m := r.next()
-		m.Settle(nil)
-		got = append(got, string(m.Body))
+	return raw
+}
+
+// fileEvents are the ids of what the forwarder's file output has.
+func fileEvents(t *testing.T, dir string) []string {
+	t.Helper()
+	ids := eventIDs(t, all(t, &lines.File{Origin: origin, Path: filepath.Join(dir, "file.ndjson")}))
+	if len(ids) < 78 {
+		t.Fatalf("file: %d events, want at least 78", len(ids))
 	}
-	r.end()
-	want := eventIDs(t, all(t, &lines.File{Origin: origin, Path: filepath.Join(dir, "file.ndjson")}))
-	if diff := cmp.Diff(want, eventIDs(t, got)); diff != "" {
-		t.Errorf("(-file +sent):\n%.600s", diff)
-	}
+	return ids
 }
 
 // eventIDs decodes texts and lists their events' ids, sorted.
