@@ -14,7 +14,7 @@ import (
 func newRulesTestCommand() *cobra.Command {
 	t := &ruleTester{}
 	var pattern string
-	var watch bool
+	var watch, mutated bool
 	cmd := &cobra.Command{
 		Use:   "test [flags] PATH…",
 		Short: "Run the tests of rules",
@@ -28,9 +28,16 @@ fails names the comparison that was false and the values that it saw.
 With --coverage it also tells what no test has shown: each arm of each and/or
 that was never true or never false, each step that never ran.
 
-The exit status is 1 when a test fails or the coverage is below --threshold.`,
+With --mutate it changes one thing of a rule after another (each comparison,
+connective, literal and item of a list, suppression, bounds of correlations, steps,
+their if and their order), runs the rule's tests on it, and shows as a difference
+each change that no test notices. The mutation score is the part that was noticed.
+
+The exit status is 1 when a test fails or the coverage is or mutation
+score is below --threshold.`,
 		Example: `  pipeline rules test examples/rules
   pipeline rules test --coverage --threshold 90 --junit report.xml rules/
+  pipeline rules test --mutate --threshold 90 rules/
   pipeline rules test --watch --run 'kill-.*/word' rules/`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -38,10 +45,13 @@ The exit status is 1 when a test fails or the coverage is below --threshold.`,
 			if t.only, err = regexp.Compile(pattern); err != nil {
 				return &usageError{fmt.Errorf("--run: %w", err)}
 			}
-			if cmd.Flags().Changed("threshold") {
+			if cmd.Flags().Changed("threshold") && !mutated {
 				t.coverage = true
 			}
 			t.paths, t.out, t.errs = paths, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if mutated {
+				return t.mutation(cmd.Context())
+			}
 			if !watch {
 				return t.run(cmd.Context())
 			}
@@ -58,8 +68,11 @@ The exit status is 1 when a test fails or the coverage is below --threshold.`,
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "name the tests that pass too, and what they ran")
 	f.StringVar(&t.junit, "junit", "", "write a report in JUnit's form to this file")
 	f.BoolVar(&t.coverage, "coverage", false, "tell what the tests do not show")
-	f.Float64Var(&t.threshold, "threshold", 0, "fail when less than this percentage is covered; implies --coverage")
+	f.Float64Var(&t.threshold, "threshold", 0, "fail when less than this percentage is covered, or noticed with --mutate; implies --coverage otherwise")
+	f.BoolVar(&mutated, "mutate", false, "change the rules and show the changes that no test notices")
 	f.BoolVar(&watch, "watch", false, "run again whenever a file changes")
+	cmd.MarkFlagsMutuallyExclusive("mutate", "watch")
+	cmd.MarkFlagsMutuallyExclusive("mutate", "coverage")
 	return cmd
 }
 
