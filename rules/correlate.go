@@ -10,6 +10,7 @@ import (
 	"edrpipe/internal/looseid"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
+	"edrpipe/pkg/seal"
 )
 
 // Types of correlation.
@@ -103,6 +104,9 @@ func (c *Correlator) observe(ctx context.Context, r *Compiled, m Match) (*Match,
 	o := observed{Event: m.Event.Event.ID, At: c.timeOf(m.Event), Rule: m.Rule.ID, Value: value, Sensor: looseid.ID(m.Event.Sensor.ID)}
 	var fired *firing
 	err = c.update(ctx, r, group, func(w *window) error { fired = w.add(r.Correlate, o); return nil })
+	if errors.Is(err, seal.ErrForeign) { // what came before is not known: nothing is completed
+		return &Match{Rule: r.Rule, Event: m.Event, Refused: StateForeign}, nil
+	}
 	if err != nil || fired == nil {
 		return nil, err
 	}
@@ -126,8 +130,8 @@ func (c *Correlator) update(ctx context.Context, r *Compiled, group []any, chang
 	err := c.State.Update(ctx, key, keep, func(data []byte) ([]byte, error) {
 		var w window
 		if data != nil {
-			if err := json.Unmarshal(data, &w); err != nil {
-				return nil, fmt.Errorf("its record: %w", err)
+			if err := seal.Strict(data, &w); err != nil {
+				return nil, fmt.Errorf("its record: %w: %w", seal.ErrForeign, err)
 			}
 		}
 		if err := change(&w); err != nil {

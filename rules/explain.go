@@ -113,6 +113,7 @@ var refusals = map[string]string{
 	SeveralSensors: "the event names several sensors, and the rule does not say sensors: { each: true }",
 	TooManySensors: "the event names more sensors than sensors.max allows",
 	TooOld:         "the event is older than max_age allows",
+	StateForeign:   "the record of what the rule has seen so far does not verify: see pipeline state quarantine list",
 	TimeUnknown:    "the time of the event is not known: it may be older than max_age allows; max_age: any lets such events act",
 }
 

@@ -17,6 +17,7 @@ const (
 	SeveralSensors = "several_sensors"  // it names several and the rule does not say each
 	TooManySensors = "too_many_sensors" // more than the rule's max
 	TooOld         = "too_old"          // older than the rule's max_age
+	StateForeign   = "quarantine"       // the record of what the rule has seen does not verify
 	TimeUnknown    = "time_unknown"     // its time is not known, and the rule has a max_age
 )
 

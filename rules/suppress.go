@@ -12,6 +12,7 @@ import (
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
+	"edrpipe/pkg/seal"
 )
 
 // Suppressor decides whether a rule may act, having acted for the same key
@@ -30,6 +31,7 @@ type Suppression struct {
 	Suppressed bool
 	Until      time.Time // when the next job may act; set where Suppressed
 	By         string    // id of the latest job that acted; set where Suppressed
+	Foreign    error     // the record does not verify: it is not known whether a job acted, so this one does not; set where Suppressed
 }
 
 // claim is a job that acted for a key.
@@ -126,8 +128,8 @@ func (s *Suppressor) decide(ctx context.Context, k *keyed, asks []Ask, answers [
 	err := s.State.Update(ctx, k.key, k.lasts, func(data []byte) ([]byte, error) {
 		var claims []claim
 		if data != nil {
-			if err := json.Unmarshal(data, &claims); err != nil {
-				return nil, fmt.Errorf("record of suppression %s: %w", k.key, err)
+			if err := seal.Strict(data, &claims); err != nil {
+				return nil, fmt.Errorf("record of suppression %s: %w: %w", k.key, seal.ErrForeign, err)
 			}
 		}
 		more := false
@@ -145,6 +147,10 @@ func (s *Suppressor) decide(ctx context.Context, k *keyed, asks []Ask, answers [
 		err = nil
 	}
 	for _, i := range k.asks {
+		if errors.Is(err, seal.ErrForeign) {
+			answers[i].Suppression = Suppression{Suppressed: true, Foreign: err}
+			continue
+		}
 		answers[i].Err = err
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/jobs/natsstore"
+	"edrpipe/pkg/seal"
 	"edrpipe/rules"
 )
 
@@ -82,7 +83,7 @@ func fetchJob(cmd *cobra.Command, b *busFlags, id string) (*jobs.Job, error) {
 }
 
 func jobOnBus(ctx context.Context, conn *bus.Bus, id string) (*jobs.Job, error) {
-	store, err := natsstore.Open(ctx, conn.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	store, err := natsstore.Open(ctx, conn.JetStream(), bus.BucketJobs, bus.BucketFinished, seal.Unverified())
 	if err != nil {
 		return nil, err
 	}

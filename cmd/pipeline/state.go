@@ -21,7 +21,7 @@ func newStateCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newStateExportCommand(), newStateImportCommand(), newStateVerifyCommand())
+	cmd.AddCommand(newStateExportCommand(), newStateImportCommand(), newStateVerifyCommand(), newQuarantineCommand())
 	return cmd
 }
 

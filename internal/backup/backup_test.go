@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func store(t *testing.T, b *bus.Bus) *natsstore.Store {
 	t.Helper()
-	s, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	s, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

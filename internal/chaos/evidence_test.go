@@ -17,6 +17,7 @@ import (
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/jobs/natsstore"
+	"edrpipe/pkg/seal"
 )
 
 // evidence is what the checker reads once all is quiet.
@@ -96,13 +97,13 @@ func (w *world) slotTable(ctx context.Context) (jobs.Table, error) {
 	if err != nil {
 		return jobs.Table{}, err
 	}
-	table, _, err := natsstore.Table{Bucket: control, Server: "sim"}.Load(ctx)
+	table, _, err := natsstore.Table{Bucket: bus.Sealed(control.(bus.SealedBucket).Raw(), seal.Unverified()), Server: "sim"}.Load(ctx)
 	return table, err
 }
 
 // live lists the jobs among the live records, with their states.
 func (w *world) live(ctx context.Context) ([]string, error) {
-	store, err := natsstore.Open(ctx, w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	store, err := natsstore.Open(ctx, w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished, seal.Unverified())
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (w *world) gather(ctx context.Context, l *ledger) (e evidence, err error) {
 	if e.live, err = w.live(ctx); err != nil {
 		return e, err
 	}
-	store, err := natsstore.Open(ctx, w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	store, err := natsstore.Open(ctx, w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished, seal.Unverified())
 	if err != nil {
 		return e, err
 	}

@@ -24,6 +24,7 @@ type Config struct {
 	Files  string        `yaml:"scripts" doc:"directory with the files that rules may put on endpoints; empty: none"`
 	DryRun bool          `yaml:"dry_run" doc:"decide and record, act on nothing"`
 	Audit  string        `yaml:"audit_key_file" doc:"file with a key for the audit log's hashes, the same on all replicas: then nobody without it can rewrite the log; empty: hashes without a key" secret:"file"`
+	State  string        `yaml:"state_key_file" doc:"file with the key that seals the records which replicas share on the bus, the same on all replicas; empty: state.key in the data directory, made at the first start" secret:"file"`
 	Grace  time.Duration `yaml:"grace" doc:"how long running steps may take to end at shutdown"`
 
 	Lists     Lists     `yaml:"lists"`
@@ -253,4 +254,12 @@ func Default() Config {
 		Notify:    Notify{Repeat: 4 * time.Hour},
 		Log:       Log{Level: "info", Format: "auto"},
 	}
+}
+
+// StateKey is the file with the key of the records that replicas share.
+func (c *Config) StateKey() string {
+	if c.State != "" {
+		return c.State
+	}
+	return filepath.Join(c.Data, "state.key")
 }

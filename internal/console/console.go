@@ -11,6 +11,7 @@ import (
 	"edrpipe/internal/fleet"
 	"edrpipe/internal/health"
 	"edrpipe/internal/intake"
+	"edrpipe/internal/quarantine"
 	"edrpipe/internal/telemetry"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/artifacts"
@@ -32,6 +33,8 @@ type Config struct {
 	Version    string
 	Now        func() time.Time // the clock that all replicas share
 	Log        zerolog.Logger
+
+	Quarantine *quarantine.Quarantine
 
 	Audit       *audit.Log
 	AuditStream *audit.Stream

@@ -15,6 +15,7 @@ import (
 	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/jobs/natsstore"
+	"edrpipe/pkg/seal"
 )
 
 // found is what is on the bus once the service has stopped.
@@ -45,7 +46,7 @@ func (p *place) find(t *testing.T, outside bool) *found {
 		}
 		f.results[r.Job]++
 	})
-	store, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	store, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished, seal.Unverified())
 	if err != nil {
 		t.Fatal(err)
 	}

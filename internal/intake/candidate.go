@@ -14,6 +14,7 @@ import (
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -90,6 +91,9 @@ func (in *Intake) decide(ctx context.Context, batch []finding, asked []*candidat
 				told[a.match], err = true, in.failed(ctx, &batch[a.message].msg, failure)
 			}
 		case err != nil:
+		case answer.Foreign != nil:
+			a.refuse(rules.StateForeign, "%s", answer.Foreign)
+			err = in.unverified(ctx, &batch[a.message].msg, answer.Foreign)
 		case answer.Suppressed:
 			a.refuse("suppressed", "job %s acted for the same; again from %s", answer.By, answer.Until.UTC().Format(time.RFC3339))
 		default:
@@ -98,6 +102,13 @@ func (in *Intake) decide(ctx context.Context, batch []finding, asked []*candidat
 		back[a.message] = errors.Join(back[a.message], err)
 	}
 	in.publishRefused(ctx, asked, back)
+}
+
+// unverified keeps a message whose job was not made, because a record that decides on it
+// does not verify: it can be replayed once that is repaired.
+func (in *Intake) unverified(ctx context.Context, m *events.Message, why error) error {
+	in.Log.Error().Err(why).Msg("no job is made while a record does not verify; the message is kept as a dead letter")
+	return in.Dead.Write(ctx, rules.StateForeign, *m, why)
 }
 
 // count counts a job that may act for the limits of its rule.

@@ -19,6 +19,7 @@ import (
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/seal"
 	"edrpipe/rules"
 )
 
@@ -153,7 +154,7 @@ func (in *Intake) settleCorrelations(ctx context.Context, asked []*candidate, ba
 		if back[a.message] != nil || a.match.Correlated == nil {
 			continue
 		}
-		if err := in.correlator.Settled(ctx, a.set, []rules.Match{*a.match}); err != nil {
+		if err := in.correlator.Settled(ctx, a.set, []rules.Match{*a.match}); err != nil && !errors.Is(err, seal.ErrForeign) {
 			in.Log.Warn().Err(err).Str("rule", a.match.Rule.ID).Msg("a correlation's firing stays remembered although its job is recorded")
 		}
 	}
@@ -204,6 +205,12 @@ func (in *Intake) candidatesOf(ctx context.Context, f *finding, message int) ([]
 		a.message = message
 	}
 	for i := range matches {
+		if matches[i].Refused == rules.StateForeign {
+			err := fmt.Errorf("correlation of rule %s: %w", matches[i].Rule.ID, seal.ErrForeign)
+			if err := in.unverified(ctx, m, err); err != nil {
+				return nil, err
+			}
+		}
 		of, err := in.candidates(ctx, f.set, &matches[i])
 		var failure rules.Failure
 		if errors.As(err, &failure) {

@@ -20,7 +20,14 @@ func (in *Intake) limit(ctx context.Context, r *rules.Rule, j *jobs.Job) (droppe
 		return "", err
 	}
 	text := fmt.Sprintf("%d jobs in %s are allowed; again from %s", r.Limits.Jobs, r.Limits.Per, until.UTC().Format(time.RFC3339))
-	switch r.Limits.OnExceed {
+	exceed := r.Limits.OnExceed
+	if until.IsZero() { // what is used up is not known: a person lets the job through
+		text = "the record of the rule's limit does not verify: see pipeline state quarantine list"
+		if exceed != "drop" && exceed != "shadow" {
+			exceed = "require_approval"
+		}
+	}
+	switch exceed {
 	case "drop":
 		return text, nil
 	case "shadow":

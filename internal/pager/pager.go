@@ -16,6 +16,7 @@ import (
 
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/seal"
 )
 
 // every is how often is looked at what needs people.
@@ -138,6 +139,11 @@ func (p *Pager) claim(ctx context.Context, key string) (bool, error) {
 	}
 	p.told[key] = true
 	entry, err := p.Marks.Get(ctx, key)
+	if errors.Is(err, seal.ErrForeign) { // it may be there to keep people from hearing: they are told
+		if err = p.Marks.Delete(ctx, key); err == nil {
+			err = jetstream.ErrKeyNotFound
+		}
+	}
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		_, err = p.Marks.Create(ctx, key, now)
 		return err == nil, lost(err)

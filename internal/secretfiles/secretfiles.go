@@ -85,6 +85,19 @@ func Bus(dir string) (BusUsers, error) {
 	return u, nil
 }
 
+// Key reads a key from a file. Where make says so it makes one that is missing, readable
+// by its owner only.
+func Key(path string, make bool) (key []byte, made bool, err error) {
+	if _, err := os.Stat(path); err != nil && !make {
+		return nil, false, fmt.Errorf("key: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, false, fmt.Errorf("key: %w", err)
+	}
+	text, made, err := one(path, 0o600)
+	return []byte(text), made, err
+}
+
 // A NATS configuration refuses variables that it does not use, so accounts and
 // routes are files of their own.
 func accountsConf(secret map[string]string) string {

@@ -20,7 +20,7 @@ func (s *Service) health(ctx context.Context) []health.Check {
 		s.rulesHealth(),
 		s.guardHealth(),
 		s.endpointsHealth(),
-		[]health.Check{s.auditHealth(), s.clockHealth()},
+		[]health.Check{s.recordsHealth(), s.auditHealth(), s.clockHealth()},
 	)
 	return s.since.Note(s.clock.Now(), all)
 }

@@ -10,6 +10,7 @@ import (
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/guard"
+	"edrpipe/pkg/seal"
 )
 
 // ledger keeps who wants what contained, in the bucket that all replicas share. It
@@ -29,7 +30,7 @@ func (l ledger) Update(ctx context.Context, key string, change func(*actions.Con
 		}
 		c := actions.Containment{Key: key}
 		if len(text) > 0 {
-			if err := json.Unmarshal(text, &c); err != nil {
+			if err := seal.Strict(text, &c, "key"); err != nil {
 				return actions.Containment{}, fmt.Errorf("record %s is damaged: %w", name, err)
 			}
 			if c.Key != key {

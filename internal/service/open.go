@@ -37,7 +37,7 @@ func (s *Service) openBus(ctx context.Context) error {
 			EventsAge: c.Events.Age, EventsBytes: c.Events.Bytes, DeadAge: c.Dead.Age, DeadBytes: c.Dead.Bytes,
 			ResultsAge: c.Results.Age, ResultsBytes: c.Results.Bytes, JobsAge: c.History.Age, JobsBytes: c.History.Bytes,
 		},
-		Log: s.log,
+		Seal: s.seal, Log: s.log,
 	}
 	if c.URL == "" {
 		if err := s.startEmbedded(&conf); err != nil {
@@ -67,7 +67,10 @@ func (s *Service) openBus(ctx context.Context) error {
 	if err := s.openWatch(conf); err != nil {
 		return err
 	}
-	return s.setUpBus(ctx)
+	if err := s.setUpBus(ctx); err != nil {
+		return err
+	}
+	return s.meetBus(ctx)
 }
 
 func (s *Service) openWatch(conf bus.Config) error {

@@ -40,7 +40,7 @@ func (s *Service) openEDR() error {
 
 // openJobs makes a scheduler for each server on the stored records of all.
 func (s *Service) openJobs(ctx context.Context) error {
-	store, err := natsstore.Open(ctx, s.bus.JetStream(), bus.BucketJobs, bus.BucketFinished)
+	store, err := natsstore.Open(ctx, s.bus.JetStream(), bus.BucketJobs, bus.BucketFinished, s.seal)
 	if err != nil {
 		return err
 	}

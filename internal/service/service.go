@@ -26,6 +26,7 @@ import (
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/pager"
+	"edrpipe/internal/quarantine"
 	"edrpipe/internal/telemetry"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/artifacts"
@@ -34,6 +35,7 @@ import (
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/seal"
 	"edrpipe/rules"
 )
 
@@ -43,6 +45,10 @@ type Service struct {
 	log     zerolog.Logger
 	owner   string // this replica's name in the slot table
 	version string
+
+	seal       *seal.Keeper // of the records that replicas share
+	sealNew    bool         // its key was made for this start
+	quarantine *quarantine.Quarantine
 
 	embedded   *natsd.Server
 	bus        *bus.Bus
@@ -93,7 +99,7 @@ func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Lo
 		log.Warn().Msg(problem)
 	}
 	for _, open := range []func(context.Context) error{
-		s.openData, s.openTracing, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
+		s.openData, s.openTracing, s.openSeal, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
 		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openConsole, s.openPager, s.openWeb,
 	} {
 		if err := open(ctx); err != nil {
@@ -140,7 +146,7 @@ func (s *Service) openIntake(context.Context) (err error) {
 	dead := newDeadLetters(s.bus)
 	s.intake = intake.New(intake.Config{
 		Rules: s.rules, State: &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}, Guard: s.guard, Audit: s.audit, Fleet: s.fleet,
-		Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Gate: s.watch.Disk.Wait, Now: s.clock.Now, Log: s.log,
+		Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Gate: s.mayTake, Now: s.clock.Now, Log: s.log,
 	})
 	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, dead, &s.watch.Disk, s.members, s.log)
 	return err
@@ -194,6 +200,7 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { s.watchEndpoints(working); return nil })
 	last.Go(func() error { buswatch.FindLost(working, s.bus, s.fleet, s.log); return nil })
 	last.Go(func() error { s.watchAudit(working); return nil })
+	last.Go(func() error { s.quarantine.Run(working); return nil })
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.fleet.Run(ctx) })

@@ -36,6 +36,16 @@ func (p *place) run() running {
 	return p.runWith(cfg, zerolog.New(zerolog.NewTestWriter(p.t)).Level(zerolog.ErrorLevel))
 }
 
+// open opens the place's service without running it.
+func (p *place) open() (*Service, error) {
+	p.t.Helper()
+	cfg, _, err := config.Load(filepath.Join(p.dir, "pipeline.yaml"), nil, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return Open(p.t.Context(), cfg, "test", zerolog.Nop())
+}
+
 func (p *place) runWith(cfg config.Config, log zerolog.Logger) running {
 	p.t.Helper()
 	s, err := Open(p.t.Context(), cfg, "test", log)

@@ -15,7 +15,7 @@ func (s *Service) openConsole(context.Context) error {
 	s.console = console.New(console.Config{
 		Bus: s.bus, Fleet: s.fleet, Guard: s.guard, GuardsFile: s.cfg.Guards, Rules: s.rules,
 		Artifacts: s.artifacts, Metrics: s.metrics, Checks: s.health, Version: s.version, Now: s.clock.Now,
-		Audit: s.audit, AuditStream: auditStore(s.bus), AuditKey: s.auditKey, VerifyAudit: s.verifyAudit, Log: s.log,
+		Quarantine: s.quarantine, Audit: s.audit, AuditStream: auditStore(s.bus), AuditKey: s.auditKey, VerifyAudit: s.verifyAudit, Log: s.log,
 	})
 	return nil
 }

@@ -43,8 +43,9 @@ type Metrics struct {
 
 	ServerUp, Slots, SlotLimit, Foreign *prometheus.GaugeVec // server
 
-	BusUp  prometheus.Gauge
-	Checks *prometheus.GaugeVec // check, state: 1 for the state that it has
+	BusUp       prometheus.Gauge
+	Quarantined *prometheus.GaugeVec // bucket
+	Checks      *prometheus.GaugeVec // check, state: 1 for the state that it has
 
 	DiskFree, DiskFloor, Held prometheus.Gauge     // of the embedded bus
 	StreamStuck               *prometheus.GaugeVec // stream
@@ -110,6 +111,8 @@ func New() *Metrics {
 	m.Unacknowledged = gauge("events_unacknowledged", "Messages that replicas have read and not settled yet.")
 	m.Redelivered = gauge("events_redelivered", "Messages under way that were delivered before.")
 	m.DeadLetters = gauge("dead_letters", "Dead letters on the bus.")
+	m.Quarantined = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_quarantined_records", Help: "Records that replicas share and that do not verify: what depends on them is held."}, []string{"bucket"})
+	m.Registry.MustRegister(m.Quarantined)
 	m.BusUp = gauge("bus_connected", "1 while the bus can be reached.")
 	m.DiskFree = gauge("disk_free_bytes", "What the disk of the embedded bus has left.")
 	m.DiskFloor = gauge("disk_floor_bytes", "Below so many free bytes no new event is taken.")

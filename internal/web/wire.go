@@ -267,6 +267,14 @@ type DryRun struct {
 	Why string `json:"why,omitempty"`
 }
 
+// Quarantined names a record in quarantine.
+type Quarantined struct {
+	Bucket string `json:"bucket"`
+	Key    string `json:"key"`
+	AsIs   bool   `json:"as_is,omitempty"` // keep the record that is there
+	Why    string `json:"why,omitempty"`
+}
+
 // Silence keeps a rule, a sensor or an action from acting for a while.
 type Silence struct {
 	ID      string     `json:"id,omitempty"`

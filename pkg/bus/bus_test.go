@@ -206,7 +206,7 @@ func publishUntilKilled(dir string) {
 func TestSetupLeavesWhatOthersSet(t *testing.T) {
 	b, stop := embedded(t, t.TempDir())
 	defer stop()
-	if _, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished); err != nil {
+	if _, err := natsstore.Open(t.Context(), b.JetStream(), bus.BucketJobs, bus.BucketFinished, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Setup(t.Context()); err != nil {

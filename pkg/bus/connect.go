@@ -20,6 +20,7 @@ import (
 	"edrpipe/internal/pace"
 	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/bus/grouped"
+	"edrpipe/pkg/seal"
 )
 
 // Config says where the bus is.
@@ -39,6 +40,8 @@ type Config struct {
 
 	Limits Limits
 
+	Seal *seal.Keeper // of the records in buckets; nil: they are sealed without a secret
+
 	Readers []string // durable pull consumers on StreamResults, for other zones: they cannot make any
 
 	InProcess nats.InProcessConnProvider // an embedded server
@@ -52,6 +55,7 @@ type Bus struct {
 	replicas  int
 	limits    Limits
 	readers   []string
+	seal      *seal.Keeper
 	writes    writes
 	life      *grouped.Writer // to StreamJobs
 	results   *grouped.Writer // to StreamResults
@@ -63,7 +67,7 @@ type Bus struct {
 // Connect connects and returns once the bus has answered, or with an error when
 // ctx ends. From then on it reconnects for ever; Connected tells.
 func Connect(ctx context.Context, c Config) (*Bus, error) {
-	b := &Bus{replicas: max(c.Replicas, 1), limits: c.Limits.withDefaults(), readers: c.Readers, closed: make(chan struct{}), log: c.Log}
+	b := &Bus{replicas: max(c.Replicas, 1), limits: c.Limits.withDefaults(), readers: c.Readers, seal: c.Seal, closed: make(chan struct{}), log: c.Log}
 	b.writes = writes{streams: b.streams(), fail: map[string]*failure{}}
 	opts, err := b.options(c)
 	if err != nil {

@@ -130,7 +130,7 @@ func (r *Records) create(ctx context.Context, kv jetstream.KeyValue, key string,
 // The bucket's own Update would lose the time after which the record expires.
 func (r *Records) replace(ctx context.Context, key string, data []byte, ttl time.Duration, revision uint64) error {
 	m := nats.NewMsg("$KV." + r.Bucket + "." + key)
-	m.Data = data
+	m.Data = r.Bus.seal.Seal(r.Bucket, key, data)
 	m.Header.Set(jetstream.MsgTTLHeader, lifetime(ttl).String())
 	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(revision, 10))
 	if _, err := r.writer.Write(ctx, m); err != nil {

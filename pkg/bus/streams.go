@@ -104,13 +104,17 @@ func (b *Bus) Streams() []string {
 	return all
 }
 
-// Bucket opens one of the buckets.
+// Bucket opens one of the buckets. What is written to it is sealed, and a record that
+// does not verify is read as an error that is seal.ErrForeign.
 func (b *Bus) Bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
 	kv, err := b.js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil, fmt.Errorf("bucket %s is not on this bus: has the service ever run on it? %w", name, err)
 	}
-	return kv, err
+	if err != nil {
+		return nil, err
+	}
+	return Sealed(kv, b.seal), nil
 }
 
 // ArtifactBucket opens the object store of collected files.

@@ -2,10 +2,13 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"edrpipe/pkg/seal"
 )
 
 // fuse is the record of one rule's breaker.
@@ -55,6 +58,15 @@ func (g *Guard) Failed(ctx context.Context, rule, job string) error {
 	if err == nil && opened {
 		g.opened(ctx, rule)
 	}
+	return openAnyway(err)
+}
+
+// openAnyway is nil where the breaker's record does not verify: the breaker counts as
+// open, so nothing is lost that is not counted.
+func openAnyway(err error) error {
+	if errors.Is(err, seal.ErrForeign) {
+		return nil
+	}
 	return err
 }
 
@@ -82,7 +94,7 @@ func (g *Guard) Took(ctx context.Context, rule string) error {
 	if err == nil && opened {
 		g.opened(ctx, rule)
 	}
-	return err
+	return openAnyway(err)
 }
 
 func (f *fuse) trip(b Breaker, now time.Time, why string) {
@@ -101,10 +113,16 @@ func (g *Guard) opened(ctx context.Context, rule string) {
 	g.record(ctx, Change{What: "breaker", By: "breaker", Why: f.Open.Why, On: rule, At: f.Open.At})
 }
 
+// quarantined is the switch that a record counts as which does not verify.
+func quarantined(err error) *Switch { return &Switch{By: "quarantine", Why: err.Error()} }
+
 // Open tells why a rule's breaker is open and until when; nil: it is closed. A
 // zero time means until somebody resets it.
 func (g *Guard) Open(ctx context.Context, rule string) (*Switch, time.Time, error) {
 	f, _, err := read[fuse](ctx, g.store, fuseKey(rule))
+	if errors.Is(err, seal.ErrForeign) {
+		return quarantined(err), time.Time{}, nil
+	}
 	if err != nil || !f.open(g.now()) {
 		return nil, time.Time{}, err
 	}

@@ -2,11 +2,13 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/seal"
 )
 
 // ledger is the record of one budget: what was spent in the window.
@@ -125,6 +127,9 @@ func (g *Guard) take(ctx context.Context, l Limit, a admission.Request, dry bool
 
 func (g *Guard) spent(ctx context.Context, l Limit) (Spent, error) {
 	b, _, err := read[ledger](ctx, g.store, l.key())
+	if errors.Is(err, seal.ErrForeign) {
+		return Spent{Name: l.Name, Used: l.size(), Limit: l.size(), Per: l.Per}, nil
+	}
 	if err != nil {
 		return Spent{}, err
 	}
@@ -133,7 +138,8 @@ func (g *Guard) spent(ctx context.Context, l Limit) (Spent, error) {
 }
 
 // Quota counts a unit against a limit of a rule, over all replicas, and tells
-// when there is room again if there is none. The same unit counts once.
+// when there is room again if there is none. The same unit counts once. A record that
+// does not verify has no room, and the time is zero.
 func (g *Guard) Quota(ctx context.Context, rule, unit string, limit int, per time.Duration) (ok bool, until time.Time, err error) {
 	if err := g.budgets.take(ctx); err != nil {
 		return false, time.Time{}, err
@@ -143,5 +149,8 @@ func (g *Guard) Quota(ctx context.Context, rule, unit string, limit int, per tim
 		ok, until = b.take(unit, limit, per, g.now().UTC())
 		return ok
 	})
+	if errors.Is(err, seal.ErrForeign) {
+		return false, time.Time{}, nil
+	}
 	return ok && err == nil, until, err
 }

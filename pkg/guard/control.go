@@ -9,6 +9,7 @@ import (
 
 	"edrpipe/internal/looseid"
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/seal"
 )
 
 // controlKey is the record of what people switched.
@@ -158,6 +159,9 @@ type Status struct {
 // Status reads the switches, the silences in force, and what is left of budgets.
 func (g *Guard) Status(ctx context.Context) (Status, error) {
 	c, _, err := read[control](ctx, g.store, controlKey)
+	if errors.Is(err, seal.ErrForeign) {
+		c, err = control{Stop: quarantined(err)}, nil
+	}
 	if err != nil {
 		return Status{}, err
 	}
@@ -213,6 +217,9 @@ func (g *Guard) Watch(ctx context.Context, told func(stopped error)) error {
 		look, cancel := context.WithTimeout(ctx, watchStale)
 		c, _, err := read[control](look, g.store, controlKey)
 		cancel()
+		if errors.Is(err, seal.ErrForeign) { // it is not known whether somebody stopped
+			c, err = control{Stop: quarantined(err)}, nil
+		}
 		if err == nil {
 			g.seen.Store(&observed{Switches{c.Stop, c.DryRun}, time.Now()})
 		} else if ctx.Err() == nil {

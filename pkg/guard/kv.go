@@ -9,7 +9,8 @@ import (
 	"edrpipe/pkg/bus"
 )
 
-// KV is a Store in a bucket that all replicas share.
+// KV is a Store in a bucket that all replicas share. Of a sealed bucket a record that
+// does not verify is an error that is seal.ErrForeign.
 type KV struct{ Bucket jetstream.KeyValue }
 
 // Get implements Store.
@@ -22,6 +23,14 @@ func (k KV) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 		return nil, 0, err
 	}
 	return e.Value(), e.Revision(), nil
+}
+
+// Refuse implements refuser.
+func (k KV) Refuse(key string, revision uint64, err error) error {
+	if sealed, ok := k.Bucket.(bus.SealedBucket); ok {
+		return sealed.Refuse(key, revision, err)
+	}
+	return err
 }
 
 // Put implements Store.

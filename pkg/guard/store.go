@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"edrpipe/pkg/seal"
 )
 
 // Store keeps what guards count and what people switched, for all replicas.
@@ -54,15 +56,24 @@ func (m *Memory) Put(_ context.Context, key string, value []byte, revision uint6
 	return nil
 }
 
-// read decodes a record; one that is not there is the zero value.
+// refuser is a Store that notes records whose content cannot be read.
+type refuser interface {
+	Refuse(key string, revision uint64, err error) error
+}
+
+// read decodes a record strictly; one that is not there is the zero value. The error of
+// one that does not verify, or cannot be read, is seal.ErrForeign.
 func read[T any](ctx context.Context, s Store, key string) (v T, revision uint64, err error) {
 	text, revision, err := s.Get(ctx, key)
 	if err != nil {
 		return v, 0, fmt.Errorf("guard state %s: %w", key, err)
 	}
 	if len(text) > 0 {
-		if err := json.Unmarshal(text, &v); err != nil {
-			return v, 0, fmt.Errorf("guard state %s: %w", key, err)
+		if err := seal.Strict(text, &v); err != nil {
+			if r, ok := s.(refuser); ok {
+				err = r.Refuse(key, revision, err)
+			}
+			return *new(T), 0, fmt.Errorf("guard state %s: %w", key, err)
 		}
 	}
 	return v, revision, nil

@@ -82,7 +82,7 @@ func ExampleScheduler_Enqueue() {
 	defer closeBus()
 
 	ctx := context.Background()
-	store, err := natsstore.Open(ctx, js, "jobs", "jobs-finished")
+	store, err := natsstore.Open(ctx, js, "jobs", "jobs-finished", nil)
 	if err != nil {
 		panic(err)
 	}

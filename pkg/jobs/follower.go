@@ -2,11 +2,11 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"edrpipe/internal/pace"
 	"edrpipe/pkg/jobs/internal/freshness"
+	"edrpipe/pkg/jobs/internal/run"
 )
 
 // lookoutEvery is the time between checks whether the watch keeps up though no
@@ -39,7 +39,7 @@ func (s *Scheduler) follow(ctx context.Context, store Store) error {
 	for wait := longest / 16; ; wait = min(2*wait, longest) {
 		began := time.Now()
 		err := s.watch(ctx, store)
-		if ctx.Err() != nil || errors.Is(err, ErrDamaged) {
+		if ctx.Err() != nil {
 			return err
 		}
 		s.log.Error().Err(err).Msg("watching the job records; trying again")
@@ -83,6 +83,8 @@ func (s *Scheduler) see(store Store, c Change) {
 	defer s.mu.Unlock()
 	switch {
 	case c.Synced, c.ID == "":
+	case c.Foreign != nil:
+		s.hold(c.ID)
 	case c.Job == nil:
 		s.gone(c.ID)
 	case c.Job.Endpoint.Server == s.cfg.Server.Name():
@@ -92,6 +94,18 @@ func (s *Scheduler) see(store Store, c Change) {
 		s.seenTo(c)
 	}
 	s.poke()
+}
+
+// hold keeps a job whose record does not verify from running; others go on. s.mu is held.
+func (s *Scheduler) hold(id string) {
+	if e := s.queue.Job(id); e != nil {
+		if v := s.visits[e.Sensor.Endpoint]; v != nil && v.runs(id) {
+			v.cancel(run.ErrFenced)
+		}
+	}
+	s.queue.Remove(id, s.cfg.Now())
+	delete(s.ending, id)
+	s.reconciler.forget(id)
 }
 
 // seenTo notes how far the durable records are seen; s.mu is held.

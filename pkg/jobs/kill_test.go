@@ -179,7 +179,7 @@ func openStore(t *testing.T, js jetstream.JetStream) *natsstore.Store {
 			t.Fatal(err)
 		}
 	}
-	s, err := natsstore.Open(t.Context(), js, "jobs", "jobs-finished")
+	s, err := natsstore.Open(t.Context(), js, "jobs", "jobs-finished", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func (s *Scheduler) Lost(ctx context.Context, told []TransitionNotice) (lost []s
 			continue
 		}
 		_, err := s.cfg.Store.Get(ctx, n.Job)
-		if err == nil {
+		if err == nil || errors.Is(err, ErrDamaged) { // there, if only in quarantine
 			continue
 		}
 		if !errors.Is(err, ErrNoJob) {

@@ -250,7 +250,7 @@ func (s *Scheduler) Unended(ctx context.Context, q Query) ([]*Job, error) {
 		switch {
 		case err == nil:
 			all = append(all, j)
-		case !errors.Is(err, ErrNoJob):
+		case !errors.Is(err, ErrNoJob) && !errors.Is(err, ErrDamaged):
 			return nil, err
 		}
 	}

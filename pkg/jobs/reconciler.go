@@ -121,7 +121,7 @@ func (c *reconciler) due() (ids []string) {
 // review brings a job's record to the state that it should be in.
 func (s *Scheduler) review(ctx context.Context, id string) error {
 	j, err := s.storeOf(id).Get(ctx, id)
-	if errors.Is(err, ErrNoJob) {
+	if errors.Is(err, ErrNoJob) || errors.Is(err, ErrDamaged) {
 		return nil
 	}
 	if err != nil {

@@ -109,12 +109,23 @@ func (v *visit) notBegun(e *order.Entry, err error) bool {
 		return v.ctx.Err() == nil
 	}
 	v.s.log.Warn().Err(err).Str("job", e.ID).Msg("starting the job")
+	if errors.Is(err, ErrDamaged) {
+		v.s.drop(e.ID)
+		return v.ctx.Err() == nil
+	}
 	if errors.Is(err, ErrTooLarge) {
 		v.s.snooze(e.ID, snoozeFor)
 		return v.ctx.Err() == nil
 	}
 	v.s.holdOff(v.sensor, ReasonBus, err, snoozeFor)
 	return false
+}
+
+// runs reports whether the visit runs the job now.
+func (v *visit) runs(id string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.now != nil && v.now.ID() == id
 }
 
 func (v *visit) setNow(x *run.Execution) {

@@ -3,10 +3,36 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/seal"
 )
+
+// Decode decodes the record of a job strictly: of fields that this version knows, with
+// what every job has, and nothing behind it. Records of the form before have a server
+// and the number of a sensor in place of an endpoint.
+func Decode(data []byte) (*Job, error) {
+	type plain Job
+	var r struct {
+		*plain
+		Server string `json:"server"`
+		Sensor int64  `json:"sensor"`
+	}
+	j := new(Job)
+	r.plain = (*plain)(j)
+	if err := seal.Strict(data, &r, "id", "state", "submitter", "priority", "created"); err != nil {
+		return nil, err
+	}
+	if err := j.readOldForm(r.Server, r.Sensor); err != nil {
+		return nil, err
+	}
+	if !j.State.Terminal() && !slices.Contains(Live(), j.State) {
+		return nil, fmt.Errorf("%q is no state of a job", j.State)
+	}
+	return j, nil
+}
 
 // UnmarshalJSON reads a record of this form, or of the one before it, which had a
 // server and the number of a sensor in place of an endpoint.
@@ -25,10 +51,15 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &old); err != nil {
 		return err
 	}
-	if old.Server == "" && old.Sensor == 0 {
+	return j.readOldForm(old.Server, old.Sensor)
+}
+
+// readOldForm takes the endpoint from the fields of the form before.
+func (j *Job) readOldForm(server string, sensor int64) error {
+	if !j.Endpoint.IsZero() || server == "" && sensor == 0 {
 		return nil
 	}
-	j.Endpoint = edr.Endpoint{Server: old.Server, ID: strconv.FormatInt(old.Sensor, 10)}
+	j.Endpoint = edr.Endpoint{Server: server, ID: strconv.FormatInt(sensor, 10)}
 	if err := j.Endpoint.Validate(); err != nil {
 		return fmt.Errorf("job %s: %w", j.ID, err)
 	}

@@ -65,6 +65,7 @@ type Store interface {
 type Change struct {
 	ID       string
 	Job      *Job   // nil when it left the live ones
+	Foreign  error  // the record of ID does not verify: the job is held, and Job is nil
 	Synced   bool   // every live job has been seen
 	Revision uint64 // all up to here has been seen; 0: not told
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/seal"
 )
 
 // tableFormat is the form of slot tables that this version writes. Form 1 had
@@ -43,7 +44,7 @@ func (t Table) Encode() ([]byte, error) {
 // DecodeTable reads the record of a server's table, also of format 1.
 func DecodeTable(server string, data []byte) (Table, error) {
 	var r tableRecord
-	if err := json.Unmarshal(data, &r); err != nil {
+	if err := seal.Strict(data, &r, "epoch", "beats", "claims"); err != nil {
 		return Table{}, fmt.Errorf("decode slot table: %w", err)
 	}
 	if r.Format > tableFormat {

@@ -73,7 +73,7 @@ func (k *Store) newRecords(js []*job.Job, known []bool) (msgs []*nats.Msg, fresh
 			continue
 		}
 		seen[j.ID] = true
-		data, err := encodeRecord(j)
+		data, err := k.encode(k.live.Bucket(), j)
 		if err != nil {
 			return nil, nil, err
 		}

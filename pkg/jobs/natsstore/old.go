@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/pkg/seal"
 )
 
 // oldKey marks a live bucket in which records of the old form were found. Jobs were
@@ -64,8 +66,8 @@ func (k *Store) hasOld(ctx context.Context, bucket string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if len(m.Data) >= recordHead && knownVersion(m.Data) {
-			return strings.HasPrefix(string(m.Data), oldVersion), nil
+		if data := seal.Content(m.Data); len(data) >= recordHead && knownVersion(data) {
+			return strings.HasPrefix(string(data), oldVersion), nil
 		}
 	}
 	return false, nil

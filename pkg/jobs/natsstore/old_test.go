@@ -11,6 +11,7 @@ import (
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/jobs/job"
+	"edrpipe/pkg/seal"
 )
 
 // oldRecord is a job as versions before endpoints wrote it.
@@ -29,7 +30,7 @@ func TestOldRecordsAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := job.Digest("job", "r", "e1", "42") // as the old version made ids
-	if _, err := live.Put(ctx, old, oldRecord(old, 42)); err != nil {
+	if _, err := live.Put(ctx, old, (*seal.Keeper)(nil).Seal("jobs", old, oldRecord(old, 42))); err != nil {
 		t.Fatal(err)
 	}
 	s := newKV(t, js)
@@ -56,7 +57,7 @@ func TestOldRecordsAreRead(t *testing.T) {
 	if err := s.Update(ctx, j); err != nil {
 		t.Fatal(err)
 	}
-	if entry, err := live.Get(ctx, old); err != nil || !strings.HasPrefix(string(entry.Value()), recordVersion) || strings.Contains(string(entry.Value()), `"sensor":42`) {
+	if entry, err := live.Get(ctx, old); err != nil || !strings.HasPrefix(string(seal.Content(entry.Value())), recordVersion) || strings.Contains(string(entry.Value()), `"sensor":42`) {
 		t.Errorf("the record is still of the old form: %s, %v", entry.Value(), err)
 	}
 	again(newKV(t, js), false)
@@ -107,7 +108,7 @@ func TestOldTableIsReadAndNewOneRefusedByOldVersions(t *testing.T) {
 			t.Errorf("an old version reads %s: %v", data, err)
 		}
 	}
-	if _, err := job.DecodeTable("hq", []byte(`{"format":3,"claims":{}}`)); err == nil || !strings.Contains(err.Error(), "newer replica") {
+	if _, err := job.DecodeTable("hq", []byte(`{"format":3,"epoch":1,"beats":{},"claims":{}}`)); err == nil || !strings.Contains(err.Error(), "newer replica") {
 		t.Errorf("a table of a format to come: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/freshness"
 	"edrpipe/pkg/jobs/job"
+	"edrpipe/pkg/seal"
 )
 
 // stores are the implementations that every store test runs on.
@@ -60,7 +61,7 @@ func newKV(t testing.TB, js jetstream.JetStream) *Store {
 			t.Fatal(err)
 		}
 	}
-	k, err := Open(t.Context(), js, "jobs", "jobs-finished")
+	k, err := Open(t.Context(), js, "jobs", "jobs-finished", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,8 +282,22 @@ func TestKVRefusesADamagedRecord(t *testing.T) {
 	if _, err := k.Get(t.Context(), "a"); !errors.Is(err, job.ErrDamaged) {
 		t.Errorf("Get: %v, want job.ErrDamaged", err)
 	}
-	if err := k.Watch(t.Context(), func(job.Change) {}); !errors.Is(err, job.ErrDamaged) {
-		t.Errorf("Watch: %v, want job.ErrDamaged", err)
+	if _, err := k.Create(t.Context(), []*job.Job{record("b")}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	seen := map[string]error{}
+	err = k.Watch(ctx, func(c job.Change) {
+		if c.ID != "" {
+			seen[c.ID] = c.Foreign
+		}
+		if c.Synced {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || !errors.Is(seen["a"], job.ErrDamaged) || !errors.Is(seen["a"], seal.ErrForeign) || seen["b"] != nil || len(seen) != 2 {
+		t.Errorf("Watch ended with %v and has seen %v, want a as damaged and b as it is", err, seen)
 	}
 }
 

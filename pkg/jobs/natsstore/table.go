@@ -11,7 +11,8 @@ import (
 	"edrpipe/pkg/jobs/job"
 )
 
-// Table is a job.TableStore in one key of a JetStream bucket, for replicas.
+// Table is a job.TableStore in one key of a JetStream bucket, for replicas. While its
+// record does not verify no sensor can be claimed, and claims are not renewed.
 type Table struct {
 	Bucket jetstream.KeyValue
 	Server string // name of the EDR server
@@ -29,7 +30,13 @@ func (k Table) Load(ctx context.Context) (job.Table, uint64, error) {
 		return job.Table{}, 0, fmt.Errorf("read %s: %w", k.key(), err)
 	}
 	t, err := job.DecodeTable(k.Server, entry.Value())
-	return t, entry.Revision(), err
+	if err != nil {
+		if sealed, ok := k.Bucket.(bus.SealedBucket); ok {
+			err = sealed.Refuse(k.key(), entry.Revision(), err)
+		}
+		return job.Table{}, 0, err
+	}
+	return t, entry.Revision(), nil
 }
 
 // Save implements TableStore.

@@ -39,9 +39,7 @@ func (k *Store) Barrier(ctx context.Context, seen func() uint64) (uint64, error)
 	return revision, nil
 }
 
-// Watch implements Store. A record that cannot be read ends it with ErrDamaged:
-// work that was accepted is missing, and somebody has to know. A lost connection
-// ends it, too: the bus resumes a watch only some time after its return, and what
+// Watch implements Store. A lost connection ends it: the bus resumes a watch only some time after its return, and what
 // others record meanwhile would be missing unnoticed.
 func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
 	lost := k.js.Conn().StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
@@ -66,11 +64,8 @@ func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
 			if !ok {
 				return fmt.Errorf("watch bucket %s: the bus ended it", k.live.Bucket())
 			}
-			c, err := changeOf(entry)
-			if err != nil {
-				return err
-			}
-			if synced = synced || c.Synced; !synced && c.Job == nil {
+			c := k.changeOf(entry)
+			if synced = synced || c.Synced; !synced && c.Job == nil && c.Foreign == nil {
 				c.ID = "" // a marker of what was gone before we came
 			}
 			see(c)
@@ -80,19 +75,19 @@ func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
 
 // changeOf reads what a watcher was given; nil stands for the end of what was
 // there when it began.
-func changeOf(entry jetstream.KeyValueEntry) (job.Change, error) {
+func (k *Store) changeOf(entry jetstream.KeyValueEntry) job.Change {
 	if entry == nil {
-		return job.Change{Synced: true}, nil
+		return job.Change{Synced: true}
 	}
 	c := job.Change{Revision: entry.Revision()}
 	if strings.Contains(entry.Key(), ".") {
-		return c, nil // no job
+		return c // no job
 	}
 	c.ID = entry.Key()
 	if entry.Operation() != jetstream.KeyValuePut {
-		return c, nil
+		k.seal.Forget(entry.Bucket(), entry.Key())
+		return c
 	}
-	var err error
-	c.Job, err = decodeRecord(entry.Key(), entry.Value(), entry.Revision())
-	return c, err
+	c.Job, c.Foreign = k.decode(entry.Bucket(), entry.Key(), entry.Value(), entry.Revision())
+	return c
 }

@@ -52,6 +52,9 @@ func (x *Execution) save(ctx context.Context, edit func(j *job.Job)) error {
 // merge takes what others changed in the record over into j, our next version.
 func (x *Execution) merge(ctx context.Context, j *job.Job) error {
 	fresh, err := x.store.Get(ctx, x.id)
+	if errors.Is(err, job.ErrDamaged) {
+		return fmt.Errorf("%w: %w", ErrFenced, err) // somebody else has written over it: not ours to repair
+	}
 	if err != nil {
 		return err
 	}
