@@ -115,6 +115,7 @@ func newWorld(t testing.TB, s shape) *world {
 	w.shape.poll = cmp.Or(s.poll, 500*time.Millisecond)
 	w.shape.events = cmp.Or(s.events, 32)
 	w.shape.sessions = cmp.Or(s.sessions, slots)
+	w.write("state.key", "only-for-this-test-0123456789")
 	w.write("edr.token", w.sim.Token)
 	w.write("ingest.token", ingestToken)
 	w.write("bus.password", busPassword)
@@ -223,6 +224,7 @@ func (w *world) addReplica(i int, nodes []string) {
 	}
 	w.write(name+".yaml", fmt.Sprintf(`
 data: %[1]s/data%[2]d
+state_key_file: %[1]s/state.key
 rules: [%[1]s/rules]
 guards: %[1]s/guards.yaml
 grace: 5s

@@ -24,11 +24,12 @@ var accounts = map[string]string{
 	"sys.password":     "SYS_PASSWORD",
 }
 
-// others are secrets of other doors: HTTP ingest, the simulator, Grafana, RabbitMQ,
-// the servers of a NATS cluster among themselves.
-var others = []string{"ingest.token", "simulator.token", "grafana.password", rabbitFile, routeFile}
+// others are secrets of other doors: HTTP ingest, the simulator, Grafana, RabbitMQ, the
+// records that replicas share, the servers of a NATS cluster among themselves.
+var others = []string{"ingest.token", "simulator.token", "grafana.password", stateFile, rabbitFile, routeFile}
 
 const (
+	stateFile  = "state.key"
 	routeFile  = "route.password"
 	rabbitFile = "rabbitmq.password"
 )

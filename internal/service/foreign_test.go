@@ -73,8 +73,8 @@ func (r running) foul(bucket, key string) {
 	}
 }
 
-// check is a readiness check.
-func (r running) check(name string) health.Check {
+// checkOf is a readiness check.
+func (r running) checkOf(name string) health.Check {
 	for _, c := range r.health(r.t.Context()) {
 		if c.Name == name {
 			return c
@@ -163,7 +163,7 @@ func TestNoRecordIsActedOnThatDoesNotVerify(t *testing.T) {
 			if err != nil || len(all) != 1 || all[0].Key != key || all[0].Bucket != bucket {
 				t.Fatalf("in quarantine: %v, %v; want %s of %s", all, err, key, bucket)
 			}
-			if c := r.check("records"); c.State != health.Failed || !strings.Contains(c.Evidence, key) {
+			if c := r.checkOf("records"); c.State != health.Failed || !strings.Contains(c.Evidence, key) {
 				t.Errorf("the check says %+v, want that it names %s", c, key)
 			}
 			if pid, sensor = pid+1, sensor+1; sensor%5 == 0 { // one without a claim, and with the name that start gives it
@@ -207,7 +207,7 @@ func TestNoRecordIsActedOnThatDoesNotVerify(t *testing.T) {
 				}
 			}
 			r.repair(bucket, key)
-			await(t, 10*time.Second, "a good check", func() bool { return r.check("records").State == health.OK })
+			await(t, 10*time.Second, "a good check", func() bool { return r.checkOf("records").State == health.OK })
 			if kind == "guard.control" || kind == "slots.sim" || kind == "guard.budget" || kind == "seal.check" {
 				await(t, 40*time.Second, "the held job's end", func() bool { return len(r.jobs("ended")) > before })
 			}

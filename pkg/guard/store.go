@@ -72,6 +72,8 @@ func read[T any](ctx context.Context, s Store, key string) (v T, revision uint64
 		if err := seal.Strict(text, &v); err != nil {
 			if r, ok := s.(refuser); ok {
 				err = r.Refuse(key, revision, err)
+			} else {
+				err = fmt.Errorf("%w: %w", seal.ErrForeign, err)
 			}
 			return *new(T), 0, fmt.Errorf("guard state %s: %w", key, err)
 		}

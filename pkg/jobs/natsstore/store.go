@@ -160,9 +160,11 @@ func (k *Store) Finished(ctx context.Context, since time.Time) ([]*job.Job, erro
 	if err != nil {
 		return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
 	}
+	reading, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
 	var all []*job.Job
 	for left := info.NumPending; left > 0; {
-		batch, err := consumer.Fetch(int(min(left, maxBatch)), jetstream.FetchMaxWait(batchTimeout))
+		batch, err := consumer.Fetch(int(min(left, maxBatch)), jetstream.FetchContext(reading))
 		if err != nil {
 			return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
 		}
