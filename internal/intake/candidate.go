@@ -28,6 +28,8 @@ type candidate struct {
 	endpoint edr.Endpoint // zero: the match names none
 	job      *jobs.Job
 
+	pending bool // it is held until it can be told whether the rule matches
+
 	reason, detail string // why the job is not made; "": it is
 }
 
@@ -76,7 +78,7 @@ func (in *Intake) decide(ctx context.Context, batch []finding, asked []*candidat
 	var asks []rules.Ask
 	var of []*candidate
 	for _, a := range asked {
-		if a.reason == "" {
+		if a.reason == "" && !a.pending {
 			asks, of = append(asks, rules.Ask{Set: a.set, Match: a.match, Endpoint: a.endpoint, Job: a.job.ID}), append(of, a)
 		}
 	}

@@ -73,7 +73,7 @@ func (in *Intake) Handle(ctx context.Context, m events.Message) error {
 		return err
 	}
 	f := in.find(m)
-	if len(f.found.Matches)+len(f.found.Failures)+len(f.found.Rejects) == 0 && f.pending(in.Now()) == nil {
+	if len(f.found.Matches)+len(f.found.Failures)+len(f.found.Rejects) == 0 && !f.waits {
 		settle(m, nil)
 		return nil
 	}
@@ -188,10 +188,16 @@ func (in *Intake) candidatesOf(ctx context.Context, f *finding, message int) ([]
 			return nil, err
 		}
 	}
-	if err := f.pending(in.Now()); err != nil {
+	waiting, err := in.pending(f)
+	var failure rules.Failure
+	if errors.As(err, &failure) {
+		err = in.failed(ctx, m, failure)
+	}
+	if err != nil {
 		return nil, err
 	}
 	ours, asked := in.ours(f)
+	asked = append(asked, waiting...)
 	matches, failures, err := in.correlate(ctx, f.set, ours)
 	if err != nil {
 		return nil, fmt.Errorf("correlate: %w", err)

@@ -37,16 +37,23 @@ func (s *Service) factsChanged() {
 
 // followFacts has what is held for a fact looked at again when facts arrive.
 func (s *Service) followFacts(ctx context.Context) {
-	const atMost = time.Second // so often: a fleet that is read one by one has many
+	const (
+		atMost  = time.Second      // so often: a fleet that is read one by one has many
+		atLeast = 10 * time.Second // so often: a rule's max_age ends, and a server may answer again
+	)
+	tick := time.NewTicker(atLeast)
+	defer tick.Stop()
 	for {
 		select {
 		case <-s.newFacts:
+		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
 		for _, m := range s.members {
 			m.Scheduler.FactsChanged()
 		}
+		s.intake.DecidePending(ctx)
 		select {
 		case <-time.After(atMost):
 		case <-ctx.Done():
