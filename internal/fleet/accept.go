@@ -76,23 +76,15 @@ func (o *OtherServer) accepting() string {
 // event counts first, then the binding of its source; an event without either is of the
 // only server where there is one.
 func (f *Fleet) Of(e *events.Event) (*Member, error) {
-	name, bound := e.Event.Server, e.Event.Bound
-	if name == "" {
-		name = bound
+	name, by := e.Event.Server, f.names.accepted
+	switch {
+	case e.Event.Bound != "":
+		name, by = e.Event.Bound, f.names.bound
+	case name == "" && len(f.cfg.Members) == 1:
+		return f.cfg.Members[0], nil
 	}
-	if name == "" {
-		if len(f.cfg.Members) == 1 {
-			return f.cfg.Members[0], nil
-		}
-		return nil, &OtherServer{members: f.cfg.Members}
-	}
-	if m := f.names.accepted[strings.ToLower(name)]; m != nil {
+	if m := by[strings.ToLower(name)]; m != nil {
 		return m, nil
-	}
-	if name == bound {
-		if m := f.names.bound[strings.ToLower(name)]; m != nil {
-			return m, nil
-		}
 	}
 	return nil, &OtherServer{Name: name, members: f.cfg.Members}
 }

@@ -57,9 +57,9 @@ func TestOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := &events.Event{}
-			e.Event.Server, e.Event.Bound = tc.event, tc.from
-			if tc.event == "" {
-				e.Event.Server = tc.from // as decoding does
+			e.Event.Server = tc.event
+			if tc.event == "" { // as decoding does
+				e.Event.Server, e.Event.Bound = tc.from, tc.from
 			}
 			got, m := "", (*Member)(nil)
 			m, err := named(t, tc.fleet...).Of(e)

@@ -48,13 +48,15 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 	in.Rules.matched(m.Rule.ID, now)
 	telemetry.Since(in.Metrics.EventToMatch, m.Event.Event.Received, now)
 	in.Tracing.Matched(m.Event, m.Rule.ID, now)
+	doubt := ""
 	if m.Refused == rules.NoSensor {
-		if err := in.sensors.find(ctx, m); err != nil {
+		var err error
+		if doubt, err = in.sensors.find(ctx, m); err != nil {
 			return nil, err
 		}
 	}
 	if m.Refused != "" {
-		return []*candidate{{set: set, match: m, reason: m.Refused}}, nil
+		return []*candidate{{set: set, match: m, reason: m.Refused, detail: doubt}}, nil
 	}
 	var all []*candidate
 	for _, endpoint := range m.Endpoints {

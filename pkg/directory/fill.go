@@ -79,12 +79,11 @@ func (d *Directory) of(ctx context.Context, s *events.Sensor) (Record, error) {
 	if len(s.IDs) > 0 || s.Hostname == "" {
 		return Record{}, edr.ErrUnknownSensor
 	}
-	found := d.ByHost(s.Hostname)
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(found) == 0 && !d.Whole():
+	if !d.Whole() { // others may have the name too
 		return Record{}, ErrUnread
+	}
+	if found := d.ByHost(s.Hostname); len(found) == 1 {
+		return found[0], nil
 	}
 	return Record{}, edr.ErrUnknownSensor
 }

@@ -52,7 +52,7 @@ func cloudReceived(x *reading) {
 // source is bound to.
 func cloudServer(x *reading) {
 	if org := x.topText(keyOrgKey); org != "" {
-		x.event.Event.Server = org
+		x.event.Event.Server, x.event.Event.Bound = org, ""
 	}
 }
 

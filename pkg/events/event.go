@@ -49,7 +49,7 @@ type Meta struct {
 	Received     time.Time     `expr:"received" json:"received,omitzero"`                          // when we got it
 	Age          time.Duration `expr:"age" json:"-"`                                               // Received - Time; 0 when either is unknown
 	Server       string        `expr:"server" json:"server,omitempty"`                             // name of the EDR server: as the event says, else as its source is bound
-	Bound        string        `json:"-"`                                                          // name of the server that the source or the subject is bound to
+	Bound        string        `json:"-"`                                                          // the server that its source or subject is bound to, where the event names none
 	Transport    string        `expr:"transport" json:"transport,omitempty"`                       // nats, amqp, http, tcp, file, …
 	Flaws        []string      `expr:"flaws" json:"flaws,omitempty"`                               // what was wrong with the message, see the Flaw constants
 	SensorAction string        `expr:"sensor_action" json:"sensor_action,omitempty"`               // what the sensor did about it: ACTION_ALLOW, …

@@ -12,7 +12,7 @@ import (
 // commonRows are read in every event of the EDR product.
 var commonRows = []row{
 	{to: "event.time", from: "event_timestamp timestamp", as: asTime, in: onlyTop},
-	{to: "event.server", from: "cb_server", as: asText, in: onlyTop},
+	{to: "event.server", do: namedServer, from: "cb_server"},
 	{to: "sensor.ids sensor.hostnames", do: findSensor,
 		from: "sensor_id process_guid process_id unique_id id endpoint link_process link_sensor hostname computer_name docs"},
 	{to: "sensor.hostname", do: soleHostname, from: "hostname computer_name endpoint"},
@@ -171,6 +171,14 @@ var (
 	keyIOCValue     = keyOf("ioc_value")
 	keySearchQuery  = keyOf("search_query")
 )
+
+// namedServer takes the server's name from the event, where it has one, instead of what
+// its source is bound to.
+func namedServer(x *reading) {
+	if name := x.topText(keyServerName); name != "" {
+		x.event.Event.Server, x.event.Event.Bound = name, ""
+	}
+}
 
 // look finds a key in the hit's document, then in the message.
 func (x *reading) look(k key) (*values, token) {
