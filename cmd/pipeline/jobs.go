@@ -19,6 +19,7 @@ import (
 	"edrpipe/internal/apiclient"
 	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 )
 
@@ -37,9 +38,9 @@ func newJobsCommand() *cobra.Command {
 
 // jobFilter is what the flags of `jobs list` select.
 type jobFilter struct {
-	state, rule, host, action, text, sort string
-	sensor, limit, offset                 int
-	since                                 time.Duration
+	state, rule, host, action, text, sort, sensor string
+	limit, offset                                 int
+	since                                         time.Duration
 }
 
 func (j *jobFilter) register(fl *pflag.FlagSet) {
@@ -49,7 +50,7 @@ func (j *jobFilter) register(fl *pflag.FlagSet) {
 	fl.StringVar(&j.action, "action", "", "only with a step that uses this action")
 	fl.StringVar(&j.text, "text", "", "only with all these words in what the list shows")
 	fl.StringVar(&j.sort, "sort", "", "created, updated, state, rule or host; with - before it the other direction (default -created)")
-	fl.IntVar(&j.sensor, "sensor", 0, "only on this sensor")
+	fl.StringVar(&j.sensor, "sensor", "", "only on this endpoint: hq/42, or an id or host name that only one has")
 	fl.IntVar(&j.limit, "limit", 200, fmt.Sprintf("how many, %d at the most", web.MaxList))
 	fl.IntVar(&j.offset, "offset", 0, "how many to leave out")
 	fl.DurationVar(&j.since, "since", 0, "also those that ended within this time (default 24h)")
@@ -58,8 +59,8 @@ func (j *jobFilter) register(fl *pflag.FlagSet) {
 // query is the filter as the API takes it.
 func (j *jobFilter) query() url.Values {
 	q := url.Values{"state": {j.state}, "rule": {j.rule}, "host": {j.host}, "action": {j.action}, "text": {j.text}, "sort": {j.sort}, "limit": {strconv.Itoa(j.limit)}, "offset": {strconv.Itoa(j.offset)}}
-	if j.sensor != 0 {
-		q.Set("sensor", strconv.Itoa(j.sensor))
+	if j.sensor != "" {
+		q.Set("sensor", j.sensor)
 	}
 	if j.since > 0 {
 		q.Set("since", time.Now().Add(-j.since).Format(time.RFC3339))
@@ -69,7 +70,7 @@ func (j *jobFilter) query() url.Values {
 
 // narrow reports whether the filter leaves anything out.
 func (j *jobFilter) narrow() bool {
-	return j.state+j.rule+j.host+j.action+j.text != "" || j.sensor != 0 || j.since > 0 || j.offset > 0
+	return j.state+j.rule+j.host+j.action+j.text+j.sensor != "" || j.since > 0 || j.offset > 0
 }
 
 func newJobsListCommand(f *serverFlags) *cobra.Command {
@@ -108,7 +109,7 @@ func newJobsListCommand(f *serverFlags) *cobra.Command {
 func listJobs(w io.Writer, page web.JobsPage, offset int) {
 	t := newTable(w, "job", "state", "~rule", "~sensor", "steps", "created", "=why")
 	for _, j := range page.Jobs {
-		t.AppendRow(table.Row{j.ID, colored(w, j.State), firstOf(j.Rule, "by "+j.By), sensorName(j), fmt.Sprintf("%d/%d", j.Done, j.Steps), clock(j.Created), why(j)})
+		t.AppendRow(table.Row{j.ID, colored(w, j.State), firstOf(j.Rule, "by "+j.By), endpointName(j), fmt.Sprintf("%d/%d", j.Done, j.Steps), clock(j.Created), why(j)})
 	}
 	t.Render()
 	if shown := offset + len(page.Jobs); shown < page.Total {
@@ -157,7 +158,7 @@ func showJob(w io.Writer, p web.JobPage) {
 	if p.Story != "" {
 		fmt.Fprintln(w, printable.Line(p.Story))
 	}
-	fmt.Fprintf(w, "job %s, %s on %s: %s\n", printable.Line(p.ID), printable.Line(firstOf(p.Rule, "by "+p.By)), sensorName(p.JobLine), colored(w, p.State))
+	fmt.Fprintf(w, "job %s, %s on %s: %s\n", printable.Line(p.ID), printable.Line(firstOf(p.Rule, "by "+p.By)), endpointName(p.JobLine), colored(w, p.State))
 	if p.Why != "" {
 		fmt.Fprintln(w, printable.Line(p.Why))
 	}
@@ -188,8 +189,10 @@ func whatOf(s jobs.StepRecord) string {
 	return firstOf(s.Error, string(s.Output))
 }
 
-func sensorName(j web.JobLine) string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s", printable.Line(string(j.Sensor)), printable.Line(j.Host)))
+// endpointName is the endpoint, as commands take it, and its host name.
+func endpointName(j web.JobLine) string {
+	at := edr.Endpoint{Server: j.Server, ID: string(j.Sensor)}
+	return strings.TrimSpace(printable.Line(at.String()) + " " + printable.Line(j.Host))
 }
 
 func why(j web.JobLine) string {

@@ -50,7 +50,7 @@ jobs. With --wait the exit status is 1 when one of them did not succeed.`,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error { return s.submit(cmd, c) }),
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&s.sensor, "sensor", "", "the sensor's id")
+	fl.StringVar(&s.sensor, "sensor", "", "the endpoint: hq/42, or an id or host name that only one has")
 	fl.StringVar(&s.uses, "uses", "", "the action")
 	fl.StringArrayVar(&s.with, "with", nil, "name=value of a parameter; may be repeated")
 	fl.StringVar(&s.priority, "priority", "", "low, normal, high or critical")

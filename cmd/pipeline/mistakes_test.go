@@ -93,7 +93,7 @@ func (b *mistakes) run(t *testing.T) {
 		t.Fatalf("%q should be in order:\n%s", b.good, out)
 	}
 	var page strings.Builder
-	page.WriteString(b.head + "\n")
+	page.WriteString(strings.TrimRight(b.head, "\n") + "\n")
 	var titles []string
 	for _, m := range b.mistakes {
 		status, out := b.try(t, m.text)

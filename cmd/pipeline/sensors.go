@@ -11,6 +11,7 @@ import (
 	"edrpipe/internal/apiclient"
 	"edrpipe/internal/printable"
 	"edrpipe/internal/web"
+	"edrpipe/pkg/edr"
 )
 
 func newSensorsCommand() *cobra.Command {
@@ -33,9 +34,9 @@ func newSensorsCommand() *cobra.Command {
 			}
 			w := cmd.OutOrStdout()
 			return f.print(w, page, func() {
-				t := newTable(w, "sensor", "~host", "state", "isolation", "~system", "checked in", "waiting", "~running")
+				t := newTable(w, "endpoint", "~host", "state", "isolation", "~system", "checked in", "waiting", "~running")
 				for _, s := range page.Sensors {
-					t.AppendRow(table.Row{s.ID, printable.Line(s.Hostname), s.Status, s.Isolation, printable.Line(s.OSVersion), clock(s.LastCheckin), s.Queue, s.Running})
+					t.AppendRow(table.Row{printable.Line(edr.Endpoint{Server: s.Server, ID: s.ID}.String()), printable.Line(s.Hostname), s.Status, s.Isolation, printable.Line(s.OSVersion), clock(s.LastCheckin), s.Queue, s.Running})
 				}
 				t.Render()
 				if shown := offset + len(page.Sensors); shown < page.Total {

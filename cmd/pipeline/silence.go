@@ -49,7 +49,7 @@ func newSilenceAddCommand(f *serverFlags) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&s.Rule, "rule", "", "this rule")
-	cmd.Flags().StringVar((*string)(&s.Sensor), "sensor", "", "this sensor")
+	cmd.Flags().StringVar((*string)(&s.Sensor), "sensor", "", "this endpoint: hq/42, or an id or host name that only one has")
 	cmd.Flags().StringVar(&s.Action, "action", "", "this action")
 	cmd.Flags().StringVar(&s.Comment, "comment", "", "why")
 	cmd.Flags().DurationVar(&length, "for", 4*time.Hour, "how long")

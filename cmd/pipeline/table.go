@@ -18,7 +18,7 @@ import (
 // Least widths: names are not shortened further, and a text that would get less is
 // written below its row.
 const (
-	leastName = 10
+	leastName = 8
 	leastText = 20
 )
 

@@ -47,8 +47,8 @@ func (c *Console) Why(ctx context.Context, about string, q web.EventQuery) (web.
 	var err error
 	switch id, isSensor := strings.CutPrefix(about, "sensor:"); {
 	case about == "":
-		err = errors.Join(web.ErrBadRequest, errors.New("about what? Name a host, an event, a job, or sensor:42"))
-	case isSensor:
+		err = errors.Join(web.ErrBadRequest, errors.New("about what? Name a host, an event, a job, or an endpoint (hq/42)"))
+	case isSensor, strings.Contains(about, "/"): // host names, jobs and events have no slash
 		err = c.whySensor(ctx, id, a)
 	default:
 		if err = c.whyJob(ctx, about, a); !errors.Is(err, jobs.ErrNoJob) {
@@ -128,7 +128,7 @@ func (c *Console) whyEndpoint(ctx context.Context, at edr.Endpoint, a *account) 
 		if s.Online {
 			online = "online"
 		}
-		a.add(s.LastCheckin, "checked in", "%s is %s, next check-in %s, isolation %s", s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
+		a.add(s.LastCheckin, "checked in", "%s, %s, is %s, next check-in %s, isolation %s", at, s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
 	}
 	found, err := c.Fleet.List(ctx, jobs.Query{Endpoint: at, Since: c.Now().Add(-lately)})
 	if err != nil {

@@ -308,10 +308,18 @@ func TestALogOfWhichNothingIsLeftIsNotContinued(t *testing.T) {
 }
 
 func TestEntryForPeople(t *testing.T) {
-	e := Entry{Seq: 7, Time: epoch, Kind: "verdict", What: "deny", Action: "isolate", Reason: "protected", Sensor: "42", Job: "j", Rule: "r", Text: "c:\\a\x1b[2J\n\u202eb"}
-	want := `     7 2026-01-05 09:00:00.000 verdict  deny isolate reason=protected sensor=42 job=j rule=r: c:\a\u001b[2J\u000a\u202eb`
+	e := Entry{Seq: 7, Time: epoch, Kind: "verdict", What: "deny", Action: "isolate", Reason: "protected", Server: "hq", Sensor: "42", Job: "j", Rule: "r", Text: "c:\\a\x1b[2J\n\u202eb"}
+	want := `     7 2026-01-05 09:00:00.000 verdict  deny isolate reason=protected endpoint=hq/42 job=j rule=r: c:\a\u001b[2J\u000a\u202eb`
 	if got := e.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for want, e := range map[string]Entry{
+		"endpoint=42 ": {Sensor: "42", By: "x"}, // of an older version
+		"verdict  by=": {Server: "hq", By: "x"}, // about no endpoint
+	} {
+		if e.Kind = "verdict"; !strings.Contains(e.String(), want) {
+			t.Errorf("%s: no %q", e, want)
+		}
 	}
 }
 

@@ -90,12 +90,21 @@ func parse(key, line []byte) (Entry, string, error) {
 	return e, string(hash), nil
 }
 
+// endpoint is the endpoint's text; entries of before the first server's name have the
+// id alone.
+func (e Entry) endpoint() string {
+	if e.Server == "" || e.Sensor == "" {
+		return string(e.Sensor)
+	}
+	return e.Server + "/" + string(e.Sensor)
+}
+
 // String is the entry for people, on one line.
 func (e Entry) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%6d %s %-8s", e.Seq, e.Time.UTC().Format("2006-01-02 15:04:05.000"), e.Kind)
 	for _, part := range []struct{ name, value string }{
-		{"", e.What}, {"", e.Action}, {"reason", e.Reason}, {"sensor", string(e.Sensor)}, {"job", e.Job}, {"step", e.Step}, {"rule", e.Rule}, {"by", e.By},
+		{"", e.What}, {"", e.Action}, {"reason", e.Reason}, {"endpoint", e.endpoint()}, {"job", e.Job}, {"step", e.Step}, {"rule", e.Rule}, {"by", e.By},
 	} {
 		switch {
 		case part.value == "":

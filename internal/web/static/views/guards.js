@@ -54,10 +54,10 @@ function silenceForm(act, rule) {
       e.preventDefault();
       const form = e.target, { rule, sensor, action, comment, hours } = Object.fromEntries(new FormData(form));
       act(async () => {
-        await post("silences", { rule, sensor: Number(sensor) || 0, action, comment, until: new Date(Date.now() + hours * 3600e3).toISOString() });
+        await post("silences", { rule, sensor, action, comment, until: new Date(Date.now() + hours * 3600e3).toISOString() });
         form.reset();
       })();
     },
-  }, field("rule"), field("sensor", { type: "number", min: 1 }), field("action"), field("comment", { required: true }),
+  }, field("rule"), field("sensor", { placeholder: "hq/42" }), field("action"), field("comment", { required: true }),
     field("hours", { type: "number", min: 1, max: 720, value: 4 }), h("span", { class: "faint" }, "hours"), h("button", { class: "primary" }, "Silence"));
 }
