@@ -9,14 +9,14 @@ import (
 	"edrpipe/internal/pace"
 )
 
-// Clock tells the bus's time. Replicas judge what the others have written: when a
-// budget is free again, whether a job's time is over, which job of a sensor came
-// first. By their own clocks each of them would judge differently, and anew whenever
-// one of those is set. Between questions the bus's time goes on by our monotonic
-// clock, which nobody can set.
+// Clock is the bus's clock. Replicas compare times that others have written: when a
+// budget is free again, whether a job has expired, which job of an endpoint is older.
+// With their own clocks they would disagree, and change their minds whenever a clock is
+// set. Between two readings the bus's time advances by our monotonic clock, which
+// cannot be set.
 //
-// What the clock of the machine is set to does not matter therefore, only those of
-// the bus: of a cluster's nodes each may come to tell the time.
+// So the machine's clock has no influence, only the clocks of the bus: any node of a
+// cluster may become the one that provides the time.
 type Clock struct {
 	bus  *Bus
 	last atomic.Pointer[reading]
@@ -43,7 +43,7 @@ func (c *Clock) Now() time.Time {
 	return time.Now()
 }
 
-// Known reports whether the bus has told its time, and how far the clock of this
+// Known reports whether the bus's time has been read, and how far the clock of this
 // machine is ahead of it.
 func (c *Clock) Known() (known bool, apart time.Duration) {
 	r := c.last.Load()
@@ -61,7 +61,7 @@ const (
 	goodTime  = 50 * time.Millisecond
 )
 
-// Follow asks now and then until ctx ends.
+// Follow reads the bus's time periodically until ctx ends.
 func (c *Clock) Follow(ctx context.Context) {
 	for {
 		wait := askEvery
@@ -77,7 +77,7 @@ func (c *Clock) Follow(ctx context.Context) {
 	}
 }
 
-// Ask asks the bus for its time, by a stream that is the same for all replicas.
+// Ask reads the bus's time, through a stream that is the same for all replicas.
 func (c *Clock) Ask(ctx context.Context) error {
 	begun := time.Now()
 	s, err := c.bus.js.Stream(ctx, "KV_"+BucketControl)
@@ -92,8 +92,8 @@ func (c *Clock) Ask(ctx context.Context) error {
 // drift is what clocks may be apart after so long: quartz is better than this.
 func drift(after time.Duration) time.Duration { return after / 10_000 }
 
-// take keeps the better of two readings. One that contradicts what is known is news:
-// the bus's clock has been set, or another node tells the time now.
+// take keeps the better of two readings. A reading that contradicts the present one
+// replaces it: the bus's clock was set, or another node provides the time now.
 func (c *Clock) take(next reading) {
 	if old := c.last.Load(); old != nil {
 		known := old.off + drift(next.here.Sub(old.here))

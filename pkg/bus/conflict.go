@@ -6,12 +6,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// underWay is the server's JSStreamWrongLastSequenceConstantErr: on a replicated
-// stream another write on the subject is being agreed on at this moment. It may
-// yet come to nothing.
+// underWay is the server's JSStreamWrongLastSequenceConstantErr: on a replicated stream
+// consensus on another write to the subject is in progress. That write may still fail.
 const underWay = 10164
 
-// IsConflict tells whether a write was refused because somebody else wrote the
+// IsConflict reports whether a write was refused because somebody else wrote the
 // subject: what was read of it is out of date, or about to be.
 func IsConflict(err error) bool {
 	var api *jetstream.APIError

@@ -23,7 +23,7 @@ import (
 	"edrpipe/pkg/seal"
 )
 
-// Config says where the bus is.
+// Config describes the bus and how to reach it.
 type Config struct {
 	URL      string // nats://host:port, several separated by commas; ignored when InProcess is set
 	User     string
@@ -64,8 +64,8 @@ type Bus struct {
 	log       zerolog.Logger
 }
 
-// Connect connects and returns once the bus has answered, or with an error when
-// ctx ends. From then on it reconnects for ever; Connected tells.
+// Connect blocks until the bus has answered or ctx ends. Afterwards the connection is
+// re-established for ever; see Connected.
 func Connect(ctx context.Context, c Config) (*Bus, error) {
 	b := &Bus{replicas: max(c.Replicas, 1), limits: c.Limits.withDefaults(), readers: c.Readers, seal: c.Seal, closed: make(chan struct{}), log: c.Log}
 	b.writes = writes{streams: b.streams(), fail: map[string]*failure{}}
@@ -123,8 +123,8 @@ func (b *Bus) options(c Config) ([]nats.Option, error) {
 		}
 	}
 	if c.User != "" {
-		// Answers come under the user's own name, so that a bus can keep them from
-		// others: who may listen to all of _INBOX hears what everybody is answered.
+		// The inbox has the user's name in it, so that permissions can protect replies: a
+		// user who may subscribe to all of _INBOX would receive the replies to others.
 		opts = append(opts, nats.UserInfo(c.User, c.Password), nats.CustomInboxPrefix("_INBOX."+Token(c.User)))
 	}
 	if c.Creds != "" {
@@ -146,7 +146,7 @@ func (b *Bus) options(c Config) ([]nats.Option, error) {
 	return opts, nil
 }
 
-// handlers have the connection kept for ever, and what happens to it told.
+// handlers keep the connection for ever and log its changes.
 func (b *Bus) handlers(name string) []nats.Option {
 	return []nats.Option{
 		nats.Name(name),
@@ -185,20 +185,20 @@ func (c Config) TLS() (*tls.Config, error) {
 // Conn is the connection below, for services and plain subscriptions.
 func (b *Bus) Conn() *nats.Conn { return b.nc }
 
-// JetStream is the stream API on the connection. Whatever the context says, one
-// answer is waited for only a few seconds.
+// JetStream is the stream API on the connection. One request waits a few seconds at
+// most, also with a longer context.
 func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 
-// Connected tells whether the bus can be reached now. It never blocks, unlike
+// Connected reports whether the bus can be reached now. It never blocks, unlike
 // the client library's own question during a reconnect.
 func (b *Bus) Connected() bool { return b.connected.Load() }
 
-// Wrote is told of a write to a stream that did not go through JetStream's methods
-// which wait for their answer.
+// Wrote records the outcome of a write to a stream that bypassed JetStream's blocking
+// methods.
 func (b *Bus) Wrote(stream string, err error) { b.writes.note(stream, err) }
 
-// Failing lists the streams that have taken nothing for a while of what was written
-// to them here; nobody knows it of a stream that is not written to.
+// Failing lists the streams that have stored none of this process's writes for a while.
+// The state of a stream without writes is unknown.
 func (b *Bus) Failing() []Failing { return b.writes.failing() }
 
 // Close ends the connection and waits for its handlers.

@@ -1,11 +1,11 @@
-// Package bus is edrpipe's place on NATS JetStream: connecting, the streams and
-// buckets with their limits, and what is published on them as CloudEvents. The
-// subjects are a contract with consumers:
+// Package bus is edrpipe's use of NATS JetStream: the connection, the streams and
+// buckets with their limits, and the CloudEvents published on them. The subjects are a
+// contract with consumers:
 //
 //	edr.events.>                    raw input, as it arrived (stream EVENTS)
-//	edr.dead.<reason>               input that could not be used, with reason and origin (DEAD)
+//	edr.dead.<reason>               rejected input, with reason and origin (DEAD)
 //	edr.jobs.<job>.<transition>     life of each job (JOBS)
-//	edr.results.<rule>.<job>        what came of each job, once (RESULTS)
-//	edr.published.<subject>         what the action publish says (RESULTS)
+//	edr.results.<rule>.<job>        result of each job, once (RESULTS)
+//	edr.published.<subject>         messages of the action publish (RESULTS)
 //	edr.audit                       hash-linked log of decisions (AUDIT)
 package bus

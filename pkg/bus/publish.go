@@ -14,8 +14,7 @@ import (
 	"edrpipe/internal/pace"
 )
 
-// A Notice is something that edrpipe tells the world: it becomes a CloudEvent in
-// structured JSON form.
+// A Notice is a message to consumers: a CloudEvent in structured JSON form.
 type Notice struct {
 	Subject string // on the bus
 	ID      string // unique for its source; a repeated id is a repeated notice
@@ -26,8 +25,8 @@ type Notice struct {
 	Data    any // becomes JSON
 }
 
-// Publish puts a notice on the bus and returns when the stream has it. Repeating
-// it with the same ID within the duplicate window adds nothing.
+// Publish publishes a notice and blocks until the stream has stored it. A notice with
+// the same ID within the duplicate window is not stored again.
 func (b *Bus) Publish(ctx context.Context, n Notice) error {
 	return b.publish(ctx, n, jetstream.MsgIDHeader, n.ID)
 }

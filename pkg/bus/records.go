@@ -99,7 +99,7 @@ func (r *Records) try(ctx context.Context, kv jetstream.KeyValue, key string, tt
 	return nil
 }
 
-// meet notes a key, and tells whether it was not met lately.
+// meet records a key and reports whether it is not among the recent ones.
 func (r *Records) meet(key string) (first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,7 +157,7 @@ func (r *Records) open(ctx context.Context) (jetstream.KeyValue, error) {
 	return r.kv, nil
 }
 
-// full tells whether the bucket has as many records as it may; it asks now and
+// full reports whether the bucket has as many records as it may; it asks now and
 // then, so some more may come in between.
 func (r *Records) full(ctx context.Context, kv jetstream.KeyValue) bool {
 	r.mu.Lock()

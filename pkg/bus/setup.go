@@ -49,8 +49,8 @@ func (b *Bus) ensureReaders(ctx context.Context) error {
 	return nil
 }
 
-// A cluster leaves a request without an answer when another replica asks for the
-// same at once, so whoever gets none looks whether the stream has come by itself.
+// A cluster does not answer a request if another replica sends the same one at that
+// moment. So a request without an answer is followed by a look at the stream.
 const (
 	lookAgain   = time.Second
 	setUpWithin = 15 * time.Second

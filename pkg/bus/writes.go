@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Failing is a stream that takes nothing that is written to it, though its server
-// is connected and may answer everything else: one that has met a full disk.
+// Failing is a stream that stores no writes though its server is connected and may
+// answer other requests, for example after a full disk.
 type Failing struct {
 	Stream string
 	Since  time.Time // of the first write that failed; none has succeeded since
@@ -40,14 +40,14 @@ type failure struct {
 	err         error
 }
 
-// published is told how a message for a stream of ours, or somebody else's, ended.
+// published records the outcome of a message, for a stream of ours or another.
 func (w *writes) published(subject string, err error) {
 	if stream := w.streamOf(subject); stream != "" {
 		w.note(stream, err)
 	}
 }
 
-// note is told how a write to a stream ended.
+// note records the outcome of a write to a stream.
 func (w *writes) note(stream string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,8 +64,8 @@ func (w *writes) note(stream string, err error) {
 	}
 }
 
-// refused tells errors of a stream that stores nothing: no answer, or that there is
-// no room. What a lost connection or the caller's own end did tells nothing.
+// refused reports whether err is that of a stream that stores no writes: no answer, or
+// no space. A lost connection or a cancelled caller is no evidence.
 func refused(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
@@ -79,7 +79,7 @@ func refused(err error) bool {
 	return false
 }
 
-// answered tells errors with which a stream that works refuses one write.
+// answered reports whether err is a refusal of one write by a working stream.
 func answered(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api)

@@ -267,7 +267,7 @@ func what(path Path) string {
 	return fmt.Sprintf("item %d", last.index+1)
 }
 
-// kindOf names what was found, for messages.
+// kindOf names the kind of a node, for messages.
 func kindOf(n *yaml.Node) string {
 	switch n = resolve(n); n.Kind {
 	case yaml.MappingNode:

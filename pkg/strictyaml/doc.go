@@ -1,8 +1,7 @@
-// Package strictyaml decodes the files that people write for edrpipe: rules,
-// guards and configuration. It takes nothing it was not told of: unknown and
-// duplicate keys, wrong types, missing keys and empty values are problems, all
-// of them are reported in one go, and each says file, line and column, shows
-// the line with a caret and what the author may have meant.
+// Package strictyaml decodes the files that people write for edrpipe: rules, guards and
+// configuration. Unknown and duplicate keys, wrong types, missing keys and empty values
+// are problems. All problems are reported together, each with file, line and column, the
+// line with a caret, and the probable intention.
 //
 // Structs describe a file by tags:
 //

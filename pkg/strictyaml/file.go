@@ -183,7 +183,7 @@ func (d *Document) Line(path Path) int {
 	return value.Line
 }
 
-// Has tells whether the document has a value at path.
+// Has reports whether the document has a value at path.
 func (d *Document) Has(path Path) bool {
 	_, _, whole := find(d.root, path)
 	return whole

@@ -70,8 +70,8 @@ func (p Problem) Text() string {
 // widest is how many characters of a source line are shown.
 const widest = 120
 
-// window cuts a long line down to the part around column and says how many
-// characters stand before the caret.
+// window cuts a long line down to the part around column and returns the number of
+// characters before the caret.
 func window(source string, column int) (line string, before int) {
 	runes := []rune(shown(source))
 	before = min(max(column-1, 0), len(runes))

@@ -16,9 +16,8 @@ const placeable = 1 << 20
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// syntaxProblem says where the YAML itself is broken. yaml.v3 tells at best a
-// line, sometimes the wrong one; a second parser, which is asked for nothing
-// else, often knows the column.
+// syntaxProblem locates a syntax error. yaml.v3 reports a line at best, sometimes the
+// wrong one; a second parser, used for this only, often has the column.
 func (f *File) syntaxProblem(err error) Problem {
 	message := err.Error()
 	line := 0

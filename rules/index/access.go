@@ -5,8 +5,8 @@ package index
 // enough to find it. Of a conjunction any child's set will do: the cheapest is
 // taken; a disjunction needs those of all its children.
 
-// odds estimates how often atoms hold; what was learnt from events goes before
-// what the form of the atom suggests.
+// odds estimates the selectivity of atoms. Statistics learnt from events take
+// precedence over the estimate by the atom's form.
 type odds struct {
 	atoms  []*atom
 	seen   []int // per atom, in how many sampled events it held; nil before any

@@ -27,16 +27,16 @@ const (
 	opMoreEq             // number
 )
 
-// atom is a claim about one field that can be checked without the expression.
-// Equal atoms are one atom, whatever the number of conditions that make them.
+// atom is a predicate on one field that can be checked without the expression. Equal
+// atoms are shared by all conditions that contain them.
 type atom struct {
 	field *field
 	op    op
 	fold  bool // compares canonical forms: necessary, seldom sufficient
 
-	// refusable says that "not atom" may refuse a condition: always for an exact
-	// atom; for a folded one only when its literal is what the operator makes of
-	// it and the value is ASCII. Elsewhere the canonical form joins too much.
+	// refusable: "not atom" may refuse a condition. True for every exact atom; for a
+	// folded one only if its literal is in the operator's own form and the value is
+	// ASCII. Elsewhere the canonical form identifies too much.
 	refusable bool
 
 	text  string // literal; in canonical form where fold

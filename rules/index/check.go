@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// check is an atom made ready for one class of events: what is asked of it for
-// nearly every event lies together.
+// check is an atom compiled for one class of events; the data used for nearly every
+// event is adjacent in memory.
 type check struct {
 	literal []byte // the text; in canonical form where fold
 	num     int64
@@ -27,7 +27,7 @@ func newChecks(atoms []*atom, fields []*field) []check {
 	for _, a := range atoms {
 		size += len(a.text)
 	}
-	literals := make([]byte, 0, size) // of all of them: neighbours are asked together
+	literals := make([]byte, 0, size) // of all checks: neighbours are compared together
 	checks := make([]check, len(atoms))
 	for i, a := range atoms {
 		start := len(literals)
@@ -40,7 +40,7 @@ func newChecks(atoms []*atom, fields []*field) []check {
 	return checks
 }
 
-// dear tells whether the answer is worth keeping for the next condition that
+// dear reports whether the answer is worth keeping for the next condition that
 // asks for it.
 func (k *check) dear() bool {
 	switch k.op {
@@ -50,7 +50,7 @@ func (k *check) dear() bool {
 	return false
 }
 
-// holds says whether the claim is true of the record.
+// holds reports whether the claim is true of the record.
 func (k *check) holds(r *record) bool {
 	switch {
 	case k.op == opNet:

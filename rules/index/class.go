@@ -8,8 +8,8 @@ import (
 	"edrpipe/pkg/events"
 )
 
-// Class is the conditions that are asked of one sort of event. It numbers
-// conditions, atoms and fields for itself, so that its tables are small.
+// Class is the set of conditions for one sort of event. It has its own numbering of
+// conditions, atoms and fields, so that its tables are small.
 type Class struct {
 	ids    []int // of the conditions, as the caller numbers them
 	conds  program
@@ -60,7 +60,7 @@ func newClass(x *Index, ids []int) *Class {
 	return c
 }
 
-// Len is how many conditions are asked of such an event.
+// Len is the number of conditions for such an event.
 func (c *Class) Len() int { return len(c.ids) }
 
 // Candidates appends to dst, in ascending order, the numbers of the conditions

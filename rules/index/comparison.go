@@ -126,8 +126,8 @@ func (x *extractor) text(o op, t term, lit string, truth bool) cond {
 	return x.claim(a, truth)
 }
 
-// faithful says that for an ASCII value the canonical comparison with lit is
-// exactly the comparison written: only then may its opposite refuse.
+// faithful reports whether, for an ASCII value, the canonical comparison with lit equals
+// the comparison written: only then may its negation refuse.
 func (t term) faithful(lit string) bool {
 	switch {
 	case t.part || !isASCII(lit):

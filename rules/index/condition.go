@@ -10,7 +10,7 @@ type cond struct {
 type condOp uint8
 
 const (
-	condAlways condOp = iota // nothing is known: it may hold
+	condAlways condOp = iota // unknown: the condition may hold
 	condNever
 	condHolds // the atom holds
 	condLacks // the atom does not hold

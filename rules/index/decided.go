@@ -7,10 +7,9 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// Decided tells whether a condition has the same value for every event: a rule
-// with one that is always true would act on everything, and its author should
-// say so; one that is never true does nothing. What it cannot tell is not
-// decided.
+// Decided reports whether a condition has the same value for every event: a rule
+// with one that is always true would act on every event; one that is never true never
+// acts. If the analysis cannot prove either, decided is false.
 func Decided(tree ast.Node) (value, decided bool) {
 	var d decider
 	numbers := map[string]int32{}
@@ -34,7 +33,7 @@ func Decided(tree ast.Node) (value, decided bool) {
 
 type decider struct{ atoms []*atom }
 
-// impossible tells whether no event can meet the condition.
+// impossible reports whether no event can meet the condition.
 func (d *decider) impossible(c cond) bool {
 	switch c.op {
 	case condNever:
@@ -47,7 +46,7 @@ func (d *decider) impossible(c cond) bool {
 	return false
 }
 
-// contradicts tells whether an atom would have to hold and not to hold, or a
+// contradicts reports whether an atom would have to hold and not to hold, or a
 // field to have two values.
 func (d *decider) contradicts(kids []cond) bool {
 	holds, values := map[int32]bool{}, map[*field]int64{}
@@ -66,8 +65,8 @@ func (d *decider) contradicts(kids []cond) bool {
 	return slices.ContainsFunc(kids, func(kid cond) bool { return kid.op == condLacks && holds[kid.atom] })
 }
 
-// matchesAll tells whether a regular expression is found in every text: it
-// finds the empty text, and asks for no place to find it at but the beginning.
+// matchesAll reports whether a regular expression is found in every text: it
+// finds the empty text, with no anchor but the beginning.
 func matchesAll(pattern string) bool {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
@@ -80,7 +79,7 @@ func matchesAll(pattern string) bool {
 	return findsNothing(re)
 }
 
-// findsNothing tells whether the expression is met by the empty text, wherever
+// findsNothing reports whether the expression is met by the empty text, wherever
 // that stands.
 func findsNothing(re *syntax.Regexp) bool {
 	switch re.Op {

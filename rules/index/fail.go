@@ -8,7 +8,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// mayFail says whether evaluating n can end in an error at run time. Whatever is
+// mayFail reports whether evaluating n can end in an error at run time. Whatever is
 // not known to be safe may fail.
 func (x *extractor) mayFail(n ast.Node, s *scope) bool {
 	if x.visits++; x.visits > maxVisits {
@@ -55,7 +55,7 @@ func (x *extractor) anyMayFail(ns []ast.Node, s *scope) bool {
 	return false
 }
 
-// isLeaf says that n is a leaf of the event, or a key of the message itself.
+// isLeaf reports whether n is a leaf of the event, or a key of the message itself.
 func (s *scope) isLeaf(n ast.Node) bool {
 	p, ok := s.path(n)
 	key, isRaw := strings.CutPrefix(p, "raw.")

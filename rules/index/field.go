@@ -17,7 +17,7 @@ type field struct {
 	in   events.Field
 }
 
-// fieldType says how the value of a field is held.
+// fieldType is the representation of a field's value.
 type fieldType uint8
 
 const (
@@ -60,7 +60,7 @@ func (t *fieldTable) walk(st reflect.Type, prefix string) {
 		}
 		t.leaves[path] = true
 		if _, fact := events.FactOf(path); fact && strings.HasPrefix(path, "sensor.") {
-			continue // filled in after the index was asked, and may be unknown
+			continue // filled in after the lookup, and possibly unknown
 		}
 		ft, ok := typeOf(sf.Type)
 		if !ok {

@@ -10,11 +10,11 @@ import (
 // The index compares texts without regard to case by mapping both sides to one
 // canonical form. The form must identify at least what any operator of the
 // language identifies: lower() and upper() (unicode.ToLower, ToUpper), (?i)
-// (unicode.SimpleFold) and strings.EqualFold. These four do not agree: U+0130
-// and U+0131 are in nobody's fold orbit though lower("İ") is "i" and upper("ı")
-// is "I"; U+212A, ſ and ς are folded by some only. So the canonical form is that
-// of the classes closed under all of them together. It may join too much (the
-// expression decides), never too little.
+// (unicode.SimpleFold) and strings.EqualFold. These four do not agree: U+0130 and
+// U+0131 have no fold orbit though lower("İ") is "i" and upper("ı") is "I"; U+212A, ſ
+// and ς are folded by some only. So the canonical form is that of the equivalence
+// classes closed under all four. It may identify too much (the expression decides),
+// never too little.
 
 // canonicalRunes maps each rune that has case, and is not ASCII, to the
 // representative of its class.
@@ -72,8 +72,8 @@ func canonicalRune(r rune) rune {
 	return r
 }
 
-// appendCanonical appends the canonical form of s to dst and says whether s is
-// ASCII. An invalid byte becomes U+FFFD, as in strings.ToLower and regexp.
+// appendCanonical appends the canonical form of s to dst and reports whether s is ASCII.
+// An invalid byte becomes U+FFFD, as in strings.ToLower and regexp.
 func appendCanonical(dst []byte, s string) (_ []byte, ascii bool) {
 	start := len(dst)
 	dst = append(dst, s...)
@@ -88,7 +88,7 @@ func appendCanonical(dst []byte, s string) (_ []byte, ascii bool) {
 }
 
 // lowerASCIIBytes makes upper-case letters lower, eight bytes at a time, up to
-// the first byte beyond ASCII, and says whether there is none.
+// the first byte beyond ASCII, and reports whether there is none.
 func lowerASCIIBytes(b []byte) bool {
 	const (
 		ones = 0x0101010101010101

@@ -7,7 +7,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 )
 
-// A Condition is asked of the events that one of On names.
+// A Condition applies to the events that one of On names.
 type Condition struct {
 	// On are event types (ingress.event.procstart), kinds (process_start) or
 	// patterns in which * stands for any characters (watchlist.*).
@@ -32,7 +32,7 @@ type Index struct {
 	sets   map[string]*Class // guarded by mu; by the patterns that name the event
 }
 
-// sort is what decides which conditions are asked of an event.
+// sort is the key that selects the conditions for an event.
 type sort struct{ typ, kind string }
 
 // maxSorts bounds the cache: types come from outside.
@@ -76,12 +76,12 @@ func New(conditions []Condition) *Index {
 	return x
 }
 
-// Why says why condition n is a candidate for every event of its types, in
-// words for its author; empty when the index can look it up.
+// Why explains to the author why condition n is a candidate for every event of its
+// types; empty if the index can look it up.
 func (x *Index) Why(n int) string { return x.why[n] }
 
-// Fields lists the paths of the event's fields that have to be read to tell
-// whether the given conditions are candidates.
+// Fields lists the paths of the event's fields that decide whether the given conditions
+// are candidates.
 func (x *Index) Fields(conditions ...int) []string {
 	paths := map[string]bool{}
 	for _, n := range conditions {
@@ -90,7 +90,7 @@ func (x *Index) Fields(conditions ...int) []string {
 	return sortedKeys(paths)
 }
 
-// Class is the conditions asked of events of the given type and kind.
+// Class returns the conditions for events of the given type and kind.
 func (x *Index) Class(typ, kind string) *Class {
 	key := sort{typ, kind}
 	if c, ok := x.cache.Load(key); ok {
@@ -106,8 +106,8 @@ func (x *Index) Class(typ, kind string) *Class {
 	return c
 }
 
-// class finds the class by the set of patterns that name the event: as many
-// types share one as are asked the same.
+// class finds the class by the set of patterns that name the event: types with the same
+// set share one class.
 func (x *Index) class(typ, kind string) *Class {
 	var named []int
 	set := make([]byte, len(x.on))
@@ -133,7 +133,7 @@ func (x *Index) class(typ, kind string) *Class {
 	return c
 }
 
-// Names says whether an entry of "on" names events of the given type and kind.
+// Names reports whether an entry of "on" names events of the given type and kind.
 func Names(on, typ, kind string) bool {
 	if on == typ || on == kind {
 		return true

@@ -9,11 +9,11 @@ import (
 // Shorter literals have tables of their own.
 const gramSize = 4
 
-// literalTable finds which of many literals occur in a text: it takes gram after
-// gram of the canonical form and looks each up in a bitmap, which nearly always
-// says no, then in the literals themselves. Of each literal a rare gram is filed.
-// Where the table takes every second gram of a text, an occurrence is met at its
-// even or at its odd places: a literal is filed under one gram of either.
+// literalTable finds which of many literals occur in a text. It looks up each gram of
+// the canonical form in a bitmap, which nearly always excludes it, then in the literals
+// themselves. Each literal is filed under one rare gram. A table that reads every second
+// gram of a text meets an occurrence at its even or its odd offsets: there a literal is
+// filed under one gram of either parity.
 type literalTable struct {
 	size, step int // bytes of a gram, and from one gram of a text to the next
 
@@ -40,8 +40,7 @@ type placed struct {
 // one; the last is for all that are longer than a gram.
 type literalTables [gramSize + 1]*literalTable
 
-// add files the literal of an atom. rarity says how often a gram was seen in
-// sampled events.
+// add files the literal of an atom. rarity is the frequency of grams in sampled events.
 func (ts *literalTables) add(n int32, a *atom, text string, rarity map[uint32]int) {
 	i := min(len(text), len(ts)) - 1
 	if ts[i] == nil {
@@ -62,7 +61,7 @@ func (ts *literalTables) add(n int32, a *atom, text string, rarity map[uint32]in
 	}
 }
 
-// seal makes the tables; nothing may be added afterwards.
+// seal makes the tables; add must not be called afterwards.
 func (ts *literalTables) seal() {
 	for _, t := range ts {
 		if t != nil {
@@ -109,7 +108,7 @@ func (t *literalTable) scan(text []byte, found func(slot int32)) {
 	}
 }
 
-// occurs says whether the literal stands at the given place and may stand there.
+// occurs reports whether the literal stands at the given place and may stand there.
 func (p *placed) occurs(text []byte, at int) bool {
 	end := at + len(p.text)
 	if at < 0 || end > len(text) || string(text[at:end]) != p.text {

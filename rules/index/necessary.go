@@ -21,7 +21,7 @@ const maxVisits = 200_000
 type extractor struct {
 	intern func(*atom) int32
 	visits int
-	opaque []string // what was not understood, for the report to rule authors
+	opaque []string // unsupported subtrees, for the report to rule authors
 }
 
 // condition is the necessary condition of a whole expression.
@@ -97,9 +97,9 @@ func (x *extractor) binary(v *ast.BinaryNode, s *scope, truth bool) cond {
 	return x.unknown(v)
 }
 
-// both is the condition of two operands joined by && or ||. conjunct says that
-// both are needed for the truth asked for: "a && b" is true, or "a || b" is
-// false, only if a and b both are. If a may fail, b need not have been reached.
+// both is the condition of two operands joined by && or ||. conjunct: both operands are
+// necessary for the required truth: "a && b" is true, or "a || b" is false, only if a
+// and b both are. If a may fail, b need not have been reached.
 func (x *extractor) both(a, b ast.Node, s *scope, truth, conjunct bool) cond {
 	ca := x.derive(a, s, truth)
 	if !conjunct {
@@ -134,7 +134,7 @@ func (x *extractor) claim(a *atom, truth bool) cond {
 
 func (x *extractor) holds(a *atom) cond { return cond{op: condHolds, atom: x.intern(a)} }
 
-// why explains to a rule author why nothing could be looked up.
+// why explains to a rule author why the condition has no atom to look up.
 func (x *extractor) why() string {
 	opaque := slices.Compact(x.opaque)
 	if len(opaque) == 0 {

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// postings finds slots by the hash of a value. What else has the same hash is
-// found, too: the caller checks. It is two arrays, so that a value that nothing
-// is filed under, as nearly all are, costs one place in memory.
+// postings finds slots by the hash of a value. Hash collisions are included: the caller
+// checks. It is two arrays, so that a value without a slot, as nearly all are, costs one
+// memory access.
 type postings struct {
 	entries []posting // in the order of their buckets
 	shift   uint32
@@ -23,15 +23,15 @@ func (p *postings) add(hash uint32, slot int32) {
 	p.entries = append(p.entries, posting{hash, slot})
 }
 
-// seal makes the buckets; nothing may be added afterwards.
+// seal makes the buckets; add must not be called afterwards.
 func (p *postings) seal() {
 	width := bits.Len(uint(len(p.entries))) + 2 // a bucket in four to eight has an entry
 	p.shift = uint32(32 - width)
 	p.entries, p.starts = inBuckets(p.entries, 1<<width, func(e posting) uint32 { return e.hash >> p.shift })
 }
 
-// inBuckets puts entries into the order of their buckets and tells where each
-// begins, and the last ends.
+// inBuckets orders entries by bucket and returns the start of each bucket, and the end
+// of the last.
 func inBuckets[T any](entries []T, buckets int, bucket func(T) uint32) (ordered []T, starts []int32) {
 	starts = make([]int32, buckets+1)
 	for _, e := range entries {

@@ -43,7 +43,7 @@ func each(tree []node, visit func(atom *int32)) {
 	}
 }
 
-// kids visits the trees of a node's kids until it is told to stop.
+// kids visits the trees of a node's children until yield returns false.
 func kids(tree []node) func(yield func([]node) bool) {
 	return func(yield func([]node) bool) {
 		for rest := tree[1:]; len(rest) > 0; rest = rest[rest[0].size:] {
@@ -54,9 +54,9 @@ func kids(tree []node) func(yield func([]node) bool) {
 	}
 }
 
-// excerpt is a program of some of the conditions, over atoms of its own, which
-// are numbered in the order in which they come: what is asked together lies
-// together. numbers are the atoms' numbers in p.
+// excerpt is a program of some of the conditions with its own numbering of atoms, in the
+// order of use: atoms that are evaluated together are adjacent. numbers are the atoms'
+// numbers in p.
 func (p *program) excerpt(conditions []int) (x program, numbers []int32) {
 	own := map[int32]int32{}
 	for _, n := range conditions {

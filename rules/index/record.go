@@ -6,11 +6,11 @@ import (
 	"edrpipe/pkg/events"
 )
 
-// record is one event as the index sees it: the values of the fields that the
-// conditions of its class read, and what was computed from them so far.
+// record is the index's view of one event: the values of the fields that the conditions
+// of its class read, and the results computed from them so far.
 type record struct {
 	fields []fieldRecord // by the class's numbers
-	turn   uint32        // what was computed in other turns is stale
+	turn   uint32        // results of other turns are stale
 	arena  []byte        // where the canonical forms lie
 }
 
@@ -48,7 +48,7 @@ func (r *record) canonical(field int32) []byte {
 	return f.canon
 }
 
-// isASCII says whether the text of a field is ASCII.
+// isASCII reports whether the text of a field is ASCII.
 func (r *record) isASCII(field int32) bool {
 	r.canonical(field)
 	return r.fields[field].ascii

@@ -89,7 +89,7 @@ func (l *literalFinder) alone(re *syntax.Regexp) cond {
 	return always
 }
 
-// oneRune says whether a character class is one rune but for its case: [Pp].
+// oneRune reports whether a character class is one rune but for its case: [Pp].
 func oneRune(ranges []rune) (rune, bool) {
 	var one rune
 	for i := 0; i < len(ranges); i += 2 {

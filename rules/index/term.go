@@ -15,7 +15,7 @@ type term struct {
 
 func (t term) folded() bool { return t.lower || t.upper }
 
-// exact says that comparing the term is comparing the field's very bytes.
+// exact reports whether comparing the term compares the unchanged bytes of the field.
 func (t term) exact() bool { return !t.folded() && !t.part }
 
 // scope is what identifiers mean inside let and predicates.

@@ -13,7 +13,8 @@ type entry struct {
 	column int // from 1, in characters
 }
 
-// A complaint says why a value cannot be an entry; "" where it can.
+// A complaint is the reason why a value cannot be an entry; the message is "" for a
+// valid one.
 type complaint struct{ message, hint string }
 
 // normalFor gives a value in the normal form of a kind, or why it is none of it.
@@ -114,7 +115,7 @@ func wholePath(text string) (string, complaint) {
 	return normalPath(text), complaint{}
 }
 
-// kindOf tells what the values are of: a kind that more than half of them are.
+// kindOf is the kind of more than half of the values.
 func kindOf(values []entry) Kind {
 	counts := map[Kind]int{}
 	for _, v := range values {

@@ -22,7 +22,7 @@ const (
 	Text   Kind = "text"   // anything
 )
 
-// Kinds lists the kinds that a list may say it is of.
+// Kinds lists the kinds that a list may declare.
 var Kinds = []string{string(Hash), string(IP), string(Domain), string(Path), string(Text)}
 
 // List is a list of values. It is immutable and safe for concurrent use.
@@ -34,7 +34,7 @@ type List struct {
 	nets    *bart.Lite
 }
 
-// Has reports whether the list has a value, in whatever spelling.
+// Has reports whether the list has a value, in any of its spellings.
 func (l *List) Has(value string) bool {
 	if value == "" {
 		return false

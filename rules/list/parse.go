@@ -40,8 +40,8 @@ func Parse(name string, data []byte) (*List, strictyaml.Problems) {
 type parser struct {
 	name     string
 	lines    []string
-	kind     Kind   // as the file says; empty: told by the entries
-	column   string // of a CSV file, as the file says
+	kind     Kind   // declared by the file; empty: inferred from the entries
+	column   string // of a CSV file, declared by the file
 	mayEmpty bool
 	entries  []entry
 	problems strictyaml.Problems
@@ -104,7 +104,7 @@ func decodeUTF16(data []byte, order binary.ByteOrder) string {
 	return strings.ReplaceAll(string(utf16.Decode(units)), "\r\n", "\n")
 }
 
-// directives reads the comments above the first value that say what the file is.
+// directives reads the declarations in comments above the first value.
 func (p *parser) directives() {
 	for i, line := range p.lines {
 		rest, comment := strings.CutPrefix(strings.TrimSpace(line), "#")
@@ -196,7 +196,7 @@ func isSinkhole(s string) bool {
 	return false
 }
 
-// list makes the list, or says which entries do not fit.
+// list makes the list, or returns a problem for each invalid entry.
 func (p *parser) list() (*List, strictyaml.Problems) {
 	if len(p.entries) == 0 && !p.mayEmpty {
 		return nil, strictyaml.Problems{{File: p.name, Message: "the list is empty", Hint: `"# empty: ok" at its top allows that`}}
