@@ -36,7 +36,7 @@ The exit status is 1 when something fails.`,
 			}
 			d := doctor.Doctor{Config: cfg, Now: time.Now}
 			if c, err := (apiclient.Search{ConfigFile: f.file, Environ: os.Environ()}).Find(); err == nil && cfg.Web.Listen != "" {
-				d.Service, d.HTTP = c.Server, c.HTTP
+				d.Service, d.Token, d.HTTP = c.Server, c.Token, c.HTTP
 			}
 			return runDoctor(cmd, &d, form)
 		},

@@ -38,6 +38,7 @@ type Doctor struct {
 	Config  config.Config
 	Dir     string        // to which relative paths of the configuration refer; empty: the working directory
 	Service string        // address at which the configured service answers, if it runs
+	Token   string        // of a user of that service; empty: its reasons are not told
 	HTTP    *http.Client  // for that service; nil: http.DefaultClient
 	Within  time.Duration // bounds each check that waits for another machine; 0: 10 s
 	Now     func() time.Time

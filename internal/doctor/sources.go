@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"edrpipe/internal/config"
 	"edrpipe/internal/health"
 	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/events/amqp"
@@ -30,6 +31,9 @@ func (d *Doctor) service(ctx context.Context) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Service+"/readyz", nil)
 	if err != nil {
 		return false
+	}
+	if d.Token != "" { // without one the answer has no reasons
+		req.Header.Set("Authorization", "Bearer "+d.Token)
 	}
 	res, err := client.Do(req)
 	if err != nil {
@@ -56,6 +60,11 @@ func (d *Doctor) service(ctx context.Context) bool {
 		return true
 	}
 	d.ok("service", "runs and is ready at "+d.Service)
+	for _, c := range answer.Checks {
+		if c.State != health.OK && c.Evidence != "" {
+			d.degraded("service", fmt.Sprintf("its check %s is %s: %s", c.Name, c.State, c.Evidence), c.Cure)
+		}
+	}
 	return true
 }
 
@@ -97,18 +106,22 @@ func (d *Doctor) sources(ctx context.Context, running bool) {
 		_ = conn.Close() // was only tried
 		d.ok("sources", l.key+" "+l.address+" is free")
 	}
-	d.rabbit(ctx)
+	for i, server := range d.Config.AllServers() {
+		key := "sources.amqp"
+		if len(d.Config.Servers) > 0 {
+			key = fmt.Sprintf("servers[%d].amqp", i)
+		}
+		if server.AMQP.URL != "" {
+			d.rabbit(ctx, server.AMQP, key)
+		}
+	}
 }
 
-// rabbit connects to the EDR server's bus and looks for its exchanges.
-func (d *Doctor) rabbit(ctx context.Context) {
-	q := d.Config.Sources.AMQP
-	if q.URL == "" {
-		return
-	}
-	conf, err := d.rabbitConfig()
+// rabbit connects to an EDR server's bus and looks for its exchanges.
+func (d *Doctor) rabbit(ctx context.Context, q config.AMQPSource, key string) {
+	conf, err := d.rabbitConfig(q)
 	if err != nil {
-		d.failed("sources", "sources.amqp: "+err.Error(), "correct sources.amqp")
+		d.failed("sources", key+": "+err.Error(), "correct "+key)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.Within)
@@ -116,16 +129,15 @@ func (d *Doctor) rabbit(ctx context.Context) {
 	found, err := amqp.Probe(ctx, conf)
 	switch {
 	case err != nil:
-		d.failed("sources", "RabbitMQ: "+err.Error(), "on the EDR server: RabbitMQUser and RabbitMQPassword in /etc/cb/cb.conf, and port 5004 open to this machine")
+		d.failed("sources", key+": RabbitMQ: "+err.Error(), "on the EDR server: RabbitMQUser and RabbitMQPassword in /etc/cb/cb.conf, and port 5004 open to this machine")
 	case len(found) == 0:
-		d.failed("sources", "RabbitMQ answers and has none of the exchanges api.events, api.rawsensordata", "turn event publishing on: EnableRawSensorDataBroadcast and the like in cb.conf (docs/sources.md)")
+		d.failed("sources", key+": RabbitMQ answers and has none of the exchanges api.events, api.rawsensordata", "turn event publishing on: EnableRawSensorDataBroadcast and the like in cb.conf (docs/sources.md)")
 	default:
-		d.ok("sources", "RabbitMQ answers, with "+strings.Join(found, ", "))
+		d.ok("sources", key+": RabbitMQ answers, with "+strings.Join(found, ", "))
 	}
 }
 
-func (d *Doctor) rabbitConfig() (amqp.Config, error) {
-	q := d.Config.Sources.AMQP
+func (d *Doctor) rabbitConfig(q config.AMQPSource) (amqp.Config, error) {
 	u, err := url.Parse(q.URL)
 	if err != nil {
 		return amqp.Config{}, err
