@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -151,16 +153,32 @@ func (b *Backtest) decision(ctx context.Context, d Decision) {
 func (b *Backtest) plan(ctx context.Context, r *RuleReport, d Decision) []Planned {
 	rule := b.Set.byID[d.Rule.ID]
 	dry := newDryRun(rule, d.Match, d.Endpoint, b.report.Jobs, d.At, nil)
-	dry.run()
+	verdicts := map[string][2]string{}
+	if b.Admit != nil {
+		dry.admit = func(ran Ran, a actions.Spec) (decision, reason string) {
+			decision, reason = b.Admit(ctx, Planned{Decision: d, Ran: ran, Action: a})
+			if decision != "" {
+				verdicts[ran.Step] = [2]string{decision, reason}
+			}
+			return "", "" // noted, so that the steps behind it are seen too
+		}
+	}
+	dry.run(ctx)
 	var planned []Planned
 	sessions := 0
-	for _, ran := range dry.ran {
-		p := Planned{Decision: d, Ran: ran}
+	for _, ran := range append(dry.ran, dry.held...) {
+		p := Planned{Decision: d, Ran: ran, Verdict: verdicts[ran.Step][0], Reason: verdicts[ran.Step][1]}
 		if a, ok := actions.Lookup(ran.Uses); ok {
 			p.Action = a.Spec()
 		}
-		if b.Admit != nil {
-			p.Verdict, p.Reason = b.Admit(ctx, p)
+		if ran.Broken {
+			r.Failed++
+			r.FirstError = cmp.Or(r.FirstError, fmt.Sprintf("step %s: %s", ran.Step, ran.Error))
+			planned = append(planned, p)
+			continue
+		}
+		if p.Verdict == "" && ran.Reason != "" {
+			p.Verdict, p.Reason = "hold", ran.Reason
 		}
 		if p.Verdict != "" {
 			r.Guarded[ran.Uses+": "+p.Reason]++

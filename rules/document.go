@@ -140,8 +140,7 @@ func (d *ruleDocument) rule() *Rule {
 		r.OfflineWait = d.Offline.Wait
 	}
 	d.timing(r)
-	actions.Number(r.Steps)
-	actions.Number(r.OnFailure)
+	actions.Number(r.Steps, r.OnFailure)
 	return r
 }
 

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,38 +12,56 @@ import (
 	"time"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/chain"
 	"edrpipe/pkg/edr"
-	"edrpipe/pkg/expression"
+	"edrpipe/pkg/events"
 )
 
 // Ran is a step that a dry run would have run.
 type Ran struct {
-	Step  string         // id
-	Uses  string         // action
-	Args  map[string]any // as evaluated
-	At    time.Duration  // of its job, after the begin of the test
-	Job   int            // number of the job, from 1
-	Error string         // it failed
+	Step   string         // id
+	Uses   string         // action
+	Args   map[string]any // as evaluated
+	At     time.Duration  // of its job, after the begin of the test
+	Job    int            // number of the job, from 1
+	Error  string         // it failed
+	Broken bool           // it could not run: Error says what is wrong with it
+	Asks   []string       // people or groups of the approval that it would wait for
+	Waits  bool           // it would wait for an approval
+	Reason string         // why it is held
 }
 
-// dryRun evaluates a chain without acting: conditions and parameters are those
-// of a real run, results are what mocks say.
+// dryRun evaluates a chain without acting: it is the Host of a chain.Flow whose actions
+// give what mocks say.
 type dryRun struct {
-	rule   *Compiled
-	mocks  map[string]mockDocument
-	binder *actions.Binder
-	scope  actions.Scope
-	job    Ran // template of what ran
-	ran    []Ran
-	denied bool
-	held   []Ran               // steps whose condition hangs on unknown facts
-	failed *actions.StepResult // the first step that failed and stopped the chain
-	err    error               // the chain cannot be evaluated
+	rule  *Compiled
+	mocks map[string]mockDocument
+	// admit asks the guards about a step; nil: there are none. Hold is for people to
+	// answer, or for the guard's time.
+	admit   func(ran Ran, a actions.Spec) (decision, reason string)
+	patient bool // what guards hold is held; else it is noted, and goes on
+
+	scope actions.Scope
+	job   Ran // template of what ran
+	ran   []Ran
+	undos []Ran
+	held  []Ran // steps that wait for a person or a fact
+	ends  map[dryStep]chain.End
+	err   error // an output cannot be kept
 }
+
+type dryStep struct {
+	id   string
+	item int
+}
+
+// dryHalt stops a dry run at a step that is held.
+type dryHalt struct{}
 
 // Outcomes of a chain.
 const (
 	outcomeSucceeded = "succeeded"
+	outcomeSkipped   = "skipped"
 	outcomeFailed    = "failed"
 	outcomeDenied    = "denied"
 	outcomeHeld      = "held"
@@ -50,9 +70,9 @@ const (
 
 func newDryRun(r *Compiled, m *Match, endpoint edr.Endpoint, job int, at time.Time, mocks map[string]mockDocument) *dryRun {
 	return &dryRun{
-		rule: r, mocks: mocks, binder: actions.NewBinder(r.Steps, r.Site), job: Ran{Job: job},
+		rule: r, mocks: mocks, job: Ran{Job: job}, ends: map[dryStep]chain.End{},
 		scope: actions.Scope{
-			Event: m.Event, Vars: m.Vars, Correlated: m.Correlated, Steps: map[string]actions.StepResult{},
+			Event: m.Event, Vars: m.Vars, Correlated: m.Correlated,
 			Job: actions.JobInfo{
 				ID: fmt.Sprintf("job-%d", job), Server: endpoint.Server, Sensor: endpoint.ID,
 				Host: m.Event.Sensor.Hostname, Priority: r.Priority, Mode: string(r.Mode), Created: at,
@@ -63,146 +83,232 @@ func newDryRun(r *Compiled, m *Match, endpoint edr.Endpoint, job int, at time.Ti
 }
 
 // run evaluates the chain and what follows its failure, and gives the outcome.
-func (d *dryRun) run() string {
-	d.chain(d.rule.Steps)
-	if d.failed != nil && !d.denied && len(d.rule.OnFailure) > 0 && d.err == nil {
-		d.onFailure()
+func (d *dryRun) run(ctx context.Context) string {
+	binders := map[bool]*actions.Binder{false: actions.NewBinder(d.rule.Steps, d.rule.Site)}
+	site := d.rule.Site
+	site.Before, site.Failure = d.rule.Steps, true
+	binders[true] = actions.NewBinder(d.rule.OnFailure, site)
+	f := &chain.Flow[dryHalt]{
+		Host: d, Scope: func(context.Context) actions.Scope { return d.scope },
+		Binder: func(cleanup bool) *actions.Binder { return binders[cleanup] },
 	}
+	halt := f.Run(ctx, d.rule.Steps, d.rule.OnFailure)
+	failure := f.Failed()
 	switch {
 	case d.err != nil:
 		return outcomeFailed
-	case d.denied:
-		return outcomeDenied
-	case len(d.held) > 0:
+	case halt != nil:
 		return outcomeHeld
-	case d.failed != nil:
+	case failure != nil && (failure.End.Reason == chain.Denied || failure.End.Reason == chain.Unanswered):
+		return outcomeDenied
+	case failure != nil:
 		return outcomeFailed
 	}
-	return outcomeSucceeded
-}
-
-func (d *dryRun) onFailure() {
-	site := d.rule.Site
-	site.Before, site.Failure = d.rule.Steps, true
-	after := *d
-	after.binder = actions.NewBinder(d.rule.OnFailure, site)
-	after.scope.Failed, after.failed = d.failed, nil
-	after.chain(d.rule.OnFailure)
-	d.ran, d.err = after.ran, after.err
-}
-
-func (d *dryRun) chain(steps []actions.Step) {
-	for _, s := range steps {
-		if d.err != nil {
-			return
-		}
-		d.step(s)
-	}
-}
-
-// step runs a step if it is its turn: nothing has failed before, or its
-// condition says always().
-func (d *dryRun) step(s actions.Step) {
-	_, always := actions.Condition(s.If)
-	if (d.failed != nil || d.denied) && !always || len(d.held) > 0 {
-		d.finish(s, "skipped", nil, "")
-		return
-	}
-	truth, _, err := d.binder.Truth(d.scope, s.If)
-	switch {
-	case err != nil:
-		d.fail(s, err.Error())
-	case truth == expression.Unknown && changes(s):
-		d.hold(s)
-	case truth != expression.True:
-		d.finish(s, "skipped", nil, "")
-	case d.refusedBy(s):
-		d.denied = true
-		d.finish(s, "skipped", nil, "")
-	case len(s.Parallel) > 0:
-		d.chain(s.Parallel)
-	case s.Foreach != "":
-		d.foreach(s)
-	default:
-		if output, problem := d.act(s); problem != "" {
-			d.fail(s, problem)
-		} else {
-			d.finish(s, "ok", output, "")
+	for step, e := range d.ends {
+		if d.acts(step.id) && e.State != chain.Skipped && (step.item > 0 || !d.hasItems(step.id)) {
+			return outcomeSucceeded
 		}
 	}
+	return outcomeSkipped
 }
 
-// changes reports whether a step changes the endpoint or its server.
-func changes(s actions.Step) bool {
-	a, ok := actions.Lookup(s.Uses)
-	return ok && a.Spec().Destructive || slices.ContainsFunc(s.Parallel, changes)
+// Ended is how a step of a job ended; items of a foreach, from 1, have ends of their own.
+type Ended struct {
+	Step   string
+	Item   int
+	Status string // ok, failed, skipped
+	Reason string
 }
 
-// hold ends the chain at a step of which it cannot be told whether it may run: the
-// service holds the job until a person answers or the fact is known.
-func (d *dryRun) hold(s actions.Step) {
+func (d *dryRun) ended() []Ended {
+	var all []Ended
+	for step, e := range d.ends {
+		all = append(all, Ended{step.id, step.item, e.State, e.Reason})
+	}
+	slices.SortFunc(all, func(a, b Ended) int { return cmp.Or(cmp.Compare(a.Step, b.Step), cmp.Compare(a.Item, b.Item)) })
+	return all
+}
+
+// acts reports whether a step runs an action of its own: a parallel block does not.
+func (d *dryRun) acts(id string) bool {
+	for _, s := range allSteps(d.rule.Rule) {
+		if s.ID == id {
+			return len(s.Parallel) == 0
+		}
+	}
+	return false
+}
+
+func (d *dryRun) hasItems(id string) bool {
+	_, has := d.ends[dryStep{id, 1}]
+	return has
+}
+
+// allSteps lists the steps of a rule, with those of blocks.
+func allSteps(r *Rule) []actions.Step {
+	var all []actions.Step
+	var walk func(steps []actions.Step)
+	walk = func(steps []actions.Step) {
+		for _, s := range steps {
+			all = append(all, s)
+			walk(s.Parallel)
+		}
+	}
+	walk(r.Steps)
+	walk(r.OnFailure)
+	return all
+}
+
+// Ended implements chain.Host.
+func (d *dryRun) Ended(st *actions.Step, item int) (chain.End, bool) {
+	e, over := d.ends[dryStep{st.ID, item}]
+	return e, over
+}
+
+// Finish implements chain.Host.
+func (d *dryRun) Finish(_ context.Context, st *actions.Step, item int, e chain.End) *dryHalt {
+	d.ends[dryStep{st.ID, item}] = e
+	if e.State == chain.Failed && e.Reason == chain.Binding {
+		ran := d.job
+		ran.Step, ran.Uses, ran.Error, ran.Broken = st.ID, st.Uses, e.Error, true
+		d.ran = append(d.ran, ran)
+	}
+	return nil
+}
+
+// Between implements chain.Host.
+func (d *dryRun) Between(context.Context) *dryHalt { return nil }
+
+// Unclear implements chain.Host.
+func (d *dryRun) Unclear(_ context.Context, st *actions.Step, _ *events.Event, missing events.Facts) (*dryHalt, *chain.End) {
+	if _, end := chain.CannotTell(st, missing, false); end != nil {
+		return nil, end
+	}
 	ran := d.job
-	ran.Step, ran.Uses = s.ID, s.Uses
+	ran.Step, ran.Uses = st.ID, st.Uses
+	return d.hold(ran, chain.UnknownFact), nil
+}
+
+func (d *dryRun) hold(ran Ran, reason string) *dryHalt {
+	ran.Reason = reason
 	d.held = append(d.held, ran)
-	d.finish(s, "skipped", nil, "")
+	return &dryHalt{}
 }
 
-// refusedBy tells whether a step needs an approval that the test denies.
-func (d *dryRun) refusedBy(s actions.Step) bool {
-	if s.Approval == nil || !d.mocks[s.ID].Deny {
-		return false
+// Act implements chain.Host: the parameters are evaluated, people and guards asked, and
+// the action gives what the mock says.
+func (d *dryRun) Act(ctx context.Context, b *actions.Binder, st *actions.Step, item int, s actions.Scope) *dryHalt {
+	broken := func(err error) *dryHalt {
+		return d.Finish(ctx, st, item, chain.End{State: chain.Failed, Reason: chain.Binding, Error: err.Error()})
 	}
-	truth, _, err := d.binder.Truth(d.scope, s.Approval.If)
-	return truth != expression.False || err != nil // what cannot be told needs the approval
-}
-
-func (d *dryRun) foreach(s actions.Step) {
-	items, err := d.binder.Items(d.scope, s.Foreach)
+	action, args, err := d.bind(b, st, s)
 	if err != nil {
-		d.fail(s, err.Error())
-		return
-	}
-	outputs := []any{}
-	for _, item := range items {
-		d.scope.Item = item
-		output, problem := d.act(s)
-		d.scope.Item = nil
-		if problem != "" {
-			d.fail(s, problem)
-			return
-		}
-		outputs = append(outputs, output)
-	}
-	d.finish(s, "ok", outputs, "")
-}
-
-// act evaluates the parameters of a step and gives its mocked output, or why it
-// fails.
-func (d *dryRun) act(s actions.Step) (output any, problem string) {
-	args, err := d.binder.Args(d.scope, s.With)
-	if err != nil {
-		return nil, err.Error()
+		return broken(err)
 	}
 	ran := d.job
-	ran.Step, ran.Uses, ran.Args = s.ID, s.Uses, args
-	action, ok := actions.Lookup(s.Uses)
+	ran.Step, ran.Uses, ran.Args = st.ID, st.Uses, args
+	demanded, err := chain.Demanded(b, st, s, false)
+	if err != nil {
+		return broken(err)
+	}
+	if demanded != nil {
+		ran.Waits, ran.Asks = true, demanded.From
+	}
+	if halt, e := d.permitted(ran, action.Spec(), st); halt != nil || e != nil {
+		if e != nil {
+			d.Finish(ctx, st, item, *e)
+		}
+		return halt
+	}
+	if st.Sensor != "" {
+		if _, err := b.Sensor(s, st.Sensor); err != nil {
+			return broken(fmt.Errorf("sensor: %w", err))
+		}
+	}
+	return d.outcome(ctx, st, item, action, ran)
+}
+
+// bind evaluates the parameters of a step.
+func (d *dryRun) bind(b *actions.Binder, st *actions.Step, s actions.Scope) (actions.Action, map[string]any, error) {
+	action, ok := actions.Lookup(st.Uses)
 	if !ok {
-		return nil, "there is no action " + s.Uses
+		return nil, nil, fmt.Errorf("there is no action %s", st.Uses)
+	}
+	args, err := b.Args(s, st.With)
+	if err != nil {
+		return nil, nil, err
 	}
 	params, err := actions.Decode(action, unabbreviated(action, args))
 	if err == nil {
-		err = actions.Refused(params, s.Template(), edr.OS(d.scope.Event.Sensor.OS))
+		err = actions.Refused(params, st.Template(), edr.OS(d.scope.Event.Sensor.OS))
 	}
-	if err != nil {
-		return nil, err.Error()
+	return action, args, err
+}
+
+// Answers of people that a mock may give.
+const (
+	granted   = "granted"
+	deniedBy  = "denied"
+	timedOut  = "timeout"
+	unsettled = "waiting"
+)
+
+// permitted asks guards and people: the run stops at the step, the step ends, or, where
+// both are nil, it runs.
+func (d *dryRun) permitted(ran Ran, a actions.Spec, st *actions.Step) (*dryHalt, *chain.End) {
+	answer, reason := d.mocks[st.ID].answer(), chain.Approval
+	asked := ran.Waits
+	if d.admit != nil {
+		decision, why := d.admit(ran, a)
+		switch decision {
+		case "deny":
+			return nil, &chain.End{State: chain.Failed, Reason: chain.Denied, Error: why}
+		case "shadow":
+			return nil, &chain.End{State: chain.Skipped, Reason: "shadow", Error: why}
+		case "hold":
+			if asked, reason = true, why; answer == "" && d.patient {
+				answer = unsettled
+			}
+		}
 	}
-	mock := d.mocks[s.ID]
+	if !asked {
+		return nil, nil
+	}
+	switch {
+	case answer == unsettled:
+		return d.hold(ran, reason), nil
+	case answer == deniedBy:
+		return nil, &chain.End{State: chain.Failed, Reason: chain.Denied, Error: "denied"}
+	case answer == timedOut && (st.Approval == nil || st.Approval.Otherwise != "allow"):
+		return nil, &chain.End{State: chain.Failed, Reason: chain.Unanswered, Error: "nobody approved in time"}
+	}
+	return nil, nil
+}
+
+// outcome gives what the mock says that the action did.
+func (d *dryRun) outcome(ctx context.Context, st *actions.Step, item int, a actions.Action, ran Ran) *dryHalt {
+	mock := d.mocks[st.ID]
 	ran.Error = mock.Error
-	d.ran = append(d.ran, ran)
-	if mock.Error != "" {
-		return nil, mock.Error
+	for n, name := range mock.Fails {
+		if !chain.MayRetry(st, n+1, name) {
+			ran.Error = name
+			break
+		}
 	}
-	return outputOf(action, mock.Output), ""
+	d.ran = append(d.ran, ran)
+	if ran.Error != "" {
+		return d.Finish(ctx, st, item, chain.End{State: chain.Failed, Reason: chain.Step, Error: ran.Error})
+	}
+	output, err := json.Marshal(outputOf(a, mock.Output))
+	if err != nil {
+		d.err = fmt.Errorf("output of step %s: %w", st.ID, err)
+	}
+	if undo := a.Spec().Undo; st.UndoAfter > 0 && undo != "" {
+		back := ran
+		back.Uses, back.At = undo, ran.At+st.UndoAfter
+		d.undos = append(d.undos, back)
+	}
+	return d.Finish(ctx, st, item, chain.End{State: chain.OK, Output: output})
 }
 
 // unabbreviated are the arguments with hashes in their full length: tests may
@@ -240,32 +346,5 @@ func overlay(base, over map[string]any) {
 			continue
 		}
 		base[key] = value
-	}
-}
-
-func (d *dryRun) fail(s actions.Step, problem string) {
-	result := d.finish(s, "failed", nil, problem)
-	if s.OnError != "continue" && d.failed == nil {
-		d.failed = &result
-	}
-}
-
-func (d *dryRun) finish(s actions.Step, status string, output any, problem string) actions.StepResult {
-	result := actions.StepResult{ID: s.ID, Status: status, Error: problem}
-	if output != nil {
-		data, err := json.Marshal(output)
-		if err != nil {
-			d.err = fmt.Errorf("output of step %s: %w", s.ID, err)
-		}
-		result.Output = data
-	}
-	d.scope.Steps[s.ID] = result
-	return result
-}
-
-func collectSteps(steps []actions.Step, into map[string]actions.Step) {
-	for _, s := range steps {
-		into[s.ID] = s
-		collectSteps(s.Parallel, into)
 	}
 }

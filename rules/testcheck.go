@@ -1,12 +1,14 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/chain"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
 )
@@ -81,25 +83,28 @@ func (c *testChecker) claims() {
 // expectation checks one entry of expect.
 func (c *testChecker) expectation(path strictyaml.Path, want *expectDocument) {
 	var given []string
-	for _, key := range []string{"run", "not", "held"} {
+	for _, key := range []string{"run", "not", "held", "undo"} {
 		if c.test.doc.Has(path.Key(key)) {
 			given = append(given, key)
 		}
 	}
 	if len(given) != 1 {
-		message := "an expectation says run, not or held"
+		message := "an expectation says run, not, held or undo"
 		if len(given) > 1 {
 			message = fmt.Sprintf("an expectation says one of %s", strings.Join(given, " and "))
 		}
 		c.report(path, message, "")
 		return
 	}
-	kind, name := given[0], want.Run+want.Not+want.Held
+	kind, name := given[0], want.Run+want.Not+want.Held+want.Undo
 	steps := c.named(path.Key(kind), name)
 	for _, key := range []string{"with", "at", "reason"} {
 		if c.test.doc.Has(path.Key(key)) && !slices.Contains(expectKeys[kind], key) {
 			c.reportKey(path.Key(key), fmt.Sprintf("%s has no meaning beside %s", key, kind), "")
 		}
+	}
+	if kind == "undo" && len(steps) > 0 && !slices.ContainsFunc(steps, func(s actions.Step) bool { return s.UndoAfter > 0 }) {
+		c.report(path.Key(kind), fmt.Sprintf("%s is never undone", name), "give the step undo_after")
 	}
 	if len(steps) > 0 {
 		c.arguments(path.Key("with"), want.With, steps)
@@ -107,7 +112,7 @@ func (c *testChecker) expectation(path strictyaml.Path, want *expectDocument) {
 }
 
 // expectKeys are the keys that may stand beside each kind of expectation.
-var expectKeys = map[string][]string{"run": {"with", "at"}, "held": {"reason"}}
+var expectKeys = map[string][]string{"run": {"with", "at"}, "held": {"reason"}, "undo": {"at"}}
 
 // named finds the steps that an action or the id of a step names.
 func (c *testChecker) named(path strictyaml.Path, name string) []actions.Step {
@@ -179,10 +184,18 @@ func (c *testChecker) mock(id string, mock mockDocument) {
 	switch {
 	case mock.Output != nil && mock.Error != "":
 		c.report(path, "a step has an output or an error, not both", "")
-	case mock.Output == nil && mock.Error == "" && !mock.Deny:
-		c.reportKey(path, "the mock says nothing", "give output, error or deny: true")
+	case mock.Output == nil && mock.Error == "" && mock.Fails == nil && mock.answer() == "":
+		c.reportKey(path, "the mock says nothing", "give output, error, fails or approval")
+	case mock.Deny && mock.Approval != "":
+		c.reportKey(path.Key("deny"), "deny: true is approval: denied; give one of them", "")
 	case mock.Deny && s.Approval == nil:
 		c.reportKey(path.Key("deny"), fmt.Sprintf("step %s asks for no approval", id), "")
+	}
+	for i, name := range mock.Fails {
+		if words := []string{chain.Timeout, chain.SensorBusy, chain.ServerError}; !slices.Contains(words, name) {
+			hint := cmp.Or(didYouMean(name, words), "one of "+strings.Join(words, ", "))
+			c.report(path.Key("fails").Index(i), fmt.Sprintf("a step does not fail with %q", name), hint)
+		}
 	}
 	action, ok := actions.Lookup(s.Uses)
 	if !ok {

@@ -25,22 +25,33 @@ type testDocument struct {
 	Mocks    map[string]mockDocument `yaml:"mocks" doc:"what steps give, by step id; else their outputs are empty"`
 	Expect   []expectDocument        `yaml:"expect" doc:"the steps that must run, in order, and no others"`
 	Jobs     *int                    `yaml:"jobs" min:"0" doc:"how many jobs there must be"`
-	Outcome  string                  `yaml:"outcome" enum:"succeeded,failed,denied,held,none" doc:"how the last job must end; held: a step waits for a person or a fact; none: there is none"`
+	Outcome  string                  `yaml:"outcome" enum:"succeeded,skipped,failed,denied,held,none" doc:"how the last job must end; skipped: no step had to run; held: a step waits for a person or a fact; none: there is none"`
 }
 
 type mockDocument struct {
-	Output map[string]any `yaml:"output" doc:"what the step gives"`
-	Error  string         `yaml:"error" doc:"the step fails with this"`
-	Deny   bool           `yaml:"deny" doc:"the approval of the step is denied"`
+	Output   map[string]any `yaml:"output" doc:"what the step gives; of a foreach, for each item"`
+	Error    string         `yaml:"error" doc:"the step fails with this"`
+	Fails    []string       `yaml:"fails" doc:"errors of its first tries, which retry may repeat: timeout, sensor_busy or server_error"`
+	Approval string         `yaml:"approval" enum:"granted,denied,timeout,waiting" doc:"what people answer where the step or a guard asks them; by default the rule's own question is granted, a guard's is waiting"`
+	Deny     bool           `yaml:"deny" doc:"the same as approval: denied"`
+}
+
+// answer is what people say; empty: the mock does not tell.
+func (m mockDocument) answer() string {
+	if m.Deny {
+		return deniedBy
+	}
+	return m.Approval
 }
 
 type expectDocument struct {
 	Run    string         `yaml:"run" doc:"action, or id of a step"`
 	With   map[string]any `yaml:"with" doc:"parameters to compare; only those named"`
-	At     *time.Duration `yaml:"at" doc:"when its job begins, after the first event"`
+	At     *time.Duration `yaml:"at" doc:"when its job begins, after the first event; of undo, when it is undone"`
 	Not    string         `yaml:"not" doc:"action, or id of a step, that must not run"`
 	Held   string         `yaml:"held" doc:"action, or id of a step, that must be held for a person"`
-	Reason string         `yaml:"reason" enum:"unknown_fact" doc:"why it must be held"`
+	Reason string         `yaml:"reason" doc:"why it must be held: unknown_fact, approval, or the guard's reason"`
+	Undo   string         `yaml:"undo" doc:"action, or id of a step, that must be undone after its undo_after"`
 }
 
 // endpointDocument is what is known of the endpoint in a test.

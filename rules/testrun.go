@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/pkg/actions"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
 )
@@ -20,6 +21,7 @@ type TestResult struct {
 	Test     *Test
 	Failures []string // what was not as the test says; none: it passed
 	Ran      []Ran
+	Ended    []Ended // the steps of the last job
 	Jobs     int
 	Outcome  string              // of the last job; none: there was none
 	Problems strictyaml.Problems // the test itself is wrong
@@ -32,7 +34,11 @@ func (r *TestResult) Passed() bool { return len(r.Failures) == 0 && len(r.Proble
 // Run runs the test on a clock of its own, which begins with the first event.
 // Other rules of the set take part only where the rule's correlation needs
 // their matches.
-func (t *Test) Run(ctx context.Context, set *Set) *TestResult {
+func (t *Test) Run(ctx context.Context, set *Set) *TestResult { return t.RunGuarded(ctx, set, nil) }
+
+// RunGuarded is Run with guards that are asked about each step, see Backtest.Admit; nil:
+// there are none.
+func (t *Test) RunGuarded(ctx context.Context, set *Set, admit func(ctx context.Context, p Planned) (decision, reason string)) *TestResult {
 	result := &TestResult{Test: t, Outcome: outcomeNone}
 	rule, ok := set.Rule(t.Rule)
 	if !ok {
@@ -43,7 +49,7 @@ func (t *Test) Run(ctx context.Context, set *Set) *TestResult {
 	if result.Problems = problems; len(problems) > 0 {
 		return result
 	}
-	run := &testRun{test: t, rule: rule, result: result, simulation: NewSimulation(set.only(rule), testBegin)}
+	run := &testRun{test: t, admit: admit, rule: rule, result: result, simulation: NewSimulation(set.only(rule), testBegin)}
 	for _, e := range timed {
 		if err := run.event(ctx, e); err != nil {
 			result.Failures = append(result.Failures, err.Error())
@@ -81,6 +87,8 @@ type testRun struct {
 	result     *TestResult
 	simulation *Simulation
 	held       []Ran // steps that wait for a person or a fact
+	undos      []Ran
+	admit      func(ctx context.Context, p Planned) (decision, reason string)
 }
 
 func (r *testRun) event(ctx context.Context, e timedEvent) error {
@@ -100,27 +108,34 @@ func (r *testRun) event(ctx context.Context, e timedEvent) error {
 			r.result.Failures = append(r.result.Failures, d.Err.Error())
 		}
 		if d.Verdict == Acts {
-			r.job(d, e.at)
+			r.job(ctx, d, e.at)
 		}
 	}
 	r.result.Events = append(r.result.Events, explanation)
 	return nil
 }
 
-func (r *testRun) job(d Decision, at time.Duration) {
+func (r *testRun) job(ctx context.Context, d Decision, at time.Duration) {
 	r.result.Jobs++
 	dry := newDryRun(r.rule, d.Match, d.Endpoint, r.result.Jobs, d.At, r.test.written.Mocks)
 	dry.job.At = at
-	r.result.Outcome = dry.run()
-	r.result.Ran = append(r.result.Ran, dry.ran...)
-	r.held = append(r.held, dry.held...)
+	if r.admit != nil {
+		dry.patient, dry.admit = true, func(ran Ran, a actions.Spec) (decision, reason string) {
+			return r.admit(ctx, Planned{Decision: d, Ran: ran, Action: a})
+		}
+	}
+	r.result.Outcome = dry.run(ctx)
+	r.result.Ended = dry.ended()
+	for _, ran := range dry.ran {
+		if ran.Broken {
+			r.result.Failures = append(r.result.Failures, fmt.Sprintf("step %s failed: %s", ran.Step, ran.Error))
+			continue
+		}
+		r.result.Ran = append(r.result.Ran, ran)
+	}
+	r.held, r.undos = append(r.held, dry.held...), append(r.undos, dry.undos...)
 	if dry.err != nil {
 		r.result.Failures = append(r.result.Failures, dry.err.Error())
-	}
-	for _, ran := range dry.scope.Steps {
-		if mock := r.test.written.Mocks[ran.ID]; ran.Status == "failed" && mock.Error == "" {
-			r.result.Failures = append(r.result.Failures, fmt.Sprintf("step %s failed: %s", ran.ID, ran.Error))
-		}
 	}
 }
 
@@ -156,9 +171,11 @@ func (r *testRun) steps(expect []expectDocument) {
 			continue
 		}
 		if want.Held != "" {
-			if !slices.ContainsFunc(r.held, func(ran Ran) bool { return ran.is(want.Held) }) {
-				r.fail("%s was not held", want.Held)
-			}
+			r.isHeld(want)
+			continue
+		}
+		if want.Undo != "" {
+			r.isUndone(want)
 			continue
 		}
 		if at >= len(r.result.Ran) {
@@ -178,6 +195,43 @@ func (r *testRun) steps(expect []expectDocument) {
 			r.fail("%s ran as well", more)
 		}
 	}
+}
+
+func (r *testRun) isHeld(want expectDocument) {
+	i := slices.IndexFunc(r.held, func(ran Ran) bool { return ran.is(want.Held) })
+	switch {
+	case i < 0:
+		r.fail("%s was not held", want.Held)
+	case want.Reason != "" && want.Reason != r.held[i].Reason:
+		r.fail("%s was held for %s, want %s", want.Held, r.held[i].Reason, want.Reason)
+	}
+}
+
+func (r *testRun) isUndone(want expectDocument) {
+	var seen []string
+	for _, ran := range r.undos {
+		if ran.Step == want.Undo || ran.Uses == want.Undo || r.usesOf(ran.Step) == want.Undo {
+			if want.At == nil || *want.At == ran.At {
+				return
+			}
+			seen = append(seen, ran.At.String())
+		}
+	}
+	if len(seen) > 0 {
+		r.fail("%s is undone at %s, want at %s", want.Undo, strings.Join(seen, ", "), *want.At)
+		return
+	}
+	r.fail("%s is not undone", want.Undo)
+}
+
+// usesOf is the action of a step.
+func (r *testRun) usesOf(id string) string {
+	for _, s := range allSteps(r.rule.Rule) {
+		if s.ID == id {
+			return s.Uses
+		}
+	}
+	return ""
 }
 
 // expectsSteps tells whether an expectation says what must run, or that nothing

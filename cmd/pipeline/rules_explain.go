@@ -15,6 +15,7 @@ import (
 
 func newRulesExplainCommand() *cobra.Command {
 	var file, guards, only, format string
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "explain --event FILE [flags] PATH…",
 		Short: "Say for each rule why it acts on an event or does not",
@@ -24,7 +25,8 @@ or as "pipeline events convert" prints them; - is standard input.
 
 Several events are taken one after the other, so that suppression and correlation
 show. For a rule that acts it prints the steps with their parameters (results of
-earlier steps are empty), and with --guards what the guards say about each.`,
+earlier steps are empty), who has to agree, what keeps a step from running, and with
+--guards what the guards say about each. Rules of other event types are counted only.`,
 		Example: `  pipeline rules explain --event event.json examples/rules
   pipeline events tail -n 1 -o json | pipeline rules explain --event - --guards guards.yaml rules/`,
 		Args: cobra.MinimumNArgs(1),
@@ -36,7 +38,7 @@ earlier steps are empty), and with --guards what the guards say about each.`,
 			if err != nil {
 				return err
 			}
-			x := &explainer{set: set, only: only, guard: g, json: format == formatJSON, out: cmd.OutOrStdout()}
+			x := &explainer{set: set, only: only, guard: g, all: all, json: format == formatJSON, out: cmd.OutOrStdout()}
 			x.backtest = rules.Backtest{Set: set, Admit: g.admit, Job: x.decided}
 			return recordedEvents(cmd.Context(), file, cmd.InOrStdin(), cmd.ErrOrStderr(), func(e *events.Event) error {
 				return x.event(cmd.Context(), e)
@@ -47,6 +49,7 @@ earlier steps are empty), and with --guards what the guards say about each.`,
 	f.StringVar(&file, "event", "", "file with the event; - is standard input")
 	f.StringVar(&guards, "guards", "", "guards file to ask about each step")
 	f.StringVar(&only, "rule", "", "explain this rule only")
+	f.BoolVar(&all, "all", false, "also explain the rules whose on names other event types")
 	f.StringVar(&format, "format", formatText, "text or json")
 	_ = cmd.MarkFlagRequired("event")
 	return cmd
@@ -58,6 +61,7 @@ type explainer struct {
 	only     string
 	guard    *replayedGuard
 	json     bool
+	all      bool // rules of other event types too
 	out      io.Writer
 	backtest rules.Backtest
 	made     map[string][]explainedJob // of the event at hand, by rule
@@ -93,12 +97,17 @@ func (x *explainer) event(ctx context.Context, e *events.Event) error {
 	if !x.json {
 		fmt.Fprintf(x.out, "event %d: %s\n", x.number, where(e))
 	}
+	others := 0
 	for _, rule := range x.set.Rules() {
 		if x.only != "" && rule.ID != x.only {
 			continue
 		}
 		r, _ := x.set.Rule(rule.ID)
 		explanation := r.Explain(e)
+		if !explanation.Named && !x.all && x.only == "" {
+			others++
+			continue
+		}
 		var steps []string
 		for _, job := range x.made[rule.ID] {
 			explanation.Decisions = append(explanation.Decisions, job.decision)
@@ -108,6 +117,9 @@ func (x *explainer) event(ctx context.Context, e *events.Event) error {
 			return err
 		}
 	}
+	if others > 0 && !x.json {
+		fmt.Fprintf(x.out, "  %s of other event types; --all shows them\n", counted(others, "rule"))
+	}
 	return nil
 }
 
@@ -115,12 +127,26 @@ func stepLines(planned []rules.Planned) []string {
 	var lines []string
 	for _, p := range planned {
 		line := p.Ran.Describe()
+		if p.Ran.Broken {
+			line += " — cannot run: " + p.Ran.Error
+		}
+		if p.Ran.Waits {
+			line += " — approval: " + asked(p.Ran.Asks)
+		}
 		if p.Verdict != "" {
 			line += fmt.Sprintf(" — guards: %s, %s", p.Verdict, p.Reason)
 		}
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// asked says who has to agree.
+func asked(people []string) string {
+	if len(people) == 0 {
+		return "any approver"
+	}
+	return strings.Join(people, " or ")
 }
 
 func (x *explainer) print(e *events.Event, r *rules.Explanation, steps []string) error {

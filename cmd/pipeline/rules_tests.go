@@ -25,6 +25,9 @@ the chains of the jobs that come of it are evaluated with real conditions and
 parameters and mocked results. Nothing is contacted, nothing is run. A test that
 fails names the comparison that was false and the values that it saw.
 
+With --guards a test can also state what guards do: a step that they hold is held until
+a mock says approval: granted, one that they deny fails.
+
 With --coverage it also tells what no test has shown: each arm of each and/or
 that was never true or never false, each step that never ran.
 
@@ -65,6 +68,7 @@ score is below --threshold.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&pattern, "run", "", "only tests whose rule/name matches this regular expression")
+	f.StringVar(&t.guards, "guards", "", "guards file that is asked about each step")
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "name the tests that pass too, and what they ran")
 	f.StringVar(&t.junit, "junit", "", "write a report in JUnit's form to this file")
 	f.BoolVar(&t.coverage, "coverage", false, "tell what the tests do not show")
@@ -80,6 +84,7 @@ score is below --threshold.`,
 type ruleTester struct {
 	paths     []string
 	only      *regexp.Regexp
+	guards    string
 	verbose   bool
 	junit     string
 	coverage  bool
@@ -92,6 +97,14 @@ func (t *ruleTester) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var admit func(ctx context.Context, p rules.Planned) (decision, reason string)
+	if t.guards != "" {
+		g, err := loadGuards(t.guards, rootOf(t.paths))
+		if err != nil {
+			return printed(t.errs, err)
+		}
+		admit = g.admit
+	}
 	coverage := rules.NewCoverage(set)
 	var results []*rules.TestResult
 	failed := 0
@@ -102,7 +115,7 @@ func (t *ruleTester) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		result := test.Run(ctx, set)
+		result := test.RunGuarded(ctx, set, admit)
 		results = append(results, result)
 		coverage.Add(result)
 		if !result.Passed() {

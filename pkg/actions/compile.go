@@ -26,6 +26,7 @@ func Compile(steps []Step, site Site) []Problem {
 	if site.Failure {
 		for _, s := range flatten(site.Before) {
 			c.declare(s)
+			c.ids[s.ID] = "steps"
 		}
 	}
 	c.chain("", steps)
@@ -35,11 +36,15 @@ func Compile(steps []Step, site Site) []Problem {
 	return c.problems
 }
 
-// Number gives an id to each step that has none: the action's name, and a number
-// where that is taken. It changes steps.
-func Number(steps []Step) {
+// Number gives an id to each step that has none: the action's name, and a number where
+// that is taken. The chains are those of one job, in which an id stands for one step:
+// the steps and those of on_failure. It changes steps.
+func Number(chains ...[]Step) {
 	taken := map[string]bool{}
-	all := pointers(steps)
+	var all []*Step
+	for _, steps := range chains {
+		all = append(all, pointers(steps)...)
+	}
 	for _, s := range all {
 		taken[s.ID] = true
 	}
@@ -124,7 +129,10 @@ func (c *compiler) id(path strictyaml.Path, s Step) {
 		c.add(Problem{Path: path.Key("id"), Message: fmt.Sprintf("%q cannot be the id of a step", s.ID), Hint: "letters, digits and _, and not a digit first"})
 		return
 	}
-	if first, dup := c.ids[s.ID]; dup {
+	switch first, dup := c.ids[s.ID]; {
+	case dup && first == "steps":
+		c.add(Problem{Path: path.Key("id"), Message: fmt.Sprintf("the id %q is taken by a step of the chain", s.ID), Hint: "steps and on_failure share their ids"})
+	case dup:
 		c.add(Problem{Path: path.Key("id"), Message: fmt.Sprintf("the id %q is taken by the step at %s", s.ID, first)})
 	}
 	c.ids[s.ID] = path

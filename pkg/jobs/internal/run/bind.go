@@ -44,25 +44,21 @@ func newBinder(j *job.Job, cleanup bool, lists expression.Lists) *actions.Binder
 	return actions.NewBinder(j.Steps, site)
 }
 
-// scope is what a step's expressions see.
-func (x *Execution) scope(ctx context.Context, item any) actions.Scope {
+// scope is what steps' expressions see, but for the results of steps.
+func (x *Execution) scope(ctx context.Context) actions.Scope {
 	event := x.knowing(ctx)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	j := x.job
 	s := actions.Scope{
-		Event: event, Vars: j.Vars, Correlated: j.Correlated, Item: item, Failed: x.failed,
+		Event: event, Vars: j.Vars, Correlated: j.Correlated,
 		Job: actions.JobInfo{
 			ID: j.ID, Server: j.Endpoint.Server, Sensor: j.Endpoint.ID, Host: j.Host, Priority: string(j.Priority), Mode: j.Mode, Created: j.Created,
 		},
-		Rule:  actions.RuleInfo{ID: j.Rule, Digest: j.Digest},
-		Steps: make(map[string]actions.StepResult, len(x.results)),
+		Rule: actions.RuleInfo{ID: j.Rule, Digest: j.Digest},
 	}
 	if j.About != nil {
 		s.Rule = *j.About
-	}
-	for id, r := range x.results {
-		s.Steps[id] = r
 	}
 	return s
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"edrpipe/pkg/actions"
+	"edrpipe/pkg/chain"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -20,29 +20,11 @@ func (x *Execution) timeLeft() time.Duration {
 
 // chain runs the steps from where the job stopped last.
 func (x *Execution) chain(ctx context.Context) *Halt {
-	if h := x.steps(ctx, x.job.Steps, false); h != nil {
+	f := x.flow()
+	if h := f.Run(ctx, x.job.Steps, x.job.OnFailure); h != nil {
 		return h
 	}
-	if x.failed != nil {
-		if h := x.steps(ctx, x.job.OnFailure, true); h != nil {
-			return h
-		}
-	}
-	return x.verdict()
-}
-
-// steps runs steps in order. cleanup are those of OnFailure, which run because
-// the chain has failed.
-func (x *Execution) steps(ctx context.Context, steps []actions.Step, cleanup bool) *Halt {
-	for i := range steps {
-		if h := x.step(ctx, &steps[i], cleanup); h != nil {
-			return h
-		}
-		if h := x.interrupted(ctx); h != nil {
-			return h
-		}
-	}
-	return nil
+	return x.verdict(f.Failed())
 }
 
 // interrupted is what to do between two steps when we are asked to stop.
@@ -77,13 +59,20 @@ func (x *Execution) cancelled(detail string) *Halt {
 }
 
 // verdict is how a chain that has come to its end ends the job.
-func (x *Execution) verdict() *Halt {
+func (x *Execution) verdict(failure *chain.Failure) *Halt {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.failed == nil {
+	if failure == nil {
 		return &Halt{Move: x.job.Outcome()}
 	}
-	return &Halt{Move: job.Move{
-		To: x.worst, Reason: x.reason, Detail: fmt.Sprintf("step %s: %s", x.failed.ID, x.failed.Error),
-	}}
+	m := job.Move{To: job.Failed, Reason: job.ReasonStep, Detail: fmt.Sprintf("step %s: %s", failure.Result.ID, failure.Result.Error)}
+	switch reason := job.Reason(failure.End.Reason); {
+	case failure.End.State == chain.Unknown:
+		m.To, m.Reason = job.Unknown, job.ReasonUnknown
+	case reason == job.ReasonDenied, reason == job.ReasonUnanswered, reason == job.ReasonOtherHost:
+		m.To, m.Reason = job.Denied, reason
+	case reason != "":
+		m.Reason = reason
+	}
+	return &Halt{Move: m}
 }

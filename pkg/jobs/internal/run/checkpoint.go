@@ -100,7 +100,6 @@ func (x *Execution) finish(ctx context.Context, st *actions.Step, r job.StepReco
 	if err != nil {
 		return err
 	}
-	x.remember(st, r)
 	x.cfg.StepEnded(ctx, x.id, r, x.snapshot)
 	return nil
 }
@@ -110,30 +109,6 @@ func (x *Execution) snapshot() *job.Job {
 	defer x.mu.Unlock()
 	j := *x.job
 	return &j
-}
-
-// remember makes an ended step visible to later steps, and a failure count.
-func (x *Execution) remember(st *actions.Step, r job.StepRecord) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	res := actions.StepResult{ID: r.ID, Status: string(r.State), Error: r.Error, Output: r.Output}
-	if r.Item > 0 {
-		return // its foreach has the result
-	}
-	x.results[r.ID] = res
-	bad := r.State == job.StepFailed || r.State == job.StepUnknown
-	if !bad || st.OnError == "continue" && r.Reason != job.ReasonDenied || x.failed != nil {
-		return
-	}
-	x.failed, x.worst, x.reason = &res, job.Failed, job.ReasonStep
-	switch {
-	case r.State == job.StepUnknown:
-		x.worst, x.reason = job.Unknown, job.ReasonUnknown
-	case r.Reason == job.ReasonDenied || r.Reason == job.ReasonUnanswered || r.Reason == job.ReasonOtherHost:
-		x.worst, x.reason = job.Denied, r.Reason
-	case r.Reason != "":
-		x.reason = r.Reason
-	}
 }
 
 // encodeOutput makes plain data of an action's output.

@@ -99,12 +99,8 @@ type Execution struct {
 
 // progress is how far the job has come.
 type progress struct {
-	mu      sync.Mutex // guards what follows
-	job     *job.Job
-	results map[string]actions.StepResult
-	failed  *actions.StepResult // first failure that was not let pass
-	worst   job.State           // Failed, Denied or Unknown, once failed is set
-	reason  job.Reason
+	mu  sync.Mutex // guards what follows
+	job *job.Job
 
 	chainBinder, failureBinder *actions.Binder
 }
@@ -114,7 +110,7 @@ type progress struct {
 func New(cfg *Config, place Place, store job.Store, j *job.Job, stop context.CancelCauseFunc) *Execution {
 	return &Execution{
 		cfg: cfg, place: place, id: j.ID, store: store, stop: stop, saving: make(chan struct{}, 1),
-		progress: progress{job: j, results: map[string]actions.StepResult{}},
+		progress: progress{job: j},
 	}
 }
 
@@ -166,3 +162,6 @@ func (x *Execution) End(ctx context.Context, h *Halt) bool {
 		}
 	}
 }
+
+// Keeps reports whether the halt goes before others of the same parallel block.
+func (h *Halt) Keeps() bool { return h.Keep }

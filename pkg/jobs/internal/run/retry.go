@@ -3,17 +3,16 @@ package run
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"edrpipe/internal/pace"
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/chain"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/job"
 )
 
 const (
-	defaultTries   = 2                // further tries of a step whose author said nothing
 	defaultBackoff = 2 * time.Second  // doubled from try to try
 	longestBackoff = 10 * time.Minute // of a step
 	waitInPlace    = 15 * time.Second // a longer wait gives the session to others
@@ -51,11 +50,7 @@ func (a *attempt) again(ctx context.Context, sent bool) *Halt {
 
 // mayRetry tells whether the step's author wants another try after such an error.
 func (a *attempt) mayRetry(err error) bool {
-	if a.st.Retry == nil {
-		return a.rec.Attempts <= defaultTries
-	}
-	return a.rec.Attempts <= a.st.Retry.Max &&
-		(len(a.st.Retry.On) == 0 || slices.Contains(a.st.Retry.On, retryName(err)))
+	return chain.MayRetry(a.st, a.rec.Attempts, retryName(err))
 }
 
 // retryName is the word for an error in a rule's retry.on; "" is not retryable.

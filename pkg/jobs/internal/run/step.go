@@ -2,72 +2,55 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/chain"
 	"edrpipe/pkg/edr"
-	"edrpipe/pkg/expression"
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/jobs/job"
 )
 
-// step runs one step unless it has ended before. A halt means that the chain
-// does not go on now.
-func (x *Execution) step(ctx context.Context, st *actions.Step, cleanup bool) *Halt {
-	if r := x.stepRecord(st, 0); r.State.Ended() {
-		x.remember(st, r)
-		return nil
+// flow is the run of this job's chain.
+func (x *Execution) flow() *chain.Flow[Halt] {
+	return &chain.Flow[Halt]{
+		Host: host{x}, Scope: x.scope, Binder: x.binder, Literal: x.job.Literal,
+		Beside: func(run func()) { go run() }, // the block waits for it
 	}
-	if _, always := actions.Condition(st.If); x.hasFailed() && !cleanup && !always {
-		return x.skip(ctx, st, "an earlier step failed")
-	}
-	b := x.binder(cleanup)
-	scope := x.scope(ctx, nil)
-	truth, missing, err := b.Truth(scope, x.condition(st))
-	if truth == expression.Unknown && err == nil {
-		if h, decided := x.unclear(ctx, st, scope.Event, missing); decided {
-			return h
-		}
-		truth = expression.True // people settled it
-	}
-	switch {
-	case err != nil:
-		return x.fail(ctx, st, 0, fmt.Errorf("if: %w", err))
-	case truth == expression.False:
-		return x.skip(ctx, st, "")
-	case len(st.Parallel) > 0:
-		return x.parallel(ctx, st, cleanup)
-	case st.Foreach != "":
-		return x.foreach(ctx, b, st)
-	}
-	return x.one(ctx, b, st, 0, nil)
 }
 
-func (x *Execution) hasFailed() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.failed != nil
+// host runs the actions of a chain and keeps the ends of its steps in the job's record.
+type host struct{ x *Execution }
+
+// Ended implements chain.Host.
+func (h host) Ended(st *actions.Step, item int) (chain.End, bool) {
+	r := h.x.stepRecord(st, item)
+	return chain.End{State: string(r.State), Reason: string(r.Reason), Error: r.Error, Output: r.Output}, r.State.Ended()
 }
 
-// condition is the step's if; a literal job has been through its conditions.
-func (x *Execution) condition(st *actions.Step) string {
-	if x.job.Literal {
-		return ""
-	}
-	return st.If
+// Finish implements chain.Host.
+func (h host) Finish(ctx context.Context, st *actions.Step, item int, e chain.End) *Halt {
+	r := h.x.stepRecord(st, item)
+	r.State, r.Reason, r.Error, r.Output = job.StepState(e.State), job.Reason(e.Reason), e.Error, e.Output
+	return h.x.ended(h.x.finish(ctx, st, r))
 }
 
-// skip records that a step does not run.
-func (x *Execution) skip(ctx context.Context, st *actions.Step, why string) *Halt {
-	r := x.stepRecord(st, 0)
-	r.State, r.Reason, r.Error = job.StepSkipped, job.ReasonCondition, why
-	return x.ended(x.finish(ctx, st, r))
+// Act implements chain.Host.
+func (h host) Act(ctx context.Context, b *actions.Binder, st *actions.Step, item int, s actions.Scope) *Halt {
+	return h.x.one(ctx, b, st, item, s)
 }
+
+// Unclear implements chain.Host.
+func (h host) Unclear(ctx context.Context, st *actions.Step, of *events.Event, missing events.Facts) (*Halt, *chain.End) {
+	return h.x.unclear(ctx, st, of, missing)
+}
+
+// Between implements chain.Host.
+func (h host) Between(ctx context.Context) *Halt { return h.x.interrupted(ctx) }
 
 // fail records that a step cannot run as it is written.
 func (x *Execution) fail(ctx context.Context, st *actions.Step, item int, err error) *Halt {
@@ -85,95 +68,13 @@ func (x *Execution) ended(err error) *Halt {
 	return nil
 }
 
-// parallel runs steps side by side where they need no session; those that do
-// take turns, because a session runs one command at a time.
-func (x *Execution) parallel(ctx context.Context, st *actions.Step, cleanup bool) *Halt {
-	var (
-		mu    sync.Mutex
-		first *Halt
-		group sync.WaitGroup
-		inRow []*actions.Step
-	)
-	note := func(h *Halt) {
-		mu.Lock()
-		defer mu.Unlock()
-		if first == nil || (h != nil && h.Keep) {
-			first = h
-		}
-	}
-	for i := range st.Parallel {
-		sub := &st.Parallel[i]
-		if usesSession(sub) {
-			inRow = append(inRow, sub)
-			continue
-		}
-		group.Go(func() { note(x.step(ctx, sub, cleanup)) })
-	}
-	for _, sub := range inRow {
-		h := x.step(ctx, sub, cleanup)
-		if note(h); h != nil {
-			break
-		}
-	}
-	group.Wait()
-	if first != nil {
-		return first
-	}
-	r := x.stepRecord(st, 0)
-	r.State = job.StepOK
-	return x.ended(x.finish(ctx, st, r))
-}
-
-func usesSession(st *actions.Step) bool {
-	a, ok := actions.Lookup(st.Uses)
-	return !ok || a.Spec().Session || len(st.Parallel) > 0
-}
-
-// foreach runs a step once for each item; its result is the list of theirs.
-func (x *Execution) foreach(ctx context.Context, b *actions.Binder, st *actions.Step) *Halt {
-	items, err := b.Items(x.scope(ctx, nil), st.Foreach)
-	if err != nil {
-		return x.fail(ctx, st, 0, fmt.Errorf("foreach: %w", err))
-	}
-	all := job.StepRecord{ID: st.ID, Uses: st.Uses, State: job.StepOK, Started: x.cfg.Now()}
-	outputs := make([]json.RawMessage, 0, len(items))
-	for i, item := range items {
-		if h := x.one(ctx, b, st, i+1, item); h != nil {
-			return h
-		}
-		if h := x.interrupted(ctx); h != nil {
-			return h
-		}
-		r := x.stepRecord(st, i+1)
-		outputs = append(outputs, r.Output)
-		if r.State == job.StepOK || r.State == job.StepSkipped {
-			continue
-		}
-		if all.State != job.StepUnknown {
-			all.State, all.Reason, all.Error = r.State, r.Reason, fmt.Sprintf("item %d: %s", i+1, r.Error)
-		}
-		if st.OnError != "continue" {
-			break
-		}
-	}
-	if all.Output, err = json.Marshal(outputs); err != nil {
-		return x.fail(ctx, st, 0, err)
-	}
-	return x.ended(x.finish(ctx, st, all))
-}
-
 // one runs a step for one item, or for none (item 0).
-func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step, item int, value any) *Halt {
+func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step, item int, scope actions.Scope) *Halt {
 	r := x.stepRecord(st, item)
-	if r.State.Ended() {
-		x.remember(st, r)
-		return nil
-	}
 	act, ok := actions.Lookup(st.Uses)
 	if !ok {
 		return x.fail(ctx, st, item, fmt.Errorf("there is no action %q", st.Uses))
 	}
-	scope := x.scope(ctx, value)
 	if r.Args == nil {
 		if err := x.bind(b, st, scope, &r); err != nil {
 			return x.fail(ctx, st, item, err)
@@ -234,7 +135,7 @@ func (x *Execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	if v := x.identify(ctx, st, spec, r); v.decided() {
 		return v
 	}
-	ask, err := x.demanded(b, st, scope)
+	ask, err := chain.Demanded(b, st, scope, x.job.Literal)
 	if err != nil {
 		return verdict{x.fail(ctx, st, r.Item, err), true}
 	}
@@ -273,24 +174,6 @@ func (x *Execution) guarded(ctx context.Context, st *actions.Step, spec actions.
 		return &v, verdict{}
 	}
 	return nil, verdict{}
-}
-
-// demanded is the agreement that the step's author wants for it, or nil.
-func (x *Execution) demanded(b *actions.Binder, st *actions.Step, scope actions.Scope) (*admission.Approval, error) {
-	a := st.Approval
-	if a == nil {
-		return nil, nil
-	}
-	if a.If != "" && !x.job.Literal {
-		truth, _, err := b.Truth(scope, a.If)
-		if err != nil {
-			return nil, fmt.Errorf("approval.if: %w", err)
-		}
-		if truth == expression.False { // what cannot be told needs the approval
-			return nil, nil
-		}
-	}
-	return &admission.Approval{From: a.From, Require: a.Require, Within: a.Within, Otherwise: a.Otherwise}, nil
 }
 
 // request is the question to guards whether the step may run now; ask is the
