@@ -78,6 +78,9 @@ Keep what this prints somewhere else, and give it again later.`,
 					fmt.Fprintln(w, r.Damage)
 					return
 				}
+				if r.Foreign > 0 {
+					fmt.Fprintf(w, "somebody else wrote %d blocks into the log's stream, which are passed over: find out who can write to it\n", r.Foreign)
+				}
 				fmt.Fprintf(w, "audit log is good: %d entries, the last one is %d:%s\n", r.Entries, r.Entries, r.Head)
 			})
 			if err == nil && !r.Good {

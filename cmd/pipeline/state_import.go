@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -51,18 +50,18 @@ service afterwards: it goes on with the jobs that had not ended.`,
 	return cmd
 }
 
-// auditKey reads the key of the audit log's hashes, where the configuration names
-// one.
+// auditKey reads the key of the audit log's hashes. Without one here the log is of before
+// it had a key, or cannot be verified yet.
 func auditKey(f configFlags) ([]byte, error) {
 	cfg, _, err := f.load()
-	if err != nil || cfg.Audit == "" {
+	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(cfg.Audit)
-	if err != nil {
-		return nil, fmt.Errorf("audit_key_file: %w", err)
+	key, err := cfg.AuditKey()
+	if errors.Is(err, os.ErrNotExist) && cfg.Audit == "" {
+		return nil, nil
 	}
-	return bytes.TrimSpace(data), nil
+	return key, err
 }
 
 func newStateVerifyCommand() *cobra.Command {

@@ -64,7 +64,7 @@ func Import(ctx context.Context, b *bus.Bus, r io.ReadSeeker, key []byte, progre
 	}
 	_, err = audit.Verify(ctx, &audit.Stream{JetStream: b.JetStream(), Name: bus.StreamAudit, Subject: "edr.audit"}, key)
 	if damage := (*audit.Damage)(nil); errors.As(err, &damage) {
-		return s, fmt.Errorf("everything is imported, but the audit log was damaged before: %w", err)
+		return s, fmt.Errorf("everything is imported, but the audit log does not verify (has this deployment the key of the old one, state.key?): %w", err)
 	}
 	return s, err
 }

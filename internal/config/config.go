@@ -5,11 +5,15 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"edrpipe/pkg/seal"
 )
 
 // Config is the whole configuration. The zero value of a key is not its default:
@@ -23,7 +27,7 @@ type Config struct {
 
 	Files  string        `yaml:"scripts" doc:"directory with the files that rules may put on endpoints; empty: none"`
 	DryRun bool          `yaml:"dry_run" doc:"decide and record, act on nothing"`
-	Audit  string        `yaml:"audit_key_file" doc:"file with a key for the audit log's hashes, the same on all replicas: then nobody without it can rewrite the log; empty: hashes without a key" secret:"file"`
+	Audit  string        `yaml:"audit_key_file" doc:"file with a key for the audit log's hashes, the same on all replicas: nobody without it can rewrite the log; empty: a key made of the one of state_key_file" secret:"file"`
 	State  string        `yaml:"state_key_file" doc:"file with the key that seals the records which replicas share on the bus, the same on all replicas; empty: state.key in the data directory, made at the first start" secret:"file"`
 	Grace  time.Duration `yaml:"grace" doc:"how long running steps may take to end at shutdown"`
 
@@ -262,4 +266,32 @@ func (c *Config) StateKey() string {
 		return c.State
 	}
 	return filepath.Join(c.Data, "state.key")
+}
+
+// AuditKey reads the key of the audit log's hashes: its own, or one made of the key of the
+// records that replicas share.
+func (c *Config) AuditKey() ([]byte, error) {
+	if c.Audit != "" {
+		key, err := readKey(c.Audit)
+		if err != nil {
+			return nil, fmt.Errorf("audit_key_file: %w", err)
+		}
+		return key, nil
+	}
+	key, err := readKey(c.StateKey())
+	if err != nil {
+		return nil, fmt.Errorf("state_key_file: %w", err)
+	}
+	return seal.Derive(key, "audit"), nil
+}
+
+func readKey(file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if data = bytes.TrimSpace(data); len(data) == 0 {
+		return nil, fmt.Errorf("%s is empty", file)
+	}
+	return data, nil
 }

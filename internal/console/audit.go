@@ -65,7 +65,7 @@ func (c *Console) AuditTail(ctx context.Context, last int) ([]json.RawMessage, e
 // has the entries that were noted.
 func (c *Console) Verify(ctx context.Context, noted []audit.Head) (web.AuditReport, error) {
 	r, err := c.VerifyAudit(ctx, noted...)
-	report := web.AuditReport{Good: err == nil, Entries: r.Entries, Head: r.Head.Hash}
+	report := web.AuditReport{Good: err == nil, Entries: r.Entries, Head: r.Head.Hash, Foreign: len(r.Foreign)}
 	var damage *audit.Damage
 	if errors.As(err, &damage) {
 		report.Damage, err = damage.Error(), nil

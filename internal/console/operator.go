@@ -26,10 +26,14 @@ func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (we
 	if s, err := c.Fleet.Member(at.Server).Directory.Find(ctx, at.ID); err == nil {
 		j.Host = s.Hostname
 	}
+	j.ID = jobs.NewID() // known before, so that its entry comes before it
+	if err := c.note(ctx, by, "submit", j.ID, ""); err != nil {
+		return web.JobLine{}, err
+	}
 	if _, err := c.Fleet.Enqueue(ctx, j); err != nil {
 		return web.JobLine{}, err
 	}
-	return line(j), c.note(ctx, by, "submit", j.ID, "")
+	return line(j), nil
 }
 
 // Cancel cancels a job. That the job has ended is an error: it may have done what the

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 
 	"edrpipe/internal/fleet"
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/telemetry"
 	"edrpipe/pkg/audit"
@@ -163,6 +165,9 @@ func (in *Intake) settleCorrelations(ctx context.Context, asked []*candidate, ba
 func (in *Intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
 	for len(wanted) > 0 {
 		n := min(len(wanted), maxBatch)
+		if err := in.noteJobs(ctx, wanted[:n]); err != nil {
+			return err
+		}
 		if _, err := in.Fleet.Enqueue(ctx, wanted[:n]...); err != nil {
 			return err
 		}
@@ -177,6 +182,22 @@ func (in *Intake) enqueue(ctx context.Context, wanted []*jobs.Job) error {
 		wanted = wanted[n:]
 	}
 	return nil
+}
+
+// noteJobs writes into the audit log what is about to be recorded: no job is, before its
+// entry is there. An event that comes again has one more entry.
+func (in *Intake) noteJobs(ctx context.Context, js []*jobs.Job) error {
+	var g errgroup.Group
+	g.SetLimit(maxBatch)
+	for _, j := range js {
+		g.Go(func() error {
+			return in.Audit.Append(ctx, audit.Entry{
+				Time: in.Now(), Kind: "job", By: "intake", Job: j.ID, Rule: j.Rule, Digest: j.Digest, Server: j.Endpoint.Server, Sensor: looseid.ID(j.Endpoint.ID),
+				What: "made", Reason: string(j.Reason), Text: j.Detail,
+			})
+		})
+	}
+	return g.Wait()
 }
 
 // candidatesOf are the jobs that the matches of a message may make. Input that can never

@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -18,26 +17,26 @@ import (
 
 // openAudit opens the log of all replicas on the bus.
 func (s *Service) openAudit() error {
-	if s.cfg.Audit != "" {
-		key, err := secret(s.cfg.Audit)
-		if err != nil {
-			return fmt.Errorf("audit_key_file: %w", err)
-		}
-		s.auditKey = []byte(key)
-	}
 	var err error
+	if s.auditKey, err = s.cfg.AuditKey(); err != nil {
+		return err
+	}
 	if s.heads, err = audit.OpenHeads(filepath.Join(s.cfg.Data, "audit.heads")); err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.heads.Close)
-	s.audit = audit.New(audit.Config{Store: watchedStore{auditStore(s.bus), &s.auditState}, Key: s.auditKey, Now: s.clock.Now, Reached: s.noteHead})
+	s.audit = audit.New(audit.Config{
+		Store: watchedStore{auditStore(s.bus), &s.auditState}, Key: s.auditKey, Now: s.clock.Now,
+		Reached: s.noteHead, Passed: s.passedForeign, Noted: s.heads.Read,
+	})
 	return nil
 }
 
 // auditState is what is known of the audit log's store.
 type auditState struct {
-	append atomic.Pointer[error] // why the latest append failed; nil: it did not
-	damage atomic.Pointer[error] // what the comparison at the start found; nil: nothing
+	append  atomic.Pointer[error] // why the latest append failed; nil: it did not
+	foreign atomic.Int64          // blocks that somebody else wrote
+	damage  atomic.Pointer[error] // what the comparison at the start found; nil: nothing
 }
 
 // noteHead notes outside of the audit log how far it has come, before anybody can
@@ -49,6 +48,13 @@ func (s *Service) noteHead(h audit.Head) {
 	}
 }
 
+// passedForeign tells of blocks in the audit log's stream that somebody else wrote.
+func (s *Service) passedForeign(r audit.Report) {
+	s.auditState.foreign.Store(int64(len(r.Foreign)))
+	s.log.Error().Uints64("blocks", r.Foreign).Uint64("after", r.Head.Seq).
+		Msg("somebody else has written into the audit log: it goes on behind it; find out who can write to the stream AUDIT")
+}
+
 // flushEvery is how often the noted ends are flushed to the disk: what was noted
 // less than that before a power cut may be gone.
 const flushEvery = 5 * time.Second
@@ -56,7 +62,11 @@ const flushEvery = 5 * time.Second
 // watchAudit compares the whole log with what this replica noted of it, once, and
 // goes on flushing what is noted.
 func (s *Service) watchAudit(ctx context.Context) {
-	if _, err := s.verifyAudit(ctx); err != nil && ctx.Err() == nil {
+	r, err := s.verifyAudit(ctx)
+	if err == nil && len(r.Foreign) > 0 {
+		s.passedForeign(r)
+	}
+	if err != nil && ctx.Err() == nil {
 		s.auditState.damage.Store(&err)
 		s.log.Error().Err(err).Msg("the audit log is not what it was: look with pipeline audit verify")
 	}

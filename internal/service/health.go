@@ -48,6 +48,9 @@ func (s *Service) auditHealth() health.Check {
 	if err := s.auditState.append.Load(); err != nil {
 		return health.Bad("audit", health.Failed, "steps wait until it can be written: see what the check of the bus says", "the log takes no entries: "+(*err).Error()).Need()
 	}
+	if n := s.auditState.foreign.Load(); n > 0 {
+		return health.Bad("audit", health.Degraded, "find out who can write to the stream AUDIT, and change that credential", "%d blocks in its stream were written by somebody else; the log goes on behind them", n).Need()
+	}
 	if s.headsFail.Load() {
 		return health.Bad("audit", health.Degraded, "make the data directory writable", "the end of the log cannot be noted outside of it")
 	}

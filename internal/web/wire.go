@@ -233,6 +233,7 @@ type AuditReport struct {
 	Entries uint64 `json:"entries"`
 	Head    string `json:"head,omitempty" jsonschema:"description=hash of the last entry"`
 	Damage  string `json:"damage,omitempty" jsonschema:"description=where and how the log was changed"`
+	Foreign int    `json:"foreign,omitempty" jsonschema:"description=blocks in the log's stream that somebody else wrote"`
 }
 
 // SensorLine is a sensor and what we have to do with it.

@@ -66,7 +66,9 @@ func TestEveryChangedByteIsFound(t *testing.T) {
 					}
 					c[block][i] ^= 1 << bit
 					var d *Damage
-					if _, err := Verify(t.Context(), c, key); !errors.As(err, &d) {
+					r, err := Verify(t.Context(), c, key)
+					passed := err == nil && block == len(c)-1 && len(r.Foreign) == 1 // named as foreign; that it was ours only noted heads tell
+					if !errors.As(err, &d) && !passed {
 						t.Fatalf("block %d, byte %d, bit %d: %v\n%s", block, i, bit, err, c[block])
 					}
 					tried++
@@ -273,16 +275,19 @@ func TestStream(t *testing.T) {
 	if err != nil || r.Entries != 40 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	// What somebody publishes past the log is found.
+	// What somebody publishes past the log is named and passed, and the log goes on.
 	if _, err := b.JetStream().Publish(t.Context(), "edr.audit", []byte("nothing happened\n")); err != nil {
 		t.Fatal(err)
 	}
-	var d *Damage
-	if _, err := Verify(t.Context(), s, nil); !errors.As(err, &d) || d.After != 40 {
-		t.Errorf("a forged entry: %v", err)
+	if r, err = Verify(t.Context(), s, nil); err != nil || r.Entries != 40 || len(r.Foreign) != 1 {
+		t.Errorf("a foreign block: %+v, %v", r, err)
 	}
-	if err := New(Config{Store: s}).Append(t.Context(), Entry{Kind: "x"}); err == nil {
-		t.Error("a damaged log is continued as if nothing were")
+	var passed Report
+	if err := New(Config{Store: s, Passed: func(r Report) { passed = r }}).Append(t.Context(), Entry{Kind: "x"}); err != nil || len(passed.Foreign) != 1 {
+		t.Fatalf("the log does not go on: %v, %+v", err, passed)
+	}
+	if r, err = Verify(t.Context(), s, nil, Head{Seq: 40, Hash: passed.Head.Hash}); err != nil || r.Entries != 42 {
+		t.Errorf("behind the foreign block: %+v, %v; want entry 41, which names it, and 42", r, err)
 	}
 }
 
@@ -338,5 +343,67 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// 1 <nil>
-	// audit log is damaged after entry 0, in block 1: the entry does not fit its hash
+	// audit log is damaged after entry 0, in block 1: no block fits the key: is it the one that the log was written with?
+}
+
+// TestALogGetsAKey: the entries of before stay readable, and what is written without the
+// key afterwards is foreign, however well it is chained.
+func TestALogGetsAKey(t *testing.T) {
+	key := []byte("a key that nobody else has")
+	s := new(Memory)
+	fill(t, s, nil, 3)
+	before, err := Verify(t.Context(), s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := New(Config{Store: s, Key: key}).Append(t.Context(), Entry{Kind: "x"}); err == nil {
+		t.Error("a log without the key of which nothing was noted is continued: somebody may have exchanged it")
+	}
+	noted := func() ([]Head, error) { return []Head{before.Head}, nil }
+	for range 2 {
+		if err := New(Config{Store: s, Key: key, Noted: noted}).Append(t.Context(), Entry{Kind: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Verify(t.Context(), s, key)
+	if err != nil || r.Entries != 5 || len(r.Foreign) != 0 {
+		t.Fatalf("with a key from entry 4 on: %+v, %v", r, err)
+	}
+	forged, _, err := Entry{Seq: 6, Prev: r.Head.Hash, Kind: "x"}.line(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, last, err := s.Last(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), append(forged, '\n'), last); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s, key, 1)
+	if r, err = Verify(t.Context(), s, key); err != nil || r.Entries != 7 || len(r.Foreign) != 1 {
+		t.Errorf("with an entry without the key: %+v, %v; want one foreign block, entry 6 naming it, and 7", r, err)
+	}
+	if _, err := Verify(t.Context(), s, []byte("another key, which is wrong")); err == nil {
+		t.Error("a log is good with a wrong key")
+	}
+}
+
+// TestALostEndIsNotTakenForAForeignBlock: what was noted must be there for a log to go on.
+func TestALostEndIsNotTakenForAForeignBlock(t *testing.T) {
+	s := new(Memory)
+	var end Head
+	l := New(Config{Store: s, Reached: func(h Head) { end = h }})
+	if err := l.Append(t.Context(), Entry{Kind: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	other := new(Memory)
+	if err := other.Append(t.Context(), []byte("rubbish\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	err := New(Config{Store: other, Noted: func() ([]Head, error) { return []Head{end}, nil }}).Append(t.Context(), Entry{Kind: "x"})
+	var d *Damage
+	if !errors.As(err, &d) {
+		t.Errorf("a log whose end is gone is continued: %v", err)
+	}
 }

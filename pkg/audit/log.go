@@ -39,6 +39,12 @@ type Config struct {
 	// Reached is told the last entry of each block that is in the store, before
 	// Append returns for any of its entries. nil: nobody is.
 	Reached func(Head)
+
+	// Passed is told when the log goes on behind blocks that somebody else wrote. nil:
+	// nobody is.
+	Passed func(Report)
+	// Noted gives heads that the log must still have to be continued there. nil: none.
+	Noted func() ([]Head, error)
 }
 
 // Log is the writing end of an audit log. It is safe for concurrent use; entries
@@ -48,6 +54,8 @@ type Log struct {
 	key     []byte
 	now     func() time.Time
 	reached func(Head)
+	passed  func(Report)
+	noted   func() ([]Head, error)
 
 	mu      sync.Mutex
 	waiting []*write // guarded by mu
@@ -64,9 +72,15 @@ type write struct {
 
 // New returns a log on a store. What the store holds already is continued.
 func New(c Config) *Log {
-	l := &Log{store: c.Store, key: c.Key, now: c.Now, reached: c.Reached}
+	l := &Log{store: c.Store, key: c.Key, now: c.Now, reached: c.Reached, passed: c.Passed, noted: c.Noted}
 	if l.now == nil {
 		l.now = time.Now
+	}
+	if l.passed == nil {
+		l.passed = func(Report) {}
+	}
+	if l.noted == nil {
+		l.noted = func() ([]Head, error) { return nil, nil }
 	}
 	if l.reached == nil {
 		l.reached = func(Head) {}
@@ -132,7 +146,7 @@ func (l *Log) flush(ctx context.Context, batch []*write) error {
 			l.reached(end)
 			return nil
 		}
-		if sent, end, err = l.block(last, batch); err != nil {
+		if sent, end, err = l.block(ctx, last, batch); err != nil {
 			return err
 		}
 		if failed = l.store.Append(ctx, sent, position); failed == nil {
@@ -158,12 +172,22 @@ func headOf(key, block []byte) (Head, error) {
 
 // block chains the batch's entries to the last line of the block before, and gives
 // its own last one.
-func (l *Log) block(last []byte, batch []*write) (block []byte, end Head, err error) {
+func (l *Log) block(ctx context.Context, last []byte, batch []*write) (block []byte, end Head, err error) {
+	var entries []Entry
 	if end, err = headOf(l.key, last); err != nil {
-		return nil, end, fmt.Errorf("audit log cannot be continued, its end is damaged: %w", err)
+		r, err := l.pass(ctx)
+		if err != nil {
+			return nil, end, fmt.Errorf("audit log cannot be continued: %w", err)
+		}
+		end = r.Head
+		if n := len(r.Foreign); n > 0 {
+			entries = append(entries, Entry{Time: l.now(), Kind: "foreign", By: "audit", What: "passed", Text: fmt.Sprintf("blocks in the log's stream that are not of this log: %d, the last is block %d; somebody else wrote them", n, r.Foreign[n-1])})
+		}
 	}
 	for _, w := range batch {
-		e := w.entry
+		entries = append(entries, w.entry)
+	}
+	for _, e := range entries {
 		e.Seq, e.Prev = end.Seq+1, end.Hash
 		line, hash, err := e.line(l.key)
 		if err != nil {
@@ -173,4 +197,18 @@ func (l *Log) block(last []byte, batch []*write) (block []byte, end Head, err er
 		block = append(append(block, line...), '\n')
 	}
 	return block, end, nil
+}
+
+// pass finds the end of the log where the last block is not of it, or was written before
+// the log had a key.
+func (l *Log) pass(ctx context.Context) (Report, error) {
+	noted, err := l.noted()
+	if err != nil {
+		return Report{}, err
+	}
+	r, err := Verify(ctx, l.store, l.key, noted...)
+	if err == nil && len(r.Foreign) > 0 {
+		l.passed(r)
+	}
+	return r, err
 }

@@ -18,6 +18,9 @@ type Head struct {
 type Report struct {
 	Entries uint64 `json:"entries"`
 	Head    Head   `json:"head"` // the last entry
+	// Foreign are the positions of blocks that somebody else wrote. They are passed over,
+	// and the log goes on behind them.
+	Foreign []uint64 `json:"foreign,omitempty"`
 }
 
 // Damage is where a log was changed, or lacks something.
@@ -33,7 +36,8 @@ func (d *Damage) Error() string {
 
 // Verify reads the whole log and compares every hash. The error is a *Damage
 // when something was changed, put in or taken out. Noted are heads that the log
-// must contain.
+// must contain. With a key, a log of before it had one is good only if heads of it were
+// noted.
 func Verify(ctx context.Context, s Reader, key []byte, noted ...Head) (Report, error) {
 	want := map[uint64][]string{} // of one entry more than one, where the log was another one in between
 	for _, h := range noted {
@@ -50,9 +54,15 @@ func Verify(ctx context.Context, s Reader, key []byte, noted ...Head) (Report, e
 			return nil
 		})
 	})
-	r.Entries, r.Head = v.head.Seq, v.head
+	r.Entries, r.Head, r.Foreign = v.head.Seq, v.head, v.foreign
+	if err == nil && v.head == (Head{}) && len(v.foreign) > 0 {
+		err = v.damage("no block fits the key: is it the one that the log was written with?")
+	}
 	if err != nil {
 		return r, err
+	}
+	if len(key) > 0 && !v.keyed && v.head.Seq > 0 && len(noted) == 0 {
+		return r, v.damage("no entry is hashed with the key")
 	}
 	for seq := range want {
 		return r, v.damage(fmt.Sprintf("entry %d was noted and is not there: the end is missing", seq))
@@ -74,6 +84,8 @@ type verifier struct {
 	key      []byte
 	position uint64
 	head     Head
+	keyed    bool     // an entry with the key was seen
+	foreign  []uint64 // positions of blocks that somebody else wrote
 }
 
 func (v *verifier) damage(why string) error {
@@ -86,11 +98,15 @@ func (v *verifier) block(position uint64, block []byte, visit func(Entry, string
 		return v.damage(fmt.Sprintf("the block is missing, the next is %d", position))
 	}
 	v.position = position
+	if v.isForeign(block) {
+		v.foreign = append(v.foreign, position)
+		return nil
+	}
 	if !bytes.HasSuffix(block, []byte("\n")) {
 		return v.damage("the block ends within an entry")
 	}
 	for line := range bytes.SplitSeq(block[:len(block)-1], []byte("\n")) {
-		e, hash, err := parse(v.key, line)
+		e, hash, err := v.parse(line)
 		switch {
 		case err != nil:
 			return v.damage(err.Error())
@@ -105,4 +121,31 @@ func (v *verifier) block(position uint64, block []byte, visit func(Entry, string
 		v.head = Head{Seq: e.Seq, Hash: hash}
 	}
 	return nil
+}
+
+// parse reads a line. Before the first entry that is hashed with the key those of a log
+// from before it had one are read, too; the first with the key vouches for them.
+func (v *verifier) parse(line []byte) (Entry, string, error) {
+	e, hash, err := parse(v.key, line)
+	if err == nil {
+		v.keyed = len(v.key) > 0
+	} else if len(v.key) > 0 && !v.keyed {
+		if old, oldHash, oldErr := parse(nil, line); oldErr == nil {
+			return old, oldHash, nil
+		}
+	}
+	return e, hash, err
+}
+
+// isForeign reports whether a block is not of this log: none of its lines is an entry that
+// fits the key. A block of ours that was changed leaves a gap, which is damage.
+func (v *verifier) isForeign(block []byte) bool {
+	keyed := v.keyed
+	defer func() { v.keyed = keyed }()
+	for line := range bytes.SplitSeq(bytes.TrimSuffix(block, []byte("\n")), []byte("\n")) {
+		if _, _, err := v.parse(line); err == nil {
+			return false
+		}
+	}
+	return true
 }
