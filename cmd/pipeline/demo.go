@@ -87,7 +87,6 @@ func (d demonstration) prepare(sim *edrsim.Server) (config.Config, error) {
 	cfg.Rules = []string{filepath.Join(d.dir, "rules")}
 	cfg.EDR.Name, cfg.EDR.URL, cfg.EDR.Token = "demo", sim.URL, filepath.Join(d.dir, "edr.token")
 	cfg.EDR.SensorPoll = time.Second
-	cfg.Jobs.Linger = time.Second
 	cfg.Bus.Sync = time.Minute // a demo may be forgotten by a power cut
 	cfg.Bus.Floor = 0          // and is small
 	cfg.Web.Listen = "127.0.0.1:0"

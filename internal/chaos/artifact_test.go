@@ -32,7 +32,7 @@ type collecting struct {
 
 func newCollecting(t *testing.T, store string, size int64) *collecting {
 	c := &collecting{size: size, world: newWorld(t, shape{
-		nodes: 1, replicas: 1, sync: length(t, "SYNC", time.Second), direct: true, linger: time.Minute, settings: "artifacts: { store: " + store + " }",
+		nodes: 1, replicas: 1, sync: length(t, "SYNC", time.Second), direct: true, settings: "artifacts: { store: " + store + " }",
 		rules: strings.Replace(listOnly, "{ uses: list_processes }", `{ uses: get_file, with: { path: 'c:\big.bin' } }`, 1),
 		sim: edrsim.Config{CheckIn: 50 * time.Millisecond, Fleet: []edrsim.SensorSpec{{
 			Count: 2, Files: []edrsim.FileSpec{{Path: `c:\big.bin`, Size: size}}, Latency: edrsim.Latency{Min: time.Millisecond, Max: 2 * time.Millisecond},

@@ -30,7 +30,7 @@ func (s *stamped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // commanding is a world in which one event at a time makes a command on a session
-// that lingers.
+// that is kept.
 type commanding struct {
 	*world
 	sim    stamped
@@ -40,7 +40,7 @@ type commanding struct {
 func newCommanding(t *testing.T, tapped bool) *commanding {
 	c := &commanding{sim: stamped{commands: make(chan time.Time, 1)}}
 	c.world = newWorld(t, shape{
-		nodes: 1, replicas: 1, sync: length(t, "SYNC", time.Second), direct: true, tapped: tapped, rules: listOnly, linger: time.Minute,
+		nodes: 1, replicas: 1, sync: length(t, "SYNC", time.Second), direct: true, tapped: tapped, rules: listOnly,
 		sim:   edrsim.Config{CheckIn: time.Second, Fleet: []edrsim.SensorSpec{{Count: 3, Latency: edrsim.Latency{Min: time.Millisecond, Max: 2 * time.Millisecond}}}},
 		front: func(next http.Handler) http.Handler { c.sim.next = next; return &c.sim },
 	})
@@ -70,7 +70,7 @@ func (c *commanding) publishEvent(at time.Time) {
 }
 
 // TestFirstCommand measures event published → first Live Response command at the
-// server, on a session that lingers, against the floor: the same message through
+// server, on a session that is kept, against the floor: the same message through
 // the same bus and one request to the same server.
 func TestFirstCommand(t *testing.T) {
 	n := number(t, "N", 300)

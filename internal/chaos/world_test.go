@@ -71,7 +71,6 @@ type shape struct {
 	sim      edrsim.Config // Fleet, CheckIn and so on; Sensors is set from above
 	settings string        // further lines of pipeline.yaml
 	rules    string        // empty: rulesFile
-	linger   time.Duration // of idle sessions; 0: 500 ms
 
 	front func(http.Handler) http.Handler // before the simulated server; nil: nothing
 }
@@ -111,7 +110,6 @@ func newWorld(t testing.TB, s shape) *world {
 		w.edr = w.sim.Start().URL
 	}
 	t.Cleanup(w.sim.Close)
-	w.shape.linger = cmp.Or(s.linger, 500*time.Millisecond)
 	w.shape.poll = cmp.Or(s.poll, 500*time.Millisecond)
 	w.shape.events = cmp.Or(s.events, 32)
 	w.shape.sessions = cmp.Or(s.sessions, slots)
@@ -228,12 +226,12 @@ state_key_file: %[1]s/state.key
 rules: [%[1]s/rules]
 guards: %[1]s/guards.yaml
 grace: 5s
-bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %[5]d, events: { bytes: %[10]d } }
-edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: %[11]s, sessions: %[7]d }
+bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %[5]d, events: { bytes: %[9]d } }
+edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: %[10]s, sessions: %[7]d }
 sources: { nats: { ack_wait: 5s }, http: { token_file: %[1]s/ingest.token } }
 web: { listen: "127.0.0.1:0" }
-jobs: { linger: %[9]s, take_over: 5s, offline: 1h }
-%[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, w.shape.sessions, w.shape.settings, w.shape.linger, w.shape.events<<20, w.shape.poll))
+jobs: { take_over: 5s, offline: 1h }
+%[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, w.shape.sessions, w.shape.settings, w.shape.events<<20, w.shape.poll))
 	if !w.shape.direct {
 		w.clocks = append(w.clocks, wallClock{file + clockSuffix})
 		w.must(w.clocks[i].set(0))

@@ -168,8 +168,6 @@ type ListenSource struct {
 
 // Jobs bounds what the scheduler does.
 type Jobs struct {
-	Linger   time.Duration `yaml:"linger" doc:"how long an idle session is kept for a next job"`
-	Turn     time.Duration `yaml:"turn" doc:"how long one sensor may keep a session while others wait"`
 	Offline  time.Duration `yaml:"offline" doc:"how long a job waits for a sleeping sensor, unless its rule says otherwise"`
 	TakeOver time.Duration `yaml:"take_over" doc:"how long another replica must give no sign of life before its sensors go to others"`
 }
@@ -252,7 +250,7 @@ func Default() Config {
 			HTTP: HTTPSource{Enabled: true, Body: 32 << 20},
 			S3:   S3Source{Poll: time.Minute, Lookback: time.Hour},
 		},
-		Jobs:      Jobs{Linger: 5 * time.Second, Turn: 2 * time.Minute, Offline: 72 * time.Hour, TakeOver: 10 * time.Second},
+		Jobs:      Jobs{Offline: 72 * time.Hour, TakeOver: 10 * time.Second},
 		Artifacts: Artifacts{Store: "bus", Keep: 90 * day},
 		Web:       Web{Listen: "127.0.0.1:7480", Connections: 1024, PerAddress: 256},
 		Notify:    Notify{Repeat: 4 * time.Hour},

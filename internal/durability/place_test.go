@@ -95,7 +95,7 @@ sources:
   nats: { ack_wait: 2s }
   %[4]s
 web: { listen: "%[5]s" }
-jobs: { linger: 500ms, take_over: 5s }
+jobs: { take_over: 5s }
 `, p.dir, at, p.sim.URL, more, p.listen))
 	return p
 }

@@ -36,7 +36,7 @@ bus: { sync: 0s }
 edr: { name: sim, url: "%[2]s", token_file: %[1]s/edr.token, sensor_poll: 500ms }
 sources: { http: { token_file: %[1]s/ingest.token } }
 web: { listen: "127.0.0.1:0" }
-jobs: { linger: 500ms, take_over: 5s }
+jobs: { take_over: 5s }
 %[3]s`, p.dir, sim.URL, settings))
 	return p
 }

@@ -69,7 +69,7 @@ func (s *Service) jobsConfig(c config.Server) jobs.Config {
 	j := s.cfg.Jobs
 	return jobs.Config{
 		Owner: s.owner, Lists: liveLists{s.rules}, Now: s.clock.Now, HostMismatch: jobs.HostMismatch(c.HostMismatch),
-		Sessions: c.Sessions - c.Reserve, Turn: j.Turn, Linger: j.Linger, Poll: c.SensorPoll, Wait: j.Offline, Grace: s.cfg.Grace, Beat: j.TakeOver / 5,
+		Sessions: c.Sessions - c.Reserve, Poll: c.SensorPoll, Wait: j.Offline, Grace: s.cfg.Grace, Beat: j.TakeOver / 5,
 		Facts: s.facts, Prepare: s.prepare, Admit: gate{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
 	}
 }

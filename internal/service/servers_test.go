@@ -25,7 +25,7 @@ rules: [%[1]s/rules]
 grace: 5s
 bus: { sync: 0s }
 web: { listen: "127.0.0.1:0" }
-jobs: { linger: 500ms, take_over: 5s }
+jobs: { take_over: 5s }
 servers:
 `, p.dir)
 	for name, sim := range sims {

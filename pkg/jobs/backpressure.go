@@ -18,6 +18,8 @@ type backpressure struct {
 	refusals int       // in a row
 	until    time.Time // no session is asked for before
 	why      string
+	limit    bool // the latest refusal was for the session limit
+	freed    int  // slots given up since
 }
 
 const (
@@ -33,8 +35,9 @@ func sessionNumber(id string) int64 {
 
 func numbered(id string) bool { return sessionNumber(id) != 0 }
 
-// refused notes that the server did not give a session.
-func (p *backpressure) refused(now time.Time, why string) {
+// refused notes that the server did not give a session; limit tells that it has as
+// many as it takes.
+func (p *backpressure) refused(now time.Time, why string, limit bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.until.After(now) {
@@ -42,6 +45,30 @@ func (p *backpressure) refused(now time.Time, why string) {
 	}
 	p.until, p.why = now.Add(pace.Backoff(firstPause, p.refusals, longestPause)), why
 	p.refusals++
+	p.limit, p.freed = limit, 0
+}
+
+// failing reports whether the server gives no session for a reason that a slot more
+// would not change.
+func (p *backpressure) failing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refusals > 0 && !p.limit
+}
+
+// limited reports whether the server has as many sessions as it takes, and how many of
+// ours were given up since it said so.
+func (p *backpressure) limited() (freed int, limited bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.freed, p.refusals > 0 && p.limit
+}
+
+// free notes that a slot was given up.
+func (p *backpressure) free() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.freed++
 }
 
 // granted notes that the server gave a session.
@@ -76,14 +103,20 @@ func (s *Scheduler) limit() int {
 	return s.cfg.Sessions - s.backpressure.foreign
 }
 
-// countEvery is the time between looks at the server's sessions while we use some.
-const countEvery = 10 * time.Second
+// The time between looks at the server's sessions: while jobs wait for one, and while
+// we only keep some that other clients may want.
+const (
+	countEvery     = 10 * time.Second
+	countKeptEvery = 30 * time.Second
+)
 
-// count looks at how many sessions other clients hold while sessions matter.
+// count looks at how many sessions other clients hold while that matters.
 func (s *Scheduler) count(ctx context.Context) {
+	var last time.Time
 	for {
-		if s.sessionsMatter() {
+		if every := s.countInterval(); every > 0 && time.Since(last) >= every {
 			s.countOnce(ctx)
+			last = time.Now()
 		}
 		if pace.Sleep(ctx, countEvery) != nil {
 			return
@@ -91,10 +124,17 @@ func (s *Scheduler) count(ctx context.Context) {
 	}
 }
 
-func (s *Scheduler) sessionsMatter() bool {
+// countInterval is the time between counts; 0: nothing hangs on them.
+func (s *Scheduler) countInterval() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.queue.SessionsWanted(s.cfg.Now())
+	switch {
+	case s.queue.SessionsWanted(s.cfg.Now()):
+		return countEvery
+	case s.claims.slots() > 0:
+		return countKeptEvery
+	}
+	return 0
 }
 
 // countOnce counts sessions that no replica's claim names, neither before nor

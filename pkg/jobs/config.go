@@ -38,8 +38,6 @@ type Config struct {
 
 	Workers int // sensors worked on at once that need no session; 0: 32
 
-	Turn    time.Duration // how long a sensor keeps its session while others wait; 0: 30s
-	Linger  time.Duration // how long an idle session is kept while nobody waits; 0: 5s; negative: not at all
 	Poll    time.Duration // between looks at all sensors; 0: 30s
 	Pending time.Duration // how long after a sensor's expected check-in its session may stay pending; 0: 45s
 	Wait    time.Duration // how long a job waits to start where it has no Deadline; 0: 72h
@@ -123,8 +121,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	setDefault(&c.Sessions, 10)
 	setDefault(&c.Workers, 32)
-	setDefault(&c.Turn, 30*time.Second)
-	setDefault(&c.Linger, 5*time.Second)
 	setDefault(&c.Poll, 30*time.Second)
 	setDefault(&c.Pending, 45*time.Second)
 	setDefault(&c.Wait, 72*time.Hour)

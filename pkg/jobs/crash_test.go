@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,7 @@ func finishMatrix(t *testing.T, w *world, owner string) {
 	t.Helper()
 	s, stop := start(t, w.config(owner, nil))
 	defer stop()
+	w.processes = append(w.processes, process{s, nil})
 	enqueue(t, s, matrixJobs()...) // as a re-delivered batch of events would
 	deadline := time.Now().Add(3 * time.Hour)
 	for {
@@ -99,9 +101,9 @@ func crashOnce(t *testing.T, at int, after bool, successor string) (what string)
 		}
 		if accepted {
 			go approveAll(ctx, s)
-			select {
-			case <-crash.died:
-			case <-time.After(3 * time.Hour):
+			w.processes = append(w.processes, process{s, crash})
+			for deadline := time.Now().Add(3 * time.Hour); !crash.isDead() && !w.idle() && time.Now().Before(deadline); {
+				time.Sleep(100 * time.Millisecond)
 			}
 		}
 		cancel()
@@ -113,10 +115,17 @@ func crashOnce(t *testing.T, at int, after bool, successor string) (what string)
 	return what
 }
 
-// idle reports whether no job is live and no sensor is claimed any more.
+// idle reports whether no job is live and every claim that is left is that of a process
+// that lives, for a session that it keeps.
 func (w *world) idle() bool {
 	table, _, _ := w.table.Load(context.Background())
-	return len(w.live()) == 0 && len(table.Claims) == 0
+	for sensor, cl := range table.Claims {
+		kept := slices.ContainsFunc(w.processes, func(p process) bool { return p.keeps(sensor, cl) })
+		if !kept {
+			return false
+		}
+	}
+	return len(w.live()) == 0
 }
 
 // live are the jobs that have not been archived.

@@ -84,6 +84,19 @@ func (c *crasher) do(what string, effect func() error) error {
 	return err
 }
 
+// isDead reports whether the process has died.
+func (c *crasher) isDead() bool {
+	if c == nil {
+		return false
+	}
+	select {
+	case <-c.died:
+		return true
+	default:
+		return false
+	}
+}
+
 // mortalStore is a store as a process sees it that may die.
 type mortalStore struct {
 	Store
@@ -143,8 +156,21 @@ type world struct {
 	store *Memory
 	table *MemoryTable
 
+	processes []process // that were started in it
+
 	mu      sync.Mutex
 	results map[string][]State // published, by job
+}
+
+// process is a scheduler that may have died; crash is nil where it cannot.
+type process struct {
+	*Scheduler
+	crash *crasher
+}
+
+// keeps reports whether the process lives and has a session open under the claim.
+func (p process) keeps(sensor edr.Endpoint, cl Claim) bool {
+	return !p.crash.isDead() && cl.Session != "" && p.claims.valid(sensor, cl.Epoch) == nil
 }
 
 func newWorld(sensors int) *world {

@@ -59,34 +59,53 @@ func (s *Scheduler) untilNext(next time.Time) time.Duration {
 func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.cfg.Now()
+	defer s.reviewGiven(now)
 	if !s.ready {
 		return time.Time{}
 	}
-	now := s.cfg.Now()
 	due, next := s.queue.Ring(now)
 	s.reconciler.add(due...)
 	if !s.mayBegin() {
 		return next
 	}
+	next = order.Earliest(next, s.startChosen(ctx, visits, now))
+	if s.reviewGiven(now) {
+		next = order.Earliest(next, s.startChosen(ctx, visits, now))
+	}
+	s.wakeIdle(now)
+	s.giveUpIdle(now)
+	s.giveUpPending(now)
+	return next
+}
+
+// startChosen starts visits while there are slots and workers. next is when there may
+// be more of them; s.mu is held.
+func (s *Scheduler) startChosen(ctx context.Context, visits *sync.WaitGroup, now time.Time) (next time.Time) {
 	for {
 		free, until := s.freeSlots(now)
 		next = order.Earliest(next, until)
 		c := s.queue.Choose(now, free > 0, s.claims.elsewhere)
 		if c.Sensor == nil {
-			break
+			return next
 		}
 		slot := c.Job != nil && c.Job.Session
 		if !slot && len(s.visits) >= s.cfg.Workers+s.cfg.Sessions {
-			break
+			return next
 		}
 		s.startVisit(ctx, visits, c, slot)
 	}
-	if free, _ := s.freeSlots(now); free <= 0 && s.queue.Choose(now, true, s.claims.elsewhere).Sensor != nil {
-		for _, v := range s.visits {
-			signal(v.poke) // somebody lingers, or has had its turn
-		}
+}
+
+// reviewGiven makes sensors available again that gave their slot up, which it reports:
+// after those that it was given up for had their choice. s.mu is held.
+func (s *Scheduler) reviewGiven(now time.Time) bool {
+	given := s.given
+	s.given = nil
+	for _, sn := range given {
+		s.available(sn, now)
 	}
-	return next
+	return len(given) > 0
 }
 
 // startVisit marks the sensor as ours and works on it; s.mu is held.
@@ -113,30 +132,26 @@ func (s *Scheduler) endVisit(v *visit) {
 	defer s.mu.Unlock()
 	v.settleSlot()
 	delete(s.visits, v.sensor)
-	now := s.cfg.Now()
 	sn := s.queue.Sensor(v.sensor)
-	sn.Busy, sn.Stale = false, v.leaves
-	if v.leaves { // not before a beat has passed: what failed now would fail again at once
-		sn.Stale = false
-	}
+	sn.Stale = false // a claim left behind waits for a beat: what failed now would fail again at once
 	s.queue.SetAlarm(sn, sn.Rest)
+	if v.giving != "" {
+		s.backpressure.free()
+		s.given = append(s.given, sn)
+		s.log.Info().Str("endpoint", v.sensor.String()).Str("why", v.giving).Msg("slot given up")
+	} else {
+		s.available(sn, s.cfg.Now())
+	}
+	s.poke()
+}
+
+// available lets new visits to the sensor start; s.mu is held.
+func (s *Scheduler) available(sn *order.Sensor, now time.Time) {
+	sn.Busy = false
 	s.queue.Review(sn, now)
 	for _, e := range sn.Jobs {
 		if s.desire(e, now) != nil {
 			s.reconciler.add(e.ID)
 		}
 	}
-	s.poke()
-}
-
-// othersWait tells whether another sensor could use a slot that is not free.
-func (s *Scheduler) othersWait() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.cfg.Now()
-	free, until := s.freeSlots(now)
-	if free > 0 || !until.IsZero() {
-		return false
-	}
-	return s.queue.Choose(now, true, s.claims.elsewhere).Sensor != nil
 }

@@ -110,7 +110,7 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *order.Entry, now time.Time
 	case !until.IsZero():
 		because(ReasonServer, until, "the EDR server refuses sessions: %s", s.backpressure.reason())
 	case e.Session && free <= 0:
-		because(ReasonSlot, time.Time{}, "every session slot is taken")
+		because(ReasonSlot, time.Time{}, "every session slot is taken; %s", s.nextSlot(e, now))
 	default:
 		because("", time.Time{}, "it starts now")
 	}

@@ -82,9 +82,13 @@ type fakeSession struct {
 	over     chan struct{} // closed when the session ends
 	timer    *time.Timer
 	status   edr.SessionStatus
+	used     time.Time // latest command or keepalive: the server ends sessions that are not used
 	commands []edr.Command
 	running  chan struct{} // closed when the latest command ends
 }
+
+// sessionTimeout is how long a session may go unused.
+const sessionTimeout = 120 * time.Second
 
 // fakeClient is a session as a client of it sees it. crash, where set, ends the
 // client's life at a point.
@@ -143,6 +147,13 @@ func (f *fakeServer) request(kind string, sensor int) error {
 		return f.fail(kind, sensor)
 	}
 	return nil
+}
+
+// failNot ends all failures.
+func (f *fakeServer) failNot() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = nil
 }
 
 func (f *fakeServer) Name() string { return "fake" }
@@ -271,8 +282,16 @@ func (s *fakeSession) activate() {
 	s.srv.mu.Lock()
 	defer s.srv.mu.Unlock()
 	if s.status == edr.SessionPending {
-		s.status = edr.SessionActive
+		s.status, s.used = edr.SessionActive, time.Now()
 		close(s.active)
+	}
+}
+
+// expire ends an active session that went unused for too long. f.mu is held.
+func (s *fakeSession) expire() {
+	busy := len(s.commands) > 0 && s.commands[len(s.commands)-1].Status == edr.CommandRunning
+	if s.status == edr.SessionActive && !busy && time.Since(s.used) > sessionTimeout {
+		s.end(edr.SessionTimeout)
 	}
 }
 
@@ -330,6 +349,7 @@ func (s *fakeSession) submit(name, object string) (edr.Command, <-chan struct{},
 	f := s.srv
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	s.expire()
 	if s.status != edr.SessionActive {
 		f.requests["dead"]++
 		return edr.Command{}, nil, fmt.Errorf("session %d: %w", s.id, edr.ErrSessionGone)
@@ -368,7 +388,7 @@ func (s *fakeSession) run(c edr.Command, before <-chan struct{}, ended chan<- st
 	time.Sleep(f.took)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s.commands[c.ID-1].Status = edr.CommandComplete
+	s.commands[c.ID-1].Status, s.used = edr.CommandComplete, time.Now()
 	f.ran[fmt.Sprintf("%d %s %s", s.sensor.id, c.Name, c.Object)]++
 	f.order[s.sensor.id] = append(f.order[s.sensor.id], c.Object)
 }
@@ -396,9 +416,11 @@ func (c *fakeClient) KeepAlive(context.Context) error {
 	c.s.srv.mu.Lock()
 	defer c.s.srv.mu.Unlock()
 	c.s.srv.requests["keepalive"]++
+	c.s.expire()
 	if c.s.status != edr.SessionActive {
 		return edr.ErrSessionGone
 	}
+	c.s.used = time.Now()
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (s watcher) enqueue(name string) *Job {
 	return j
 }
 
-// ranBefore has a job run to its end, and no session lingers afterwards.
+// ranBefore has a job run to its end.
 func (s watcher) ranBefore() {
 	s.t.Helper()
 	wantEnd(s.t, s.Scheduler, s.enqueue("before").ID, Succeeded)

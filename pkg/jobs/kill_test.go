@@ -137,7 +137,7 @@ func TestKilledProcess(t *testing.T) {
 	store := killStore{openStore(t, js), w.At}
 	s, stop := start(t, Config{
 		Server: client, Store: store, Table: controlTable(t, js), Owner: "one",
-		Poll: time.Second, Linger: -1, Beat: 500 * time.Millisecond,
+		Poll: time.Second, Beat: 500 * time.Millisecond,
 	})
 	defer stop()
 	if _, err := s.Enqueue(t.Context(), killedJob()); err != nil { // the second time, a re-delivery

@@ -154,7 +154,7 @@ func TestFairnessAStreamDelaysOthersByOneTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newFakeServer(10)
 		srv.add(11, 30*time.Second)
-		s, stop := start(t, Config{Server: srv, Turn: 30 * time.Second})
+		s, stop := start(t, Config{Server: srv})
 		defer stop()
 		for i := range 3000 { // far more than ten minutes of work for each
 			enqueue(t, s, chain(1+i%10, step("test_read", fmt.Sprint(i))))

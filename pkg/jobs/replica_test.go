@@ -18,6 +18,7 @@ func (w *world) replicas(t *testing.T, crashes ...*crasher) (all []*Scheduler, s
 	for i, crash := range crashes {
 		s, stop := start(t, w.config(fmt.Sprintf("replica-%d", i), crash))
 		all, stops = append(all, s), append(stops, stop)
+		w.processes = append(w.processes, process{s, crash})
 	}
 	return all, func() {
 		for _, stop := range stops {
@@ -26,7 +27,7 @@ func (w *world) replicas(t *testing.T, crashes ...*crasher) (all []*Scheduler, s
 	}
 }
 
-// untilIdle waits until no job is live and no sensor claimed.
+// untilIdle waits until no job is live and no sensor worked on.
 func (w *world) untilIdle(t *testing.T, limit time.Duration) {
 	t.Helper()
 	// Twice in a row: a replica may just be looking at a sensor whose last job
@@ -129,6 +130,8 @@ func TestPausedReplicaCannotRunAnotherStep(t *testing.T) {
 			defer cancel()
 			go approveAll(ctx, all[1])
 			w.untilIdle(t, 3*time.Hour)
+			cancel()
+			stop()
 			w.check(t)
 			if crash.fatal() != "" {
 				points++
@@ -174,6 +177,8 @@ func TestInvariantsUnderChaos(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			w.untilIdle(t, 24*time.Hour)
+			w.srv.failNot() // a process that ends tries once to close the sessions that it kept
+			stop()
 			w.checkChaos(t, jobs, sensors)
 			if t.Failed() {
 				r.Log("world failed")

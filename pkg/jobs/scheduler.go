@@ -38,6 +38,7 @@ type Scheduler struct {
 	queue     *order.Queue
 	visits    map[edr.Endpoint]*visit
 	sessions  int                     // slots given to visits that are not in the table yet
+	given     []*order.Sensor         // that gave their slot up; still busy until others had their choice
 	ending    map[string]edr.Endpoint // sensors of jobs that have ended and are not archived yet
 	functions map[string]*Handle
 	waiters   map[string][]chan struct{}

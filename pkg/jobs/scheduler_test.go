@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,7 +44,7 @@ func key(sensor int, command, object string) string {
 }
 
 // start runs a scheduler until the returned function is called, which waits for
-// its end.
+// its end; once is enough.
 func start(t *testing.T, cfg Config) (*Scheduler, func()) {
 	t.Helper()
 	s, err := New(cfg)
@@ -53,13 +54,12 @@ func start(t *testing.T, cfg Config) (*Scheduler, func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	return s, func() {
-		t.Helper()
+	return s, sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-	}
+	})
 }
 
 // chain makes a job of steps "uses name".

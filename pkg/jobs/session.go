@@ -57,7 +57,7 @@ func (v *visit) open(ctx context.Context) (edr.Session, error) {
 	if err := v.await(ctx, raw); err != nil {
 		return nil, err
 	}
-	v.session, v.since = v.keep(raw), time.Now()
+	v.session = v.keep(raw)
 	v.setOpen(true)
 	return v.session, nil
 }
@@ -96,16 +96,16 @@ func (v *visit) refused(ctx context.Context, err error, opening int64) error {
 	err = fmt.Errorf("open a session on sensor %s: %w", v.sensor, err)
 	switch {
 	case errors.Is(err, edr.ErrSessionLimit):
-		v.s.backpressure.refused(v.s.cfg.Now(), "the server's session limit is reached")
+		v.s.backpressure.refused(v.s.cfg.Now(), "the server's session limit is reached", true)
 	case errors.Is(err, edr.ErrSessionBusy):
 		v.s.rest(v.sensor, ReasonSensorBusy, pace.Backoff(busyRest, 0, busyRest))
 	case errors.Is(err, edr.ErrUnknownSensor), errors.Is(err, edr.ErrOffline):
 		v.s.reread(v.sensor)
 	case errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled):
-		v.s.backpressure.refused(v.s.cfg.Now(), err.Error())
+		v.s.backpressure.refused(v.s.cfg.Now(), err.Error(), false)
 	default:
 		// The request may have arrived: whatever it opened has to go.
-		v.s.backpressure.refused(v.s.cfg.Now(), err.Error())
+		v.s.backpressure.refused(v.s.cfg.Now(), err.Error(), false)
 		return errors.Join(err, v.fence(Claim{Opening: opening}))
 	}
 	return errors.Join(err, v.setClaim(context.WithoutCancel(ctx), "", 0))
@@ -117,6 +117,7 @@ func (v *visit) await(ctx context.Context, raw edr.Session) error {
 	info, _ := v.info()
 	limited, cancel := context.WithTimeout(ctx, order.UntilCheckin(info, v.s.cfg.Now())+v.s.cfg.Pending)
 	defer cancel()
+	defer v.pending(cancel)()
 	err := raw.Await(limited)
 	if err == nil {
 		v.s.mu.Lock()
@@ -125,7 +126,7 @@ func (v *visit) await(ctx context.Context, raw edr.Session) error {
 		return nil
 	}
 	err = fmt.Errorf("session %s on sensor %s: %w", raw.Info().ID, v.sensor, err)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !v.over() {
 		v.s.mu.Lock()
 		sn := v.s.queue.Sensor(v.sensor)
 		n := sn.Failures
@@ -135,6 +136,25 @@ func (v *visit) await(ctx context.Context, raw edr.Session) error {
 		v.s.reread(v.sensor)
 	}
 	return errors.Join(err, v.closeID(ctx, raw.Info().ID))
+}
+
+// pending lets the wait for a session end early, unless a job has begun already. It
+// returns what ends that.
+func (v *visit) pending(withdraw func()) (over func()) {
+	v.mu.Lock()
+	begun := v.now != nil
+	v.mu.Unlock()
+	if begun {
+		return func() {}
+	}
+	set := func(f func()) {
+		v.s.mu.Lock()
+		defer v.s.mu.Unlock()
+		v.withdraw = f
+	}
+	set(withdraw)
+	v.s.poke() // a job of higher priority may wait
+	return func() { set(nil) }
 }
 
 // keep sends keepalives on an active session until it is closed.
@@ -166,7 +186,12 @@ func (v *visit) close(ctx context.Context) error {
 func (v *visit) setOpen(open bool) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	v.s.queue.Sensor(v.sensor).Open = open
+	sn, now := v.s.queue.Sensor(v.sensor), v.s.cfg.Now()
+	if sn.Open = open; open {
+		v.since = now
+	} else {
+		v.since, sn.Left = time.Time{}, now
+	}
 }
 
 // parting is the time for giving back a session, or a command: it outlives what ends

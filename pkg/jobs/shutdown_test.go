@@ -23,7 +23,7 @@ func TestShutdownEndsWithTheGrace(t *testing.T) {
 					}
 					return nil
 				}
-				s, stop := start(t, Config{Server: srv, Grace: 4 * time.Second, Linger: time.Hour})
+				s, stop := start(t, Config{Server: srv, Grace: 4 * time.Second})
 				if running {
 					srv.took = time.Hour
 				}

@@ -16,22 +16,22 @@ import (
 var errShutdown = errors.New("the scheduler is stopping")
 
 // A visit is our work on one sensor under one claim: its jobs in order, on one
-// session. It is one goroutine; the fields up to mu are its own.
+// session. It is one goroutine; the fields up to tenure are its own.
 type visit struct {
 	s         *Scheduler
 	sensor    edr.Endpoint
 	epoch     uint64 // of the claim; 0 before it is taken
 	wantsSlot bool
-	slot      bool      // the claim holds a slot
-	counted   bool      // the slot is in the table: Scheduler.sessions does not count it any more
-	leaves    bool      // the claim stays behind, because its session could not be closed
-	since     time.Time // when the turn began: with the session, waiting for it does not count
-	session   *session  // nil: none is open
-	early     *Job      // the record of the job to be begun, as read by inSight; nil: begin reads it
+	slot      bool     // the claim holds a slot
+	counted   bool     // the slot is in the table: Scheduler.sessions does not count it any more
+	leaves    bool     // the claim stays behind, because its session could not be closed
+	session   *session // nil: none is open
+	early     *Job     // the record of the job to be begun, as read by inSight; nil: begin reads it
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	poke      chan struct{}  // look whether there is work, or whether to yield
 	telling   sync.WaitGroup // the report that the job has begun
+	tenure
 
 	mu  sync.Mutex
 	now *run.Execution // the job that runs
@@ -49,7 +49,7 @@ func (v *visit) work() {
 		return
 	}
 	v.s.mu.Lock()
-	v.epoch, v.slot, v.since = cl.Epoch, cl.Slot, time.Now()
+	v.epoch, v.slot = cl.Epoch, cl.Slot
 	v.settleSlot()
 	v.s.mu.Unlock()
 	defer v.leave()
@@ -64,7 +64,7 @@ func (v *visit) work() {
 		e := v.next()
 		switch {
 		case e == nil:
-			if !v.linger() {
+			if !v.hold() {
 				return
 			}
 		case !v.inSight(e):
@@ -108,47 +108,21 @@ func (v *visit) next() *order.Entry {
 	if v.ctx.Err() != nil {
 		return nil
 	}
-	turnOver := v.slot && time.Since(v.since) >= v.s.cfg.Turn && v.s.othersWait()
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	if v.s.stopping || turnOver || !v.s.mayBegin() {
+	if v.s.stopping || !v.s.mayBegin() {
 		return nil
 	}
-	e := v.s.queue.Head(v.s.queue.Sensor(v.sensor), v.s.cfg.Now())
+	now := v.s.cfg.Now()
+	e := v.s.queue.Head(v.s.queue.Sensor(v.sensor), now)
 	if e == nil || (e.Session && !v.slot) {
 		return nil // without a slot the sensor goes back in line for one
 	}
+	if v.givesUpBefore(e, now) {
+		return nil
+	}
+	v.serves = e
 	return e
-}
-
-// linger waits a little for another job on an idle session, so that a burst of
-// jobs makes one session. It tells whether to look again.
-func (v *visit) linger() bool {
-	if v.session == nil || v.s.cfg.Linger < 0 {
-		return false
-	}
-	limit := time.NewTimer(v.s.cfg.Linger)
-	defer limit.Stop()
-	for {
-		v.s.mu.Lock()
-		over := v.s.stopping || !v.s.mayBegin()
-		v.s.mu.Unlock()
-		if over || v.s.othersWait() {
-			return false
-		}
-		select {
-		case <-v.poke:
-			if v.next() != nil {
-				return true
-			}
-		case <-limit.C:
-			return false
-		case <-v.ctx.Done():
-			return false
-		case <-v.session.gone:
-			return false
-		}
-	}
 }
 
 // ready opens the session that the job needs. Where that is not possible now the

@@ -102,7 +102,7 @@ const (
 	ReasonChild        = job.ReasonChild
 	ReasonPaused       = job.ReasonPaused
 	ReasonShutdown     = job.ReasonShutdown
-	ReasonTurn         = job.ReasonTurn
+	ReasonGaveWay      = job.ReasonGaveWay
 	ReasonUnknownState = job.ReasonUnknownState
 	ReasonOtherHost    = job.ReasonOtherHost
 	ReasonUnknownFact  = job.ReasonUnknownFact

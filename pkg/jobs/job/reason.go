@@ -23,7 +23,7 @@ const (
 	ReasonChild        Reason = "other_sensor"    // a step runs on another sensor
 	ReasonPaused       Reason = "paused"          // people stopped the scheduler
 	ReasonShutdown     Reason = "shutdown"        // handed back at a restart
-	ReasonTurn         Reason = "turn"            // the sensor's turn is over and others wait
+	ReasonGaveWay      Reason = "gave_way"        // it gave its slot up after a step, to a job of higher priority
 	ReasonUnknownState Reason = "sensor_unknown"  // the sensor's state has not been read yet, or cannot be read now
 	ReasonOtherHost    Reason = "other_host"      // the server calls the endpoint by another name than the event
 	ReasonUnknownFact  Reason = "unknown_fact"    // a condition hangs on a fact of the endpoint that is not known

@@ -94,6 +94,9 @@ func (e *Entry) rises(now time.Time, ageing time.Duration) time.Time {
 	return e.rank.Add(time.Duration(level+1) * ageing)
 }
 
+// Behind reports whether the job comes after another one of the same sensor.
+func (e *Entry) Behind(other *Entry) bool { return byRank(e, other) > 0 }
+
 // asleep tells whether the job waits for something of its own, which lets later
 // jobs of its sensor go first.
 func (e *Entry) asleep(now time.Time) bool {

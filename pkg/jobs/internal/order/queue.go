@@ -42,6 +42,7 @@ type Sensor struct {
 	Paused   job.Move   // why: reason and detail
 	Rest     time.Time  // no session before
 	Why      job.Reason // of rest
+	Left     time.Time  // when its latest session ended
 	Failures int        // sessions that came to nothing in a row
 }
 

@@ -27,6 +27,24 @@ func (x *Execution) chain(ctx context.Context) *Halt {
 	return x.verdict(f.Failed())
 }
 
+// between is what to do after a step, or after an item of its loop.
+func (x *Execution) between(ctx context.Context) *Halt {
+	if h := x.interrupted(ctx); h != nil || !x.unfinished() {
+		return h
+	}
+	if why, gives := x.place.GiveWay(x.id); gives {
+		return &Halt{Move: job.Move{To: job.Queued, Reason: job.ReasonGaveWay, Detail: "it gave its slot up after a step: " + why}}
+	}
+	return nil
+}
+
+// unfinished reports whether steps of the chain are still to come. What cleans up after
+// a failure does not count: it is not put off.
+func (x *Execution) unfinished() bool {
+	last := x.job.Steps[len(x.job.Steps)-1]
+	return !x.stepRecord(&last, 0).State.Ended()
+}
+
 // interrupted is what to do between two steps when we are asked to stop.
 func (x *Execution) interrupted(ctx context.Context) *Halt {
 	switch cause := context.Cause(ctx); {

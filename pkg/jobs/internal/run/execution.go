@@ -55,6 +55,8 @@ type Place interface {
 	Lose()
 	// Stopping reports whether the scheduler shuts down.
 	Stopping() bool
+	// GiveWay reports whether the job gives its slot up between two steps, and why.
+	GiveWay(id string) (why string, gives bool)
 	// Parting is a context for giving things back: it outlives ctx for a while.
 	Parting(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc)
 }

@@ -50,7 +50,7 @@ func (h host) Unclear(ctx context.Context, st *actions.Step, of *events.Event, m
 }
 
 // Between implements chain.Host.
-func (h host) Between(ctx context.Context) *Halt { return h.x.interrupted(ctx) }
+func (h host) Between(ctx context.Context) *Halt { return h.x.between(ctx) }
 
 // fail records that a step cannot run as it is written.
 func (x *Execution) fail(ctx context.Context, st *actions.Step, item int, err error) *Halt {
