@@ -294,6 +294,7 @@ var (
 // alone is a place that is held for good and has no session.
 type alone struct{}
 
+func (alone) GiveWay(string) (string, bool)             { return "", false }
 func (alone) Open(context.Context) (edr.Session, error) { return nil, ErrNoSlot }
 func (alone) Session() edr.Session                      { return nil }
 func (alone) Close(context.Context) error               { return nil }
