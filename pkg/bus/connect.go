@@ -60,6 +60,7 @@ type Bus struct {
 	life      *grouped.Writer // to StreamJobs
 	results   *grouped.Writer // to StreamResults
 	connected atomic.Bool
+	auditKept atomic.Bool // that the audit stream keeps its limits was logged
 	closed    chan struct{}
 	log       zerolog.Logger
 }

@@ -86,11 +86,14 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 // buckets lists the key-value buckets, the service's own state.
 func (b *Bus) buckets() []jetstream.KeyValueConfig {
 	return []jetstream.KeyValueConfig{
-		{Bucket: BucketJobs, Description: "live job records", History: 1, Replicas: b.replicas, Storage: jetstream.FileStorage},
+		{Bucket: BucketJobs, Description: "live job records", History: 1, Replicas: b.replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: jobMarkers},
 		{Bucket: BucketFinished, Description: "finished job records", History: 1, Replicas: b.replicas, Storage: jetstream.FileStorage, TTL: b.limits.JobsAge},
 		{Bucket: BucketControl, Description: "slots, switches, budgets, suppression", History: 1, Replicas: b.replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: time.Minute},
 	}
 }
+
+// jobMarkers is how long the key of an archived job stays taken among the live ones.
+const jobMarkers = 10 * time.Minute
 
 // Streams names all streams of ours, with those below buckets.
 func (b *Bus) Streams() []string {
