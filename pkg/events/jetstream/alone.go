@@ -63,7 +63,10 @@ func (s *Source) consumeAlone(ctx context.Context, handle func(context.Context, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return handle(ctx, m)
+		if err := handle(ctx, m); err != nil {
+			return handlerError{err}
+		}
+		return nil
 	}, r.breaks)
 	s.run.Store(r.floor)
 	defer s.run.Store(nil)
@@ -101,8 +104,8 @@ func (s *Source) mark(ctx context.Context, seq uint64) (uint64, error) {
 		set, err = s.c.JetStream.ResetConsumerToSequence(asking, s.c.Stream, s.c.Durable, seq+1)
 	}
 	if errors.Is(err, context.DeadlineExceeded) { // the consumer itself answers: is it there?
-		if gone := s.look(ctx); gone != nil {
-			err = gone
+		if missing := s.look(ctx); missing != nil {
+			err = missing
 		}
 	}
 	if err != nil {
@@ -114,15 +117,14 @@ func (s *Source) mark(ctx context.Context, seq uint64) (uint64, error) {
 	return set.ResetSeq - 1, nil
 }
 
-// look tells whether the durable consumer is there and nobody reads by it.
+// look reports an error unless the durable consumer is as this source makes it and
+// nobody reads by it.
 func (s *Source) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	c, err := s.c.JetStream.Consumer(ctx, s.c.Stream, s.c.Durable)
+	info, err := s.inspect(ctx)
 	if err != nil {
 		return err
 	}
-	if c.CachedInfo().NumWaiting > 0 {
+	if info.NumWaiting > 0 {
 		return errShared
 	}
 	return nil
@@ -200,6 +202,7 @@ func (r *alone) keep(ctx context.Context, consumer natsjs.Consumer, lost <-chan 
 	mark, look := time.NewTicker(markEvery), time.NewTicker(lookEvery)
 	defer mark.Stop()
 	defer look.Stop()
+	r.source.troubled(nil)
 	var before uint64 // last at the look before, if the consumer was ahead of it
 	for {
 		select {
@@ -217,6 +220,7 @@ func (r *alone) keep(ctx context.Context, consumer natsjs.Consumer, lost <-chan 
 			if err := r.source.look(ctx); err != nil && ctx.Err() == nil {
 				return err
 			}
+			r.source.troubled(nil)
 			last := r.last.Load()
 			if !r.behind(ctx, consumer, last) {
 				before = 0

@@ -275,36 +275,19 @@ func aDeletedConsumerIsMadeAgain(t *testing.T, source makeSource) {
 	}
 }
 
-func TestFinalErrors(t *testing.T) { eachWay(t, finalErrors) }
+func TestOnlyTheHandlersErrorIsFinal(t *testing.T) { eachWay(t, onlyTheHandlersErrorIsFinal) }
 
-func finalErrors(t *testing.T, source makeSource) {
+func onlyTheHandlersErrorIsFinal(t *testing.T, source makeSource) {
 	b := bustest.Start(t)
-	t.Run("no such stream", func(t *testing.T) {
-		err := source(b, func(c *jetstream.Config) { c.Stream = "NONE" }).Read(t.Context(), nil)
-		if !errors.Is(err, natsjs.ErrStreamNotFound) {
-			t.Errorf("error %v, want ErrStreamNotFound", err)
-		}
+	publish(t, b, event(1))
+	broken := errors.New("store is gone")
+	err := source(b, nil).Read(t.Context(), func(_ context.Context, m events.Message) error {
+		m.Settle(broken)
+		return broken
 	})
-	t.Run("handle fails", func(t *testing.T) {
-		publish(t, b, event(1))
-		broken := errors.New("store is gone")
-		err := source(b, nil).Read(t.Context(), func(_ context.Context, m events.Message) error {
-			m.Settle(broken)
-			return broken
-		})
-		if !errors.Is(err, broken) {
-			t.Errorf("error %v, want the handler's", err)
-		}
-	})
-	t.Run("made for other settings", func(t *testing.T) {
-		other := natsjs.ConsumerConfig{Durable: "other", AckPolicy: natsjs.AckAllPolicy}
-		if _, err := b.JetStream().CreateConsumer(t.Context(), bus.StreamEvents, other); err != nil {
-			t.Fatal(err)
-		}
-		if err := source(b, func(c *jetstream.Config) { c.Durable = "other" }).Read(t.Context(), nil); err == nil {
-			t.Error("a consumer that acknowledges many at once was taken")
-		}
-	})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v, want the handler's", err)
+	}
 }
 
 func TestRepublishingTheSameAddsNothing(t *testing.T) {

@@ -14,8 +14,9 @@ import (
 // reader is one run of a source's consumer.
 type reader struct {
 	Config
+	source    *Source
 	unsettled *inflight.Window[natsjs.Msg]
-	failed    chan error
+	broken    chan error // why the run ends
 	stopped   atomic.Bool
 }
 
@@ -37,10 +38,15 @@ func (r *reader) deliver(ctx context.Context, m natsjs.Msg, handle func(context.
 	if err := handle(ctx, msg); err != nil {
 		r.unsettled.Done(key) // nobody settles it: it comes again
 		r.stopped.Store(true)
-		select {
-		case r.failed <- err:
-		default:
-		}
+		r.breaks(handlerError{err})
+	}
+}
+
+// breaks ends the run; the first reason counts.
+func (r *reader) breaks(err error) {
+	select {
+	case r.broken <- err:
+	default:
 	}
 }
 
@@ -66,14 +72,22 @@ func pause(tries int, most time.Duration) time.Duration {
 // keep looks after the consumer until ctx ends, handle fails or the consumer is
 // gone: it tells the server that slow messages are still being worked on.
 func (r *reader) keep(ctx context.Context, closed <-chan struct{}) error {
-	alive := time.NewTicker(r.AckWait / 3)
+	alive, look := time.NewTicker(r.AckWait/3), time.NewTicker(lookEvery)
 	defer alive.Stop()
+	defer look.Stop()
+	if err := r.look(ctx); err != nil {
+		return err
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-r.failed:
+		case err := <-r.broken:
 			return err
+		case <-look.C:
+			if err := r.look(ctx); err != nil {
+				return err
+			}
 		case <-closed:
 			return errConsumerEnded
 		case <-alive.C:
@@ -84,6 +98,22 @@ func (r *reader) keep(ctx context.Context, closed <-chan struct{}) error {
 			}
 		}
 	}
+}
+
+// look inspects the consumer, and returns an error that only a new run mends. A bus
+// that does not answer, and a pause, are reported while the run goes on.
+func (r *reader) look(ctx context.Context) error {
+	info, err := r.source.inspect(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case gone(err):
+		return err
+	case err == nil && info.Paused:
+		err = r.source.pausedError(info)
+	}
+	r.source.troubled(err)
+	return nil
 }
 
 // drain waits for what handle has kept, and until the server has what was sent:

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
@@ -31,6 +30,9 @@ type Config struct {
 	AckWait    time.Duration // how long after a crash its messages are delivered elsewhere; 0: 30 s
 	RetryMax   time.Duration // longest wait before a message that failed comes again; 0: 30 s
 
+	// Repair makes the stream when it is missing; nil: its absence is reported.
+	Repair func(context.Context) error
+
 	Now func() time.Time // what messages are stamped with as received; nil: time.Now
 
 	Log zerolog.Logger
@@ -41,6 +43,17 @@ type Source struct {
 	c     Config
 	share bool                  // even if told to be alone; of Read
 	run   atomic.Pointer[floor] // of the run that reads alone; nil: none does
+
+	trouble atomic.Pointer[Trouble]   // nil: messages are read
+	known   atomic.Pointer[settledTo] // nil: nothing is
+	made    time.Time                 // the stream; of Read
+	backs   []time.Time               // when settings were set back; of Read
+}
+
+// Trouble is why a source does not read.
+type Trouble struct {
+	Since time.Time
+	Err   error
 }
 
 // New returns a source; Read creates or finds its consumer.
@@ -64,7 +77,26 @@ func New(c Config) *Source {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Source{c: c}
+	s := &Source{c: c}
+	s.troubled(errors.New("reading has not begun"))
+	return s
+}
+
+// Trouble returns why no messages are read and since when; nil: they are.
+func (s *Source) Trouble() *Trouble { return s.trouble.Load() }
+
+// troubled notes why messages are not read; nil: they are. Read calls it.
+func (s *Source) troubled(err error) {
+	was := s.trouble.Load()
+	switch {
+	case err == nil && was != nil:
+		s.trouble.Store(nil)
+		s.c.Log.Info().Str("source", s.Name()).Msg("messages are read")
+	case err != nil && was != nil:
+		s.trouble.Store(&Trouble{was.Since, err})
+	case err != nil:
+		s.trouble.Store(&Trouble{s.c.Now(), err})
+	}
 }
 
 // Name is nats:<stream>/<durable>.
@@ -84,9 +116,8 @@ func (s *Source) Above() (settled, unsettled int) {
 func (s *Source) Close() error { return nil }
 
 // Read delivers messages until ctx ends; it then waits until those that handle
-// has kept are settled, for AckWait at most. Lost connections and a deleted
-// consumer are mended; a stream that does not exist, a consumer that was made for
-// other settings and an error of handle are final.
+// has kept are settled, for AckWait at most. Only an error of handle is final:
+// everything else is tried again, and Trouble returns why meanwhile.
 func (s *Source) Read(ctx context.Context, handle func(context.Context, events.Message) error) error {
 	retry := backoff.NewExponentialBackOff()
 	retry.MaxInterval = 10 * time.Second
@@ -101,9 +132,11 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 			s.share = true
 			continue
 		}
-		if !mendable(err) {
-			return fmt.Errorf("read %s: %w", s.Name(), err)
+		var final handlerError
+		if errors.As(err, &final) {
+			return fmt.Errorf("read %s: %w", s.Name(), final.error)
 		}
+		s.troubled(err)
 		if time.Since(began) > retry.MaxInterval {
 			retry.Reset()
 		}
@@ -120,34 +153,8 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 // errConsumerEnded: the server or the client library gave the consumer up.
 var errConsumerEnded = errors.New("the consumer ended")
 
-// mendable tells faults of the bus, which pass, from those of the configuration.
-func mendable(err error) bool {
-	for _, e := range []error{
-		errConsumerEnded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
-		nats.ErrReconnectBufExceeded, // with no buffer: said before the loss of the connection is
-		nats.ErrNoServers, natsjs.ErrConsumerDeleted, natsjs.ErrConsumerNotFound, natsjs.ErrNoHeartbeat, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	var api *natsjs.APIError
-	return errors.As(err, &api) && api.Code >= 500 && api.ErrorCode != natsjs.JSErrCodeConsumerCreate
-}
-
-func (s *Source) consumer(ctx context.Context) (natsjs.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	return s.c.JetStream.CreateOrUpdateConsumer(ctx, s.c.Stream, natsjs.ConsumerConfig{
-		Durable:        s.c.Durable,
-		Description:    "edrpipe: events on their way to jobs",
-		AckPolicy:      natsjs.AckExplicitPolicy, // acknowledging many at once would include those that a killed reader held
-		AckWait:        s.c.AckWait,
-		MaxAckPending:  s.c.MaxPending,
-		MaxDeliver:     -1, // a message leaves when it is settled, never by count
-		FilterSubjects: s.c.Subjects,
-	})
-}
+// handlerError is an error of the function that takes the messages.
+type handlerError struct{ error }
 
 // decode maps a delivery to the message that it carries.
 func (c *Config) decode(m natsjs.Msg) events.Message {
@@ -174,13 +181,11 @@ func (s *Source) consumeShared(ctx context.Context, handle func(context.Context,
 	if err != nil {
 		return err
 	}
-	r := &reader{Config: s.c, unsettled: new(inflight.Window[natsjs.Msg]), failed: make(chan error, 1)}
+	r := &reader{Config: s.c, source: s, unsettled: new(inflight.Window[natsjs.Msg]), broken: make(chan error, 1)}
 	running, err := consumer.Consume(
 		func(m natsjs.Msg) { r.deliver(ctx, m, handle) },
 		natsjs.PullMaxMessages(s.c.Pull),
-		natsjs.ConsumeErrHandler(func(_ natsjs.ConsumeContext, err error) {
-			s.c.Log.Debug().Err(err).Str("source", s.Name()).Msg("pulling events")
-		}))
+		natsjs.ConsumeErrHandler(func(_ natsjs.ConsumeContext, err error) { r.breaks(fmt.Errorf("%w: %w", errConsumerEnded, err)) }))
 	if err != nil {
 		return err
 	}

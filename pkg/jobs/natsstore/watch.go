@@ -2,8 +2,10 @@ package natsstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -44,6 +46,10 @@ func (k *Store) Barrier(ctx context.Context, seen func() uint64) (uint64, error)
 func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
 	lost := k.js.Conn().StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
 	defer k.js.Conn().RemoveStatusListener(lost)
+	made, err := k.made(ctx)
+	if err != nil {
+		return err
+	}
 	watcher, err := k.live.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watch bucket %s: %w", k.live.Bucket(), err)
@@ -53,6 +59,8 @@ func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
 			err = stopped
 		}
 	}()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	synced := false
 	for {
 		select {
@@ -60,6 +68,10 @@ func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
 			return context.Cause(ctx)
 		case <-lost:
 			return fmt.Errorf("watch bucket %s: the connection is lost", k.live.Bucket())
+		case <-look.C:
+			if err := k.same(ctx, made); err != nil {
+				return err
+			}
 		case entry, ok := <-watcher.Updates():
 			if !ok {
 				return fmt.Errorf("watch bucket %s: the bus ended it", k.live.Bucket())
@@ -71,6 +83,32 @@ func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
 			see(c)
 		}
 	}
+}
+
+// lookEvery is how often a watch looks whether its bucket is still the same.
+const lookEvery = 2 * time.Second
+
+// made returns when the live bucket was made.
+func (k *Store) made(ctx context.Context) (time.Time, error) {
+	stream, err := k.js.Stream(ctx, "KV_"+k.live.Bucket())
+	if err != nil {
+		return time.Time{}, fmt.Errorf("watch bucket %s: %w", k.live.Bucket(), err)
+	}
+	return stream.CachedInfo().Created, nil
+}
+
+// same reports, as an error, that the live bucket is missing or was made again: its
+// revisions begin anew, and a watch of the bucket before sees none of them. A bus that
+// does not answer tells nothing.
+func (k *Store) same(ctx context.Context, made time.Time) error {
+	now, err := k.made(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return err
+	case err == nil && !now.Equal(made):
+		return fmt.Errorf("watch bucket %s: it was deleted and made again: records in it are lost", k.live.Bucket())
+	}
+	return nil
 }
 
 // changeOf reads what a watcher was given; nil stands for the end of what was
