@@ -119,8 +119,10 @@ func (w *eventWatch) watch(ctx context.Context, b *bus.Bus, handle func(events.M
 			return fmt.Errorf("events on the bus: %w", err)
 		}
 		msg.Received = meta.Timestamp
-		if err := handle(msg); err != nil {
-			return err
+		if _, canary := jetstream.CanaryID(&msg); !canary {
+			if err := handle(msg); err != nil {
+				return err
+			}
 		}
 		if meta.NumPending == 0 && caughtUp != nil {
 			if err := caughtUp(); err != nil {

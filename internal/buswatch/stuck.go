@@ -24,7 +24,7 @@ func (s *stuck) text() string {
 	defer s.mu.Unlock()
 	var all []string
 	for _, stream := range slices.Sorted(maps.Keys(s.why)) {
-		all = append(all, stream+" takes nothing: "+s.why[stream])
+		all = append(all, stream+" does not work: "+s.why[stream])
 	}
 	return strings.Join(all, "; ")
 }
@@ -57,7 +57,9 @@ func (w *Watch) watchStuck(ctx context.Context) {
 	tick := time.NewTicker(stuckEvery)
 	defer tick.Stop()
 	for {
+		w.compare(ctx)
 		why := w.monitors.stuck(ctx)
+		maps.Copy(why, w.repairs.failing())
 		for _, f := range slices.Concat(w.cfg.Bus.Failing(), w.cfg.Ingest.Failing()) {
 			if why[f.Stream] == "" {
 				why[f.Stream] = fmt.Sprintf("since %s: %v", f.Since.UTC().Format(time.TimeOnly), f.Err)
@@ -71,6 +73,16 @@ func (w *Watch) watchStuck(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// compare has the streams repaired while the bus can be reached.
+func (w *Watch) compare(ctx context.Context) {
+	if !w.cfg.Bus.Connected() {
+		return
+	}
+	if err := w.Repair(ctx); err != nil && ctx.Err() == nil {
+		w.log.Debug().Err(err).Msg("comparing the streams of the bus")
 	}
 }
 

@@ -31,6 +31,8 @@ type Config struct {
 	Replicas int      // copies of each stream
 	TLS      *tls.Config
 
+	Repaired func(context.Context, bus.Change) // is called after a stream was made again or set back
+
 	Metrics *telemetry.Metrics
 	Log     zerolog.Logger
 }
@@ -43,6 +45,7 @@ type Watch struct {
 	log      zerolog.Logger
 	probe    probe
 	stuck    stuck
+	repairs  repairs
 	monitors monitors
 }
 

@@ -11,6 +11,9 @@ type finding struct {
 	set   *rules.Set // that was asked
 	found rules.Found
 	waits bool // a rule hangs on a fact that the server may yet tell
+
+	canary bool
+	broken error // why a canary did not pass
 }
 
 // find matches a message with the rules in force.

@@ -40,6 +40,7 @@ type Config struct {
 	Notices notices.Publisher
 	Metrics *telemetry.Metrics
 	Tracing *telemetry.Tracing
+	Canary  *Canary                     // is told what was done with; nil: nobody is
 	Gate    func(context.Context) error // blocks while no new event may be taken
 	Now     func() time.Time            // the clock that all replicas share
 	Log     zerolog.Logger
@@ -54,6 +55,7 @@ type Intake struct {
 	suppressor *rules.Suppressor
 	sensors    *resolver
 	queue      chan finding
+	canaries   *rules.Matcher
 	messages   sync.Pool // of *events.Message, to be matched
 }
 
@@ -64,7 +66,7 @@ func New(c Config) *Intake {
 		Config:     c,
 		correlator: &rules.Correlator{State: c.State, Now: c.Now, Several: c.Fleet.Sole() == ""},
 		suppressor: &rules.Suppressor{State: c.State, Now: c.Now, Several: c.Fleet.Sole() == ""},
-		sensors:    &resolver{fleet: c.Fleet}, queue: make(chan finding, maxBatch),
+		sensors:    &resolver{fleet: c.Fleet}, queue: make(chan finding, maxBatch), canaries: canaryMatcher(),
 	}
 }
 
@@ -74,8 +76,10 @@ func (in *Intake) Handle(ctx context.Context, m events.Message) error {
 	if err := in.Gate(ctx); err != nil {
 		return err
 	}
-	f := in.find(m)
-	if len(f.found.Matches)+len(f.found.Failures)+len(f.found.Rejects) == 0 && !f.waits {
+	var f finding
+	if _, ok := jetstream.CanaryID(&m); ok {
+		f = in.canary(m)
+	} else if f = in.find(m); len(f.found.Matches)+len(f.found.Failures)+len(f.found.Rejects) == 0 && !f.waits {
 		settle(m, nil)
 		return nil
 	}
@@ -146,6 +150,9 @@ func (in *Intake) record(ctx context.Context, batch []finding) {
 			continue
 		}
 		settle(f.msg, err)
+		if err == nil {
+			in.Canary.done(f.canary, f.broken)
+		}
 	}
 }
 

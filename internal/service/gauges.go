@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"edrpipe/internal/console"
@@ -22,11 +23,12 @@ func (s *Service) gauges(ctx context.Context) {
 			s.metrics.Live.WithLabelValues(string(state)).Set(float64(n))
 		}
 		s.servers()
+		s.metrics.CanaryAge.Set(s.canaryAge())
 		s.metrics.BusUp.Set(0)
 		if s.bus.Connected() {
 			s.metrics.BusUp.Set(1)
-			s.backlog(ctx)
 		}
+		s.backlog(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -49,19 +51,34 @@ func (s *Service) servers() {
 	}
 }
 
-// backlog asks the bus what waits on it. A question without an answer leaves the
-// numbers as they are.
+// canaryAge is the seconds since a canary passed this replica; NaN: none did.
+func (s *Service) canaryAge() float64 {
+	if s.canary != nil {
+		if age, ok := s.canary.Age(); ok {
+			return age.Seconds()
+		}
+	}
+	return math.NaN()
+}
+
+// backlog asks the bus what waits on it. A number that is not known is NaN: 0 would
+// say that nothing waits.
 func (s *Service) backlog(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, console.SampleEvery)
 	defer cancel()
-	if c, err := s.bus.JetStream().Consumer(ctx, bus.StreamEvents, s.cfg.Sources.NATS.Consumer); err == nil {
-		info := c.CachedInfo()
-		read, unsettled := s.sources.above()
-		s.metrics.Lag.Set(max(0, float64(info.NumPending)-float64(read)))
-		s.metrics.Unacknowledged.Set(float64(info.NumAckPending + unsettled))
-		s.metrics.Redelivered.Set(float64(info.NumRedelivered))
+	waiting, unacknowledged, redelivered, dead := math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	if s.bus.Connected() {
+		if c, err := s.bus.JetStream().Consumer(ctx, bus.StreamEvents, s.cfg.Sources.NATS.Consumer); err == nil {
+			info := c.CachedInfo()
+			read, unsettled := s.sources.above()
+			waiting, unacknowledged, redelivered = max(0, float64(info.NumPending)-float64(read)), float64(info.NumAckPending+unsettled), float64(info.NumRedelivered)
+		}
+		if letters, err := s.bus.JetStream().Stream(ctx, bus.StreamDead); err == nil {
+			dead = float64(letters.CachedInfo().State.Msgs)
+		}
 	}
-	if dead, err := s.bus.JetStream().Stream(ctx, bus.StreamDead); err == nil {
-		s.metrics.DeadLetters.Set(float64(dead.CachedInfo().State.Msgs))
-	}
+	s.metrics.Lag.Set(waiting)
+	s.metrics.Unacknowledged.Set(unacknowledged)
+	s.metrics.Redelivered.Set(redelivered)
+	s.metrics.DeadLetters.Set(dead)
 }

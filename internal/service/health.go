@@ -16,6 +16,7 @@ func (s *Service) health(ctx context.Context) []health.Check {
 	all := slices.Concat(
 		[]health.Check{s.watch.Check(ctx).Need()},
 		s.watch.DiskChecks(),
+		s.intakeHealth(),
 		s.edrHealth(),
 		s.rulesHealth(),
 		s.guardHealth(),
@@ -23,6 +24,14 @@ func (s *Service) health(ctx context.Context) []health.Check {
 		[]health.Check{s.recordsHealth(), s.auditHealth(), s.clockHealth()},
 	)
 	return s.since.Note(s.clock.Now(), all)
+}
+
+// intakeHealth checks that this replica reads events and takes them to their end.
+func (s *Service) intakeHealth() []health.Check {
+	if s.canary == nil {
+		return nil
+	}
+	return []health.Check{s.canary.Check()}
 }
 
 // rulesHealth checks that the rules in force are those of the files.

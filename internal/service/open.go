@@ -80,7 +80,7 @@ func (s *Service) openWatch(conf bus.Config) error {
 	}
 	s.watch = buswatch.New(buswatch.Config{
 		Bus: s.bus, Ingest: s.ingest, Embedded: s.embedded, Owner: s.owner, Data: s.cfg.Data, Floor: s.cfg.Bus.Floor,
-		Monitors: s.cfg.Bus.Monitor, Replicas: s.cfg.Bus.Replicas, TLS: t, Metrics: s.metrics, Log: s.log,
+		Monitors: s.cfg.Bus.Monitor, Replicas: s.cfg.Bus.Replicas, TLS: t, Repaired: s.repaired, Metrics: s.metrics, Log: s.log,
 	})
 	return nil
 }
@@ -89,7 +89,8 @@ func (s *Service) openWatch(conf bus.Config) error {
 // again until the start's context ends.
 func (s *Service) setUpBus(ctx context.Context) error {
 	for {
-		err := s.bus.Setup(ctx)
+		made, err := s.bus.Reconcile(ctx, func(bus.Change) bool { return true })
+		s.made = append(s.made, made...)
 		if err == nil {
 			err = s.clock.Ask(ctx)
 		}
@@ -175,7 +176,7 @@ func (s *Service) openGuard(ctx context.Context) error {
 		return err
 	}
 	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Facts: s.facts, Now: s.clock.Now, Record: s.recordChange, Log: s.log})
-	return nil
+	return s.lostBefore(ctx)
 }
 
 func (s *Service) openRules() error {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
@@ -65,6 +66,7 @@ type Service struct {
 	headsFail  atomic.Bool  // the latest could not be noted
 	auditState auditState
 	since      health.Since // of each check's state
+	made       []bus.Change // streams that the start made or changed
 	ledger     ledger
 	artifacts  *artifacts.Store
 	metrics    *telemetry.Metrics
@@ -73,6 +75,7 @@ type Service struct {
 	watch      *buswatch.Watch
 	http       *http.Client
 	intake     *intake.Intake
+	canary     *intake.Canary // nil: this process matches nothing
 	sources    *sources
 	console    *console.Console
 	pager      *pager.Pager // nil: people are told nothing
@@ -144,11 +147,24 @@ func (s *Service) openData(context.Context) error {
 
 func (s *Service) openIntake(context.Context) (err error) {
 	dead := newDeadLetters(s.bus)
+	if s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, dead, s.watch, s.members, s.log); err != nil {
+		return err
+	}
+	if s.sources.bus != nil {
+		s.canary = &intake.Canary{
+			Filter: s.cfg.Sources.NATS.Subject, Replica: s.owner, Publish: s.sendCanary, Trouble: s.sources.bus.Trouble, Now: time.Now,
+		}
+	}
 	s.intake = intake.New(intake.Config{
 		Rules: s.rules, State: &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}, Guard: s.guard, Audit: s.audit, Fleet: s.fleet,
-		Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Gate: s.mayTake, Now: s.clock.Now, Log: s.log,
+		Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Canary: s.canary, Gate: s.mayTake, Now: s.clock.Now, Log: s.log,
 	})
-	s.sources, err = openSources(s.cfg, s.bus, s.ingest, s.clock.Now, dead, &s.watch.Disk, s.members, s.log)
+	return nil
+}
+
+// sendCanary puts a canary among the events.
+func (s *Service) sendCanary(ctx context.Context, m *nats.Msg) error {
+	_, err := s.ingest.JetStream().PublishMsg(ctx, m)
 	return err
 }
 
@@ -212,6 +228,9 @@ func (s *Service) Run(ctx context.Context) error {
 		calls := console.Calls{Conn: s.bus.Conn(), Web: s.web, Log: s.log}
 		g.Go(func() error { return s.web.Serve(ctx) })
 		g.Go(func() error { return calls.Serve(ctx) })
+	}
+	if s.canary != nil {
+		g.Go(func() error { s.canary.Run(ctx); return nil })
 	}
 	if s.pager != nil {
 		g.Go(func() error { return s.pager.Run(ctx) })

@@ -32,12 +32,12 @@ type sources struct {
 	log    zerolog.Logger
 }
 
-func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, disk *buswatch.Disk, members []*fleet.Member, log zerolog.Logger) (*sources, error) {
-	s := &sources{disk: disk, dead: dead, log: log}
+func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, watch *buswatch.Watch, members []*fleet.Member, log zerolog.Logger) (*sources, error) {
+	s := &sources{disk: &watch.Disk, dead: dead, log: log}
 	if c.Sources.NATS.Enabled {
 		s.bus = jetstream.New(jetstream.Config{
 			JetStream: b.JetStream(), Stream: bus.StreamEvents, Durable: c.Sources.NATS.Consumer, Server: c.BoundTo(""),
-			Subjects: []string{c.Sources.NATS.Subject}, Alone: c.Bus.URL == "", Pull: c.Sources.NATS.Ahead, AckWait: c.Sources.NATS.AckWait, Now: now, Log: log,
+			Subjects: []string{c.Sources.NATS.Subject}, Alone: c.Bus.URL == "", Pull: c.Sources.NATS.Ahead, AckWait: c.Sources.NATS.AckWait, Repair: watch.Repair, Now: now, Log: log,
 		})
 	}
 	if c.Sources.HTTP.Enabled && c.Sources.HTTP.Token != "" {

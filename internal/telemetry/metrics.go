@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"math"
 	"regexp"
 	"time"
 
@@ -47,8 +48,10 @@ type Metrics struct {
 	Quarantined *prometheus.GaugeVec // bucket
 	Checks      *prometheus.GaugeVec // check, state: 1 for the state that it has
 
-	DiskFree, DiskFloor, Held prometheus.Gauge     // of the embedded bus
-	StreamStuck               *prometheus.GaugeVec // stream
+	DiskFree, DiskFloor, Held prometheus.Gauge       // of the embedded bus
+	StreamStuck               *prometheus.GaugeVec   // stream
+	Repairs                   *prometheus.CounterVec // stream, what
+	CanaryAge                 prometheus.Gauge
 
 	Lag, Unacknowledged, Redelivered, DeadLetters prometheus.Gauge       // of the bus, for all replicas
 	Reloads                                       *prometheus.CounterVec // outcome
@@ -113,12 +116,18 @@ func New() *Metrics {
 	m.DeadLetters = gauge("dead_letters", "Dead letters on the bus.")
 	m.Quarantined = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_quarantined_records", Help: "Records that replicas share and that do not verify: what depends on them is held."}, []string{"bucket"})
 	m.Registry.MustRegister(m.Quarantined)
+	m.CanaryAge = gauge("canary_age_seconds", "Time since a canary event passed the whole intake of this replica.")
 	m.BusUp = gauge("bus_connected", "1 while the bus can be reached.")
 	m.DiskFree = gauge("disk_free_bytes", "What the disk of the embedded bus has left.")
 	m.DiskFloor = gauge("disk_floor_bytes", "Below so many free bytes no new event is taken.")
 	m.Held = gauge("intake_held", "1 while no new event is taken because the disk has no room.")
 	m.StreamStuck = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_bus_stream_stuck", Help: "1 for a stream of the bus that takes nothing."}, []string{"stream"})
 	m.Checks = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_health", Help: "1 for the state that a check of the service's health has, 0 for the others."}, []string{"check", "state"})
+	m.Repairs = counter("bus_repairs_total", "Streams of the bus that were missing or changed and were set back.", "stream", "what")
+	// What is not known yet is no number.
+	for _, g := range []prometheus.Gauge{m.Lag, m.Unacknowledged, m.Redelivered, m.DeadLetters, m.CanaryAge, m.DiskFree, m.DiskFloor} {
+		g.Set(math.NaN())
+	}
 	m.Reloads = counter("rule_reloads_total", "Loads of the rule files.", "outcome")
 	m.Rules = gauge("rules_loaded", "Rules in force.")
 	m.Live = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_jobs", Help: "Jobs that have not ended."}, []string{"state"})

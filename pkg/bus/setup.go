@@ -161,6 +161,7 @@ func (b *Bus) adjust(ctx context.Context, is, want jetstream.StreamConfig, mend 
 	next.MaxAge, next.Replicas, next.NoAck = want.MaxAge, want.Replicas, false
 	next.AllowAtomicPublish = is.AllowAtomicPublish || want.AllowAtomicPublish
 	next.AllowDirect = is.AllowDirect || want.AllowDirect
+	next.AllowMsgTTL = is.AllowMsgTTL || want.AllowMsgTTL
 	if want.MaxBytes != 0 {
 		next.MaxBytes = want.MaxBytes
 	}
@@ -221,6 +222,7 @@ func differences(is, want jetstream.StreamConfig) string {
 	add("discard", is.Discard, want.Discard)
 	add("no_ack", is.NoAck, want.NoAck)
 	add("allow_atomic", is.AllowAtomicPublish, want.AllowAtomicPublish)
+	add("allow_msg_ttl", is.AllowMsgTTL, want.AllowMsgTTL)
 	add("allow_direct", is.AllowDirect, want.AllowDirect)
 	return strings.Join(all, ", ")
 }

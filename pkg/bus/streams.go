@@ -74,6 +74,7 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 		{Name: StreamResults, Subjects: []string{"edr.results.>", "edr.published.>"}, Description: "what came of each job", MaxAge: l.ResultsAge, MaxBytes: l.ResultsBytes, AllowDirect: true},
 		{Name: StreamAudit, Subjects: []string{"edr.audit"}, Description: "hash-linked log of decisions and commands", MaxBytes: l.AuditBytes, Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true},
 	}
+	all[0].AllowMsgTTL = true // canaries leave by themselves
 	for i := range all {
 		all[i].Storage = jetstream.FileStorage
 		all[i].Replicas = b.replicas
