@@ -19,7 +19,7 @@ func TestFullDiskLosesNothing(t *testing.T) {
 		t.Skip("cannot mount a file system: ", err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	})
