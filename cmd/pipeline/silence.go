@@ -37,8 +37,8 @@ func newSilenceAddCommand(f *serverFlags) *cobra.Command {
 		Example: `  pipeline silence add --sensor 42 --for 4h --comment "being reinstalled"`,
 		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
-			if s.Rule == "" && s.Sensor == "" && s.Action == "" {
-				return &usageError{errors.New("silence what? Give --rule, --sensor or --action; to stop everything there is `pipeline stop`")}
+			if s.Rule == "" && s.Sensor == "" && s.Action == "" && s.Server == "" && s.Tenant == "" {
+				return &usageError{errors.New("silence what? Give --rule, --sensor, --action, --server or --tenant; to stop everything there is `pipeline stop`")}
 			}
 			s.Until = time.Now().Add(length)
 			if err := c.Post(cmd.Context(), "silences", s, &s); err != nil {
@@ -51,6 +51,8 @@ func newSilenceAddCommand(f *serverFlags) *cobra.Command {
 	cmd.Flags().StringVar(&s.Rule, "rule", "", "this rule")
 	cmd.Flags().StringVar((*string)(&s.Sensor), "sensor", "", "this endpoint: hq/42, or an id or host name that only one has")
 	cmd.Flags().StringVar(&s.Action, "action", "", "this action")
+	cmd.Flags().StringVar(&s.Server, "server", "", "the endpoints of this server")
+	cmd.Flags().StringVar(&s.Tenant, "tenant", "", "the endpoints of the servers of this tenant")
 	cmd.Flags().StringVar(&s.Comment, "comment", "", "why")
 	cmd.Flags().DurationVar(&length, "for", 4*time.Hour, "how long")
 	_ = cmd.MarkFlagRequired("comment")                         // these two fail only
@@ -70,9 +72,9 @@ func newSilenceListCommand(f *serverFlags) *cobra.Command {
 			}
 			w := cmd.OutOrStdout()
 			return f.print(w, page.Silences, func() {
-				t := newTable(w, "silence", "~rule", "sensor", "action", "until", "~by", "=comment")
+				t := newTable(w, "silence", "~rule", "sensor", "server", "tenant", "action", "until", "~by", "=comment")
 				for _, s := range page.Silences {
-					t.AppendRow(table.Row{s.ID, s.Rule, s.Sensor, s.Action, clock(s.Until), s.Author, printable.Line(s.Comment)})
+					t.AppendRow(table.Row{s.ID, s.Rule, s.Sensor, s.Server, s.Tenant, s.Action, clock(s.Until), s.Author, printable.Line(s.Comment)})
 				}
 				t.Render()
 			})

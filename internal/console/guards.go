@@ -2,8 +2,11 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
+	"edrpipe/internal/fleet"
+	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
@@ -41,7 +44,7 @@ func (c *Console) Guards(ctx context.Context) (web.GuardsPage, error) {
 		page.Budgets = append(page.Budgets, web.Budget{Name: b.Name, Used: b.Used, Limit: b.Limit, Resets: b.Frees})
 	}
 	for _, x := range s.Silences {
-		page.Silences = append(page.Silences, web.Silence{ID: x.ID, Rule: x.Rule, Sensor: x.Sensor, Action: x.Action, Author: x.Author, Comment: x.Comment, Until: x.Expires})
+		page.Silences = append(page.Silences, web.Silence{ID: x.ID, Rule: x.Rule, Sensor: x.Sensor, Server: x.Server, Tenant: x.Tenant, Action: x.Action, Author: x.Author, Comment: x.Comment, Until: x.Expires})
 	}
 	return page, nil
 }
@@ -58,8 +61,18 @@ func (c *Console) Resume(ctx context.Context, by web.User, why string) error {
 
 // Silence adds a silence.
 func (c *Console) Silence(ctx context.Context, by web.User, s web.Silence) (web.Silence, error) {
+	at, err := c.selected(ctx, string(s.Sensor))
+	if err != nil {
+		return s, err
+	}
+	if at.Server != "" {
+		s.Sensor = looseid.ID(at.String())
+	}
+	if s.Server != "" && c.Fleet.Member(s.Server) == nil {
+		return s, errors.Join(web.ErrBadRequest, &fleet.NoServer{Name: s.Server, Configured: c.Fleet.Names()})
+	}
 	s.ID, s.Author = jobs.NewID()[:8], by.Name
-	err := c.Guard.AddSilence(ctx, guard.Silence{ID: s.ID, Rule: s.Rule, Sensor: s.Sensor, Action: s.Action, Author: by.Name, Comment: s.Comment, Expires: s.Until})
+	err = c.Guard.AddSilence(ctx, guard.Silence{ID: s.ID, Rule: s.Rule, Sensor: s.Sensor, Server: s.Server, Tenant: s.Tenant, Action: s.Action, Author: by.Name, Comment: s.Comment, Expires: s.Until})
 	return s, err
 }
 

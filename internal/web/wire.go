@@ -281,6 +281,8 @@ type Silence struct {
 	ID      string     `json:"id,omitempty"`
 	Rule    string     `json:"rule,omitempty"`
 	Sensor  looseid.ID `json:"sensor,omitempty"`
+	Server  string     `json:"server,omitempty" jsonschema:"description=all endpoints of this server"`
+	Tenant  string     `json:"tenant,omitempty" jsonschema:"description=all endpoints of the servers of this tenant"`
 	Action  string     `json:"action,omitempty"`
 	Author  string     `json:"author,omitempty"`
 	Comment string     `json:"comment"`

@@ -48,7 +48,7 @@ func (g *Guard) Failed(ctx context.Context, rule, job string) error {
 		if f.open(now) || slices.ContainsFunc(f.Failures, func(e entry) bool { return e.Unit == job }) {
 			return false
 		}
-		f.Failures = append(f.Failures, entry{job, now})
+		f.Failures = append(f.Failures, entry{Unit: job, At: now})
 		if len(f.Failures) >= b.Failures {
 			f.trip(b, now, fmt.Sprintf("%d jobs failed within %v", len(f.Failures), b.window()))
 			opened = true

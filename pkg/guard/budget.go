@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
 	"edrpipe/pkg/seal"
 )
 
@@ -19,7 +21,8 @@ type ledger struct {
 // entry is one unit: a sensor, or one run of an action.
 type entry struct {
 	Unit string    `json:"unit"`
-	At   time.Time `json:"at"` // when it was spent last
+	Of   string    `json:"of,omitempty"` // the server or tenant whose budget it is from; empty: that of all
+	At   time.Time `json:"at"`           // when it was spent last
 }
 
 // Spent is how far a budget is used up.
@@ -38,25 +41,49 @@ func (l Limit) key() string { return "guard.budget." + l.Name }
 // unit is what the step takes from the budget. Asking again takes the same unit.
 func (l Limit) unit(a admission.Request) string {
 	if l.Sensors > 0 {
-		return "sensor/" + a.Sensor.ID
+		return "sensor/" + a.Endpoint.String()
 	}
 	return fmt.Sprintf("%s/%s/%d", a.Job, a.Step, a.Item)
 }
 
-// take spends a unit if the window has room, and returns when it will have.
-func (l *ledger) take(unit string, size int, per time.Duration, now time.Time) (ok bool, frees time.Time) {
+// take spends a unit of a server's or tenant's part if the window has room there, and
+// returns when it will have.
+func (l *ledger) take(unit, of string, size int, per time.Duration, now time.Time) (ok bool, frees time.Time) {
 	l.Entries = slices.DeleteFunc(l.Entries, func(e entry) bool { return !now.Before(e.At.Add(per)) })
-	own := slices.IndexFunc(l.Entries, func(e entry) bool { return e.Unit == unit })
+	own := slices.IndexFunc(l.Entries, func(e entry) bool { return e.Unit == unit && e.Of == of })
 	if own >= 0 {
 		// It is spent anew: the window slides from the latest act on.
-		l.Entries = append(slices.Delete(l.Entries, own, own+1), entry{unit, now})
+		l.Entries = append(slices.Delete(l.Entries, own, own+1), entry{unit, of, now})
 		return true, time.Time{}
 	}
-	if len(l.Entries) < size {
-		l.Entries = append(l.Entries, entry{unit, now})
+	part := l.part(of)
+	if len(part.Entries) < size {
+		l.Entries = append(l.Entries, entry{unit, of, now})
 		return true, time.Time{}
 	}
-	return false, l.frees(per)
+	return false, part.frees(per)
+}
+
+// part is what was spent of one part. What was spent before there were parts counts in
+// each.
+func (l ledger) part(of string) (part ledger) {
+	for _, e := range l.Entries {
+		if e.Of == of || e.Of == "" {
+			part.Entries = append(part.Entries, e)
+		}
+	}
+	return part
+}
+
+// fullest is the part of which most is spent.
+func (l ledger) fullest() ledger {
+	most := l.part("")
+	for _, e := range l.Entries {
+		if part := l.part(e.Of); len(part.Entries) > len(most.Entries) {
+			most = part
+		}
+	}
+	return most
 }
 
 func (l ledger) frees(per time.Duration) time.Time {
@@ -66,15 +93,36 @@ func (l ledger) frees(per time.Duration) time.Time {
 	return slices.MinFunc(l.Entries, func(a, b entry) int { return a.At.Compare(b.At) }).At.Add(per)
 }
 
+// part is the part of the budget from which the step takes.
+func (l Limit) part(a admission.Request, tenant string) string {
+	switch l.Each {
+	case "server":
+		return "server/" + a.Endpoint.Server
+	case "tenant":
+		return "tenant/" + tenant
+	}
+	return ""
+}
+
 // spend takes the step's unit from each budget that it falls under. It looks at
 // all of them first, so that a step which is held by one does not use others up. A
 // step that people have yet to agree to spends nothing: perhaps they never do.
 func (g *Guard) spend(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
 	var limits []Limit
 	for _, l := range p.Budgets {
-		if lists(l.Actions, a) {
-			limits = append(limits, l)
+		if !lists(l.Actions, a) {
+			continue
 		}
+		truth, missing, err := g.applies(ctx, l.Scope, l.match, a)
+		switch {
+		case err != nil:
+			return misjudged(l.Name, err)
+		case truth == expression.False:
+			continue
+		case truth == expression.Unknown && !a.Undo:
+			return g.unknownFact(l.Name, missing)
+		}
+		limits = append(limits, l)
 	}
 	if a.Undo || len(limits) == 0 {
 		return admission.Verdict{}
@@ -105,8 +153,16 @@ func (g *Guard) charge(ctx context.Context, limits []Limit, a admission.Request,
 func (g *Guard) take(ctx context.Context, l Limit, a admission.Request, dry bool) admission.Verdict {
 	var ok bool
 	var frees time.Time
+	tenant := ""
+	if l.Each == "tenant" {
+		f := g.factsOf(ctx, a)
+		if f.Unknown()&events.FactTenant != 0 {
+			return g.unknownFact(l.Name, events.FactTenant)
+		}
+		tenant = f.Tenant
+	}
 	err := update(ctx, g.store, l.key(), func(b *ledger) bool {
-		ok, frees = b.take(l.unit(a), l.size(), l.Per, g.now().UTC())
+		ok, frees = b.take(l.unit(a), l.part(a, tenant), l.size(), l.Per, g.now().UTC())
 		return ok && !dry
 	})
 	if err != nil {
@@ -134,6 +190,7 @@ func (g *Guard) spent(ctx context.Context, l Limit) (Spent, error) {
 		return Spent{}, err
 	}
 	b.Entries = slices.DeleteFunc(b.Entries, func(e entry) bool { return !g.now().Before(e.At.Add(l.Per)) })
+	b = b.fullest()
 	return Spent{Name: l.Name, Used: len(b.Entries), Limit: l.size(), Per: l.Per, Frees: b.frees(l.Per)}, nil
 }
 
@@ -146,7 +203,7 @@ func (g *Guard) Quota(ctx context.Context, rule, unit string, limit int, per tim
 	}
 	defer g.budgets.give()
 	err = update(ctx, g.store, "guard.quota."+rule, func(b *ledger) bool {
-		ok, until = b.take(unit, limit, per, g.now().UTC())
+		ok, until = b.take(unit, "", limit, per, g.now().UTC())
 		return ok
 	})
 	if errors.Is(err, seal.ErrForeign) {

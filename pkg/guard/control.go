@@ -9,6 +9,7 @@ import (
 
 	"edrpipe/internal/looseid"
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/seal"
 )
 
@@ -37,7 +38,9 @@ type Switch struct {
 type Silence struct {
 	ID      string     `json:"id"`
 	Rule    string     `json:"rule,omitempty"`
-	Sensor  looseid.ID `json:"sensor,omitempty"`
+	Sensor  looseid.ID `json:"sensor,omitempty"` // an endpoint as SERVER/ID; an id alone, as old records have it, is that of every server
+	Server  string     `json:"server,omitempty"`
+	Tenant  string     `json:"tenant,omitempty"`
 	Action  string     `json:"action,omitempty"` // name or pattern
 	Author  string     `json:"author"`
 	Comment string     `json:"comment"`
@@ -46,20 +49,31 @@ type Silence struct {
 }
 
 func (s Silence) covers(a admission.Request) bool {
-	return (s.Rule == "" || s.Rule == a.Rule) && (s.Sensor == "" || string(s.Sensor) == a.Sensor.ID) && (s.Action == "" || fits(s.Action, a.Action))
+	return (s.Rule == "" || s.Rule == a.Rule) && (s.Sensor == "" || string(s.Sensor) == a.Endpoint.String() || string(s.Sensor) == a.Endpoint.ID) &&
+		(s.Server == "" || s.Server == a.Endpoint.Server) && (s.Action == "" || fits(s.Action, a.Action))
 }
 
 // silenced denies what a silence covers, except taking something back.
-func (c control) silenced(a admission.Request, now time.Time) admission.Verdict {
+func (g *Guard) silenced(ctx context.Context, c control, a admission.Request) admission.Verdict {
 	if a.Undo {
 		return admission.Verdict{}
 	}
 	for _, s := range c.Silences {
-		if now.Before(s.Expires) && s.covers(a) {
+		if g.now().Before(s.Expires) && s.covers(a) && g.ofTenant(ctx, s, a) {
 			return admission.Verdict{Decision: admission.Deny, Reason: Silenced, Guard: s.ID, Detail: fmt.Sprintf("%s, by %s until %s", s.Comment, s.Author, s.Expires.Format(time.RFC3339))}
 		}
 	}
 	return admission.Verdict{}
+}
+
+// ofTenant reports whether a silence is about the tenant of the step's endpoint. A tenant
+// that is not known may be the one.
+func (g *Guard) ofTenant(ctx context.Context, s Silence, a admission.Request) bool {
+	if s.Tenant == "" {
+		return true
+	}
+	f := g.factsOf(ctx, a)
+	return f.Tenant == s.Tenant || f.Unknown()&events.FactTenant != 0
 }
 
 // Stop stops all acting on all replicas, until Resume. It returns when it is
@@ -101,8 +115,8 @@ func (g *Guard) SetDryRun(ctx context.Context, on bool, by, why string) error {
 // something to silence. An id that is there already is replaced.
 func (g *Guard) AddSilence(ctx context.Context, s Silence) error {
 	switch {
-	case s.Rule == "" && s.Sensor == "" && s.Action == "":
-		return errors.New("silence: say which rule, sensor or action; stop stops everything")
+	case s.Rule == "" && s.Sensor == "" && s.Action == "" && s.Server == "" && s.Tenant == "":
+		return errors.New("silence: say which rule, sensor, action, server or tenant; stop stops everything")
 	case s.Author == "" || s.Comment == "":
 		return errors.New("silence: author and comment are required")
 	case !validName(s.ID):

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"edrpipe/pkg/admission"
-	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 
 	"github.com/rs/zerolog"
@@ -98,6 +97,9 @@ func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdic
 	if a.Sensor.ID == "" {
 		return g.undecided(errors.New("the sensor is not known"))
 	}
+	if a.Endpoint.ID == "" {
+		a.Endpoint.ID = a.Sensor.ID
+	}
 	p := g.policy.Load()
 	c, breaker, err := g.state(ctx, a)
 	if err != nil {
@@ -110,7 +112,7 @@ func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdic
 	if denied.Decision != admission.Allow {
 		return denied
 	}
-	if v := c.silenced(a, g.now()); v.Decision != admission.Allow {
+	if v := g.silenced(ctx, c, a); v.Decision != admission.Allow {
 		return v
 	}
 	if v := acting(a, p, c); v.Decision != admission.Allow {
@@ -144,7 +146,7 @@ func (g *Guard) rules(ctx context.Context, a admission.Request, p *Policy, break
 	if a.Undo {
 		return admission.Verdict{}
 	}
-	if v := g.hours(a, p); v.Decision != admission.Allow {
+	if v := g.hours(ctx, a, p); v.Decision != admission.Allow {
 		return v
 	}
 	if breaker.open(g.now()) {
@@ -166,10 +168,10 @@ func (g *Guard) denied(ctx context.Context, a admission.Request, policy *Policy)
 		if !lists(p.Deny, a) {
 			continue
 		}
-		truth, missing, err := g.holds(ctx, p.match, a)
+		truth, missing, err := g.applies(ctx, p.Scope, p.match, a)
 		switch {
 		case err != nil:
-			return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: p.Name, Detail: err.Error()}, unclear
+			return misjudged(p.Name, err), unclear
 		case truth == expression.True:
 			return admission.Verdict{Decision: admission.Deny, Reason: Protected, Guard: p.Name, Detail: p.Why}, unclear
 		case truth == expression.Unknown && unclear.Decision == admission.Allow:
@@ -222,7 +224,7 @@ func acting(a admission.Request, p *Policy, c control) admission.Verdict {
 	return admission.Verdict{}
 }
 
-func (g *Guard) hours(a admission.Request, p *Policy) admission.Verdict {
+func (g *Guard) hours(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
 	for _, w := range p.Hours {
 		if !lists(w.Actions, a) || !w.governs(a) {
 			continue
@@ -230,6 +232,15 @@ func (g *Guard) hours(a admission.Request, p *Policy) admission.Verdict {
 		open, next := w.span.open(g.now())
 		if open {
 			continue
+		}
+		truth, missing, err := g.applies(ctx, w.Scope, w.match, a)
+		switch {
+		case err != nil:
+			return misjudged(w.Name, err)
+		case truth == expression.False:
+			continue
+		case truth == expression.Unknown:
+			return g.unknownFact(w.Name, missing)
 		}
 		v := admission.Verdict{Decision: admission.Hold, Reason: Hours, Guard: w.Name, Until: next, Detail: fmt.Sprintf("%s only from %s to %s", a.Action, w.From, w.To)}
 		if w.Otherwise == "deny" {
@@ -253,12 +264,9 @@ func (g *Guard) unapproved(ctx context.Context, a admission.Request, p *Policy) 
 		if !lists(c.Actions, a) {
 			continue
 		}
-		truth, missing := expression.True, events.Facts(0)
-		if c.match != nil {
-			var err error
-			if truth, missing, err = g.holds(ctx, c.match, a); err != nil {
-				return admission.Verdict{Decision: admission.Deny, Reason: Undecided, Guard: c.Name, Detail: err.Error()}
-			}
+		truth, missing, err := g.applies(ctx, c.Scope, c.match, a)
+		if err != nil {
+			return misjudged(c.Name, err)
 		}
 		if truth == expression.False {
 			continue
@@ -272,7 +280,7 @@ func (g *Guard) unapproved(ctx context.Context, a admission.Request, p *Policy) 
 			v := admission.Verdict{Decision: admission.Hold, Reason: Unapproved, Guard: c.Name, Approval: &need, Detail: fmt.Sprintf("%d of %d agreed", agreed, need.Require)}
 			if truth == expression.Unknown {
 				unknown := g.unknownFact(c.Name, missing)
-				v.Reason, v.Detail = unknown.Reason, unknown.Detail+"; "+v.Detail
+				v.Reason, v.Detail, v.Missing = unknown.Reason, unknown.Detail+"; "+v.Detail, missing
 			}
 			return v
 		}

@@ -35,6 +35,8 @@ type Protection struct {
 	Sensors string   `yaml:"sensors,required"` // condition
 	Deny    []string `yaml:"deny,required" list:"one"`
 
+	Scope `yaml:",inline"`
+
 	match *expression.Program
 }
 
@@ -54,6 +56,8 @@ type Consent struct {
 	Require int           `yaml:"require" min:"1"` // how many different people; 0: 1
 	Within  time.Duration `yaml:"within"`          // after that it is denied; 0: a day
 
+	Scope `yaml:",inline"`
+
 	match *expression.Program
 }
 
@@ -66,6 +70,12 @@ type Limit struct {
 	Times    int           `yaml:"times" min:"1" max:"10000"`   // runs of the action
 	Per      time.Duration `yaml:"per,required"`
 	OnExceed string        `yaml:"on_exceed" enum:"hold,deny,shadow"` // empty: hold
+	Each     string        `yaml:"each" enum:"server,tenant,all"`     // what has a budget of its own; empty: all share one
+	Where    string        `yaml:"where"`                             // condition on the sensor; empty: all
+
+	Scope `yaml:",inline"`
+
+	match *expression.Program
 }
 
 // Breaker puts a rule into shadow mode that misbehaves. Zero: no breaker.
@@ -87,8 +97,12 @@ type Window struct {
 	To        string   `yaml:"to,required"`      // 18:00; at or before From: the next day
 	Zone      string   `yaml:"timezone"`         // Europe/Berlin; empty: UTC
 	Otherwise string   `yaml:"otherwise" enum:"hold,deny"`
+	Sensors   string   `yaml:"sensors"` // condition; empty: all
 
-	span span
+	Scope `yaml:",inline"`
+
+	span  span
+	match *expression.Program
 }
 
 // An Action is what a guards file may name.
@@ -132,6 +146,7 @@ func (c *checker) policy(p *Policy) {
 		at, g := strictyaml.Path("protected").Index(i), &p.Protected[i]
 		c.name(at, g.Name)
 		c.actions(at.Key("deny"), g.Deny)
+		c.scope(at, g.Scope)
 		g.match = c.condition(at.Key("sensors"), g.Sensors)
 	}
 	for i, g := range p.Rules {
@@ -144,9 +159,12 @@ func (c *checker) policy(p *Policy) {
 		c.name(at, g.Name)
 		c.actions(at.Key("actions"), g.Actions)
 		g.match = c.condition(at.Key("sensors"), g.Sensors)
+		c.scope(at, g.Scope)
 	}
-	for i, g := range p.Budgets {
-		at := strictyaml.Path("budgets").Index(i)
+	for i := range p.Budgets {
+		at, g := strictyaml.Path("budgets").Index(i), &p.Budgets[i]
+		g.match = c.condition(at.Key("where"), g.Where)
+		c.scope(at, g.Scope)
 		c.name(at, g.Name)
 		c.actions(at.Key("actions"), g.Actions)
 		if (g.Sensors == 0) == (g.Times == 0) {
@@ -225,6 +243,8 @@ func (c *checker) window(at strictyaml.Path, w *Window) {
 	for i, pattern := range w.Rules {
 		c.pattern(at.Key("rules").Index(i), pattern)
 	}
+	w.match = c.condition(at.Key("sensors"), w.Sensors)
+	c.scope(at, w.Scope)
 	for key, err := range w.compile() {
 		c.add(c.doc.At(at.Key(key), err.Error()), "")
 	}

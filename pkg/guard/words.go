@@ -14,7 +14,7 @@ func (p *Policy) Words() []string {
 		say("Nothing acts: dry_run is set.")
 	}
 	for _, g := range p.Protected {
-		say("%s: never %s where %s%s.", g.Name, or(g.Deny), oneLine(g.Sensors), because(g.Why))
+		say("%s: never %s%s where %s%s.", g.Name, or(g.Deny), g.words(), oneLine(g.Sensors), because(g.Why))
 	}
 	for _, r := range p.Rules {
 		shadow := ""
@@ -28,7 +28,7 @@ func (p *Policy) Words() []string {
 		if len(c.From) > 0 {
 			from = or(c.From)
 		}
-		say("%s: %s needs the word of %d of %s%s.", c.Name, or(c.Actions), max(c.Require, 1), from, where(c.Sensors))
+		say("%s: %s needs the word of %d of %s%s%s.", c.Name, or(c.Actions), max(c.Require, 1), from, c.words(), where(c.Sensors))
 	}
 	for _, l := range p.Budgets {
 		unit := "runs"
@@ -39,7 +39,11 @@ func (p *Policy) Words() []string {
 		if beyond == "" {
 			beyond = "hold"
 		}
-		say("%s: %s at most %d %s within %s, then %s.", l.Name, or(l.Actions), l.size(), unit, short(l.Per), beyond)
+		each := ""
+		if l.Each == "server" || l.Each == "tenant" {
+			each = " for each " + l.Each
+		}
+		say("%s: %s at most %d %s within %s%s%s%s, then %s.", l.Name, or(l.Actions), l.size(), unit, short(l.Per), each, l.words(), where(l.Where), beyond)
 	}
 	if b := p.Breaker; b.Failures > 0 {
 		say("A rule with %d failed jobs within %s only records%s.", b.Failures, short(b.window()), until(b.ShadowFor))
@@ -55,7 +59,7 @@ func (p *Policy) Words() []string {
 		if w.Zone != "" {
 			zone = w.Zone
 		}
-		say("%s: %s only from %s to %s, %s, %s.", w.Name, or(w.Actions), w.From, w.To, days, zone)
+		say("%s: %s only from %s to %s, %s, %s%s%s.", w.Name, or(w.Actions), w.From, w.To, days, zone, w.words(), where(w.Sensors))
 	}
 	return all
 }
