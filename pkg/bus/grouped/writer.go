@@ -16,7 +16,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
 const (
@@ -139,16 +138,14 @@ func (w *Writer) together(batch []*write) error {
 	defer cancel()
 	msgs := make([]*nats.Msg, len(batch))
 	for i, x := range batch {
-		m := *x.msg
-		m.Header = header(x.msg)
-		msgs[i] = &m
+		msgs[i] = x.msg
 	}
-	ack, err := jetstreamext.PublishMsgBatch(ctx, w.js, msgs, jetstreamext.BatchFlowControl{})
+	last, err := Batch(ctx, w.js, msgs)
 	if err != nil {
 		return err
 	}
 	for i, x := range batch {
-		x.seq = ack.Sequence - uint64(len(batch)-1-i)
+		x.seq = last - uint64(len(batch)-1-i)
 	}
 	return nil
 }

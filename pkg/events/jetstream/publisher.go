@@ -11,6 +11,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"edrpipe/pkg/bus/grouped"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/inflight"
 )
@@ -34,22 +35,19 @@ type PublisherConfig struct {
 	Log zerolog.Logger
 }
 
-// Publisher puts messages onto the bus and settles each when the stream has it.
+// Publisher puts messages onto the bus and settles each when the stream has it. Messages
+// that come while others are written are written together next, as one atomic batch
+// where that is quicker (group commit); their order is kept, and one message alone does
+// not wait for others.
 // Its Carry is the handler with which any source is bridged:
 //
 //	source.Read(ctx, publisher.Carry)
 type Publisher struct {
 	c      PublisherConfig
-	queue  chan published
-	waiter sync.WaitGroup
+	queue  chan carried
+	writer sync.WaitGroup
+	costs  grouped.Costs // of the writer
 	stats  counters
-}
-
-// published is a message on its way.
-type published struct {
-	ack    natsjs.PubAckFuture
-	by     time.Time // when the stream must have confirmed it
-	settle func(error)
 }
 
 // ErrTooLarge: a single event is beyond what the bus takes (max_payload).
@@ -69,8 +67,8 @@ func NewPublisher(c PublisherConfig) *Publisher {
 	if c.Ended == nil {
 		c.Ended = func(error) {}
 	}
-	p := &Publisher{c: c, queue: make(chan published, c.Window)}
-	p.waiter.Go(p.confirm)
+	p := &Publisher{c: c, queue: make(chan carried, c.Window)}
+	p.writer.Go(p.write)
 	return p
 }
 
@@ -78,7 +76,7 @@ func NewPublisher(c PublisherConfig) *Publisher {
 // called any more.
 func (p *Publisher) Close() error {
 	close(p.queue)
-	p.waiter.Wait()
+	p.writer.Wait()
 	return nil
 }
 
@@ -133,59 +131,10 @@ func (p *Publisher) refuse(ctx context.Context, m events.Message) error {
 }
 
 func (p *Publisher) send(ctx context.Context, m *nats.Msg, settle func(error)) error {
-	ack, err := p.c.JetStream.PublishMsgAsync(m)
-	if err != nil {
-		p.stats.failed.Add(1)
-		p.c.Ended(err)
-		settle(fmt.Errorf("publish on %s: %w", m.Subject, err))
-		return nil // the source delivers it again
-	}
 	select {
-	case p.queue <- published{ack, time.Now().Add(p.c.Timeout), settle}:
-		return nil
+	case p.queue <- carried{m, time.Now().Add(p.c.Timeout), settle}:
 	case <-ctx.Done():
 		settle(ctx.Err())
-		return nil
-	}
-}
-
-// confirm settles messages in the order they were sent.
-func (p *Publisher) confirm() {
-	timer := time.NewTimer(p.c.Timeout)
-	defer timer.Stop()
-	for m := range p.queue {
-		timer.Reset(time.Until(m.by))
-		err := p.confirmed(m, timer.C)
-		p.c.Ended(err)
-		if err != nil {
-			p.stats.failed.Add(1)
-			err = fmt.Errorf("publish on %s: %w", m.ack.Msg().Subject, err)
-		}
-		m.settle(err)
-	}
-}
-
-// confirmed waits until the stream has a message, or late says that it is too late.
-func (p *Publisher) confirmed(m published, late <-chan time.Time) error {
-	select {
-	case ack := <-m.ack.Ok():
-		return p.stored(ack)
-	case err := <-m.ack.Err():
-		return err
-	case <-late:
-	}
-	select {
-	case ack := <-m.ack.Ok(): // while one before it was waited for
-		return p.stored(ack)
-	default:
-		return fmt.Errorf("the stream did not confirm in %v: %w", p.c.Timeout, nats.ErrTimeout)
-	}
-}
-
-func (p *Publisher) stored(ack *natsjs.PubAck) error {
-	p.stats.published.Add(1)
-	if ack.Duplicate {
-		p.stats.duplicates.Add(1)
 	}
 	return nil
 }
