@@ -290,6 +290,7 @@ func (c *compiler) chain(path strictyaml.Path, found []actions.Problem) {
 		default:
 			problem = c.p.doc.At(at, p.Message)
 		}
+		problem.Warning = p.Warning
 		c.report(problem, p.Hint)
 	}
 }

@@ -29,6 +29,9 @@ func Compile(steps []Step, site Site) []Problem {
 			c.ids[s.ID] = "steps"
 		}
 	}
+	for _, s := range flatten(steps) {
+		c.all = append(c.all, s.ID)
+	}
 	c.chain("", steps)
 	if n := len(flatten(steps)); n > MaxSteps {
 		c.add(Problem{Message: fmt.Sprintf("the chain has %d steps, the limit is %d", n, MaxSteps)})
@@ -77,6 +80,7 @@ func pointers(steps []Step) []*Step {
 type compiler struct {
 	scope    *expression.Scope // what the next step may use, without steps
 	before   []expression.Field
+	all      []string // ids of the chain's steps
 	ids      map[string]strictyaml.Path
 	problems []Problem
 }
@@ -173,7 +177,9 @@ func (c *compiler) expression(path strictyaml.Path, shift int, err error) {
 		return
 	}
 	for _, m := range mistakes {
-		c.add(Problem{Path: path, Offset: m.Offset + shift, Length: m.Length, Message: m.Message, Hint: m.Hint})
+		p := Problem{Path: path, Offset: m.Offset + shift, Length: m.Length, Message: m.Message, Hint: m.Hint}
+		c.habit(&p)
+		c.add(p)
 	}
 }
 
@@ -248,7 +254,7 @@ type templated struct{}
 // params checks the parameters of a step: templates by their type, the rest by
 // decoding it as when the step runs.
 func (c *compiler) params(path strictyaml.Path, s Step, a Action, scope *expression.Scope) {
-	fields, before := Fields(a.Params()), len(c.problems)
+	fields, before := Fields(a.Params()), c.errors()
 	with := make(map[string]any, len(s.With))
 	for name, value := range s.With {
 		m := marker{c: c, scope: scope}
@@ -262,12 +268,23 @@ func (c *compiler) params(path strictyaml.Path, s Step, a Action, scope *express
 	d := decoder{}
 	v := reflect.New(a.Params()).Elem()
 	d.fill(path.Key("with"), v, with)
-	if validator, ok := v.Interface().(Validator); ok && len(d.problems) == 0 && len(c.problems) == before {
+	if validator, ok := v.Interface().(Validator); ok && len(d.problems) == 0 && c.errors() == before {
 		if err := validator.Validate(); err != nil {
 			d.add(path.Key("with"), err.Error(), "")
 		}
 	}
 	c.problems = append(c.problems, d.problems...)
+}
+
+// errors counts the problems that keep the chain from running.
+func (c *compiler) errors() int {
+	n := 0
+	for _, p := range c.problems {
+		if !p.Warning {
+			n++
+		}
+	}
+	return n
 }
 
 // marker replaces the templates in a value, having checked them.
@@ -303,6 +320,7 @@ func (m *marker) text(path strictyaml.Path, text string, want *expression.Type) 
 		m.c.expression(path, 0, err)
 		return templated{}
 	}
+	m.placeholders(path, text)
 	if literal, ok := t.Constant(); ok {
 		return literal
 	}

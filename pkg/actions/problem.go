@@ -18,6 +18,7 @@ type Problem struct {
 	Length  int             // of what is meant there, in characters; 0: the whole value
 	Message string
 	Hint    string // what to do about it
+	Warning bool   // the chain can run
 }
 
 func (p Problem) String() string {

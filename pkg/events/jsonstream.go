@@ -59,7 +59,13 @@ func (p *pass) stream(s string, routing string, wraps int) bool {
 			}
 			i += n
 		default:
-			n, more := p.otherLine(s[i:], p.base+i)
+			n, more := 0, true
+			if arrays > 0 {
+				n, more = p.scalar(s[i:], p.base+i)
+			}
+			if n == 0 && more {
+				n, more = p.otherLine(s[i:], p.base+i)
+			}
 			if !more {
 				return false
 			}
@@ -70,6 +76,21 @@ func (p *pass) stream(s string, routing string, wraps int) bool {
 		return p.reject(BadJSON, fmt.Errorf("%w: brackets do not match", errShort), p.base+len(s), "")
 	}
 	return true
+}
+
+// scalar rejects the element of an array that is a number, true, false or null. Its
+// length is 0 where there is no such.
+func (p *pass) scalar(s string, at int) (n int, more bool) {
+	l := lexer{s: s}
+	var t token
+	end := l.value(0, &t)
+	if end == failed || end == 0 {
+		return 0, true
+	}
+	if next := l.space(end); next < len(s) && s[next] != ',' && s[next] != ']' {
+		return 0, true
+	}
+	return end, p.reject(BadJSON, fmt.Errorf("an element of the array is %s, not an event", clip(s[:end], 20)), at, s[:end])
 }
 
 // otherLine passes over what begins no JSON value: of a syslog line the text

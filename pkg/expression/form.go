@@ -68,8 +68,20 @@ func capitals(what, text string) (string, string) {
 	return "", ""
 }
 
+// starred reports whether a text has the wildcards of a Windows file name, which no file
+// has in its name.
+func starred(text string) bool {
+	lower := asciiLower(text)
+	windows := strings.Contains(text, `\`) || strings.HasSuffix(lower, ".exe") || strings.HasSuffix(lower, ".dll")
+	return windows && strings.ContainsAny(text, "*?")
+}
+
+const starMessage = "a star or question mark is a character like any other here: use glob(…)"
+
 func wholePath(text string) (string, string) {
 	switch {
+	case starred(text):
+		return starMessage, ""
 	case strings.HasPrefix(text, "%"):
 		return "paths in events are written out, without environment variables", ""
 	case doubled(text):
@@ -84,6 +96,10 @@ func wholePath(text string) (string, string) {
 
 func piecePath(text string) (string, string) {
 	switch {
+	case strings.HasPrefix(text, "%") && strings.Count(text, "%") > 1:
+		return "paths in events are written out, without environment variables", ""
+	case starred(text):
+		return starMessage, ""
 	case doubled(text):
 		return "the path has each backslash twice: back quotes take them as they are", single(text)
 	case strings.Contains(text, `\`) || isDrive(text) || events.NormalPath(text) != text:
@@ -103,6 +119,9 @@ func single(text string) string { return strings.ReplaceAll(text, `\\`, `\`) }
 func wholeName(text string) (string, string) {
 	if i := strings.LastIndexAny(text, `\/`); i >= 0 {
 		return "this is the last part of a path, without separators", asciiLower(text[i+1:])
+	}
+	if starred(text) {
+		return starMessage, ""
 	}
 	if events.NormalPath(text) != text {
 		return "names of Windows programs are in lower case in events", events.NormalPath(text)

@@ -133,6 +133,9 @@ func explainBinary(e *Error, n *ast.BinaryNode, message string) {
 		loc := n.Right.Location()
 		e.Offset, e.Length = loc.From, max(1, loc.To-loc.From)
 		e.Message = "not a regular expression: " + regexpReason(message)
+		if strings.Contains(message, "(?!") || strings.Contains(message, "(?=") || strings.Contains(message, "(?<") {
+			e.Hint = "RE2 does not look ahead or behind: match what is there, and exclude the rest with && !(… matches …)"
+		}
 		return
 	}
 	left, right := fromNature(n.Left.Nature()), fromNature(n.Right.Nature())

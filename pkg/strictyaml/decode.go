@@ -106,7 +106,7 @@ func (d *Decoder) value(n *yaml.Node, path Path, v reflect.Value, tag reflect.St
 	defer d.leave()
 	n = resolve(n)
 	if t := unknownTag(n); t != "" {
-		d.Report(n, path, "the tag "+t+" is not supported", "leave it out")
+		d.Report(n, path, "YAML takes "+t+" for a tag", "put a text that begins with ! in quotes, or on a line of its own below >")
 		return
 	}
 	switch {

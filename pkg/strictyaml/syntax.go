@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	goccy "github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/parser"
@@ -32,6 +33,7 @@ func (f *File) syntaxProblem(err error) Problem {
 	p.Hint = syntaxHint(message, p.Source)
 	f.placeAnchor(&p)
 	f.placeTab(&p)
+	f.placeFirst(&p)
 	return p
 }
 
@@ -63,6 +65,26 @@ func (f *File) placeTab(p *Problem) {
 			p.Message, p.Hint = "not valid YAML: a tab in the indentation", "indent with spaces"
 			return
 		}
+	}
+}
+
+// first finds a value that begins with one of YAML's special characters, which people
+// write for what an expression or a pattern means by it.
+var first = regexp.MustCompile(`^\s*(?:- )?[A-Za-z_]+:\s+([!*&%@])[^\s'"]`)
+
+// placeFirst points at such a value: parsers complain about what comes after it.
+func (f *File) placeFirst(p *Problem) {
+	for _, line := range []int{p.Line, p.Line + 1, p.Line - 1} {
+		text := f.line(line)
+		m := first.FindStringSubmatchIndex(text)
+		if m == nil || unknownAnchor.MatchString(p.Message) {
+			continue
+		}
+		sign := text[m[2]:m[3]]
+		p.Line, p.Column, p.Length, p.Source = line, utf8.RuneCountInString(text[:m[2]])+1, 1, text
+		p.Message = "not valid YAML: a text that begins with " + sign
+		p.Hint = "put the text in quotes, or on a line of its own below >"
+		return
 	}
 }
 

@@ -113,6 +113,10 @@ func (s *scanner) elements(b Batch) Batch {
 		if s.body[s.pos] == ']' && s.closes() {
 			return b
 		}
+		if events := s.bareBase64(); len(events) > 0 {
+			b.Events = append(b.Events, events...)
+			continue
+		}
 		b.take(s)
 	}
 }
