@@ -147,6 +147,11 @@ func testFile(name string, ids []string) ([]*Test, strictyaml.Problems) {
 	if err != nil {
 		return nil, strictyaml.Problems{{File: name, Message: readReason(err)}}
 	}
+	return testText(name, data, ids)
+}
+
+// testText reads the text of a test file.
+func testText(name string, data []byte, ids []string) ([]*Test, strictyaml.Problems) {
 	file, problems := strictyaml.Parse(name, data)
 	if len(problems) > 0 {
 		return nil, problems

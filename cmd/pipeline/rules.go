@@ -19,6 +19,7 @@ func newRulesCommand() *cobra.Command {
 		newRulesFmtCommand(),
 		newRulesImportCommand(),
 		newRulesListCommand(),
+		newRulesLSPCommand(),
 		newRulesRecordCommand(),
 		newRulesSchemaCommand(),
 		newRulesTestCommand(),
