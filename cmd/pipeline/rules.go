@@ -21,6 +21,7 @@ func newRulesCommand() *cobra.Command {
 		newRulesListCommand(),
 		newRulesLSPCommand(),
 		newRulesRecordCommand(),
+		newRulesResetCommand(),
 		newRulesSchemaCommand(),
 		newRulesTestCommand(),
 	)

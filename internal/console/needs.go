@@ -25,6 +25,13 @@ type needsList struct {
 	list []web.Need
 }
 
+// forget has the list found anew by the next question.
+func (n *needsList) forget() {
+	n.mu.Lock()
+	n.read = time.Time{}
+	n.mu.Unlock()
+}
+
 // Needs lists what a person has to look at, the most urgent first.
 func (c *Console) Needs(ctx context.Context, o web.Overview) ([]web.Need, error) {
 	list := []web.Need{}

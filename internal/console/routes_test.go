@@ -20,7 +20,7 @@ var needs = map[string]web.Role{
 	"GET /api/v1/stream": web.Viewer, "GET /api/v1/artifacts/{id}": web.Approver,
 	"GET /api/v1/overview": web.Viewer, "GET /api/v1/jobs": web.Viewer, "POST /api/v1/jobs": web.Admin, "GET /api/v1/jobs/{id}": web.Viewer,
 	"POST /api/v1/jobs/{id}/cancel": web.Admin, "POST /api/v1/jobs/{id}/retry": web.Admin, "POST /api/v1/jobs/{id}/resolve": web.Admin,
-	"POST /api/v1/jobs/{id}/undo": web.Admin, "POST /api/v1/jobs/{id}/answer": web.Approver, "GET /api/v1/rules": web.Viewer, "GET /api/v1/sensors": web.Viewer, "GET /api/v1/endpoint": web.Viewer,
+	"POST /api/v1/jobs/{id}/undo": web.Admin, "POST /api/v1/jobs/{id}/answer": web.Approver, "GET /api/v1/rules": web.Viewer, "POST /api/v1/rules/{id}/reset": web.Approver, "GET /api/v1/sensors": web.Viewer, "GET /api/v1/endpoint": web.Viewer,
 	"GET /api/v1/guards": web.Viewer, "POST /api/v1/dry-run": web.Approver, "POST /api/v1/stop": web.Approver, "POST /api/v1/resume": web.Approver, "POST /api/v1/silences": web.Approver,
 	"GET /api/v1/quarantine": web.Admin, "POST /api/v1/quarantine/drop": web.Admin, "POST /api/v1/quarantine/restore": web.Admin,
 	"DELETE /api/v1/silences/{id}": web.Approver, "GET /api/v1/audit": web.Admin, "GET /api/v1/audit/verify": web.Admin, "GET /api/v1/why": web.Viewer, "GET /api/v1/events": web.Viewer, "GET /api/v1/artifacts": web.Viewer,

@@ -2,15 +2,36 @@ package console
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"edrpipe/internal/web"
+	"edrpipe/pkg/guard"
+	"edrpipe/pkg/jobs"
 )
 
 func (c *Console) rulesRoutes() []web.Route {
 	return []web.Route{
 		web.JSON("GET", "/api/v1/rules", web.Viewer, "Rules in force", func(r *http.Request, _ struct{}) (web.RulesPage, error) { return c.RulesPage(r.Context()) }),
+		web.JSON("POST", "/api/v1/rules/{id}/reset", web.Approver, "Close the breaker of a rule: it acts again", func(r *http.Request, in web.Reason) (web.Nothing, error) {
+			return web.Nothing{}, c.ResetBreaker(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
+		}),
 	}
+}
+
+// ResetBreaker closes the breaker of a rule. Who and why is in the audit log.
+func (c *Console) ResetBreaker(ctx context.Context, by web.User, rule, why string) error {
+	_, known := c.Rules.Live.Set().Rule(rule)
+	err := c.Guard.Reset(ctx, rule, by.Name, why)
+	switch {
+	case errors.Is(err, guard.ErrClosed) && !known:
+		return fmt.Errorf("%w: there is no rule %q", web.ErrNotFound, rule)
+	case errors.Is(err, guard.ErrClosed):
+		return fmt.Errorf("%w: %w: there is nothing to reset", jobs.ErrRefused, err)
+	}
+	c.needs.forget()
+	return err
 }
 
 // RulesPage lists the rules in force.

@@ -16,6 +16,7 @@ func (s *Service) gauges(ctx context.Context) {
 	defer tick.Stop()
 	for n := 1; ; n++ {
 		s.console.Sample(time.Now(), n)
+		s.readBreakers(ctx)
 		s.metrics.Health(s.health(ctx))
 		st := s.fleet.Stats()
 		s.metrics.Live.Reset()

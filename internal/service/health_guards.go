@@ -30,7 +30,7 @@ func (s *Service) guardHealth() []health.Check {
 	if s.guard.Policy().DryRun {
 		dry = health.Bad("dry_run", health.Degraded, "remove dry_run from the guards file or from pipeline.yaml", "steps are recorded and not done: dry_run is set in a file")
 	}
-	return []health.Check{guards, stop, dry}
+	return []health.Check{guards, stop, dry, s.breakerHealth()}
 }
 
 // switchedOff is the check of what a person switched off.

@@ -76,6 +76,7 @@ type Service struct {
 	http       *http.Client
 	intake     *intake.Intake
 	canary     *intake.Canary // nil: this process matches nothing
+	breakers   atomic.Pointer[openBreakers]
 	sources    *sources
 	console    *console.Console
 	pager      *pager.Pager // nil: people are told nothing

@@ -52,6 +52,7 @@ type Metrics struct {
 	StreamStuck               *prometheus.GaugeVec   // stream
 	Repairs                   *prometheus.CounterVec // stream, what
 	CanaryAge                 prometheus.Gauge
+	Breakers                  *prometheus.GaugeVec // rule: 1 while it is open
 
 	Lag, Unacknowledged, Redelivered, DeadLetters prometheus.Gauge       // of the bus, for all replicas
 	Reloads                                       *prometheus.CounterVec // outcome
@@ -123,6 +124,8 @@ func New() *Metrics {
 	m.Held = gauge("intake_held", "1 while no new event is taken because the disk has no room.")
 	m.StreamStuck = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_bus_stream_stuck", Help: "1 for a stream of the bus that takes nothing."}, []string{"stream"})
 	m.Checks = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_health", Help: "1 for the state that a check of the service's health has, 0 for the others."}, []string{"check", "state"})
+	m.Breakers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_breaker_open", Help: "1 for a rule whose breaker is open: it records and does not act."}, []string{"rule"})
+	m.Registry.MustRegister(m.Breakers)
 	m.Repairs = counter("bus_repairs_total", "Streams of the bus that were missing or changed and were set back.", "stream", "what")
 	// What is not known yet is no number.
 	for _, g := range []prometheus.Gauge{m.Lag, m.Unacknowledged, m.Redelivered, m.DeadLetters, m.CanaryAge, m.DiskFree, m.DiskFloor} {

@@ -16,6 +16,7 @@ type fuse struct {
 	Failures []entry   `json:"failures,omitempty"` // by job
 	Open     *Switch   `json:"open,omitempty"`
 	Until    time.Time `json:"until,omitzero"` // zero: until a person resets it
+	Reset    time.Time `json:"reset,omitzero"` // when a person reset it last
 }
 
 func (f fuse) open(now time.Time) bool {
@@ -77,21 +78,26 @@ func (g *Guard) Took(ctx context.Context, rule string) error {
 	if b.Jobs == 0 || rule == "" {
 		return nil
 	}
-	n, usual := g.volume.count(rule, b.window(), g.now())
+	n, usual, begin := g.volume.count(rule, b.window(), g.now())
 	most := max(float64(b.Jobs), b.Usual*usual)
 	if float64(n) <= most {
 		return nil
 	}
-	opened := false
+	opened, reset := false, false
 	err := update(ctx, g.store, fuseKey(rule), func(f *fuse) bool {
 		now := g.now().UTC()
-		opened = !f.open(now)
+		reset = f.Reset.After(begin)
+		opened = !reset && !f.open(now)
 		if opened {
 			f.trip(b, now, fmt.Sprintf("%d jobs within %v, %.0f are allowed", n, b.window(), most))
 		}
 		return opened
 	})
-	if err == nil && opened {
+	switch {
+	case err != nil:
+	case reset: // by a person, perhaps on another replica: what was counted before is forgiven
+		g.volume.forget(rule)
+	case opened:
 		g.opened(ctx, rule)
 	}
 	return openAnyway(err)
@@ -129,15 +135,47 @@ func (g *Guard) Open(ctx context.Context, rule string) (*Switch, time.Time, erro
 	return f.Open, f.Until, nil
 }
 
-// Reset closes a rule's breaker.
+// Opened is the open breaker of a rule.
+type Opened struct {
+	Rule   string
+	Switch           // when and why
+	Until  time.Time // zero: until a person resets it
+}
+
+// Breakers returns the open breakers of the rules.
+func (g *Guard) Breakers(ctx context.Context, rules []string) ([]Opened, error) {
+	var all []Opened
+	for _, rule := range rules {
+		open, until, err := g.Open(ctx, rule)
+		if err != nil {
+			return nil, err
+		}
+		if open != nil {
+			all = append(all, Opened{rule, *open, until})
+		}
+	}
+	return all, nil
+}
+
+// ErrClosed says that a breaker is not open: there is nothing to reset.
+var ErrClosed = errors.New("the breaker is closed")
+
+// Reset closes a rule's breaker on all replicas. What was counted until now does not
+// open it again. A closed one is ErrClosed.
 func (g *Guard) Reset(ctx context.Context, rule, by, why string) error {
+	closed := false
 	err := update(ctx, g.store, fuseKey(rule), func(f *fuse) bool {
-		changed := f.Open != nil || len(f.Failures) > 0
-		*f = fuse{}
-		return changed
+		now := g.now().UTC()
+		if closed = !f.open(now); !closed {
+			*f = fuse{Reset: now}
+		}
+		return !closed
 	})
 	if err != nil {
 		return err
+	}
+	if closed {
+		return fmt.Errorf("rule %s: %w", rule, ErrClosed)
 	}
 	g.volume.forget(rule)
 	g.record(ctx, Change{What: "reset", By: by, Why: why, On: rule, At: g.now().UTC()})
@@ -161,8 +199,9 @@ type rate struct {
 // smoothing is the weight of a past window in what is usual.
 const smoothing = 0.2
 
-// count adds one job and returns the number in this window and the usual one.
-func (v *volume) count(rule string, per time.Duration, now time.Time) (n int, usual float64) {
+// count adds one job and returns the number in this window, the usual one, and when
+// the window began.
+func (v *volume) count(rule string, per time.Duration, now time.Time) (n int, usual float64, begin time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	r := v.rules[rule]
@@ -181,7 +220,7 @@ func (v *volume) count(rule string, per time.Duration, now time.Time) (n int, us
 		}
 	}
 	r.n++
-	return r.n, r.usual
+	return r.n, r.usual, r.begin
 }
 
 func (v *volume) forget(rule string) {

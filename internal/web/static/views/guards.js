@@ -58,6 +58,6 @@ function silenceForm(act, rule) {
         form.reset();
       })();
     },
-  }, field("rule"), field("sensor", { placeholder: "hq/42" }), field("action"), field("comment", { required: true }),
+  }, field("rule", { value: rule ?? "" }), field("sensor", { placeholder: "hq/42" }), field("action"), field("comment", { required: true }),
     field("hours", { type: "number", min: 1, max: 720, value: 4 }), h("span", { class: "faint" }, "hours"), h("button", { class: "primary" }, "Silence"));
 }
