@@ -13,7 +13,7 @@ func (c *Console) endpointRoutes() []web.Route {
 	return []web.Route{
 		web.JSON("GET", "/api/v1/endpoint", web.Viewer, "The facts of an endpoint, each with its origin", func(r *http.Request, _ struct{}) (directory.Explained, error) {
 			return c.Endpoint(r.Context(), r.URL.Query().Get("of"))
-		}, "of"),
+		}, "of").ByTenant(),
 	}
 }
 

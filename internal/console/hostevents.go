@@ -37,7 +37,7 @@ func (c *Console) eventRoutes() []web.Route {
 				return web.EventsPage{}, err
 			}
 			return c.Events(r.Context(), q)
-		}, "host", "process", "text", "since", "until", "limit"),
+		}, "host", "process", "text", "since", "until", "limit").ByTenant(),
 	}
 }
 
@@ -95,7 +95,7 @@ func (c *Console) lastEvents(ctx context.Context, q web.EventQuery, page *web.Ev
 				continue
 			}
 			page.Read++
-			if picks(q, e) {
+			if picks(q, e) && c.seesEvent(ctx, e) {
 				found = append(found, e)
 			}
 		}

@@ -21,28 +21,28 @@ func (c *Console) jobRoutes() []web.Route {
 				return web.JobsPage{}, err
 			}
 			return c.Jobs(r.Context(), q)
-		}, jobParameters...),
+		}, jobParameters...).ByTenant(),
 		web.JSON("POST", "/api/v1/jobs", web.Admin, "Submit a job", func(r *http.Request, in web.Submission) (web.JobLine, error) {
 			return c.Submit(r.Context(), web.UserOf(r.Context()), in)
-		}),
+		}).ByTenant(),
 		web.JSON("GET", "/api/v1/jobs/{id}", web.Viewer, "A job with its steps and history", func(r *http.Request, _ struct{}) (web.JobPage, error) {
 			return c.Job(r.Context(), r.PathValue("id"))
-		}),
+		}).ByTenant(),
 		web.JSON("POST", "/api/v1/jobs/{id}/cancel", web.Admin, "Cancel a job", func(r *http.Request, in web.Reason) (web.Nothing, error) {
 			return web.Nothing{}, c.Cancel(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
-		}),
+		}).ByTenant(),
 		web.JSON("POST", "/api/v1/jobs/{id}/retry", web.Admin, "Run an ended job again, as a new one", func(r *http.Request, in web.Reason) (web.JobLine, error) {
 			return c.Retry(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
-		}),
+		}).ByTenant(),
 		web.JSON("POST", "/api/v1/jobs/{id}/resolve", web.Admin, "Say what became of a step whose outcome is unknown", func(r *http.Request, in web.Resolution) (web.JobLine, error) {
 			return c.Resolve(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in)
-		}),
+		}).ByTenant(),
 		web.JSON("POST", "/api/v1/jobs/{id}/undo", web.Admin, "Undo what a job did, where that is possible", func(r *http.Request, in web.Reason) ([]string, error) {
 			return c.Undo(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
-		}),
+		}).ByTenant(),
 		web.JSON("POST", "/api/v1/jobs/{id}/answer", web.Approver, "Answer an approval", func(r *http.Request, in web.Answer) (web.Nothing, error) {
 			return web.Nothing{}, c.Answer(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in)
-		}),
+		}).ByTenant(),
 	}
 }
 
@@ -60,14 +60,14 @@ func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error
 	if q.Limit == 0 {
 		q.Limit = web.MaxList
 	}
-	if inStore(q) { // a short part of a long queue reads few records
+	if inStore(q) && !web.UserOf(ctx).Limited() { // a short part of a long queue reads few records
 		query.Limit = q.Offset + q.Limit + 1
 	}
 	found, err := c.Fleet.List(ctx, query)
 	if err != nil {
 		return web.JobsPage{}, err
 	}
-	found = slices.DeleteFunc(found, func(j *jobs.Job) bool { return !selects(q, j) })
+	found = slices.DeleteFunc(found, func(j *jobs.Job) bool { return !selects(q, j) || !c.sees(ctx, j.Endpoint.Server) })
 	sorted(found, q.Sort)
 	page := web.JobsPage{Total: len(found), More: query.Limit > 0 && len(found) == query.Limit, Since: query.Since, Jobs: []web.JobLine{}}
 	for _, x := range c.Fleet.Reasons(pageOf(found, q.Offset, q.Limit)) {
@@ -117,6 +117,9 @@ func line(j *jobs.Job) web.JobLine {
 
 // Job is all there is to know of a job.
 func (c *Console) Job(ctx context.Context, id string) (web.JobPage, error) {
+	if _, err := c.job(ctx, id); err != nil {
+		return web.JobPage{}, err
+	}
 	x, err := c.Fleet.Explain(ctx, id)
 	if err != nil {
 		return web.JobPage{}, err

@@ -9,11 +9,12 @@ import (
 )
 
 func (c *Console) liveRoutes() []web.Route {
-	return []web.Route{web.Raw("GET", "/api/v1/stream", web.Viewer, web.Stream{Notices: c.Notices, Log: c.Log})}
+	return []web.Route{web.Raw("GET", "/api/v1/stream", web.Viewer, web.Stream{Notices: c.Notices, Log: c.Log}).ByTenant()}
 }
 
 // Notices calls see with each notice on the bus until ctx ends.
 func (c *Console) Notices(ctx context.Context, see func(string, []byte)) error {
+	see = c.shown(ctx, see)
 	var subs []*nats.Subscription
 	defer func() {
 		for _, s := range subs {

@@ -39,7 +39,7 @@ func (c *Console) Submit(ctx context.Context, by web.User, r web.Submission) (we
 // Cancel cancels a job. That the job has ended is an error: it may have done what the
 // person wanted to prevent.
 func (c *Console) Cancel(ctx context.Context, by web.User, id, why string) error {
-	j, err := c.Fleet.Get(ctx, id)
+	j, err := c.job(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,9 @@ func (c *Console) Cancel(ctx context.Context, by web.User, id, why string) error
 
 // Retry runs an ended job again, as a new one.
 func (c *Console) Retry(ctx context.Context, by web.User, id, why string) (web.JobLine, error) {
+	if _, err := c.job(ctx, id); err != nil {
+		return web.JobLine{}, err
+	}
 	if err := c.note(ctx, by, "retry", id, why); err != nil {
 		return web.JobLine{}, err
 	}
@@ -72,6 +75,9 @@ func lineOf(j *jobs.Job, err error) (web.JobLine, error) {
 
 // Resolve records what became of a step whose outcome is unknown.
 func (c *Console) Resolve(ctx context.Context, by web.User, id string, r web.Resolution) (web.JobLine, error) {
+	if _, err := c.job(ctx, id); err != nil {
+		return web.JobLine{}, err
+	}
 	if err := c.note(ctx, by, "resolve "+r.Outcome, id, r.Why); err != nil {
 		return web.JobLine{}, err
 	}
@@ -80,6 +86,9 @@ func (c *Console) Resolve(ctx context.Context, by web.User, id string, r web.Res
 
 // Undo enqueues the jobs that undo a job.
 func (c *Console) Undo(ctx context.Context, by web.User, id, why string) ([]string, error) {
+	if _, err := c.job(ctx, id); err != nil {
+		return nil, err
+	}
 	if err := c.note(ctx, by, "undo", id, why); err != nil {
 		return nil, err
 	}
@@ -88,6 +97,9 @@ func (c *Console) Undo(ctx context.Context, by web.User, id, why string) ([]stri
 
 // Answer answers an approval.
 func (c *Console) Answer(ctx context.Context, by web.User, id string, a web.Answer) error {
+	if _, err := c.job(ctx, id); err != nil {
+		return err
+	}
 	word := "deny"
 	if a.Allow {
 		word = "allow"

@@ -14,8 +14,12 @@ import (
 func (c *Console) overviewRoutes() []web.Route {
 	return []web.Route{
 		web.JSON("GET", "/api/v1/overview", web.Viewer, "The state of everything", func(r *http.Request, _ struct{}) (web.Overview, error) {
-			return c.Overview(r.Context())
-		}),
+			o, err := c.Overview(r.Context())
+			if err == nil && web.UserOf(r.Context()).Limited() {
+				o = c.limited(r.Context(), o)
+			}
+			return o, err
+		}).ByTenant(),
 	}
 }
 

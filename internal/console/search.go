@@ -29,7 +29,7 @@ func (c *Console) decisions(ctx context.Context, since time.Time, visit func(not
 	}
 	return eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
 		var n struct{ Data notices.Decision }
-		if json.Unmarshal(m.Data(), &n) == nil {
+		if json.Unmarshal(m.Data(), &n) == nil && c.sees(ctx, n.Data.Server) {
 			visit(n.Data)
 		}
 		return true
@@ -80,7 +80,7 @@ func (c *Console) findEvent(ctx context.Context, id string) (*events.Event, erro
 			msg.Server = c.Fleet.Sole()
 		}
 		for e := range decoder.Events(&msg) {
-			if e != nil && e.Event.ID == id {
+			if e != nil && e.Event.ID == id && c.seesEvent(ctx, e) {
 				found = e
 			}
 		}

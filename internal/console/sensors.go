@@ -72,7 +72,7 @@ type found struct {
 // allSensors lists the sensors of all servers. problems says which servers do not
 // answer; their sensors are missing.
 func (c *Console) allSensors(ctx context.Context) (all []found, problems []string) {
-	members := c.Fleet.Members()
+	members := c.members(ctx)
 	lists, errs := make([][]edr.Sensor, len(members)), make([]error, len(members))
 	var g errgroup.Group
 	for i, m := range members {
@@ -98,7 +98,7 @@ func (c *Console) sensorRoutes() []web.Route {
 				return web.SensorsPage{}, err
 			}
 			return c.Sensors(r.Context(), q)
-		}, "q", "busy", "limit", "offset"),
+		}, "q", "busy", "limit", "offset").ByTenant(),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // endpoint finds the one that a person names: SERVER/ID, or an id or host name that
 // exactly one endpoint has.
 func (c *Console) endpoint(ctx context.Context, text string) (edr.Endpoint, error) {
-	at, err := c.Fleet.Find(ctx, text)
+	at, err := c.Fleet.FindAmong(ctx, c.members(ctx), text)
 	if err != nil {
 		return at, errors.Join(web.ErrBadRequest, err)
 	}
@@ -28,12 +28,12 @@ func (c *Console) selected(ctx context.Context, text string) (edr.Endpoint, erro
 		return edr.Endpoint{}, nil
 	}
 	if at, err := edr.ParseEndpoint(text); err == nil && c.Fleet.Member(at.Server) != nil {
-		if found, err := c.Fleet.Find(ctx, text); err == nil {
+		if found, err := c.Fleet.FindAmong(ctx, c.members(ctx), text); err == nil {
 			return found, nil
 		}
 		return at, nil
 	}
-	at, err := c.Fleet.Find(ctx, text)
+	at, err := c.Fleet.FindAmong(ctx, c.members(ctx), text)
 	var ambiguous *fleet.Ambiguous
 	switch {
 	case err == nil:

@@ -36,7 +36,7 @@ func (c *Console) whyRoutes() []web.Route {
 				return web.Why{}, err
 			}
 			return c.Why(r.Context(), r.URL.Query().Get("about"), q)
-		}, "about", "process", "since", "until", "limit"),
+		}, "about", "process", "since", "until", "limit").ByTenant(),
 	}
 }
 
@@ -67,6 +67,9 @@ func (c *Console) Why(ctx context.Context, about string, q web.EventQuery) (web.
 }
 
 func (c *Console) whyJob(ctx context.Context, id string, a *account) error {
+	if _, err := c.job(ctx, id); err != nil {
+		return err
+	}
 	x, err := c.Fleet.Explain(ctx, id)
 	if err != nil {
 		return err
@@ -95,7 +98,7 @@ func (c *Console) whyJob(ctx context.Context, id string, a *account) error {
 }
 
 func (c *Console) whySensor(ctx context.Context, text string, a *account) error {
-	at, err := c.Fleet.Find(ctx, text)
+	at, err := c.Fleet.FindAmong(ctx, c.members(ctx), text)
 	switch {
 	case errors.Is(err, edr.ErrUnknownSensor):
 		return errors.Join(web.ErrNotFound, err)

@@ -39,11 +39,20 @@ func (a *Ambiguous) Error() string {
 // error wraps edr.ErrUnknownSensor where none fits. The id of a server that does not
 // answer is taken as it is written, where the text says which server.
 func (f *Fleet) Find(ctx context.Context, text string) (edr.Endpoint, error) {
-	members, name := f.cfg.Members, text
+	return f.FindAmong(ctx, f.cfg.Members, text)
+}
+
+// FindAmong is Find among some of the servers.
+func (f *Fleet) FindAmong(ctx context.Context, members []*Member, text string) (edr.Endpoint, error) {
+	name := text
 	if server, rest, ok := strings.Cut(text, "/"); ok {
 		m := f.byName[server]
-		if m == nil {
-			return edr.Endpoint{}, fmt.Errorf("sensor %s: %w: %w", text, edr.ErrUnknownSensor, &NoServer{server, f.Names()})
+		if m == nil || !slices.Contains(members, m) {
+			var names []string
+			for _, m := range members {
+				names = append(names, m.Name)
+			}
+			return edr.Endpoint{}, fmt.Errorf("sensor %s: %w: %w", text, edr.ErrUnknownSensor, &NoServer{server, names})
 		}
 		members, name = []*Member{m}, rest
 	}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"edrpipe/internal/looseid"
@@ -24,8 +25,9 @@ const (
 
 // Publisher publishes what happens to jobs.
 type Publisher struct {
-	Bus   *bus.Bus
-	Title string // names the service where a notice is of no server
+	Bus    *bus.Bus
+	Title  string                     // names the service where a notice is of no server
+	Tenant func(server string) string // label of a server; empty: none. Nil: no server has one
 }
 
 // Report publishes a report of the scheduler. The id of each notice is derived from
@@ -33,7 +35,7 @@ type Publisher struct {
 func (n Publisher) Report(ctx context.Context, r jobs.Report) error {
 	switch {
 	case r.Final:
-		return n.Bus.PublishOnce(ctx, n.notice(r.Job, TypeResult, resultSubject(r.Job), "result", r.Job.Ended, r.Job.Result()))
+		return n.result(ctx, r.Job)
 	case r.Step != nil:
 		s := r.Step.Notice()
 		s.Job = r.Job.ID
@@ -46,6 +48,25 @@ func (n Publisher) Report(ctx context.Context, r jobs.Report) error {
 	}
 	return nil
 }
+
+// result publishes a job's result, and again for the readers of the tenant of its server
+// where that has one.
+func (n Publisher) result(ctx context.Context, j *jobs.Job) error {
+	notice := n.notice(j, TypeResult, resultSubject(j), "result", j.Ended, j.Result())
+	if n.Tenant != nil {
+		if tenant := n.Tenant(j.Endpoint.Server); tenant != "" {
+			again := notice
+			again.Subject = TenantSubject(tenant, strings.TrimPrefix(notice.Subject, "edr."))
+			if err := n.Bus.PublishOnce(ctx, again); err != nil {
+				return err
+			}
+		}
+	}
+	return n.Bus.PublishOnce(ctx, notice)
+}
+
+// TenantSubject is edr.tenant.<tenant>.<rest>: what is there is of one tenant only.
+func TenantSubject(tenant, rest string) string { return "edr.tenant." + bus.Token(tenant) + "." + rest }
 
 func (n Publisher) notice(j *jobs.Job, typ, subject, what string, at time.Time, data any) bus.Notice {
 	return bus.Notice{Subject: subject, ID: j.ID + "-" + what, Type: typ, Source: "edrpipe/" + cmp.Or(j.Endpoint.Server, n.Title), About: "job/" + j.ID, Time: at, Data: data}

@@ -63,7 +63,7 @@ func (s *Service) openBus(ctx context.Context) error {
 		}
 		s.closers = append(s.closers, func() error { s.ingest.Close(); return nil })
 	}
-	s.notices = notices.Publisher{Bus: s.bus, Title: s.cfg.Title()}
+	s.notices = notices.Publisher{Bus: s.bus, Title: s.cfg.Title(), Tenant: s.tenantOf}
 	if err := s.openWatch(conf); err != nil {
 		return err
 	}

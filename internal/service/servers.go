@@ -38,6 +38,16 @@ func (s *Service) openEDR() error {
 	return nil
 }
 
+// tenantOf is the label of a configured server.
+func (s *Service) tenantOf(server string) string {
+	for _, m := range s.members {
+		if m.Name == server {
+			return m.Tenant
+		}
+	}
+	return ""
+}
+
 // openJobs makes a scheduler for each server on the stored records of all.
 func (s *Service) openJobs(ctx context.Context) error {
 	store, err := natsstore.Open(ctx, s.bus.JetStream(), bus.BucketJobs, bus.BucketFinished, s.seal)

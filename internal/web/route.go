@@ -35,6 +35,15 @@ type Route struct {
 	do           func(*http.Request) (any, error)
 
 	raw http.Handler // answers with something else than JSON, over HTTP only
+
+	tenants bool // it shows a user of some tenants what is theirs; other routes are not for such users
+}
+
+// ByTenant makes the route one that users of some tenants may use: what it shows and does
+// is limited to theirs.
+func (rt Route) ByTenant() Route {
+	rt.tenants = true
+	return rt
 }
 
 // Raw makes a route that answers with something else than JSON.
@@ -75,6 +84,17 @@ func decode(r *http.Request, v any) error {
 	return nil
 }
 
+// ofAll keeps users of some tenants from what is of all.
+func ofAll(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if u := UserOf(r.Context()); u.Limited() {
+			writeError(w, http.StatusForbidden, u.Name+" is limited to the tenants "+strings.Join(u.Tenants, ", ")+", and this is of all")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // Nothing is the answer of calls that only do something.
 type Nothing struct{}
 
@@ -85,6 +105,10 @@ type Reason struct {
 
 // ServeHTTP implements http.Handler; the caller has checked the role.
 func (rt Route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !rt.tenants && UserOf(r.Context()).Limited() {
+		ofAll(nil).ServeHTTP(w, r)
+		return
+	}
 	if rt.raw != nil {
 		rt.raw.ServeHTTP(w, r)
 		return

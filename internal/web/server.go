@@ -113,8 +113,8 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", s.auth.require(Viewer, s.cfg.Metrics))
-	mux.Handle("GET /debug/pprof/", s.auth.require(Admin, s.long(profiles())))
+	mux.Handle("GET /metrics", s.auth.require(Viewer, ofAll(s.cfg.Metrics)))
+	mux.Handle("GET /debug/pprof/", s.auth.require(Admin, ofAll(s.long(profiles()))))
 	for _, rt := range s.calls {
 		var h http.Handler = rt
 		if rt.raw != nil { // of any length
@@ -167,7 +167,7 @@ func (l serverLog) Write(p []byte) (int, error) {
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	answer := Readiness{Checks: s.cfg.Ready(r.Context())}
 	answer.Ready = health.Ready(answer.Checks)
-	if _, known := s.auth.identify(r); !known {
+	if user, known := s.auth.identify(r); !known || user.Limited() {
 		for i, c := range answer.Checks {
 			answer.Checks[i] = c.Bare()
 		}

@@ -41,6 +41,6 @@ func (s *sessions) has(l login) bool {
 // digest changes with everything that the users file says of the user, so that a
 // login of before a change is no login any more.
 func (u User) digest() string {
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{u.Name, string(u.Role), u.Token, u.Email}, u.Groups...), "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{u.Name, string(u.Role), u.Token, u.Email, strings.Join(u.Tenants, "\x01")}, u.Groups...), "\x00")))
 	return hex.EncodeToString(sum[:12])
 }

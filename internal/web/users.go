@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -36,6 +37,17 @@ type User struct {
 	Groups []string `yaml:"groups"`     // for approvals `from: [soc-leads]`
 	Token  string   `yaml:"token_hash"` // SHA-256 of the token; tokens are random, so one round is enough
 	Email  string   `yaml:"email"`      // for those who come by OpenID Connect
+
+	Tenants []string `yaml:"tenants"` // the user sees servers with these labels only; empty: all
+}
+
+// Limited reports whether the user sees the servers of some tenants only.
+func (u User) Limited() bool { return len(u.Tenants) > 0 }
+
+// Sees reports whether the user may see servers of a tenant; "" is the label of those
+// that have none, which only users of all tenants see.
+func (u User) Sees(tenant string) bool {
+	return !u.Limited() || tenant != "" && slices.Contains(u.Tenants, tenant)
 }
 
 // Users is the list of those who may come in; it is a file of its own.
@@ -92,6 +104,9 @@ func (u *Users) Save(name string) error {
 		}
 		if user.Email != "" {
 			entry["email"] = user.Email
+		}
+		if len(user.Tenants) > 0 {
+			entry["tenants"] = user.Tenants
 		}
 		list = append(list, entry)
 	}

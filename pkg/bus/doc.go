@@ -7,5 +7,6 @@
 //	edr.jobs.<job>.<transition>     life of each job (JOBS)
 //	edr.results.<rule>.<job>        result of each job, once (RESULTS)
 //	edr.published.<subject>         messages of the action publish (RESULTS)
+//	edr.tenant.<tenant>.results.>   results again, of the servers of one tenant (TENANTS)
 //	edr.audit                       hash-linked log of decisions (AUDIT)
 package bus

@@ -15,6 +15,7 @@ const (
 	StreamDead    = "DEAD"
 	StreamJobs    = "JOBS"
 	StreamResults = "RESULTS"
+	StreamTenants = "TENANTS"
 	StreamAudit   = "AUDIT"
 
 	BucketJobs      = "jobs" // live job records
@@ -72,6 +73,7 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 		{Name: StreamDead, Subjects: []string{"edr.dead.>"}, Description: "input that could not be used", MaxAge: l.DeadAge, MaxBytes: l.DeadBytes},
 		{Name: StreamJobs, Subjects: []string{"edr.jobs.>"}, Description: "life of each job", MaxAge: l.JobsAge, MaxBytes: l.JobsBytes},
 		{Name: StreamResults, Subjects: []string{"edr.results.>", "edr.published.>"}, Description: "what came of each job", MaxAge: l.ResultsAge, MaxBytes: l.ResultsBytes, AllowDirect: true},
+		{Name: StreamTenants, Subjects: []string{"edr.tenant.>"}, Description: "results again, by the tenant of their server", MaxAge: l.ResultsAge, MaxBytes: l.ResultsBytes, AllowDirect: true},
 		{Name: StreamAudit, Subjects: []string{"edr.audit"}, Description: "hash-linked log of decisions and commands", MaxBytes: l.AuditBytes, Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true},
 	}
 	all[0].AllowMsgTTL = true // canaries leave by themselves
