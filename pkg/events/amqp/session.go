@@ -20,6 +20,7 @@ type session struct {
 	handle    func(context.Context, events.Message) error
 	unsettled inflight.Window[struct{}]
 
+	acks  acknowledger
 	mu    sync.Mutex             // guards later and ended
 	later map[uint64]*time.Timer // messages to be given back, by delivery tag
 	ended bool
@@ -52,6 +53,8 @@ func (s *session) run(ctx context.Context, established func(*amqp091.Connection)
 	}
 	established(conn)
 	defer s.stopTimers()
+	s.acks.start(ch.Ack, func(tag uint64) { s.unsettled.Done(tag) })
+	defer s.acks.stop()
 	if err := s.deliver(ctx, deliveries, closed); err != nil {
 		return err
 	}
@@ -155,7 +158,8 @@ func (s *session) deliver(ctx context.Context, deliveries <-chan amqp091.Deliver
 			if err == nil {
 				continue
 			}
-			s.unsettled.Done(d.DeliveryTag) // nobody settles it: it returns to the queue
+			s.acks.returns(d.DeliveryTag) // nobody settles it: it returns to the queue
+			s.unsettled.Done(d.DeliveryTag)
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -179,6 +183,7 @@ func lost(closed <-chan *amqp091.Error) error {
 // message is what a delivery holds.
 func (s *session) message(d amqp091.Delivery) events.Message {
 	s.unsettled.Add(d.DeliveryTag, struct{}{})
+	s.acks.delivered(d.DeliveryTag)
 	return events.Message{
 		Body:        d.Body,
 		ContentType: d.ContentType,
@@ -196,10 +201,10 @@ func (s *session) message(d amqp091.Delivery) events.Message {
 // reaches the broker does not matter: what is not acknowledged comes again.
 func (s *session) settle(d amqp091.Delivery, err error) {
 	if err == nil {
-		_ = d.Ack(false)
-		s.unsettled.Done(d.DeliveryTag)
+		s.acks.settle(d.DeliveryTag)
 		return
 	}
+	s.acks.returns(d.DeliveryTag)
 	s.Log.Debug().Err(err).Str("routing_key", d.RoutingKey).Msg("event goes back to the queue")
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,6 +226,7 @@ func (s *session) giveBack(d amqp091.Delivery) {
 	}
 	delete(s.later, d.DeliveryTag)
 	_ = d.Nack(false, true)
+	s.acks.gaveBack(d.DeliveryTag) // not before: a later acknowledgement would take it along
 	s.unsettled.Done(d.DeliveryTag)
 }
 
