@@ -161,6 +161,7 @@ func showJob(w io.Writer, p web.JobPage) {
 	fmt.Fprintf(w, "job %s, %s on %s: %s\n", printable.Line(p.ID), printable.Line(firstOf(p.Rule, "by "+p.By)), endpointName(p.JobLine), colored(w, p.State))
 	if p.Why != "" {
 		fmt.Fprintln(w, printable.Line(p.Why))
+		printAsks(w, p.Asks)
 	}
 	t := newTable(w, "~step", "uses", "state", "took", "=what")
 	for _, s := range p.Job.Done {

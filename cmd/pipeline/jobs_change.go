@@ -73,9 +73,10 @@ func newJobsResolveCommand(f *serverFlags) *cobra.Command {
 }
 
 func jobAnswer(f *serverFlags, name, short string, allow bool) *cobra.Command {
-	var step string
-	body := func(why string) any { return web.Answer{Step: step, Allow: allow, Why: why} }
+	var step, digest string
+	body := func(why string) any { return web.Answer{Step: step, Allow: allow, Why: why, Digest: digest} }
 	cmd := jobChange(f, name, short, "answer", body, "held")
 	cmd.Flags().StringVar(&step, "step", "", "which step (default: whatever the job waits for)")
+	cmd.Flags().StringVar(&digest, "call", "", "digest of the call that you looked at, as `jobs show` prints it: an answer to another call is refused")
 	return cmd
 }

@@ -102,9 +102,10 @@ func line(j *jobs.Job) web.JobLine {
 				ask.Uses, ask.With = s.Uses, s.With
 			}
 		}
-		if a.Args != nil {
+		if a.Args != nil || a.Digest != "" {
 			ask.With, ask.Evaluated = a.Args, true
 		}
+		ask.Digest, ask.Unknown = j.Call(a)
 		for _, answer := range a.Answers {
 			if answer.Allow {
 				ask.Given++

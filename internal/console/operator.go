@@ -107,6 +107,6 @@ func (c *Console) Answer(ctx context.Context, by web.User, id string, a web.Answ
 	if err := c.note(ctx, by, "answer "+word, id, a.Why); err != nil {
 		return err
 	}
-	_, err := c.Fleet.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, At: c.Now()})
+	_, err := c.Fleet.Approve(ctx, id, jobs.Answer{Step: a.Step, By: by.Name, Groups: by.Groups, Allow: a.Allow, Why: a.Why, Digest: a.Digest, At: c.Now()})
 	return err
 }

@@ -138,6 +138,8 @@ type Asked struct {
 	Uses      string         `json:"uses,omitempty"`
 	With      map[string]any `json:"with,omitempty" jsonschema:"description=arguments of the step"`
 	Evaluated bool           `json:"evaluated,omitempty" jsonschema:"description=the arguments are as they will be sent\\, and not as written"`
+	Digest    string         `json:"digest,omitempty" jsonschema:"description=of the call that is asked for; give it with the answer"`
+	Unknown   []string       `json:"unknown,omitempty" jsonschema:"description=arguments that are not known yet: the digest is of their expressions"`
 	From      []string       `json:"from,omitempty"`
 	Need      int            `json:"need"`
 	Given     int            `json:"given"`
@@ -168,9 +170,10 @@ type Resolution struct {
 
 // Answer is an answer to an approval.
 type Answer struct {
-	Step  string `json:"step,omitempty"`
-	Allow bool   `json:"allow"`
-	Why   string `json:"why,omitempty"`
+	Step   string `json:"step,omitempty"`
+	Allow  bool   `json:"allow"`
+	Why    string `json:"why,omitempty"`
+	Digest string `json:"digest,omitempty" jsonschema:"description=of the call that the person saw; an answer to another call is refused"`
 }
 
 // RulesPage is the rules in force, and what is wrong with newer files.

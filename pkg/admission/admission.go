@@ -89,4 +89,5 @@ type Answer struct {
 	Allow  bool      `json:"allow"`
 	Why    string    `json:"why,omitempty"`
 	At     time.Time `json:"at"`
+	Digest string    `json:"digest,omitempty"` // of the call that was answered
 }

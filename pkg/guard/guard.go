@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -271,7 +272,7 @@ func (g *Guard) unapproved(ctx context.Context, a admission.Request, p *Policy) 
 		if truth == expression.False {
 			continue
 		}
-		agreed, refusedBy := c.count(a.Answers)
+		agreed, refusedBy := c.count(a.Answers, a.Submitter)
 		switch {
 		case refusedBy != "":
 			return admission.Verdict{Decision: admission.Deny, Reason: Refused, Guard: c.Name, Detail: refusedBy + " refused"}
@@ -289,10 +290,10 @@ func (g *Guard) unapproved(ctx context.Context, a admission.Request, p *Policy) 
 }
 
 // count counts the different people who may answer and agreed.
-func (c Consent) count(answers []admission.Answer) (agreed int, refusedBy string) {
+func (c Consent) count(answers []admission.Answer, submitter string) (agreed int, refusedBy string) {
 	people := map[string]bool{}
 	for _, a := range answers {
-		if a.By == "" || !c.asked(a) {
+		if a.By == "" || !c.asked(a) || a.Allow && strings.EqualFold(a.By, submitter) {
 			continue
 		}
 		if !a.Allow {

@@ -12,13 +12,14 @@ import (
 
 // Question is a question to people that holds a job, and their answers.
 type Question struct {
-	Step      string             `json:"step"`            // "" when the whole job is held
-	About     string             `json:"about,omitempty"` // what is asked, where it is not the step itself: see AboutHost
-	Item      int                `json:"item,omitempty"`  // of a foreach
-	Args      map[string]any     `json:"args,omitempty"`  // of the step, as they will be sent
-	From      []string           `json:"from,omitempty"`  // people or groups that may answer; empty: anybody who may approve
-	Require   int                `json:"require"`         // different people that must agree
-	Until     time.Time          `json:"until,omitzero"`  // after that Otherwise applies
+	Step      string             `json:"step"`             // "" when the whole job is held
+	About     string             `json:"about,omitempty"`  // what is asked, where it is not the step itself: see AboutHost
+	Item      int                `json:"item,omitempty"`   // of a foreach
+	Args      map[string]any     `json:"args,omitempty"`   // of the step, as they will be sent
+	Digest    string             `json:"digest,omitempty"` // of the call that is asked for: see CallDigest; what is granted is this call and no other
+	From      []string           `json:"from,omitempty"`   // people or groups that may answer; empty: anybody who may approve
+	Require   int                `json:"require"`          // different people that must agree
+	Until     time.Time          `json:"until,omitzero"`   // after that Otherwise applies
 	Otherwise string             `json:"otherwise,omitempty"`
 	Answers   []admission.Answer `json:"answers,omitempty"`
 	Granted   bool               `json:"granted,omitempty"`
@@ -55,10 +56,14 @@ func (a *Question) Refusal() string {
 	return "denied"
 }
 
-// Take adds an answer. One no is enough to deny; each person counts once.
+// Take adds an answer. One no is enough to deny; each person counts once. An answer that
+// names another call than the question asks for is refused.
 func (a *Question) Take(ans admission.Answer) error {
 	if a.Closed {
 		return Refuse("the approval of step %q is decided already", a.Step)
+	}
+	if ans.Digest != "" && a.Digest != "" && ans.Digest != a.Digest {
+		return Refuse("the call is %.12s now, and the answer is to %.12s: look at it again", a.Digest, ans.Digest)
 	}
 	if len(a.From) > 0 && !slices.Contains(a.From, ans.By) && !slices.ContainsFunc(ans.Groups, func(g string) bool {
 		return slices.Contains(a.From, g)

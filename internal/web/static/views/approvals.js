@@ -22,7 +22,7 @@ export async function approvals({ me, refresh }) {
   ].filter(Boolean);
 }
 
-const send = (j, a, allow, why) => post(`jobs/${encodeURIComponent(j.id)}/answer`, { step: a.step, allow, why });
+const send = (j, a, allow, why) => post(`jobs/${encodeURIComponent(j.id)}/answer`, { step: a.step, allow, why, digest: a.digest });
 
 // several answers all questions that are marked with one word.
 function several(all, refresh) {
@@ -52,6 +52,8 @@ function question(j, a, allowed, mark, refresh) {
     h("p", { class: "faint" }, j.rule ? ["Rule ", h("a", { href: "#/rules" }, j.rule)] : `Submitted by ${j.submitter}`, ", job ", jobLink(j.id), ", ", when(j.created),
       ". ", h("a", { href: `#/why?about=${encodeURIComponent(j.host || `sensor:${j.sensor}`)}` }, "What else happened on this host")),
     a.with && Object.keys(a.with).length > 0 && [h("h3", {}, a.evaluated ? "What will be sent" : "As the rule is written"), json(a.with)],
+    a.unknown?.length > 0 && h("p", {}, `Not known yet: ${a.unknown.join(", ")}.`),
+    a.digest && h("p", { class: "faint" }, "Call ", h("code", {}, a.digest.slice(0, 12)), " is what you answer; another call asks again."),
     h("p", { class: "faint" }, `${a.given} of ${a.need} ${a.need === 1 ? "answer" : "answers"}`, a.from?.length ? ` from ${a.from.join(", ")}` : "",
       a.until ? [". Without one, ", when(a.until), `: ${a.otherwise || "deny"}`] : "", "."),
     allowed ? h("div", { class: "bar" }, h("input", { placeholder: "Why? This is recorded.", "aria-label": "why", maxlength: 500, class: "grow" }),

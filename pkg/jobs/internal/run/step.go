@@ -185,13 +185,14 @@ func (x *Execution) request(st *actions.Step, r *job.StepRecord, spec actions.Sp
 		Action: spec.Name, Destructive: spec.Destructive, Undo: j.Undoes(), Args: r.Args,
 		Endpoint: j.Endpoint, Sensor: info, Event: j.Event,
 	}
+	digest := job.CallDigest(r.Uses, j.Endpoint, r.Args)
 	for _, a := range j.Approvals {
-		if a.Step == st.ID && a.Item == r.Item {
+		if a.Step == st.ID && a.Item == r.Item && a.Digest == digest {
 			q.Answers = append(q.Answers, a.Answers...)
 		}
 	}
 	if ask != nil {
-		own := x.approval(st, r.Item, ask)
+		own := x.approval(st, r, ask)
 		q.Pending = own == nil || !own.Granted
 	}
 	return q
@@ -204,9 +205,9 @@ func (x *Execution) agreed(ctx context.Context, st *actions.Step, r *job.StepRec
 	if by != nil && by.Reason == job.ReasonUnknownFact {
 		reason = by.Reason
 	}
-	switch a := x.approval(st, r.Item, ask); {
+	switch a := x.approval(st, r, ask); {
 	case a == nil:
-		q := job.Question{Step: st.ID, Item: r.Item, Args: r.Args, From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
+		q := job.Question{Step: st.ID, Item: r.Item, Args: r.Args, Digest: job.CallDigest(r.Uses, x.job.Endpoint, r.Args), From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
 		if by != nil {
 			q.Missing = by.Missing
 		}
