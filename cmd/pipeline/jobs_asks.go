@@ -32,7 +32,7 @@ func printAsks(w io.Writer, asks []web.Asked) {
 			fmt.Fprintf(w, "  not known yet: %s\n", printable.Line(strings.Join(a.Unknown, ", ")))
 		}
 		if a.Digest != "" {
-			fmt.Fprintf(w, "  call: %s\n", a.Digest)
+			fmt.Fprintf(w, "  call: %s\n", printable.Line(a.Digest))
 		}
 	}
 }

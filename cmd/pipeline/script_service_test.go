@@ -43,9 +43,10 @@ func startService(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Defer(sim.Close)
 	ts.Check(os.WriteFile(filepath.Join(dir, "edr.token"), []byte(sim.Token), 0o600))
 
-	viewer, admin := web.NewToken(), web.NewToken()
+	viewer, approver, admin := web.NewToken(), web.NewToken(), web.NewToken()
 	users := &web.Users{List: []web.User{
 		{Name: "ada", Role: web.Admin, Groups: []string{"soc-leads"}, Token: web.HashToken(admin)},
+		{Name: "bea", Role: web.Approver, Token: web.HashToken(approver)},
 		{Name: "vera", Role: web.Viewer, Token: web.HashToken(viewer)},
 	}}
 	ts.Check(users.Save(filepath.Join(dir, "users.yaml")))
@@ -72,6 +73,7 @@ func startService(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.WriteFile(filepath.Join(dir, "admin.token"), []byte(admin+"\n"), 0o600))
 	ts.Setenv("EDRPIPE_URL", s.URL())
 	ts.Setenv("EDRPIPE_TOKEN", admin)
+	ts.Setenv("APPROVER_TOKEN", approver)
 	ts.Setenv("VIEWER_TOKEN", viewer)
 }
 
