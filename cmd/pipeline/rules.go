@@ -20,6 +20,7 @@ func newRulesCommand() *cobra.Command {
 		newRulesImportCommand(),
 		newRulesListCommand(),
 		newRulesLSPCommand(),
+		newRulesPlayCommand(),
 		newRulesRecordCommand(),
 		newRulesResetCommand(),
 		newRulesSchemaCommand(),
