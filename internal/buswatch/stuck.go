@@ -15,16 +15,16 @@ import (
 // and answers for all the others.
 type stuck struct {
 	mu  sync.Mutex
-	why map[string]string // by stream
+	why map[string]string // by stream: what is wrong with it, and why
 }
 
-// text names the streams that refuse writes, and why; empty: none does.
+// text names the streams that do not work, and why; empty: all do.
 func (s *stuck) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []string
 	for _, stream := range slices.Sorted(maps.Keys(s.why)) {
-		all = append(all, stream+" does not work: "+s.why[stream])
+		all = append(all, stream+" "+s.why[stream])
 	}
 	return strings.Join(all, "; ")
 }
@@ -59,11 +59,16 @@ func (w *Watch) watchStuck(ctx context.Context) {
 	for {
 		w.compare(ctx)
 		why := w.monitors.stuck(ctx)
-		maps.Copy(why, w.repairs.failing())
 		for _, f := range slices.Concat(w.cfg.Bus.Failing(), w.cfg.Ingest.Failing()) {
 			if why[f.Stream] == "" {
 				why[f.Stream] = fmt.Sprintf("since %s: %v", f.Since.UTC().Format(time.TimeOnly), f.Err)
 			}
+		}
+		for stream, text := range why {
+			why[stream] = "takes nothing: " + text
+		}
+		for stream, text := range w.repairs.failing() {
+			why[stream] = "is not as it should be: " + text
 		}
 		if ctx.Err() == nil && w.stuck.set(why) {
 			w.reportStuck(why)
