@@ -8,6 +8,7 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/events"
@@ -82,6 +83,14 @@ func readWith(alone bool) func(*testing.B, *bus.Bus) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkCarryFlushed puts messages onto a bus that flushes each write, as it does by
+// default.
+func BenchmarkCarryFlushed(b *testing.B) {
+	conn := bustest.Connect(b, bus.Config{InProcess: bustest.Serve(b, natsd.Config{})})
+	b.ResetTimer()
+	fill(b, conn, b.N)
 }
 
 func fill(b *testing.B, conn *bus.Bus, n int) {
