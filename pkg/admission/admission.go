@@ -79,6 +79,7 @@ type Approval struct {
 	Require   int           // how many different people must agree; 0: 1
 	Within    time.Duration // after that Otherwise applies; 0: no limit
 	Otherwise string        // allow or deny; empty: deny
+	Missing   events.Facts  // facts that are not known, so that the agreement counts as needed
 }
 
 // Answer is one person's answer to an approval.

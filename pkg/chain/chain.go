@@ -273,14 +273,16 @@ func Demanded(b *actions.Binder, st *actions.Step, s actions.Scope, literal bool
 	if a == nil {
 		return nil, nil
 	}
+	var missing events.Facts
 	if a.If != "" && !literal {
-		truth, _, err := b.Truth(s, a.If)
+		truth, unknown, err := b.Truth(s, a.If)
 		if err != nil {
 			return nil, fmt.Errorf("approval.if: %w", err)
 		}
 		if truth == expression.False { // what cannot be told needs the approval
 			return nil, nil
 		}
+		missing = unknown
 	}
-	return &admission.Approval{From: a.From, Require: a.Require, Within: a.Within, Otherwise: a.Otherwise}, nil
+	return &admission.Approval{From: a.From, Require: a.Require, Within: a.Within, Otherwise: a.Otherwise, Missing: missing}, nil
 }

@@ -16,6 +16,7 @@ type SensorSpec struct {
 	Count    int    `yaml:"count" min:"1"`               // 0 means 1
 	Hostname string `yaml:"hostname"`                    // {n} stands for the sensor's id; empty: WKS-{n}, MAC-{n} or srv-{n}
 	OS       string `yaml:"os" enum:"windows,osx,linux"` // empty: windows
+	System   string `yaml:"system"`                      // name of the OS as the server shows it; empty: that of the OS
 	GroupID  int    `yaml:"group_id" min:"1"`            // 0: one of its own for each group name, 1 without a name
 	Group    string `yaml:"group"`                       // the group's name; empty: Default Group, or Group and its id
 	IP       string `yaml:"ip"`                          // empty: derived from the id

@@ -1,6 +1,7 @@
 package edrsim
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -88,7 +89,7 @@ func (s *sensor) wire(now time.Time, as *behaviour) wireSensor {
 		VolumeTotal: "64422408192", VolumeFree: strconv.FormatUint(8<<30+s.seed%(16<<30), 10), Memory: "4294430720",
 		Uptime: elapsed(s.booted, now), SensorUptime: elapsed(s.booted.Add(15*time.Second), now), ClockDelta: strconv.Itoa(int(s.seed%7) - 3),
 		EventlogBytes: strconv.FormatUint(s.seed%60000, 10), StorefilesBytes: "0", BootID: strconv.FormatUint(s.seed%90, 10), ParityHostID: "0",
-		ComputerName: name, DNSName: dns, SID: s.sid(as), OSDisplay: p.display, BuildVersion: p.version, Status: s.status(now),
+		ComputerName: name, DNSName: dns, SID: s.sid(as), OSDisplay: cmp.Or(s.spec.System, p.display), BuildVersion: p.version, Status: s.status(now),
 		Adapters: s.ip + "," + mac(s.seed) + "|", EMETReport: " (Locally configured)", EMETExploit: " (Locally configured)",
 		Registered: stamp(s.registered, zone), LastCheckin: stamp(s.lastCheckIn, zone), NextCheckin: stamp(next, zone),
 		LastUpdate: stamp(s.lastCheckIn.Add(5*time.Second), zone), LicenseExpiration: stamp(time.Date(1990, 1, 1, 0, 0, 0, 0, zone), zone),

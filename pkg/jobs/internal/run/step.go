@@ -201,22 +201,23 @@ func (x *Execution) request(st *actions.Step, r *job.StepRecord, spec actions.Sp
 // agreed holds the step until the people whose agreement it needs have answered. by
 // is the verdict of the guard that asks; nil: the step's author does.
 func (x *Execution) agreed(ctx context.Context, st *actions.Step, r *job.StepRecord, ask *admission.Approval, by *admission.Verdict) verdict {
-	reason := job.ReasonApproval
-	if by != nil && by.Reason == job.ReasonUnknownFact {
-		reason = by.Reason
+	reason, missing, why := job.ReasonApproval, ask.Missing, ""
+	switch {
+	case by != nil && by.Reason == job.ReasonUnknownFact:
+		reason, missing, why = by.Reason, by.Missing, ": "+by.Text()
+	case missing != 0:
+		reason, why = job.ReasonUnknownFact, fmt.Sprintf(": approval.if: cannot tell, %s is not known", missing)
 	}
 	switch a := x.approval(st, r, ask); {
 	case a == nil:
 		q := job.Question{Step: st.ID, Item: r.Item, Args: r.Args, Digest: job.CallDigest(r.Uses, x.job.Endpoint, r.Args), From: ask.From, Require: max(ask.Require, 1), Otherwise: ask.Otherwise}
-		if by != nil {
-			q.Missing = by.Missing
-		}
+		q.Missing = missing
 		if ask.Within > 0 {
 			q.Until = x.cfg.Now().Add(ask.Within)
 		}
 		h := x.ask(ctx, q, reason)
-		if by != nil && reason == job.ReasonUnknownFact && !h.Keep {
-			h.Detail += ": " + by.Text()
+		if !h.Keep {
+			h.Detail += why
 		}
 		return verdict{h: h}
 	case a.Granted && by != nil:
@@ -228,7 +229,7 @@ func (x *Execution) agreed(ctx context.Context, st *actions.Step, r *job.StepRec
 	case a.Closed:
 		return x.refuse(ctx, st, r, job.StepFailed, job.ReasonDenied, a.Refusal())
 	default:
-		return verdict{h: &Halt{Move: job.Move{To: job.Held, Reason: reason, Detail: a.Text()}}}
+		return verdict{h: &Halt{Move: job.Move{To: job.Held, Reason: reason, Detail: a.Text() + why}}}
 	}
 }
 
