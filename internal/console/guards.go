@@ -3,11 +3,15 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"edrpipe/internal/fleet"
 	"edrpipe/internal/looseid"
+	"edrpipe/internal/nearest"
 	"edrpipe/internal/web"
+	"edrpipe/pkg/actions"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 )
@@ -71,14 +75,47 @@ func (c *Console) Silence(ctx context.Context, by web.User, s web.Silence) (web.
 	if s.Server != "" && c.Fleet.Member(s.Server) == nil {
 		return s, errors.Join(web.ErrBadRequest, &fleet.NoServer{Name: s.Server, Configured: c.Fleet.Names()})
 	}
+	if err := c.silenceNames(s); err != nil {
+		return s, err
+	}
 	s.ID, s.Author = jobs.NewID()[:8], by.Name
 	err = c.Guard.AddSilence(ctx, guard.Silence{ID: s.ID, Rule: s.Rule, Sensor: s.Sensor, Server: s.Server, Tenant: s.Tenant, Action: s.Action, Author: by.Name, Comment: s.Comment, Expires: s.Until})
 	return s, err
 }
 
+// silenceNames refuses the names of rules and actions that there are not: such a silence
+// would silence nothing.
+func (c *Console) silenceNames(s web.Silence) error {
+	var ruleNames, actionNames []string
+	for _, r := range c.Rules.Live.Set().Rules() {
+		ruleNames = append(ruleNames, r.ID)
+	}
+	for _, a := range actions.All() {
+		actionNames = append(actionNames, a.Spec().Name)
+	}
+	return errors.Join(known("rule", s.Rule, ruleNames), known("action", s.Action, actionNames))
+}
+
+// known refuses a name that is not among those that there are; an empty one names
+// nothing.
+func known(what, name string, names []string) error {
+	if name == "" || slices.Contains(names, name) {
+		return nil
+	}
+	text := fmt.Sprintf("there is no %s %q", what, name)
+	if near := nearest.Word(name, names); near != "" {
+		text += fmt.Sprintf(": did you mean %q?", near)
+	}
+	return errors.Join(web.ErrBadRequest, errors.New(text))
+}
+
 // Unsilence ends a silence.
 func (c *Console) Unsilence(ctx context.Context, by web.User, id string) error {
-	return c.Guard.RemoveSilence(ctx, id, by.Name)
+	err := c.Guard.RemoveSilence(ctx, id, by.Name)
+	if errors.Is(err, guard.ErrNoSilence) {
+		return errors.Join(web.ErrNotFound, err)
+	}
+	return err
 }
 
 func stopped(s *guard.Switch) *web.Stopped {

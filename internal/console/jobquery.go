@@ -30,7 +30,10 @@ var jobParameters = []string{"state", "rule", "sensor", "host", "action", "text"
 func jobQuery(r *http.Request) (web.JobQuery, error) {
 	v := r.URL.Query()
 	q := web.JobQuery{State: v.Get("state"), Rule: v.Get("rule"), Host: v.Get("host"), Action: v.Get("action"), Text: v.Get("text"), Sort: v.Get("sort")}
-	var err error
+	err := known("state", q.State, stateNames())
+	if err != nil {
+		return q, err
+	}
 	q.Sensor = looseid.ID(v.Get("sensor"))
 	if q.Limit, err = web.Limit(r, "limit"); err != nil {
 		return q, err
@@ -46,6 +49,15 @@ func jobQuery(r *http.Request) (web.JobQuery, error) {
 	}
 	q.Until, err = timeOf(v.Get("until"), "until")
 	return q, err
+}
+
+// stateNames are the words that a query by state may have.
+func stateNames() []string {
+	names := []string{"live", "ended"}
+	for _, state := range append(jobs.LiveStates(), jobs.EndedStates()...) {
+		names = append(names, string(state))
+	}
+	return names
 }
 
 // timeOf reads a time of a query, which may be absent.

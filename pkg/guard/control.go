@@ -16,6 +16,9 @@ import (
 // controlKey is the record of what people switched.
 const controlKey = "guard.control"
 
+// ErrNoSilence: no silence has this id.
+var ErrNoSilence = errors.New("there is no silence")
+
 // maxSilences bounds the record.
 const maxSilences = 1000
 
@@ -141,7 +144,7 @@ func (g *Guard) RemoveSilence(ctx context.Context, id, by string) error {
 		n := len(c.Silences)
 		c.Silences = slices.DeleteFunc(c.Silences, func(s Silence) bool { return s.ID == id })
 		if len(c.Silences) == n {
-			return fmt.Errorf("there is no silence %q", id)
+			return fmt.Errorf("%w %q", ErrNoSilence, id)
 		}
 		return nil
 	})
