@@ -46,7 +46,7 @@ func startService(ts *testscript.TestScript, _ bool, _ []string) {
 	viewer, approver, admin := web.NewToken(), web.NewToken(), web.NewToken()
 	users := &web.Users{List: []web.User{
 		{Name: "ada", Role: web.Admin, Groups: []string{"soc-leads"}, Token: web.HashToken(admin)},
-		{Name: "bea", Role: web.Approver, Token: web.HashToken(approver)},
+		{Name: "bea", Role: web.Approver, Groups: []string{"soc-leads"}, Token: web.HashToken(approver)},
 		{Name: "vera", Role: web.Viewer, Token: web.HashToken(viewer)},
 	}}
 	ts.Check(users.Save(filepath.Join(dir, "users.yaml")))

@@ -98,7 +98,7 @@ func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Lo
 	if err := Preflight(cfg); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: &http.Client{Timeout: time.Minute}, newFacts: make(chan struct{}, 1)}
+	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: egress(), newFacts: make(chan struct{}, 1)}
 	for _, problem := range cfg.Exposure() {
 		log.Warn().Msg(problem)
 	}
