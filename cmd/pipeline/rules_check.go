@@ -30,10 +30,11 @@ in it can be looked up, are told as warnings.
 
 The exit status is 1 when there are errors, 0 when there are only warnings.`,
 		Example: `  pipeline rules check examples/rules
-  pipeline rules check --require-tests --format github rules/`,
+  pipeline rules check --require-tests --format github rules/
+  pipeline rules check --format sarif rules/ > rules.sarif`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := checkFormat("format", format, formatText, formatJSON, formatGitHub); err != nil {
+			if err := checkFormat("format", format, formatText, formatJSON, formatGitHub, formatSARIF); err != nil {
 				return err
 			}
 			report := checkRules(paths, requireTests)
@@ -52,7 +53,7 @@ The exit status is 1 when there are errors, 0 when there are only warnings.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&format, "format", formatText, "text, json or github (annotations of a workflow)")
+	f.StringVar(&format, "format", formatText, "text, json, github (annotations of a workflow) or sarif")
 	f.StringVarP(&configuration, "config", "c", "", "also look up the scripts, secrets, people and powers that rules and guards name, in this configuration")
 	f.BoolVar(&requireTests, "require-tests", false, "a rule without a test is an error")
 	return cmd
@@ -97,6 +98,8 @@ func (r checkReport) print(w io.Writer, format string) error {
 	switch format {
 	case formatJSON:
 		return printJSON(w, r)
+	case formatSARIF:
+		return r.writeSARIF(w)
 	case formatGitHub:
 		for _, p := range r.Problems {
 			fmt.Fprintln(w, annotation(p))

@@ -41,6 +41,7 @@ const (
 	formatText   = "text"
 	formatJSON   = "json"
 	formatGitHub = "github"
+	formatSARIF  = "sarif"
 )
 
 func checkFormat(flag, format string, known ...string) error {
