@@ -32,6 +32,9 @@ func newSensorsCommand() *cobra.Command {
 			if err := c.Get(cmd.Context(), "sensors", q, &page); err != nil {
 				return err
 			}
+			for _, p := range page.Problems {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning: its sensors are missing: "+printable.Line(p))
+			}
 			w := cmd.OutOrStdout()
 			return f.print(w, page, func() {
 				t := newTable(w, "endpoint", "~host", "state", "isolation", "~system", "checked in", "waiting", "~running")
