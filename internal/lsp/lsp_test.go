@@ -64,7 +64,7 @@ func start(t testing.TB, files map[string]string) *client {
 		<-c.conn.Done()
 	})
 	var result protocol.InitializeResult
-	c.call(protocol.MethodInitialize, protocol.InitializeParams{RootURI: uri.File(dir)}, &result)
+	c.call(protocol.MethodInitialize, protocol.InitializeParams{WorkspaceFolders: []protocol.WorkspaceFolder{{URI: string(uri.File(dir)), Name: "rules"}}}, &result)
 	if result.ServerInfo == nil || result.ServerInfo.Name != "edrpipe" {
 		t.Fatalf("the server is %+v", result.ServerInfo)
 	}

@@ -138,8 +138,11 @@ func with[P any](do func(s *server, ctx context.Context, p P) (any, error)) hand
 }
 
 func (s *server) initialize(_ context.Context, p protocol.InitializeParams) (any, error) {
-	root := p.RootPath
-	if p.RootURI != "" {
+	root := ""
+	if len(p.WorkspaceFolders) > 0 {
+		root = fileOf(protocol.DocumentURI(p.WorkspaceFolders[0].URI))
+	} else {
+		//lint:ignore SA1019 clients without workspace folders send this
 		root = fileOf(p.RootURI)
 	}
 	if root != "" {

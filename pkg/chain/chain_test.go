@@ -23,7 +23,7 @@ type host struct {
 	hold  string // a step that stops the chain
 }
 
-type halt struct{ keep bool }
+type halt struct{}
 
 func (h *host) key(st *actions.Step, item int) string { return fmt.Sprintf("%s/%d", st.ID, item) }
 
