@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 
 func newSecretsCommand() *cobra.Command {
 	var readable bool
+	var stateKey string
 	cmd := &cobra.Command{
 		Use:   "secrets DIR",
 		Short: "Make the passwords and tokens that a deployment needs, as files; keep those that are there",
@@ -27,7 +29,7 @@ func newSecretsCommand() *cobra.Command {
 			if readable {
 				mode = 0o644
 			}
-			made, err := secretfiles.Make(args[0], mode)
+			made, err := secretfiles.Make(args[0], cmp.Or(stateKey, filepath.Join(args[0], secretfiles.StateKey)), mode)
 			for _, name := range made {
 				fmt.Fprintln(cmd.OutOrStdout(), "made", name)
 			}
@@ -35,6 +37,7 @@ func newSecretsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&readable, "readable", false, "let other users read the files: for a volume that containers with different users share")
+	cmd.Flags().StringVar(&stateKey, "state-key", "", "file for the key that seals the records of replicas, where the bus cannot read it (default DIR/state.key)")
 	cmd.AddCommand(newSecretsShowCommand())
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,5 +108,25 @@ func TestContainersCanDoLittle(t *testing.T) {
 		if !s.ReadOnly || fmt.Sprint(s.CapDrop) != "[ALL]" || fmt.Sprint(s.SecurityOpt) != "[no-new-privileges:true]" {
 			t.Errorf("%s: read-only %v, drops %v, %v", s.Name, s.ReadOnly, s.CapDrop, s.SecurityOpt)
 		}
+	}
+}
+
+// TestOnlyTheServiceHasTheKeyOfTheRecords: with it, the bus could forge what replicas
+// share.
+func TestOnlyTheServiceHasTheKeyOfTheRecords(t *testing.T) {
+	var with []string
+	for _, s := range load(t, settings(t, "deploy/compose/cluster.env")).Services {
+		for _, v := range s.Volumes {
+			if v.Source == "keys" {
+				with = append(with, s.Name)
+				if s.Name != "secrets" && !v.ReadOnly {
+					t.Errorf("%s can write the keys", s.Name)
+				}
+			}
+		}
+	}
+	slices.Sort(with)
+	if want := []string{"pipeline", "pipeline-2", "pipeline-3", "secrets"}; !slices.Equal(with, want) {
+		t.Errorf("the keys are mounted in %v, want %v", with, want)
 	}
 }

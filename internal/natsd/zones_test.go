@@ -340,7 +340,7 @@ func (z *zonesUnderTest) subscribe(t *testing.T, user string) (tried int) {
 // writes reports whether a message of the service's account on the subject changes
 // a stream.
 func writes(subject string) bool {
-	for _, p := range []string{"$JS.", "$KV.", "$O.", "edr.audit", "edr.results.", "edr.published.", "edr.jobs.", "edr.dead."} {
+	for _, p := range []string{"$JS.", "$KV.", "$O.", "edr.audit", "edr.results.", "edr.published.", "edr.tenant.", "edr.jobs.", "edr.dead."} {
 		if strings.HasPrefix(subject, p) {
 			return true
 		}

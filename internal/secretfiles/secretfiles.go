@@ -24,19 +24,22 @@ var accounts = map[string]string{
 	"sys.password":     "SYS_PASSWORD",
 }
 
-// others are secrets of other doors: HTTP ingest, the simulator, Grafana, RabbitMQ, the
-// records that replicas share, the servers of a NATS cluster among themselves.
-var others = []string{"ingest.token", "simulator.token", "grafana.password", stateFile, rabbitFile, routeFile}
+// others are the secrets of HTTP ingest, the simulator, Grafana, RabbitMQ, and the
+// servers of a NATS cluster among themselves.
+var others = []string{"ingest.token", "simulator.token", "grafana.password", rabbitFile, routeFile}
 
 const (
-	stateFile  = "state.key"
 	routeFile  = "route.password"
 	rabbitFile = "rabbitmq.password"
 )
 
-// Make creates what is missing in dir and returns the names of the secrets made.
-// mode is the mode of the files: 0o600, or 0o644 on a volume that only containers share.
-func Make(dir string, mode fs.FileMode) ([]string, error) {
+// StateKey is the name of the key that seals the records of replicas.
+const StateKey = "state.key"
+
+// Make creates the missing secrets in dir and returns their names. mode is the mode of
+// the files: 0o600, or 0o644 on a volume that only containers share. The key of the
+// records is the file stateKey, which must be out of reach of the bus.
+func Make(dir, stateKey string, mode fs.FileMode) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("secrets: %w", err)
 	}
@@ -51,6 +54,15 @@ func Make(dir string, mode fs.FileMode) ([]string, error) {
 			made = append(made, name)
 		}
 		secret[name] = text
+	}
+	if err := os.MkdirAll(filepath.Dir(stateKey), 0o750); err != nil {
+		return made, fmt.Errorf("secrets: %w", err)
+	}
+	switch _, fresh, err := one(stateKey, mode); {
+	case err != nil:
+		return made, err
+	case fresh:
+		made = append(made, filepath.Base(stateKey))
 	}
 	for _, more := range []func(string, fs.FileMode) ([]string, error){certificate, users} {
 		names, err := more(dir, mode)

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -16,15 +17,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWhatIsThereStays(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
-	made, err := Make(dir, 0o600)
-	if err != nil || len(made) != len(accounts)+len(others)+2+len(people)+1 {
+	made, err := Make(dir, filepath.Join(dir, StateKey), 0o600)
+	if err != nil || len(made) != len(accounts)+len(others)+1+2+len(people)+1 {
 		t.Fatalf("made %v: %v", made, err)
 	}
 	before := read(t, dir)
 	if err := os.Remove(filepath.Join(dir, "reader.password")); err != nil {
 		t.Fatal(err)
 	}
-	made, err = Make(dir, 0o600)
+	made, err = Make(dir, filepath.Join(dir, StateKey), 0o600)
 	if err != nil || len(made) != 1 || made[0] != "reader.password" {
 		t.Fatalf("made %v: %v", made, err)
 	}
@@ -38,7 +39,7 @@ func TestWhatIsThereStays(t *testing.T) {
 
 func TestCertificateServesEveryNameOfTheDeployment(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Make(dir, 0o600); err != nil {
+	if _, err := Make(dir, filepath.Join(dir, StateKey), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, certificateFile), filepath.Join(dir, keyFile))
@@ -61,7 +62,7 @@ func TestCertificateServesEveryNameOfTheDeployment(t *testing.T) {
 // TestUsersComeIn reads the users file as the service does.
 func TestUsersComeIn(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Make(dir, 0o600); err != nil {
+	if _, err := Make(dir, filepath.Join(dir, StateKey), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	users, err := web.LoadUsers(filepath.Join(dir, usersFile))
@@ -98,4 +99,18 @@ func read(t *testing.T, dir string) map[string]string {
 		files[e.Name()] = string(data)
 	}
 	return files
+}
+
+func TestTheKeyOfTheRecordsLiesElsewhere(t *testing.T) {
+	dir, key := t.TempDir(), filepath.Join(t.TempDir(), "keys", "state.key")
+	made, err := Make(dir, key, 0o600)
+	if err != nil || !slices.Contains(made, "state.key") {
+		t.Fatalf("made %v: %v", made, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, StateKey)); err == nil {
+		t.Error("the directory that the bus mounts has the key, too")
+	}
+	if text, err := os.ReadFile(key); err != nil || len(text) < 40 {
+		t.Errorf("key %q, %v", text, err)
+	}
 }
