@@ -147,6 +147,10 @@ func TestAServerThatFailsHoldsItsOwnJobsOnly(t *testing.T) {
 			await(t, 20*time.Second, "both servers work", func() bool {
 				return r.check("edr/hq").State == health.OK && r.check("edr/branch").State == health.OK
 			})
+			await(t, 20*time.Second, "the records of hq's endpoints", func() bool {
+				_, err := r.fleet.Member("hq").Directory.Lookup("1")
+				return err == nil
+			})
 			began := time.Now()
 			d.set(mode)
 			waiting, isolation := r.ask("hq/1", "list_processes"), ""

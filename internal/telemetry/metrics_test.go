@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func values(t *testing.T, m *telemetry.Metrics) map[string]float64 {
 				all[name+labels(s)+" count"] = float64(s.GetHistogram().GetSampleCount())
 				v = s.GetHistogram().GetSampleSum()
 			}
-			if v != 0 {
+			if v != 0 && !math.IsNaN(v) { // NaN: not known yet
 				all[name+labels(s)] = v
 			}
 		}

@@ -34,8 +34,9 @@ const hostile = `<img src=x onerror="document.title='owned'">`
 
 // running is a service on a simulated EDR server.
 type running struct {
-	*apiclient.Client
-	dir string
+	*apiclient.Client                   // as admin, who uses the pages
+	kim               *apiclient.Client // asks for what admin is to approve
+	dir               string
 }
 
 func startRunning(t *testing.T) running {
@@ -60,6 +61,8 @@ func startRunning(t *testing.T) running {
 	cfg.Bus.Sync = time.Minute
 	cfg.EDR.Name, cfg.EDR.URL, cfg.EDR.Token, cfg.EDR.SensorPoll = "sim", sim.URL, write("edr.token", sim.Token), 200*time.Millisecond
 	cfg.Web.Listen = "127.0.0.1:0"
+	admin, kim := web.NewToken(), web.NewToken()
+	cfg.Web.Users = write("users.yaml", fmt.Sprintf("users:\n  - { name: admin, role: admin, token_hash: %s }\n  - { name: kim, role: admin, token_hash: %s }\n", web.HashToken(admin), web.HashToken(kim)))
 	s, err := service.Open(context.Background(), cfg, "test", zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
@@ -76,17 +79,14 @@ func startRunning(t *testing.T) running {
 			t.Error(err)
 		}
 	})
-	token, err := os.ReadFile(filepath.Join(cfg.Data, "admin.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return running{&apiclient.Client{Server: s.URL(), Token: strings.TrimSpace(string(token))}, dir}
+	return running{&apiclient.Client{Server: s.URL(), Token: admin}, &apiclient.Client{Server: s.URL(), Token: kim}, dir}
 }
 
+// submit submits a job as kim.
 func (r running) submit(t *testing.T, sensor int, steps ...actions.Step) string {
 	t.Helper()
 	var j web.JobLine
-	if err := r.Post(t.Context(), "jobs", web.Submission{Sensor: looseid.ID(looseid.Text(sensor)), Steps: steps}, &j); err != nil {
+	if err := r.kim.Post(t.Context(), "jobs", web.Submission{Sensor: looseid.ID(looseid.Text(sensor)), Steps: steps}, &j); err != nil {
 		t.Fatal(err)
 	}
 	return j.ID

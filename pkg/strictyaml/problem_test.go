@@ -68,7 +68,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		"a quote left open":     {"text: \"a\nword: b\n", 1, 7, "not closed"},
 		"an anchor that is not": {"text: a\nany: [ *b ]\n", 2, 8, "define it above with &name"},
 		"a star in text":        {"text: *exe\n", 1, 7, "needs quotes"},
-		"an at sign":            {"text: @a\n", 1, 7, "needs quotes"},
+		"an at sign":            {"text: @a\n", 1, 7, "put the text in quotes"},
 		"a colon in text":       {"text: a: b\n", 1, 0, "needs quotes"},
 		"an escape that is not": {"text: \"c:\\windows\"\n", 1, 0, "single quotes"},
 	} {
