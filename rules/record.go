@@ -37,7 +37,7 @@ func (r Recording) Test() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	test := recordedTest{Name: r.Name, Rule: r.Rule, Events: []any{event}, Expect: []recordedExpect{}}
+	test := recordedTest{Name: r.Name, Rule: r.Rule, Endpoint: r.endpoint(), Events: []any{event}, Expect: []recordedExpect{}}
 	mocks := map[string]recordedMock{}
 	for _, s := range r.Steps {
 		test.Expect = append(test.Expect, recordedExpect{Run: s.ID, With: s.Args})
@@ -71,12 +71,13 @@ func (r Recording) Test() ([]byte, error) {
 // The written form of a test; decoding has types of its own, which are stricter.
 type (
 	recordedTest struct {
-		Name    string                  `yaml:"name"`
-		Rule    string                  `yaml:"rule"`
-		Events  []any                   `yaml:"events"`
-		Mocks   map[string]recordedMock `yaml:"mocks,omitempty"`
-		Expect  []recordedExpect        `yaml:"expect"`
-		Outcome string                  `yaml:"outcome,omitempty"`
+		Name     string                  `yaml:"name"`
+		Rule     string                  `yaml:"rule"`
+		Endpoint map[string]any          `yaml:"endpoint,omitempty"`
+		Events   []any                   `yaml:"events"`
+		Mocks    map[string]recordedMock `yaml:"mocks,omitempty"`
+		Expect   []recordedExpect        `yaml:"expect"`
+		Outcome  string                  `yaml:"outcome,omitempty"`
 	}
 	recordedMock struct {
 		Output map[string]any `yaml:"output,omitempty"`
@@ -94,7 +95,10 @@ func (r Recording) event() (map[string]any, error) {
 	if r.Event == nil {
 		return nil, fmt.Errorf("job %q has no event: it was not made by a rule", r.Name)
 	}
-	data, err := json.Marshal(r.Event)
+	own := *r.Event
+	own.Sensor.Given = events.AllFacts
+	own.Sensor.ForgetGiven()
+	data, err := json.Marshal(&own)
 	if err != nil {
 		return nil, fmt.Errorf("event of job %q: %w", r.Name, err)
 	}
@@ -115,6 +119,35 @@ func (r Recording) event() (map[string]any, error) {
 		m["age"] = age.Round(time.Millisecond).String()
 	}
 	return eachLeaf(eachLeaf(m, plainNumber), escapeTemplates).(map[string]any), nil
+}
+
+// endpoint is what was known of the endpoint, which a test states beside its event.
+func (r Recording) endpoint() map[string]any {
+	if r.Event == nil {
+		return nil
+	}
+	s, facts := &r.Event.Sensor, map[string]any{}
+	unknown := s.Unknown()
+	for _, f := range []struct {
+		fact  events.Facts
+		name  string
+		value any
+		empty bool
+	}{
+		{events.FactOS, "os", s.OS, s.OS == ""},
+		{events.FactOSVersion, "os_version", s.OSVersion, s.OSVersion == ""},
+		{events.FactGroup, "group", s.Group, s.Group == ""},
+		{events.FactType, "type", s.Type, s.Type == ""},
+		{events.FactTenant, "tenant", s.Tenant, s.Tenant == ""},
+		{events.FactCriticality, "criticality", s.Criticality, false}, // these may be known and empty
+		{events.FactTags, "tags", append([]string{}, s.Tags...), false},
+		{events.FactLabels, "labels", s.Labels, s.Labels == nil},
+	} {
+		if unknown&f.fact == 0 && !f.empty {
+			facts[f.name] = eachLeaf(f.value, escapeTemplates)
+		}
+	}
+	return facts
 }
 
 // eachLeaf replaces what is in the maps and lists of a JSON value.

@@ -18,7 +18,9 @@ func TestRecord(t *testing.T) {
 rules:
   - id: a
     on: process_start
-    when: process.command_line contains "enc" && process.segment == 9007199254740993
+    when: >-
+      process.command_line contains "enc" && process.segment == 9007199254740993 && sensor.os == "windows" && "till" in sensor.tags
+      && sensor.criticality == 0 && !known(sensor.labels) && !known(sensor.os_version) && known(sensor.group)
     steps:
       - id: grab
         uses: get_file
@@ -31,8 +33,12 @@ rules:
 	r := Recording{
 		Name: "job 1", Rule: "a", Outcome: "succeeded",
 		Event: &events.Event{
-			Event:   events.Meta{ID: "e1", Type: "ingress.event.procstart", Kind: events.ProcessStart, Time: began, Received: began.Add(time.Minute)},
-			Sensor:  events.Sensor{ID: "42", IDs: []string{"42"}},
+			Event: events.Meta{ID: "e1", Type: "ingress.event.procstart", Kind: events.ProcessStart, Time: began, Received: began.Add(time.Minute)},
+			Sensor: events.Sensor{
+				ID: "42", IDs: []string{"42"}, OS: "windows", Group: "${{ x }}", Groups: []string{"${{ x }}"}, Tags: []string{"till"}, Type: "server",
+				Known: events.FactTenant | events.FactCriticality | events.FactTags,
+				Given: events.AllFacts &^ events.FactType, // that is the event's own
+			},
 			Process: events.Process{Path: `c:\x.exe`, CommandLine: hostile, Segment: 9007199254740993},
 		},
 		Steps: []RecordedStep{

@@ -5,19 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/bus"
 	"edrpipe/pkg/jobs"
-	"edrpipe/pkg/jobs/natsstore"
-	"edrpipe/pkg/seal"
 	"edrpipe/rules"
 )
 
 func newRulesRecordCommand() *cobra.Command {
-	var b busFlags
+	var f serverFlags
 	var file string
 	var raw bool
 	cmd := &cobra.Command{
@@ -25,11 +24,11 @@ func newRulesRecordCommand() *cobra.Command {
 		Short: "Turn a job that ran into a test of its rule",
 		Long: `Turn a job that ran into a test of its rule: the event as it was, the results of
 the steps as mocks, the parameters that they were given as expectations. The job
-comes from the bus by its id, or from a file with its record as JSON (- is
-standard input). What is printed is a file for the rule's directory whose name
-should end in _test.yaml.`,
+comes from the running service by its id, or from a file (- is standard input) with
+what "pipeline jobs show JOB -o json" printed, or with the job's record. What is
+printed is a file for the rule's directory whose name should end in _test.yaml.`,
 		Example: `  pipeline rules record 8f3a21c0 > rules/kill-office-shell_test.yaml
-  pipeline rules test rules/`,
+  pipeline jobs show 8f3a21c0 -o json | pipeline rules record --file -`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if (len(ids) == 1) == (file != "") {
@@ -40,7 +39,7 @@ should end in _test.yaml.`,
 			if file != "" {
 				j, err = readJob(file, cmd.InOrStdin())
 			} else {
-				j, err = fetchJob(cmd, &b, ids[0])
+				j, err = fetchJob(cmd.Context(), &f, ids[0])
 			}
 			if err != nil {
 				return err
@@ -53,41 +52,47 @@ should end in _test.yaml.`,
 			return err
 		},
 	}
-	b.register(cmd)
-	f := cmd.Flags()
-	f.StringVar(&file, "file", "", "record of the job as JSON; - is standard input")
-	f.BoolVar(&raw, "raw", false, "keep the original message of the event, for rules that read raw")
+	f.register(cmd)
+	_ = cmd.PersistentFlags().MarkHidden("output") // fails only for a flag that is not there
+	cmd.Flags().StringVar(&file, "file", "", "the job as JSON; - is standard input")
+	cmd.Flags().BoolVar(&raw, "raw", false, "keep the original message of the event, for rules that read raw")
 	return cmd
 }
 
+// readJob reads a job's record, alone or in the page that "jobs show" prints.
 func readJob(file string, stdin io.Reader) (*jobs.Job, error) {
 	in, err := openInput(file, stdin)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
+	var text json.RawMessage
+	var page struct {
+		Job json.RawMessage `json:"job"`
+	}
+	if err := json.NewDecoder(in).Decode(&text); err != nil {
+		return nil, fmt.Errorf("%s: not the record of a job: %w", file, err)
+	}
+	if err := json.Unmarshal(text, &page); err == nil && page.Job != nil {
+		text = page.Job
+	}
 	j := &jobs.Job{}
-	if err := json.NewDecoder(in).Decode(j); err != nil {
+	if err := json.Unmarshal(text, j); err != nil {
 		return nil, fmt.Errorf("%s: not the record of a job: %w", file, err)
 	}
 	return j, nil
 }
 
-func fetchJob(cmd *cobra.Command, b *busFlags, id string) (*jobs.Job, error) {
-	conn, err := b.connect(cmd.Context(), commandLog(cmd))
+func fetchJob(ctx context.Context, f *serverFlags, id string) (*jobs.Job, error) {
+	c, err := f.client()
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	return jobOnBus(cmd.Context(), conn, id)
-}
-
-func jobOnBus(ctx context.Context, conn *bus.Bus, id string) (*jobs.Job, error) {
-	store, err := natsstore.Open(ctx, conn.JetStream(), bus.BucketJobs, bus.BucketFinished, seal.Unverified())
-	if err != nil {
+	var page web.JobPage
+	if err := c.Get(ctx, "jobs/"+url.PathEscape(id), nil, &page); err != nil {
 		return nil, err
 	}
-	return store.Get(ctx, id)
+	return page.Job, nil
 }
 
 // recordingOf takes from a job what a test needs: the steps of its chains that
