@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,15 +21,18 @@ import (
 func TestACanaryThatDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var trouble *jetstream.Trouble
-		var refused error
-		reads := true
-		c := &Canary{Filter: "edr.events.>", Replica: "a", Now: time.Now, Trouble: func() *jetstream.Trouble { return trouble }}
+		var trouble atomic.Pointer[jetstream.Trouble]
+		var refused atomic.Pointer[error]
+		var unread atomic.Bool
+		c := &Canary{Filter: "edr.events.>", Replica: "a", Now: time.Now, Trouble: trouble.Load}
 		c.Publish = func(_ context.Context, m *nats.Msg) error {
-			if refused == nil && reads {
+			if err := refused.Load(); err != nil {
+				return *err
+			}
+			if !unread.Load() {
 				c.done(true, nil)
 			}
-			return refused
+			return nil
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		go c.Run(ctx)
@@ -40,7 +44,7 @@ func TestACanaryThatDoesNotComeBack(t *testing.T) {
 			}
 		}
 		expect("the first passes at once", health.OK, true, "")
-		reads = false
+		unread.Store(true)
 		time.Sleep(canaryLate - time.Second)
 		expect("not late yet", health.OK, true, "")
 		time.Sleep(canaryEvery)
@@ -49,12 +53,14 @@ func TestACanaryThatDoesNotComeBack(t *testing.T) {
 		expect("others are read", health.Degraded, true, "many wait before it")
 		time.Sleep(canaryEvery)
 		expect("nor they", health.Failed, false, "not read")
-		reads = true
+		unread.Store(false)
 		time.Sleep(canarySooner)
 		expect("it is mended", health.OK, true, "")
-		trouble = &jetstream.Trouble{Since: time.Now(), Err: errors.New("consumer rules is missing")}
+		trouble.Store(&jetstream.Trouble{Since: time.Now(), Err: errors.New("consumer rules is missing")})
 		expect("the reader names its trouble", health.Failed, false, "consumer rules is missing")
-		trouble, refused = nil, errors.New("no room")
+		noRoom := errors.New("no room")
+		trouble.Store(nil)
+		refused.Store(&noRoom)
 		time.Sleep(2 * canaryLate)
 		expect("it cannot be sent", health.Failed, false, "no room")
 		c.done(true, errCanary)
