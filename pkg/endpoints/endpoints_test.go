@@ -33,6 +33,8 @@ const inventory = `endpoints:
     labels: {site: lille}
   - host: LONG-HOST-NAME-00142
     type: server
+  - host: fs1.corp.example
+    criticality: 4
 `
 
 // said is the facts in one line.
@@ -68,6 +70,10 @@ func TestFacts(t *testing.T) {
 		"a later entry wins":             {edr.Sensor{Hostname: "srv-7", IPs: []string{"10.20.0.1"}}, "workstation 0 [plant-2 lab] map[site:lille]"},
 		"a name cut by Windows":          {edr.Sensor{Hostname: "LONG-HOST-NAME-"}, "server 0 [] map[]"},
 		"a name longer than it":          {edr.Sensor{Hostname: "long-host-name-00142"}, "server 0 [] map[]"},
+		"its domain":                     {edr.Sensor{Hostname: "FS1", DNSName: "fs1.Corp.example"}, " 4 [] map[]"},
+		"a domain that is not known":     {edr.Sensor{Hostname: "FS1"}, " 4 [] map[]"},
+		"the domain in one name":         {edr.Sensor{Hostname: "FS1.lab.example"}, " 0 [] map[]"},
+		"the domain in the other name":   {edr.Sensor{Hostname: "FS1", DNSName: "fs1.lab.example"}, " 0 [] map[]"},
 		"another long name":              {edr.Sensor{Hostname: "long-host-name-00143"}, " 0 [] map[]"},
 	} {
 		if got := said(book.Facts(endpoints.SubjectOf("hq", c.of))); got != c.want {

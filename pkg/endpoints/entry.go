@@ -73,8 +73,10 @@ func anyOf[T any](list []T, holds func(T) bool) bool {
 }
 
 // isHost reports whether a name or pattern of the file means the endpoint. A name
-// without domain is compared with the names without theirs.
+// without domain is compared with the names without theirs; one with a domain means no
+// endpoint that has a name in another domain.
 func (s *Subject) isHost(name string) bool {
+	same := false
 	for _, own := range [...]string{s.Hostname, s.DNSName} {
 		switch {
 		case own == "":
@@ -82,11 +84,14 @@ func (s *Subject) isHost(name string) bool {
 			if matches(name, own) || matches(name, firstLabel(own)) {
 				return true
 			}
-		case edr.SameHost(name, own) && sameDomain(name, own):
-			return true
+		case edr.SameHost(name, own):
+			if !sameDomain(name, own) {
+				return false
+			}
+			same = true
 		}
 	}
-	return false
+	return same
 }
 
 func isPattern(name string) bool { return strings.ContainsAny(name, "*?[") }
