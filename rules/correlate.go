@@ -171,7 +171,7 @@ func (c *Correlator) Settled(ctx context.Context, set *Set, matches []Match) err
 	return nil
 }
 
-// wants tells whether the rule's own "on" and "when" hold for an event.
+// wants reports whether the rule's own "on" and "when" hold for an event.
 func (r *Compiled) wants(e *events.Event) (bool, error) {
 	if !r.Names(e) {
 		return false, nil

@@ -117,7 +117,7 @@ func (o observed) key(c *Correlate) string {
 	return o.Rule
 }
 
-// complete tells whether some stretch of the rule's timespan that holds o has
+// complete reports whether some stretch of the rule's timespan that holds o has
 // all that the rule wants.
 func (w *window) complete(c *Correlate, o observed) bool {
 	var near []observed
@@ -152,7 +152,7 @@ func (w *window) complete(c *Correlate, o observed) bool {
 	return false
 }
 
-// inOrder tells whether the event at the given place, with the nearest fitting
+// inOrder reports whether the event at the given place, with the nearest fitting
 // ones before and after it, makes the rules' order within the timespan.
 func inOrder(c *Correlate, near []observed, at int) bool {
 	for k, id := range c.Rules {

@@ -134,7 +134,7 @@ func (s *Set) MatchLoop(e *events.Event) ([]Match, []Failure) {
 	return matches, failures
 }
 
-// Names tells whether the rule's "on" names the event.
+// Names reports whether the rule's "on" names the event.
 func (r *Rule) Names(e *events.Event) bool {
 	for _, on := range r.On {
 		if index.Names(on, e.Event.Type, e.Event.Kind) {

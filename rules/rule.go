@@ -53,7 +53,7 @@ const (
 	UpdatesToo  Updates = "too"  // the alert and each copy: on names both
 )
 
-// Mode says whether a rule acts.
+// Mode reports whether a rule acts.
 type Mode string
 
 // Modes of a rule.

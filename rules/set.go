@@ -98,5 +98,5 @@ func (s *Set) Unindexed() []Unindexed {
 	return open
 }
 
-// Wants tells whether some rule asks for events of the type and kind.
+// Wants reports whether some rule asks for events of the type and kind.
 func (s *Set) Wants(typ, kind string) bool { return s.index.Class(typ, kind).Len() > 0 }

@@ -28,7 +28,7 @@ type TestResult struct {
 	Events   []*Explanation      // of the rule, for each event of the test
 }
 
-// Passed tells whether everything was as the test says.
+// Passed reports whether everything was as the test says.
 func (r *TestResult) Passed() bool { return len(r.Failures) == 0 && len(r.Problems) == 0 }
 
 // Run runs the test on a clock of its own, which begins with the first event.
@@ -234,7 +234,7 @@ func (r *testRun) usesOf(id string) string {
 	return ""
 }
 
-// expectsSteps tells whether an expectation says what must run, or that nothing
+// expectsSteps reports whether an expectation says what must run, or that nothing
 // may, and not only what must not.
 func expectsSteps(expect []expectDocument) bool {
 	return len(expect) == 0 || slices.ContainsFunc(expect, func(e expectDocument) bool { return e.Run != "" })

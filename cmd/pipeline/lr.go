@@ -152,7 +152,7 @@ func historyFile() string {
 	return filepath.Join(dir, "lr_history")
 }
 
-// isTerminal tells whether a stream is a person's terminal.
+// isTerminal reports whether a stream is a person's terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))

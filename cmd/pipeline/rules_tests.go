@@ -158,7 +158,7 @@ func (t *ruleTester) print(r *rules.TestResult) {
 	}
 }
 
-// printCoverage tells whether there is enough.
+// printCoverage reports whether there is enough.
 func (t *ruleTester) printCoverage(c *rules.Coverage) bool {
 	if !t.coverage {
 		return true

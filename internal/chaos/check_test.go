@@ -166,7 +166,7 @@ func (e evidence) order() (out []string) {
 // told is a job with what can be asked of its record afterwards.
 type told struct{ *jobs.Job }
 
-// waitsBy tells whether the job waited at a time for something that is only its
+// waitsBy reports whether the job waited at a time for something that is only its
 // own: people, or the back-off of one of its steps. What concerns the whole sensor,
 // the EDR server or the bus lets nobody pass.
 func (j told) waitsBy(at time.Time) bool {

@@ -42,7 +42,7 @@ func (p *tap) arm(at *crashPoint, skip int) (fired <-chan struct{}) {
 	return p.fired
 }
 
-// disarm tells whether it came in time: the victim lives, and will.
+// disarm reports whether it came in time: the victim lives, and will.
 func (p *tap) disarm() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,7 +51,7 @@ func (p *tap) disarm() bool {
 	return inTime
 }
 
-// reached tells whether a message is where the victim has to die; p.mu is held.
+// reached reports whether a message is where the victim has to die; p.mu is held.
 func (p *tap) reached(matches func(*crashPoint) bool) bool {
 	if p.armed == nil || p.await != "" || p.last || !matches(p.armed) {
 		return false
@@ -238,7 +238,7 @@ func (p *tap) before(t testing.TB, next http.Handler) {
 	p.edr = s.URL
 }
 
-// record tells whether a message writes a job's record that says all of these.
+// record reports whether a message writes a job's record that says all of these.
 func record(says ...string) func(message) bool {
 	return func(m message) bool {
 		if !strings.HasPrefix(m.subject, "$KV.jobs.") {

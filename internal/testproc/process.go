@@ -136,7 +136,7 @@ func (p *Process) URL() string {
 	return p.url
 }
 
-// Alive tells whether it runs, or is stopped.
+// Alive reports whether it runs, or is stopped.
 func (p *Process) Alive() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

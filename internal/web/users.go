@@ -27,7 +27,7 @@ const (
 
 var rank = map[Role]int{Viewer: 1, Approver: 2, Admin: 3}
 
-// Allows tells whether r may do what needs the other role.
+// Allows reports whether r may do what needs the other role.
 func (r Role) Allows(need Role) bool { return rank[r] >= rank[need] && rank[need] > 0 }
 
 // User is somebody who may come in.

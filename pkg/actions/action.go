@@ -42,7 +42,7 @@ type Spec struct {
 	Timeout     time.Duration // how long it may take where the step does not say; 0: as the scheduler has it
 }
 
-// Supports tells whether the action exists on that platform.
+// Supports reports whether the action exists on that platform.
 func (s Spec) Supports(os edr.OS) bool {
 	return len(s.Platforms) == 0 || os == "" || slices.Contains(s.Platforms, os)
 }

@@ -13,7 +13,7 @@ type RegistryKeyParams struct {
 	Key RegistryPath `json:"key" required:"true" doc:"the key"`
 }
 
-// RegistryChangeOutput tells whether the registry was changed.
+// RegistryChangeOutput reports whether the registry was changed.
 type RegistryChangeOutput struct {
 	Key     string `json:"key"`
 	Changed bool   `json:"changed" doc:"false: it was so already"`

@@ -44,7 +44,7 @@ var _ = Register(Definition[DeleteRegistryKeyParams, RegistryChangeOutput]{
 	},
 })
 
-// keyGone tells whether a registry key does not exist.
+// keyGone reports whether a registry key does not exist.
 func keyGone(ctx context.Context, t *Task, key RegistryPath) (bool, error) {
 	s, err := sessionWith[edr.Registry](ctx, t)
 	if err != nil {

@@ -145,7 +145,7 @@ func (t *Task) attempt(ctx context.Context, p HTTPParams, body []byte, out *HTTP
 	return -1, err
 }
 
-// repeatable tells whether sending the request twice does no harm.
+// repeatable reports whether sending the request twice does no harm.
 func (p HTTPParams) repeatable() bool {
 	return p.Idempotent || slices.Contains([]string{"GET", "HEAD", "PUT", "DELETE"}, p.Method)
 }

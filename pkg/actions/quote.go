@@ -105,7 +105,7 @@ func notPlain(r rune) bool {
 	return !strings.ContainsRune(` _-.:\/+@`, r)
 }
 
-// isBatch tells whether Windows would hand the program to cmd.exe: CreateProcess
+// isBatch reports whether Windows would hand the program to cmd.exe: CreateProcess
 // does so for these two endings, and it drops spaces and dots after them.
 func isBatch(program string) bool {
 	name := strings.ToLower(strings.TrimRight(program, " ."))

@@ -50,7 +50,7 @@ var _ = Register(Definition[WalkParams, ListDirectoryOutput]{
 })
 
 // walkTree visits the entries below root, nearest first, until visit says no;
-// it tells whether it was stopped. Directories below root that cannot be read
+// it reports whether it was stopped. Directories below root that cannot be read
 // are passed over; links that Windows marks are not followed, so a loop ends.
 func walkTree(ctx context.Context, s fileSession, root string, depth int, visit func(Entry) bool) (stopped bool, err error) {
 	level := []string{root}

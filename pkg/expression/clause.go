@@ -188,7 +188,7 @@ func unchained(n ast.Node) ast.Node {
 	return n
 }
 
-// dynamic tells whether a member depends on the item of a loop.
+// dynamic reports whether a member depends on the item of a loop.
 func dynamic(n ast.Node) bool {
 	found := false
 	each(n, func(n ast.Node) {
@@ -300,5 +300,5 @@ func (o Outcome) Blame() []Outcome {
 	return all
 }
 
-// Constant tells whether a comparison reads nothing and so has one outcome.
+// Constant reports whether a comparison reads nothing and so has one outcome.
 func (c *Clause) Constant() bool { return c.Op == "" && len(c.fields) == 0 }

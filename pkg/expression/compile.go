@@ -215,7 +215,7 @@ func (p *Program) Type() *Type { return p.typ }
 // optimised. It must not be changed.
 func (p *Program) Node() ast.Node { return p.code.Node() }
 
-// Reads tells whether the program uses a top-level name, such as raw.
+// Reads reports whether the program uses a top-level name, such as raw.
 func (p *Program) Reads(name string) bool {
 	found := false
 	each(p.Node(), func(n ast.Node) {

@@ -114,7 +114,7 @@ func (d *Data) Items() []*Data {
 	return d.kids
 }
 
-// Constant tells whether the value is a text, number or the like without any
+// Constant reports whether the value is a text, number or the like without any
 // expression, and gives it.
 func (d *Data) Constant() (any, bool) {
 	switch {

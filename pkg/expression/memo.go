@@ -93,7 +93,7 @@ func (m *Memo) keep(p *Program, want *Type, names []Field) {
 	m.count++
 }
 
-// same tells whether two types are, but for what documents them.
+// same reports whether two types are, but for what documents them.
 func same(a, b *Type) bool {
 	if a == b {
 		return true

@@ -42,7 +42,7 @@ func makeOptional(tree *parser.Tree, s *Scope) {
 	}))
 }
 
-// untyped tells whether some link of a chain hangs on a value whose fields are
+// untyped reports whether some link of a chain hangs on a value whose fields are
 // not known.
 func (s *Scope) untyped(m *ast.MemberNode) bool {
 	for link := m; link != nil; link, _ = link.Node.(*ast.MemberNode) {
@@ -56,7 +56,7 @@ func (s *Scope) untyped(m *ast.MemberNode) bool {
 	return false
 }
 
-// isTyped tells whether a node is an object with known fields.
+// isTyped reports whether a node is an object with known fields.
 func (s *Scope) isTyped(n ast.Node) bool {
 	t := s.typeOf(n)
 	return t != nil && t.Kind == Object

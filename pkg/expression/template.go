@@ -29,7 +29,7 @@ type part struct {
 	program *Program
 }
 
-// IsTemplate tells whether a text has an expression in it.
+// IsTemplate reports whether a text has an expression in it.
 func IsTemplate(text string) bool { return strings.Contains(text, "${{") }
 
 // Template compiles text. The error, if any, is of type Errors.
@@ -141,7 +141,7 @@ func (t *Template) Type() *Type {
 	return TextType
 }
 
-// Constant tells whether the template has no expression, and its text then.
+// Constant reports whether the template has no expression, and its text then.
 func (t *Template) Constant() (string, bool) {
 	if len(t.parts) == 1 && t.parts[0].program == nil {
 		return t.parts[0].literal, true
@@ -220,7 +220,7 @@ func Render(v any) (string, error) {
 	return string(text), nil
 }
 
-// fits tells whether a value's texts are together at most limit bytes long,
+// fits reports whether a value's texts are together at most limit bytes long,
 // shared ones counted each time: building a list is cheap where writing it out
 // is not.
 func fits(v any, limit int) bool {

@@ -154,7 +154,7 @@ func constantPattern(_ *Scope, args []constant) *argError {
 	return nil
 }
 
-// globMatch tells whether the pattern covers the whole text, in time
+// globMatch reports whether the pattern covers the whole text, in time
 // proportional to the product of their lengths at worst.
 func globMatch(text, pattern string) bool {
 	t, p := []rune(text), []rune(pattern)

@@ -225,7 +225,7 @@ func plural(t *Type) string {
 	return string(t.Kind)
 }
 
-// CheckText tells whether a text has the form that the type wants of it, such
+// CheckText reports whether a text has the form that the type wants of it, such
 // as an MD5 or a path. Types without a form take any text.
 func (t *Type) CheckText(text string) error {
 	if t == nil || t.form == nil {
@@ -234,7 +234,7 @@ func (t *Type) CheckText(text string) error {
 	return reflect.New(t.form).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
 }
 
-// Takes tells whether a value of type from can be given where t is wanted. What
+// Takes reports whether a value of type from can be given where t is wanted. What
 // is only known when the step runs is let through: it is checked then.
 func (t *Type) Takes(from *Type) bool {
 	switch {

@@ -70,7 +70,7 @@ var valueFunctions = []Function{
 	},
 }
 
-// isPresent tells whether a value is other than nothing and the zero value.
+// isPresent reports whether a value is other than nothing and the zero value.
 func isPresent(v any) bool {
 	switch v := v.(type) {
 	case nil:

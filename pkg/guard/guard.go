@@ -252,7 +252,7 @@ func (g *Guard) hours(ctx context.Context, a admission.Request, p *Policy) admis
 	return admission.Verdict{}
 }
 
-// governs tells whether the window is for the rule; one whose file is not known
+// governs reports whether the window is for the rule; one whose file is not known
 // is governed by every window.
 func (w Window) governs(a admission.Request) bool {
 	return len(w.Rules) == 0 || a.RulePath == "" ||

@@ -256,7 +256,7 @@ const (
 	destructive = "destructive"
 )
 
-// lists tells whether a list of actions holds the one asked about.
+// lists reports whether a list of actions holds the one asked about.
 func lists(list []string, a admission.Request) bool {
 	return slices.ContainsFunc(list, func(entry string) bool {
 		return entry == anything || entry == destructive && a.Destructive || fits(entry, a.Action)
@@ -268,7 +268,7 @@ func fits(pattern, name string) bool {
 	return ok && err == nil
 }
 
-// underPath tells whether a rule's file is one that a pattern means.
+// underPath reports whether a rule's file is one that a pattern means.
 func underPath(pattern, file string) bool {
 	return file != "" && doublestar.MatchUnvalidated(pattern, file)
 }

@@ -18,7 +18,7 @@ type Scope struct {
 	Tenants []string `yaml:"tenants" list:"one"` // labels of servers
 }
 
-// applies tells whether a guard with this scope and condition is about the step. Where
+// applies reports whether a guard with this scope and condition is about the step. Where
 // it hangs on facts that are not known, missing are those.
 func (g *Guard) applies(ctx context.Context, s Scope, match *expression.Program, a admission.Request) (expression.Truth, events.Facts, error) {
 	if len(s.Servers) > 0 && !slices.Contains(s.Servers, a.Endpoint.Server) {

@@ -113,7 +113,7 @@ func (f *fakeServer) isolated(id int) bool {
 	return f.sensors[id].isolated
 }
 
-// deleted tells whether a file was deleted; f.mu is held.
+// deleted reports whether a file was deleted; f.mu is held.
 func (f *fakeServer) deleted(sensor int, name string) bool {
 	return f.ran[key(sensor, "delete file", name)] > 0
 }

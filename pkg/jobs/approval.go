@@ -10,8 +10,8 @@ import (
 	"edrpipe/pkg/jobs/job"
 )
 
-// Approve gives a person's answer to what a held job asks. Answering no denies
-// the step, or the whole job where that is held.
+// Approve records a person's answer to the question of a held job. The answer no denies
+// the step, or the whole job if the job itself is held.
 func (s *Scheduler) Approve(ctx context.Context, id string, ans Answer) (*Job, error) {
 	if ans.By == "" {
 		return nil, fmt.Errorf("approve job %s: an answer needs a name", id)

@@ -9,14 +9,14 @@ import (
 	"edrpipe/internal/pace"
 )
 
-// pressure is what the server lets us feel: sessions of other clients, and a
-// pause for everybody after a refusal, doubling from one refusal to the next.
+// pressure is the server's back-pressure: sessions of other clients, and a pause of all
+// sensors after a refusal, doubling with each further refusal.
 type backpressure struct {
 	mu       sync.Mutex
 	foreign  int       // sessions of other clients when last counted
 	highest  int64     // session id seen
 	refusals int       // in a row
-	until    time.Time // no session is asked for before
+	until    time.Time // no session is requested before
 	why      string
 	limit    bool // the latest refusal was for the session limit
 	freed    int  // slots given up since
@@ -41,7 +41,7 @@ func (p *backpressure) refused(now time.Time, why string, limit bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.until.After(now) {
-		return // asked before the first refusal was known: the same news
+		return // requested before the first refusal was known: counted already
 	}
 	p.until, p.why = now.Add(pace.Backoff(firstPause, p.refusals, longestPause)), why
 	p.refusals++
@@ -124,7 +124,7 @@ func (s *Scheduler) count(ctx context.Context) {
 	}
 }
 
-// countInterval is the time between counts; 0: nothing hangs on them.
+// countInterval is the time between counts; 0: no decision depends on them.
 func (s *Scheduler) countInterval() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

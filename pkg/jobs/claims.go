@@ -133,8 +133,8 @@ func (c *claims) observe(t Table, revision uint64, renewed time.Time) {
 	}
 }
 
-// left tells whether nobody works under the claim any more: it is our own from
-// before a crash, or its owner's heart stands still. c.mu is held.
+// left reports whether the claim is abandoned: it is our own from before a crash, or its
+// owner's heartbeat has stopped. c.mu is held.
 func (c *claims) left(sensor edr.Endpoint, cl Claim) bool {
 	if cl.Owner == c.owner {
 		return c.mine[sensor] != cl.Epoch
@@ -156,7 +156,7 @@ func (c *claims) leftovers() []edr.Endpoint {
 	return sensors
 }
 
-// elsewhere tells whether another replica works on the sensor.
+// elsewhere reports whether another replica works on the sensor.
 func (c *claims) elsewhere(sensor edr.Endpoint) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,8 +197,8 @@ func (c *claims) sessions() claimed {
 	return all
 }
 
-// take claims a sensor, with a slot if asked for and fewer than limit are held.
-// was is the claim of a dead owner, whose session has to be closed first.
+// take claims a sensor, with a slot if required and fewer than limit are held. was is
+// the claim of a dead owner, whose session has to be closed first.
 func (c *claims) take(ctx context.Context, sensor edr.Endpoint, slot bool, limit int) (cl, was Claim, err error) {
 	err = c.change(ctx, func(t *Table) error {
 		old, held := t.Claims[sensor]
@@ -265,7 +265,7 @@ func (c *claims) abandon(sensor edr.Endpoint, epoch uint64) {
 }
 
 // valid is the check at the moment of acting: run.ErrFenced unless the claim is ours
-// and was renewed so lately that nobody may have taken it.
+// and was renewed within the time before which no other replica takes it over.
 func (c *claims) valid(sensor edr.Endpoint, epoch uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -32,8 +32,8 @@ type Config struct {
 	Owner string
 
 	Sessions int // Live Response sessions at once, those of other clients counted; 0: 10
-	// HostMismatch says what becomes of a job whose endpoint the server calls by another
-	// host name than the event did; empty: people are asked.
+	// HostMismatch decides about a job whose event has another host name than the server's
+	// record of the endpoint; empty: the job is held for people.
 	HostMismatch HostMismatch
 
 	Workers int // sensors worked on at once that need no session; 0: 32
@@ -54,8 +54,8 @@ type Config struct {
 	// each other's, so theirs has to be one time. Nil: time.Now.
 	Now func() time.Time
 
-	// Prepare fills in a task before it is given to an action: artifacts, publish,
-	// HTTP client, scripts, secrets. Nil: nothing is added.
+	// Prepare completes a task before it is passed to an action: artifacts, publish, HTTP
+	// client, scripts, secrets. Nil: the task is passed as it is.
 	Prepare func(t *actions.Task)
 	// Facts gives a sensor what is known now of an endpoint, over what its events said;
 	// conditions of steps see it. Nil: events have all that is known.
@@ -66,17 +66,17 @@ type Config struct {
 	// is an error nothing is started, a step stops before anything was sent, and the
 	// jobs wait in their order. It must answer at once. Nil: never.
 	Stopped func() error
-	// Down is asked before a job begins; while it returns a text the server does not
-	// work, nothing is begun on its sensors, and the jobs wait in their order with the
-	// text as their reason. It must answer at once; Look ends a wait. Nil: never.
+	// Down is called before a job begins. While it returns a text the server is
+	// unavailable, no job begins on its sensors, and the jobs wait in order with the text
+	// as their reason. It must not block; Look ends a wait. Nil: never down.
 	Down func() (why string)
-	// Report is told of each transition, each ended step and the result, after
-	// they are stored. A result is told again until Report returns nil, also after
-	// a crash, so it must be idempotent. It may be called from several goroutines,
-	// for one job in order. Nil: nobody is told.
+	// Report is called for each transition, each ended step and the result, after they
+	// are stored. A result is reported again until Report returns nil, also after a crash,
+	// so it must be idempotent. It may be called from several goroutines, for one job in
+	// order. Nil: no reports.
 	Report func(ctx context.Context, r Report) error
-	// Commanded is told of each Live Response command whose outcome is known, by the
-	// goroutine that works on the sensor. Nil: nobody is told.
+	// Commanded is called for each Live Response command whose outcome is known, by the
+	// goroutine that works on the sensor. Nil: no calls.
 	Commanded func(c Commanded)
 	Log       zerolog.Logger
 }

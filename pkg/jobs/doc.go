@@ -1,20 +1,19 @@
-// Package jobs runs chains of actions on sensors: durably, within the session
-// slots that the EDR server grants, fairly, and awake to sensors that come
-// online.
+// Package jobs is a durable scheduler: it runs chains of actions on sensors, within the
+// session slots that the EDR server grants, fairly, and as sensors come online.
 //
-// A job is recorded before anybody is told that it was taken; each step is
-// recorded before its request leaves and after it ended. Whatever dies, the next
-// process finds in the records what may have happened, asks the EDR server what
-// did happen, and goes on; a step that must not run twice and of which nobody
-// can tell whether it ran ends its job as unknown, for a person to resolve.
+// A job is recorded before it is acknowledged; each step is recorded before its request
+// is sent and after its end. After a crash the next process reads from the records what
+// may have happened, reads from the EDR server what did happen, and resumes. A step that
+// must not run twice and whose outcome cannot be determined ends its job as unknown, for
+// a person to resolve.
 //
 // # Slots and claims
 //
-// Table is one record per EDR server that says who works on which sensor, under
-// which epoch, with which session. A replica claims a sensor there before it
-// touches it. A claim whose owner's heartbeat stands still is taken over: the new
-// owner closes the old session first, and from then on the server refuses the old
-// owner's commands.
+// Table is one record per EDR server with the claim of each sensor in work: its owner,
+// epoch and session. A replica claims a sensor before it opens a session. A claim whose
+// owner's heartbeat has stopped is taken over: the new owner closes the old session
+// first, and from then on the server refuses the old owner's commands. The session id is
+// the fencing token.
 //
 // # Rooms
 //

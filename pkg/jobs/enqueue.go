@@ -139,8 +139,8 @@ func nameSteps(steps []actions.Step, prefix string) {
 }
 
 // applyPolicies ends new jobs that others of their group make needless, and lists
-// for each the jobs that it replaces. It sees what this replica knows: two events
-// of one moment on two replicas may both get their job.
+// for each the jobs that it replaces. It sees this replica's view: two simultaneous
+// events on two replicas may both get their job.
 func (s *Scheduler) applyPolicies(js []*Job, now time.Time) (replaced map[string][]string) {
 	replaced = map[string][]string{}
 	batch := map[string]string{} // group → job of this batch

@@ -9,7 +9,7 @@ import (
 	"edrpipe/pkg/jobs/internal/order"
 )
 
-// Explanation says why a job is where it is.
+// Explanation is the reason for a job's present state.
 type Explanation struct {
 	Job    *Job      `json:"job"`
 	Reason Reason    `json:"reason,omitempty"` // what it waits for
@@ -20,8 +20,8 @@ type Explanation struct {
 	Next   time.Time `json:"next,omitzero"`    // when that may change by itself
 }
 
-// Explain tells why a job waits, where it stands in line, and what will move it.
-// Of a job that ended it gives the reason of its end.
+// Explain returns why a job waits, its position in the queue, and the condition that
+// ends the wait; for an ended job, the reason of its end.
 func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error) {
 	j, err := s.Get(ctx, id)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 	return x, nil
 }
 
-// Reasons tells what each job of a list waits for, without its place in line.
+// Reasons returns what each job of a list waits for, without its position.
 func (s *Scheduler) Reasons(list []*Job) []Explanation {
 	all := make([]Explanation, len(list))
 	now := s.cfg.Now()

@@ -63,8 +63,8 @@ func (s *Scheduler) watch(ctx context.Context, store Store) error {
 	return store.Watch(ctx, func(c Change) { s.see(store, c) })
 }
 
-// lostSight keeps new visits from being started until every live job is known
-// again: others may have put jobs before those that we know, and ended some.
+// lostSight blocks new visits until every live job is known again: other replicas may
+// have added jobs before the known ones, and ended some.
 func (s *Scheduler) lostSight() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,8 +121,8 @@ func (s *Scheduler) seenTo(c Change) {
 	}
 }
 
-// dropUnseen forgets jobs that left the live ones while nobody watched: those of
-// which the watch has shown neither what we know nor anything later. s.mu is held.
+// dropUnseen removes jobs that left the live ones while the watch was interrupted: those
+// whose known or later revision the watch has not shown. s.mu is held.
 func (s *Scheduler) dropUnseen() {
 	seen := s.seen.Seen()
 	for id := range s.unseen {

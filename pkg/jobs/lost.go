@@ -10,13 +10,13 @@ import (
 	"edrpipe/pkg/jobs/job"
 )
 
-// Lost looks for jobs that somebody was told of and that are in the store no more,
-// neither live nor finished: a disk can lose records without a word, and a restart
-// from them would forget accepted work. It waits until the live ones are known.
+// Lost finds acknowledged jobs without a record, live or finished: a disk can lose
+// records silently, and a restart would forget accepted work. It blocks until the live
+// jobs are known.
 //
-// Nobody can tell what ran of such a job, so it is recorded as ended: unknown, with
-// ReasonRecordLost, and its result is published for people to see. told is the first
-// that was told of each job. Several replicas may look at the same time.
+// What ran of such a job cannot be determined, so it is recorded as ended: unknown, with
+// ReasonRecordLost, and its result is published. told is the first notice of each job.
+// Several replicas may look at the same time.
 func (s *Scheduler) Lost(ctx context.Context, told []TransitionNotice) (lost []string, err error) {
 	select {
 	case <-s.synced:
@@ -47,7 +47,7 @@ func (s *Scheduler) Lost(ctx context.Context, told []TransitionNotice) (lost []s
 	return lost, nil
 }
 
-// knows tells whether the job is among the live ones.
+// knows reports whether the job is among the live ones.
 func (s *Scheduler) knows(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *Scheduler) knows(id string) bool {
 	return ending || s.queue.Job(id) != nil
 }
 
-// lostJob is what remains to be said of a job whose record has vanished.
+// lostJob is the record written for a job whose own record is lost.
 func lostJob(n TransitionNotice, now time.Time) *Job {
 	j := &Job{
 		ID: n.Job, Rule: n.Rule, Endpoint: edr.Endpoint{Server: n.Server, ID: string(n.Sensor)}, Host: n.Host, Submitter: "edrpipe", Priority: Normal,

@@ -41,10 +41,9 @@ func (s *Scheduler) amend(ctx context.Context, id string, edit func(j *Job) (boo
 	}
 }
 
-// Cancel asks for the end of a job. A waiting job ends at once. Of a running one
-// the command that the sensor has not begun is taken back; one that runs on the
-// sensor is left to finish, which the job's detail says. Cancelling a job that
-// has ended is no error.
+// Cancel requests the end of a job. A waiting job ends at once. For a running one a
+// command that the sensor has not begun is retracted; one that runs on the sensor is
+// left to finish, as the job's detail then states. Cancelling an ended job is no error.
 func (s *Scheduler) Cancel(ctx context.Context, id, by, why string) (*Job, error) {
 	return s.amend(ctx, id, func(j *Job) (bool, error) {
 		if j.State.Terminal() || j.Cancel != nil {
@@ -55,14 +54,14 @@ func (s *Scheduler) Cancel(ctx context.Context, id, by, why string) (*Job, error
 	})
 }
 
-// Outcome is a person's word on a step whose outcome nobody could tell.
+// Outcome is a person's decision about a step whose outcome is unknown.
 type Outcome string
 
 // Outcomes for Resolve.
 const (
 	Happened Outcome = "happened" // the step counts as done; the chain goes on after it
 	Never    Outcome = "never"    // the step did not happen: run it
-	Settled  Outcome = "settled"  // whatever happened has been dealt with: do nothing more
+	Settled  Outcome = "settled"  // dealt with by hand: the job ends here
 )
 
 // Resolve gives a person's word on a job that ended as unknown. Happened and Never
@@ -109,7 +108,7 @@ func (s *Scheduler) Retry(ctx context.Context, id, by string) (*Job, error) {
 	return s.again(ctx, old, by, func(r StepRecord) (StepRecord, bool) { return r, r.State == StepOK })
 }
 
-// again makes the job that goes on for an old one with the steps that keep says.
+// again makes the job that continues an old one with the steps selected by keep.
 func (s *Scheduler) again(ctx context.Context, old *Job, by string, keep func(StepRecord) (StepRecord, bool)) (*Job, error) {
 	if len(old.Steps) == 0 {
 		return nil, job.Refuse("job %s: its record was lost, and with it its steps; look at the sensor, and submit what is still to be done", old.ID)
@@ -197,7 +196,7 @@ func (s *Scheduler) Get(ctx context.Context, id string) (*Job, error) {
 	return s.storeOf(id).Get(ctx, id)
 }
 
-// Live tells whether a job is among the live ones, as far as is known here: it has
+// Live reports whether a job is among the live ones, as far as is known here: it has
 // not ended, or is not archived yet.
 func (s *Scheduler) Live(id string) bool {
 	s.mu.Lock()

@@ -147,7 +147,7 @@ func (s *Scheduler) review(ctx context.Context, id string) error {
 func (s *Scheduler) due(ctx context.Context, j *Job, now time.Time) (*job.Move, func(*Job)) {
 	switch {
 	case j.State == Running:
-		return nil, nil // whoever runs it decides
+		return nil, nil // its runner decides
 	case j.Cancel != nil:
 		return &job.Move{To: Cancelled, Reason: ReasonCancelled, Detail: j.Cancel.String()}, nil
 	case j.State == Held && j.Decided(now):
@@ -197,7 +197,7 @@ func (s *Scheduler) desire(e *order.Entry, now time.Time) *job.Move {
 	return want
 }
 
-// childEnded tells whether the job that a parked one waits for has ended.
+// childEnded reports whether the job that a parked one waits for has ended.
 func (s *Scheduler) childEnded(ctx context.Context, j *Job) bool {
 	for _, r := range j.Done {
 		if r.State != StepPending {

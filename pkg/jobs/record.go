@@ -19,9 +19,9 @@ func (s *Scheduler) storeOf(id string) Store {
 	return s.cfg.Store
 }
 
-// transition moves a job to another state: in the store, then in the queue, then
-// for everybody to see. j must be as in the store; on ErrConflict it is not, and
-// the caller reads it again. edit may change more of the record.
+// transition moves a job to another state: in the store, then in the queue, then in the
+// reports. j must equal the stored record; on ErrConflict it does not, and the caller
+// reads it again. edit may change more of the record.
 func (s *Scheduler) transition(ctx context.Context, j *Job, m job.Move, edit func(j *Job)) error {
 	tell, err := s.change(ctx, j, m, edit)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Scheduler) change(ctx context.Context, j *Job, m job.Move, edit func(j 
 	return func() { turn.tell(func() { s.report(ctx, Report{Job: &next, Transition: &t}) }) }, nil
 }
 
-// report tells Config.Report; a failure is logged, because the record has it.
+// report calls Config.Report. A failure is logged only, because the record has it.
 func (s *Scheduler) report(ctx context.Context, r Report) {
 	if err := s.tell(ctx, r); err != nil {
 		s.log.Warn().Err(err).Str("job", r.Job.ID).Msg("reporting")

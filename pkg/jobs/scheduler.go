@@ -53,7 +53,7 @@ type Scheduler struct {
 	running    bool
 }
 
-// New makes a Scheduler. It does nothing before Run.
+// New makes a Scheduler, which is idle until Run.
 func New(cfg Config) (*Scheduler, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -178,7 +178,7 @@ func (s *Scheduler) beat(ctx context.Context) {
 	}
 }
 
-// checkClaims ends visits whose claim is lost and finds claims nobody works under.
+// checkClaims ends visits whose claim is lost and finds abandoned claims.
 func (s *Scheduler) checkClaims() {
 	left := s.claims.leftovers()
 	s.mu.Lock()

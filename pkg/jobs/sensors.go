@@ -44,7 +44,7 @@ func (s *Scheduler) poll(ctx context.Context) {
 	}
 }
 
-// noteReading notes whether sensors could be read, for those who ask why jobs wait.
+// noteReading records whether sensors could be read, for the explanation of waiting jobs.
 func (s *Scheduler) noteReading(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
@@ -98,8 +98,7 @@ func (s *Scheduler) readSensors(ctx context.Context, ids []edr.Endpoint) error {
 	return nil
 }
 
-// readWithin bounds the reading of one sensor: a server that hangs is asked again when
-// it may work again.
+// readWithin bounds the reading of one sensor; a hanging server is retried later.
 const readWithin = 20 * time.Second
 
 func (s *Scheduler) readSensor(ctx context.Context, id edr.Endpoint) error {
@@ -117,7 +116,7 @@ func (s *Scheduler) readSensor(ctx context.Context, id edr.Endpoint) error {
 	return nil
 }
 
-// reread has a sensor read anew before anything is asked of it.
+// reread marks a sensor to be read again before its next visit.
 func (s *Scheduler) reread(id edr.Endpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +124,7 @@ func (s *Scheduler) reread(id edr.Endpoint) {
 	signal(s.unread)
 }
 
-// learn takes in what the server says of a sensor.
+// learn takes over the server's record of a sensor.
 func (s *Scheduler) learn(id edr.Endpoint, info edr.Sensor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +146,7 @@ func (s *Scheduler) learn(id edr.Endpoint, info edr.Sensor) {
 	s.settleSensor(sn, now)
 }
 
-// learnMissing notes that the server does not know a sensor.
+// learnMissing records that the server has no such sensor.
 func (s *Scheduler) learnMissing(id edr.Endpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +155,7 @@ func (s *Scheduler) learnMissing(id edr.Endpoint) {
 	s.settleSensor(sn, sn.Read)
 }
 
-// settleSensor has the queue and the reconciler act on what was learnt; s.mu is held.
+// settleSensor passes what was learnt to the queue and the reconciler; s.mu is held.
 func (s *Scheduler) settleSensor(sn *order.Sensor, now time.Time) {
 	s.queue.Review(sn, now)
 	for _, e := range sn.Jobs {

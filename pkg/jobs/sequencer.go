@@ -2,9 +2,9 @@ package jobs
 
 import "sync"
 
-// telling keeps the reports of a job in the order of what they tell, whichever
-// goroutines make them. Each has its turn, taken before anybody can act on what it
-// will tell.
+// telling keeps the reports of a job in the order of the transitions, independently of
+// the goroutines that make them. Each report takes its turn before its transition is
+// visible to others.
 type sequencer struct {
 	mu   sync.Mutex
 	last map[string]turn // of each job that has one
@@ -33,8 +33,8 @@ func (t *sequencer) turns(ids ...string) []turn {
 	return taken
 }
 
-// tell calls report when all before have been made. Every turn has to be used
-// once, or the job's later reports wait for ever.
+// tell calls report after all earlier reports. Every turn has to be used once, or the
+// job's later reports block for ever.
 func (u turn) tell(report func()) {
 	if u.before != nil {
 		<-u.before

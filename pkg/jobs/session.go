@@ -17,9 +17,9 @@ import (
 const (
 	closeTimeout  = 20 * time.Second // for closing a session at the end of a visit
 	keepAlive     = 30 * time.Second // well below the sensor's 120 s of patience
-	firstRest     = time.Minute      // of a sensor whose session came to nothing
+	firstRest     = time.Minute      // of a sensor whose session could not be opened
 	longestRest   = 15 * time.Minute
-	busyRest      = 15 * time.Second // of a sensor on which somebody else has a session
+	busyRest      = 15 * time.Second // of a sensor with a session of another client
 	unknownServer = 5 * time.Second  // between attempts to close a session while the server fails
 )
 
@@ -34,8 +34,8 @@ type session struct {
 // Unwrap gives edr.As the session with its powers.
 func (s *session) Unwrap() edr.Session { return s.Session }
 
-// open returns the visit's session, opening it if there is none. On failure it
-// has told the sensor or the whole server to rest, as the case may be.
+// open returns the visit's session, opening it if there is none. On failure it has set
+// the pause of the sensor or of the whole server.
 func (v *visit) open(ctx context.Context) (edr.Session, error) {
 	if v.session != nil {
 		select {
@@ -62,8 +62,8 @@ func (v *visit) open(ctx context.Context) (edr.Session, error) {
 	return v.session, nil
 }
 
-// ask opens a session and notes it in the claim: first that it is being opened,
-// then its id, so that a successor can find and close it.
+// ask opens a session and records it in the claim: first that it is being opened, then
+// its id, so that a successor can find and close it.
 func (v *visit) ask(ctx context.Context) (edr.Session, error) {
 	v.s.backpressure.mu.Lock()
 	highest := v.s.backpressure.highest
@@ -104,7 +104,7 @@ func (v *visit) refused(ctx context.Context, err error, opening int64) error {
 	case errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled):
 		v.s.backpressure.refused(v.s.cfg.Now(), err.Error(), false)
 	default:
-		// The request may have arrived: whatever it opened has to go.
+		// The request may have arrived: a session that it opened has to be closed.
 		v.s.backpressure.refused(v.s.cfg.Now(), err.Error(), false)
 		return errors.Join(err, v.fence(Claim{Opening: opening}))
 	}
@@ -182,7 +182,7 @@ func (v *visit) close(ctx context.Context) error {
 	return v.closeID(ctx, k.Info().ID)
 }
 
-// setOpen has the queue know that jobs of the sensor need not wait for a check-in.
+// setOpen marks the sensor's jobs as not waiting for a check-in.
 func (v *visit) setOpen(open bool) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
@@ -194,10 +194,10 @@ func (v *visit) setOpen(open bool) {
 	}
 }
 
-// parting is the time for giving back a session, or a command: it outlives what ends
-// the visit or the step, and ends with the grace of a shutdown. A server that does not
-// answer cannot hold that up; the session's claim stays, and whoever takes it over
-// closes the session.
+// parting is the context for closing a session or retracting a command: it outlives the
+// end of the visit or step, and ends with the grace period of a shutdown. A server that
+// does not answer cannot delay that; the session's claim stays, and the replica that
+// takes it over closes the session.
 func (s *Scheduler) parting(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	forget := context.AfterFunc(s.late, cancel)

@@ -26,7 +26,7 @@ import (
 type tenure struct {
 	serves   *order.Entry // the job that the session is open or opened for; nil: none
 	since    time.Time    // when the session was opened; zero: there is none
-	idle     time.Time    // since when the session has nothing to do; zero: it has
+	idle     time.Time    // since when the session is idle; zero: it is in use
 	withdraw func()       // ends the wait for a session that is pending; nil: none is
 	giving   string       // why the slot is about to be free; empty: it is kept
 }
@@ -66,7 +66,7 @@ func (s *Scheduler) wanting(now time.Time) *order.Entry {
 	return nil
 }
 
-// idleSession is a claim whose session has nothing to do.
+// idleSession is a claim whose session is idle.
 type idleSession struct {
 	epoch uint64
 	visit *visit // nil: another replica's
@@ -232,7 +232,7 @@ func (v *visit) over() bool {
 	return v.s.stopping || v.giving != "" || !v.s.mayBegin()
 }
 
-// nextSlot says which rule frees the next slot for a job. s.mu is held.
+// nextSlot returns the rule by which the next slot becomes free for a job. s.mu is held.
 func (s *Scheduler) nextSlot(e *order.Entry, now time.Time) string {
 	below, equal := 0, 0
 	var turn time.Time

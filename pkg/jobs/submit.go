@@ -32,7 +32,7 @@ func (s *Scheduler) Submit(ctx context.Context, sensor string, run func(ctx cont
 	return s.SubmitFunc(ctx, Func{Sensor: sensor, Run: run})
 }
 
-// SubmitFunc is Submit with everything that can be said about a function.
+// SubmitFunc is Submit with all options of a function.
 func (s *Scheduler) SubmitFunc(ctx context.Context, f Func) (*Handle, error) {
 	if f.Run == nil || f.Sensor == "" {
 		return nil, errors.New("jobs: a function job needs a sensor and a function")
@@ -88,8 +88,8 @@ func (h *Handle) ID() string { return h.id }
 // Done is closed when the job has ended.
 func (h *Handle) Done() <-chan struct{} { return h.done }
 
-// Wait waits for the job's end and returns the function's result and error. A job
-// that ended before the function returned has an error that says how.
+// Wait blocks until the job's end and returns the function's result and error. For a job
+// that ended before the function returned the error is the reason of that end.
 func (h *Handle) Wait(ctx context.Context) (any, error) {
 	select {
 	case <-h.done:
@@ -122,7 +122,7 @@ func (h *Handle) Cancel(ctx context.Context) error {
 	return err
 }
 
-// Progress is what the function said last with Progress.
+// Progress is the latest progress text of the function.
 func (h *Handle) Progress() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -209,7 +209,7 @@ func (s *Scheduler) stateOf(id string) State {
 	return Running // between its last step and its end
 }
 
-// loseFunctions ends the handles that nobody will work for any more.
+// loseFunctions ends the handles of functions that will not run any more.
 func (s *Scheduler) loseFunctions() {
 	s.mu.Lock()
 	handles := s.functions

@@ -125,8 +125,8 @@ func (v *visit) next() *order.Entry {
 	return e
 }
 
-// ready opens the session that the job needs. Where that is not possible now the
-// job has not begun, and nothing about it changes.
+// ready opens the session that the job needs. If that is not possible now, the job has
+// not begun and its record is unchanged.
 func (v *visit) ready(e *order.Entry) bool {
 	if !e.Session {
 		return true
@@ -158,8 +158,8 @@ func (v *visit) leave() {
 	}
 }
 
-// noticed takes a change that somebody else made to a job of the sensor while we
-// work on it. s.mu is held.
+// noticed handles another replica's or a person's change to a job of the sensor during
+// our visit. s.mu is held.
 func (v *visit) noticed(j *Job) {
 	v.mu.Lock()
 	if x := v.now; x != nil && x.ID() == j.ID && j.Cancel != nil {

@@ -147,8 +147,8 @@ func (s *Scheduler) snooze(id string, d time.Duration) {
 	}
 }
 
-// begin takes the job's record as running under our claim. j is nil when there
-// is nothing to run any more; crashed tells that somebody ran it before us.
+// begin records the job as running under our claim. j is nil if it need not run any
+// more; crashed: an earlier run of it was interrupted.
 func (v *visit) begin(e *order.Entry) (j *Job, crashed bool, err error) {
 	store := v.s.storeOf(e.ID)
 	for j = v.early; ; j = nil {
@@ -189,7 +189,7 @@ func (v *visit) begin(e *order.Entry) (j *Job, crashed bool, err error) {
 				j.Attempts++
 			})
 			if err == nil {
-				v.telling.Go(tell) // nobody waits for it before acting
+				v.telling.Go(tell) // the steps do not wait for it
 			}
 			v.s.charge(e.ID)
 		}

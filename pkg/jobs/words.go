@@ -133,7 +133,7 @@ const (
 	ReasonRecordLost    = job.ReasonRecordLost
 )
 
-// Errors of a Store, and of what people ask for.
+// Errors of a Store and of operators' requests.
 var (
 	ErrNoJob    = job.ErrNoJob
 	ErrConflict = job.ErrConflict

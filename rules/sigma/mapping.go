@@ -139,7 +139,7 @@ func newComparison(name string, f field, mods []string) (*comparison, error) {
 	return c, nil
 }
 
-// minds tells whether a comparison with one of the values depends on the case
+// minds reports whether a comparison with one of the values depends on the case
 // of the field's text.
 func (c *comparison) minds(values []*yaml.Node) bool {
 	if c.op != "re" {

@@ -254,7 +254,7 @@ func (r *alone) advance(ctx context.Context) error {
 	return err
 }
 
-// behind tells whether the consumer has sent more than has come, while there was
+// behind reports whether the consumer has sent more than has come, while there was
 // room for it and the handler had nothing in hand.
 func (r *alone) behind(ctx context.Context, consumer natsjs.Consumer, last uint64) bool {
 	if len(r.room) == cap(r.room) || !r.hand.one.TryLock() {

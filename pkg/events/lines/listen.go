@@ -35,7 +35,7 @@ func (l Listen) check() error {
 	return fmt.Errorf("listen address %q: %w", l.Address, errOpen)
 }
 
-// allows tells whether a sender may send.
+// allows reports whether a sender may send.
 func (l Listen) allows(sender net.Addr) bool {
 	if len(l.From) == 0 {
 		return true

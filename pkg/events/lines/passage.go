@@ -109,7 +109,7 @@ func (p *passage) end() place {
 // consumed is how far the file has been read.
 func (p *passage) consumed() int64 { return p.offset + p.ahead }
 
-// sameBeginning tells whether the file still begins as it did.
+// sameBeginning reports whether the file still begins as it did.
 func (p *passage) sameBeginning() (bool, error) {
 	now := make([]byte, p.prefix.n)
 	n, err := p.file.ReadAt(now, 0)

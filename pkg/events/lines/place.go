@@ -184,7 +184,7 @@ func (f *File) rotated() ([]string, error) {
 	return out, nil
 }
 
-// isBeginningOf tells whether a file is the one that was read. One that cannot be
+// isBeginningOf reports whether a file is the one that was read. One that cannot be
 // read is not.
 func (r remembered) isBeginningOf(path string) bool {
 	file, err := os.Open(path)

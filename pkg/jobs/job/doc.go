@@ -1,7 +1,6 @@
-// Package job holds the words of package jobs: the job as it is recorded, its
-// states and reasons, its steps, what consumers of the bus are told of it, and the
-// stores that keep all this. It is a leaf, so that each room of the scheduler and
-// each store knows the words without knowing the scheduler.
+// Package job holds the vocabulary of package jobs: the job's record, its states and
+// reasons, its steps, its notices on the bus, and the interfaces of the stores. It is a
+// leaf, which the scheduler's packages and the stores import instead of the scheduler.
 //
 // # States of a job
 //

@@ -12,8 +12,8 @@ import (
 	"edrpipe/pkg/events"
 )
 
-// A Job is a chain of steps bound to a sensor and the event that asked for it:
-// plain data, the source of truth in the store.
+// A Job is a chain of steps bound to a sensor and to the event that triggered it: plain
+// data, the source of truth in the store.
 type Job struct {
 	ID        string            `json:"id"` // see ID: deterministic, so that a re-delivered event makes no second job
 	Rule      string            `json:"rule,omitempty"`

@@ -70,7 +70,7 @@ func Open(ctx context.Context, js jetstream.JetStream, live, finished string, ke
 	return k, nil
 }
 
-// isConflict tells whether a write was refused because of the key's revision.
+// isConflict reports whether a write was refused because of the key's revision.
 // The code differs on a replicated stream.
 func isConflict(err error) bool {
 	var api *jetstream.APIError
@@ -81,8 +81,8 @@ func isConflict(err error) bool {
 // wrongLastSequenceConstant is JSStreamWrongLastSequenceConstantErr of the server.
 const wrongLastSequenceConstant = 10164
 
-// Get implements Store. The live ones are asked first: a job leaves them only
-// after it is among the finished.
+// Get implements Store. The live bucket is read first: a job leaves it only after it is
+// in the finished one.
 func (k *Store) Get(ctx context.Context, id string) (*job.Job, error) {
 	for _, bucket := range []jetstream.KeyValue{k.live, k.finished} {
 		entry, err := bucket.Get(ctx, id)

@@ -2,8 +2,8 @@ package order
 
 import "edrpipe/pkg/jobs/job"
 
-// census is how many live jobs there are of each kind, kept as they come and go:
-// whoever asks is answered without a look at every job.
+// census counts the live jobs of each kind incrementally, so that a query does not visit
+// every job.
 type census struct {
 	states  map[job.State]int
 	reasons map[job.Reason]int // recorded ones

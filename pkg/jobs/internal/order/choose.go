@@ -79,10 +79,10 @@ func (q *Queue) Choose(now time.Time, slot bool, elsewhere func(edr.Endpoint) bo
 	return best
 }
 
-// stale is the level of a dead owner's claim: it holds a slot for nothing.
+// stale is the level of a dead owner's claim, whose slot is unused.
 const stale = 1 << 30
 
-// before tells whether c goes before d: a deadline at risk first, then priority
+// before reports whether c goes before d: a deadline at risk first, then priority
 // with ageing, then the flow that had the smaller share, then the sensor whose
 // check-in comes first (a session opened now holds its slot until then), then
 // age. Ageing keeps a sensor with unlucky check-ins from waiting for ever.
@@ -107,7 +107,7 @@ func (c Candidate) before(d Candidate, now time.Time) bool {
 	return byRank(c.Job, d.Job) < 0
 }
 
-// risk tells whether the job's deadline is close. Only a job that was given
+// risk reports whether the job's deadline is close. Only a job that was given
 // more time than that can come to be at risk.
 func (e *Entry) risk(now time.Time) bool {
 	return !e.Deadline.IsZero() && e.Deadline.Sub(now) < atRisk

@@ -1,7 +1,7 @@
-// Package order is the scheduler's picture of the live jobs in memory: the line of
-// each sensor, which sensor is next, when a sensor has to be looked at again, and
-// what is counted. It is pure: it holds no lock, starts nothing, reads no clock and
-// knows no server. The scheduler guards it and passes the time in.
+// Package order is the scheduler's view of the live jobs in memory: the queue of each
+// sensor, the next sensor, the time of the next look at a sensor, and the counts. It is
+// pure: no locks, no goroutines, no clock, no server. The scheduler guards it and passes
+// the time in.
 //
 // The sensors that may have a job run are kept in a ranking (ranking.go), which
 // gives the order that Candidate.before defines (choose.go) without a look at all

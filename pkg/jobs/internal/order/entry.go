@@ -50,7 +50,7 @@ func (q *Queue) NewEntry(j *job.Job) *Entry {
 	return e
 }
 
-// nextNeedsSession tells whether the first step that has not ended uses a Live
+// nextNeedsSession reports whether the first step that has not ended uses a Live
 // Response session. Its condition cannot be known before it runs, so a step that
 // will be skipped counts.
 func nextNeedsSession(j *job.Job) bool {
@@ -97,7 +97,7 @@ func (e *Entry) rises(now time.Time, ageing time.Duration) time.Time {
 // Behind reports whether the job comes after another one of the same sensor.
 func (e *Entry) Behind(other *Entry) bool { return byRank(e, other) > 0 }
 
-// asleep tells whether the job waits for something of its own, which lets later
+// asleep reports whether the job waits for something of its own, which lets later
 // jobs of its sensor go first.
 func (e *Entry) asleep(now time.Time) bool {
 	return e.State == job.Held || e.Wake.After(now)

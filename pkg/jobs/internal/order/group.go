@@ -50,7 +50,7 @@ func (q *Queue) reviewGroup(g *group, now time.Time) {
 	}
 }
 
-// groupRuns tells whether a job of the concurrency group runs.
+// groupRuns reports whether a job of the concurrency group runs.
 func (q *Queue) GroupRuns(key string) bool {
 	g := q.groups[key]
 	return g != nil && g.running > 0

@@ -8,8 +8,8 @@ import (
 	"edrpipe/pkg/jobs/job"
 )
 
-// Queue is the scheduler's picture of the live jobs: per sensor, in order. It
-// holds no lock and starts nothing; the scheduler guards it.
+// Queue is the scheduler's view of the live jobs: per sensor, in order. It is guarded by
+// the scheduler's lock.
 type Queue struct {
 	ageing  time.Duration
 	jobs    map[string]*Entry
@@ -139,8 +139,8 @@ func (q *Queue) Head(sn *Sensor, now time.Time) *Entry {
 	return nil
 }
 
-// lead is how long before a sensor's expected check-in its session is asked for:
-// until the check-in a session only holds a slot.
+// lead is the time before a sensor's expected check-in at which its session is requested:
+// before the check-in a session only occupies a slot.
 const lead = 10 * time.Second
 
 // sessionFrom is when it makes sense to ask for a session on the sensor; zero:
@@ -165,7 +165,7 @@ func (sn *Sensor) SessionFrom(now time.Time) time.Time {
 	return from
 }
 
-// sessionPossible tells whether it makes sense to ask for a session now.
+// sessionPossible reports whether a session should be requested now.
 func (sn *Sensor) sessionPossible(now time.Time) bool {
 	from := sn.SessionFrom(now)
 	return !from.IsZero() && !from.After(now)

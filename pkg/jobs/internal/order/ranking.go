@@ -181,8 +181,8 @@ func (r *ranking) due(now time.Time) *Sensor {
 	return nil
 }
 
-// first returns the sensor that comes first among those that wait for a session
-// or among the others, passing over those that skip tells to; nil: there is none.
+// first returns the highest-ranked sensor, among those that wait for a session or among
+// the others, for which skip reports false; nil: none.
 func (r *ranking) first(session bool, virtual float64, skip func(edr.Endpoint) bool) *Sensor {
 	for _, t := range *r.tiers(tierKey{session: session}) {
 		var best *Sensor
@@ -219,7 +219,7 @@ func (b *bench) first(skip func(edr.Endpoint) bool) (found *Sensor) {
 	return found
 }
 
-// ahead tells whether a sensor goes before another of the same tier and share.
+// ahead reports whether a sensor goes before another of the same tier and share.
 func (sn *Sensor) ahead(other *Sensor) bool {
 	if c := sn.place.key.compare(other.place.key); c != 0 {
 		return c < 0

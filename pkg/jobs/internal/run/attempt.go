@@ -89,8 +89,8 @@ func (a *attempt) call(ctx context.Context) (out any, err error) {
 	return a.act.Run(edr.WithTrace(ctx, a.trace()), a.task(), a.params)
 }
 
-// allowed is the check before anything leaves: is the claim ours, is nobody
-// asking us to stop?
+// allowed is the check before each command is sent: the claim is ours, and no stop is in
+// force.
 func (a *attempt) allowed() error {
 	if err := a.owned(); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (a *attempt) owned() error {
 	return err
 }
 
-// errStopped: people have stopped everything, or whether they have cannot be told.
+// errStopped: the emergency stop is in force, or its state is unknown.
 var errStopped = errors.New("held back")
 
 // trace records each command before and after it leaves. For an action that only
@@ -154,7 +154,7 @@ func (a *attempt) trace() *edr.Trace {
 	}
 }
 
-// commanded tells that a command has come to its end.
+// commanded reports the end of a command.
 func (a *attempt) commanded(c edr.Command, sent time.Time) {
 	if a.x.cfg.Commanded == nil {
 		return

@@ -45,7 +45,7 @@ func (x *Execution) unfinished() bool {
 	return !x.stepRecord(&last, 0).State.Ended()
 }
 
-// interrupted is what to do between two steps when we are asked to stop.
+// interrupted decides between two steps about a request to stop.
 func (x *Execution) interrupted(ctx context.Context) *Halt {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, ErrFenced):

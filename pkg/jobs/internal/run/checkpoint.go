@@ -84,7 +84,7 @@ func (x *Execution) stepRecord(st *actions.Step, item int) job.StepRecord {
 	return job.StepRecord{ID: st.ID, Item: item, Uses: st.Uses, State: job.StepPending}
 }
 
-// finish records the end of a step and tells about it.
+// finish records and reports the end of a step.
 func (x *Execution) finish(ctx context.Context, st *actions.Step, r job.StepRecord) error {
 	r.Ended = x.cfg.Now()
 	if r.Started.IsZero() {

@@ -17,8 +17,8 @@ import (
 	"edrpipe/pkg/jobs/job"
 )
 
-// Config is what runs need of their scheduler. All functions but those of which a
-// comment says otherwise are required.
+// Config is a run's interface to its scheduler. All functions are required unless their
+// comment allows nil.
 type Config struct {
 	Server   edr.Server
 	Lists    expression.Lists // of in_list in steps' expressions; nil: none
@@ -119,7 +119,7 @@ func New(cfg *Config, place Place, store job.Store, j *job.Job, stop context.Can
 // ID is the job's.
 func (x *Execution) ID() string { return x.id }
 
-// Cancel ends the execution because a person asked for it.
+// Cancel ends the execution at a person's request.
 func (x *Execution) Cancel() { x.stop(ErrCancelRequested) }
 
 // Halt ends an execution before its chain has ended: the job waits for something,

@@ -46,7 +46,7 @@ func (a *attempt) runAgain() (over bool) {
 // is that nobody knows.
 const checks = 4
 
-// look asks a checkable action whether its effect is there.
+// look checks whether the effect of a checkable action is present.
 func (a *attempt) look(ctx context.Context) (over bool, h *Halt) {
 	var err error
 	for n := range checks {
@@ -91,7 +91,7 @@ func (a *attempt) unknown(why string) {
 	a.rec.State, a.rec.Reason, a.rec.Error = job.StepUnknown, job.ReasonUnknown, why
 }
 
-// readOnly reports whether a command changes nothing on the endpoint.
+// readOnly reports whether a command does not change the endpoint.
 func (a *attempt) readOnly(command string) bool {
 	c, ok := a.x.cfg.Server.(edr.CommandClassifier)
 	return ok && c.ReadOnly(command)
@@ -134,7 +134,7 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *Halt) {
 	return true, nil
 }
 
-// isWhole tells whether a command is all that the action changes.
+// isWhole reports whether a command is all that the action changes.
 func (a *attempt) isWhole(name string) bool {
 	for _, c := range a.spec.Commands {
 		if !a.readOnly(c) && c != name {
@@ -196,7 +196,7 @@ func (a *attempt) retract(ctx context.Context) (text string, taken bool) {
 	return text, taken
 }
 
-// cancel ends the step, and the job, because a person asked for it.
+// cancel ends the step and the job at a person's request.
 func (a *attempt) cancel(ctx context.Context) *Halt {
 	text, taken := a.retract(ctx)
 	a.rec.State, a.rec.Reason, a.rec.Error = job.StepFailed, job.ReasonCancelled, text

@@ -48,7 +48,7 @@ func (a *attempt) again(ctx context.Context, sent bool) *Halt {
 	return nil
 }
 
-// mayRetry tells whether the step's author wants another try after such an error.
+// mayRetry reports whether the step's author wants another try after such an error.
 func (a *attempt) mayRetry(err error) bool {
 	return chain.MayRetry(a.st, a.rec.Attempts, retryName(err))
 }

@@ -84,7 +84,7 @@ func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 	if err != nil {
 		return x.fail(ctx, st, item, err)
 	}
-	if r.State == job.StepPending { // nothing has left yet: it may still be refused
+	if r.State == job.StepPending { // no command was sent yet: the step may still be refused
 		if v := x.permit(ctx, b, st, scope, act.Spec(), &r); v.decided() {
 			return v.h
 		}
@@ -152,8 +152,8 @@ func (x *Execution) permit(ctx context.Context, b *actions.Binder, st *actions.S
 	return verdict{}
 }
 
-// guarded is what the guards say to the step; the admission verdict is not nil where
-// people have to agree because of it.
+// guarded is the guards' decision about the step; the verdict is not nil if people have
+// to approve because of it.
 func (x *Execution) guarded(ctx context.Context, st *actions.Step, spec actions.Spec, r *job.StepRecord, ask *admission.Approval) (*admission.Verdict, verdict) {
 	if x.cfg.Admit == nil {
 		return nil, verdict{}
