@@ -9,8 +9,8 @@ import (
 	"edrpipe/pkg/guard"
 )
 
-// gate asks the guard on behalf of the scheduler: the one door between a
-// step and the endpoint.
+// gate is the scheduler's admission check: every step passes it before it acts on an
+// endpoint.
 type gate struct {
 	guard *guard.Guard
 	rules *intake.Ruleset

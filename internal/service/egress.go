@@ -13,8 +13,8 @@ import (
 // credentials of the machine.
 var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200")}
 
-// egress is the client of the actions http and notify. It refuses the address that is
-// dialled, whatever name led to it.
+// egress is the client of the actions http and notify. It checks the address that is
+// dialled, after name resolution.
 func egress() *http.Client {
 	dialer := &net.Dialer{Timeout: 30 * time.Second, Control: mayDial}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true, MaxIdleConns: 100, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second}

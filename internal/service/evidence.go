@@ -35,8 +35,8 @@ func (s *Service) openAudit() error {
 // auditState is what is known of the audit log's store.
 type auditState struct {
 	append  atomic.Pointer[error] // why the latest append failed; nil: it did not
-	foreign atomic.Int64          // blocks that somebody else wrote
-	damage  atomic.Pointer[error] // what the comparison at the start found; nil: nothing
+	foreign atomic.Int64          // blocks of other writers
+	damage  atomic.Pointer[error] // result of the comparison at the start; nil: no damage
 }
 
 // noteHead notes outside of the audit log how far it has come, before anybody can

@@ -11,8 +11,8 @@ import (
 	"edrpipe/pkg/events"
 )
 
-// facts gives a sensor what is known now of an endpoint: guards, and conditions of
-// steps, see it. now is what the server just said.
+// facts sets the present facts of an endpoint in a sensor, for guards and conditions of
+// steps. now is the server's latest record.
 func (s *Service) facts(ctx context.Context, e edr.Endpoint, now edr.Sensor, of *events.Sensor) {
 	for _, m := range s.members {
 		if m.Name != e.Server {

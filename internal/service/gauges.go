@@ -62,8 +62,8 @@ func (s *Service) canaryAge() float64 {
 	return math.NaN()
 }
 
-// backlog asks the bus what waits on it. A number that is not known is NaN: 0 would
-// say that nothing waits.
+// backlog reads the number of waiting events from the bus. An unknown number is NaN: 0
+// would mean that no event waits.
 func (s *Service) backlog(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, console.SampleEvery)
 	defer cancel()

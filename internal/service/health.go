@@ -69,8 +69,8 @@ func (s *Service) auditHealth() health.Check {
 // clockApart is how far the clocks of this machine and of the bus may be apart.
 const clockApart = 10 * time.Second
 
-// clockHealth checks that this process knows the bus's time, by which replicas judge
-// what the others have written.
+// clockHealth checks that this process has the bus's time, with which replicas compare
+// the times that others have written.
 func (s *Service) clockHealth() health.Check {
 	known, apart := s.clock.Known()
 	switch {

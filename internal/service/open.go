@@ -109,8 +109,7 @@ func (s *Service) setUpBus(ctx context.Context) error {
 	}
 }
 
-// passing tells errors of a bus that is still starting or electing from those
-// that waiting does not mend.
+// passing reports whether an error is transient: the bus is starting or electing.
 func passing(err error) bool {
 	var api *natsjs.APIError
 	if errors.As(err, &api) {

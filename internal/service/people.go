@@ -10,8 +10,7 @@ import (
 	"edrpipe/pkg/bus"
 )
 
-// openPager makes what tells people of what needs them, where the configuration names
-// a way.
+// openPager makes the notifications to people, if the configuration has a channel.
 func (s *Service) openPager(ctx context.Context) error {
 	senders, err := s.senders()
 	if err != nil || len(senders) == 0 {

@@ -22,9 +22,9 @@ import (
 	"edrpipe/rules"
 )
 
-// Preflight finds what keeps a service from starting: all that it needs before it
-// listens or connects. It changes nothing and contacts nobody. Open begins with it, so
-// that `config check` and `run` cannot differ.
+// Preflight checks all that a service needs before it listens or connects. It has no side
+// effects and opens no connection. Open begins with it, so that `config check` and `run`
+// cannot differ.
 func Preflight(cfg config.Config) error {
 	s := &Service{cfg: cfg, log: zerolog.Nop()}
 	return errors.Join(s.secretFiles(), s.tlsPairs(), s.openEDR(), s.preflightBus(), s.preflightPeople(), s.preflightRest())
@@ -126,8 +126,8 @@ func (s *Service) preflightRest() error {
 	return errors.Join(errs...)
 }
 
-// Dangling lists what rules and guards name that is not there: scripts, secrets, people,
-// rule files, and what no configured server can do.
+// Dangling lists unresolved references of rules and guards: scripts, secrets, people,
+// rule files, and powers that no configured server has.
 func Dangling(cfg config.Config) strictyaml.Problems {
 	set, err := rules.Load(cfg.Rules...)
 	if err != nil {

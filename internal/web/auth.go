@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// sessionCookie holds who is logged in at the dashboard, signed.
+// sessionCookie holds the signed login of the dashboard.
 const sessionCookie = "edrpipe_session"
 
 // sessionLife is how long a login lasts.
 const sessionLife = 12 * time.Hour
 
-// auth finds out who asks. Scripts show a bearer token; people log in once and
-// then show a signed cookie that no other site can make their browser send.
+// auth authenticates requests. Scripts present a bearer token; people log in once and
+// then present a signed cookie, which no other site can make their browser send.
 type auth struct {
 	users  func() *Users
 	key    []byte // signs cookies; new at each start, which ends all logins
@@ -62,7 +62,7 @@ func (a *auth) require(need Role, next http.Handler) http.Handler {
 	})
 }
 
-// wantsPage tells a person's browser from a script.
+// wantsPage reports whether the request comes from a browser, not a script.
 func wantsPage(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
@@ -78,7 +78,7 @@ func (a *auth) identify(r *http.Request) (User, bool) {
 	return a.open(c.Value)
 }
 
-// login is what a cookie says.
+// login is the content of a cookie.
 type login struct {
 	Name  string    `json:"n"`
 	Until time.Time `json:"u"`
@@ -112,7 +112,7 @@ func (a *auth) open(value string) (User, bool) {
 	return User{}, false
 }
 
-// login reads what a cookie says, if it is ours and not too old.
+// login decodes a cookie if its signature is valid and it has not expired.
 func (a *auth) login(value string) (login, bool) {
 	payload, mac, _ := strings.Cut(value, ".")
 	if !hmac.Equal([]byte(mac), []byte(a.sign(payload))) {

@@ -1,4 +1,3 @@
-// Package web is what people and scripts reach over HTTP: the dashboard, the
-// API, metrics, health and event ingest. Everything but health asks who is
-// there; what changes something asks for the right role.
+// Package web serves HTTP: the dashboard, the API, metrics, health and event ingest. All
+// routes but health require authentication; changes require the right role.
 package web

@@ -33,7 +33,7 @@ func (s Download) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.FormatInt(a.Size, 10))
 	h.Set("X-SHA256", a.SHA256)
 	if _, err := io.Copy(w, body); err != nil {
-		// The length that was promised tells the client that the file is not whole.
+		// By the announced length the client sees that the file is incomplete.
 		s.Log.Warn().Err(err).Str("artifact", a.ID).Msg("download")
 	}
 }

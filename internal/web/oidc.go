@@ -177,8 +177,8 @@ func (s *Server) openFlow(r *http.Request) (flow, error) {
 	return f, nil
 }
 
-// refuseLogin tells the log why and the browser only that it did not work: who is
-// not logged in learns nothing of the users.
+// refuseLogin logs the reason and tells the browser only that the login failed, so that
+// a stranger learns nothing about the users.
 func (s *Server) refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
 	s.cfg.Log.Warn().Err(err).Str("from", r.RemoteAddr).Msg("a login by OpenID Connect was refused")
 	http.Redirect(w, r, "/login?refused", http.StatusSeeOther)

@@ -30,7 +30,7 @@ var rank = map[Role]int{Viewer: 1, Approver: 2, Admin: 3}
 // Allows reports whether r may do what needs the other role.
 func (r Role) Allows(need Role) bool { return rank[r] >= rank[need] && rank[need] > 0 }
 
-// User is somebody who may come in.
+// User is a person or script with access.
 type User struct {
 	Name   string   `yaml:"name,required"`
 	Role   Role     `yaml:"role,required" enum:"viewer,approver,admin"`
@@ -121,8 +121,7 @@ func (u *Users) Save(name string) error {
 	return os.Rename(tmp, name)
 }
 
-// ByToken returns the user who holds the token. It takes the same time whoever
-// asks.
+// ByToken returns the user with the token, in constant time.
 func (u *Users) ByToken(token string) (User, bool) {
 	hash := []byte(HashToken(strings.TrimSpace(token)))
 	var found User

@@ -49,7 +49,7 @@ type RuleCount struct {
 	Matches float64 `json:"matches"`
 }
 
-// Stopped tells who stopped everything and why.
+// Stopped is the emergency stop: by whom and why.
 type Stopped struct {
 	By  string    `json:"by"`
 	Why string    `json:"why,omitempty"`
@@ -147,7 +147,7 @@ type Asked struct {
 	Else      string         `json:"otherwise,omitempty"`
 }
 
-// JobPage is all there is to know of a job.
+// JobPage is a job with its whole record.
 type JobPage struct {
 	JobLine
 	Why       string             `json:"why" jsonschema:"description=what it waits for and its place"`
@@ -162,7 +162,7 @@ type Me struct {
 	Groups []string `json:"groups,omitempty"`
 }
 
-// Resolution says what became of a step whose outcome nobody could tell.
+// Resolution is a person's decision about a step whose outcome is unknown.
 type Resolution struct {
 	Outcome string `json:"outcome" jsonschema:"enum=happened,enum=never,enum=settled"`
 	Why     string `json:"why"`

@@ -20,9 +20,8 @@ type Config struct {
 	Server edr.Server
 	Tenant string        // label of the server; empty: none
 	Every  time.Duration // between readings of the whole fleet; 0: 10 minutes
-	// Changed is told when facts of endpoints may have become known that were not: a
-	// reading has ended, or the endpoints file is another. It must not block. Nil:
-	// nobody is told.
+	// Changed is called when unknown facts of endpoints may have become known: after a
+	// reading, or a change of the endpoints file. It must not block. Nil: no calls.
 	Changed func()
 	Now     func() time.Time // nil: time.Now
 	Log     zerolog.Logger
@@ -44,17 +43,17 @@ type Directory struct {
 	mu      sync.RWMutex
 	byID    map[string]*Record
 	byHost  map[string][]*Record // by lower-case name without domain
-	missing map[string]time.Time // ids that the server does not have, and when it said so
+	missing map[string]time.Time // ids without an endpoint on the server, with the time of that answer
 	texts   map[string]string
 	book    *endpoints.Book
 	whole   bool      // the fleet has been read
 	failed  time.Time // when a single record could not be read
 	reading sync.Mutex
 
-	heard types // that events said
+	heard types // types from events
 }
 
-// New makes an empty directory. It sends nothing.
+// New makes an empty directory. It sends no request.
 func New(c Config) *Directory {
 	c.Every = cmp.Or(c.Every, 10*time.Minute)
 	if c.Now == nil {
@@ -88,7 +87,7 @@ func (d *Directory) Run(ctx context.Context) {
 	}
 }
 
-// Read reads the whole fleet, page by page, and replaces what was known.
+// Read reads the whole fleet, page by page, and replaces the records.
 func (d *Directory) Read(ctx context.Context) error {
 	all, err := d.cfg.Server.Sensors(ctx, edr.SensorQuery{})
 	if err != nil {
@@ -99,7 +98,7 @@ func (d *Directory) Read(ctx context.Context) error {
 	return nil
 }
 
-// replace replaces what was known of the fleet.
+// replace replaces the records of the fleet.
 func (d *Directory) replace(all []edr.Sensor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -125,7 +124,7 @@ func (d *Directory) Use(b *endpoints.Book) {
 	d.cfg.Changed()
 }
 
-// Note takes in what the server just said of an endpoint to somebody else.
+// Note takes over a record that another caller has just read from the server.
 func (d *Directory) Note(s edr.Sensor) {
 	if s.ID == "" || s.Hostname == "" {
 		return // an id alone
@@ -188,11 +187,11 @@ func (d *Directory) ByHost(name string) []Record {
 	return all
 }
 
-// ErrUnread: the server has not told about the endpoint yet, and could not be asked.
+// ErrUnread: the endpoint's record has not been read yet, and could not be read now.
 var ErrUnread = errors.New("the endpoint's record has not been read")
 
-// Lookup returns what is kept of an endpoint, without asking the server. ErrUnread:
-// the server may know it; edr.ErrUnknownSensor: it said that it does not.
+// Lookup returns the record of an endpoint without a request. ErrUnread: the server may
+// have it; edr.ErrUnknownSensor: the server has answered that it does not.
 func (d *Directory) Lookup(id string) (Record, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -205,8 +204,8 @@ func (d *Directory) Lookup(id string) (Record, error) {
 	return Record{}, ErrUnread
 }
 
-// Find is Lookup, and reads the record of an endpoint that is not kept. A server that
-// failed lately is not asked: ErrUnread.
+// Find is Lookup with a request for a missing record. A server that has failed recently
+// is not requested again: ErrUnread.
 func (d *Directory) Find(ctx context.Context, id string) (Record, error) {
 	r, err := d.Lookup(id)
 	if !errors.Is(err, ErrUnread) {

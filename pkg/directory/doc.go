@@ -1,8 +1,7 @@
-// Package directory keeps what a server knows of its endpoints: host name, operating
-// system, group and type, for rules, guards, the resolver of host names and people.
+// Package directory caches a server's records of its endpoints: host name, operating
+// system, group and type, for rules, guards, the resolver of host names and operators.
 //
-// A Directory reads the whole fleet when it starts and again from time to time; an
-// endpoint that it does not know is read by itself, once, and what is not there is
-// remembered too, so that events cost no requests. It holds a compact record for each
-// endpoint: 100,000 of them take less than 100 MiB. It is safe for concurrent use.
+// A Directory reads the whole fleet at the start and periodically; an unknown endpoint is
+// read once, and its absence is cached too, so that events cost no requests. A record is
+// compact: 100,000 of them take less than 100 MiB. It is safe for concurrent use.
 package directory

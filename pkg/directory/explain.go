@@ -28,8 +28,8 @@ type Explained struct {
 	Pending  []string     `json:"pending,omitempty" jsonschema:"description=facts that the server could not be asked for yet"`
 }
 
-// Explain tells each fact of an endpoint with its origin. An endpoint that the server
-// does not have is an error.
+// Explain returns each fact of an endpoint with its origin. An endpoint without a record
+// on the server is an error.
 func (d *Directory) Explain(ctx context.Context, id string) (Explained, error) {
 	r, err := d.Find(ctx, id)
 	x := Explained{Endpoint: edr.Endpoint{Server: d.cfg.Server.Name(), ID: id}, Host: r.Hostname, Facts: []Fact{}}
@@ -50,7 +50,7 @@ func (d *Directory) Explain(ctx context.Context, id string) (Explained, error) {
 	return x, nil
 }
 
-// byServer adds what the server says, and over it the endpoints file.
+// byServer adds the facts of the server, then those of the endpoints file.
 func (d *Directory) byServer(x *Explained, r *Record, by string) {
 	for _, f := range []struct{ name, value string }{{"os", string(r.OS)}, {"os_version", r.OSVersion}, {"group", r.Group}} {
 		if f.value != "" {
@@ -81,7 +81,7 @@ func (d *Directory) byServer(x *Explained, r *Record, by string) {
 	}
 }
 
-// say adds a fact that goes before what was said of it.
+// say adds a fact, which takes precedence over earlier ones.
 func (x *Explained) say(name, value, origin string) {
 	f := Fact{Name: "sensor." + name, Value: value, Origin: origin}
 	i := slices.IndexFunc(x.Facts, func(g Fact) bool { return g.Name == f.Name })

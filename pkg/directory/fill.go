@@ -9,10 +9,10 @@ import (
 	"edrpipe/pkg/events"
 )
 
-// Fill gives an event of this server the facts of its endpoint, and remembers the type
-// that it says. Facts that the server may know and that could not be read are pending;
-// those that it does not have are unknown. An event of several endpoints gets no facts:
-// they may differ.
+// Fill adds the facts of its endpoint to an event of this server, and remembers the
+// event's own type. Facts that the server may have and that could not be read are
+// pending; those that it does not have are unknown. An event of several endpoints gets
+// no facts: they may differ.
 func (d *Directory) Fill(ctx context.Context, e *events.Event) {
 	s := &e.Sensor
 	s.Server = d.cfg.Server.Name()
@@ -26,8 +26,8 @@ func (d *Directory) Fill(ctx context.Context, e *events.Event) {
 	d.merge(s, s.ID, &r, err)
 }
 
-// Merge gives a sensor the facts of one endpoint as they are known now, over those that
-// its event said. What was given before is not taken for the event's word.
+// Merge sets the present facts of one endpoint in a sensor; they take precedence over
+// those of its event. Facts set by an earlier Merge do not count as the event's own.
 func (d *Directory) Merge(ctx context.Context, id string, s *events.Sensor) {
 	r, err := d.Find(ctx, id)
 	d.merge(s, id, &r, err)
@@ -47,21 +47,21 @@ func (d *Directory) merge(s *events.Sensor, id string, r *Record, err error) {
 	case err == nil:
 		r.fill(s)
 	case errors.Is(err, ErrUnread):
-		// The file waits as well: some of its entries may hang on what the server says.
+		// The file waits as well: some of its entries may depend on the server's record.
 		s.Pending = (events.ServerFacts | d.bookFacts()) & s.Unknown()
 	case len(s.IDs) < 2:
 		d.byEvent(s).Fill(s)
 	}
 }
 
-// byEvent is what the file says of an endpoint that the server does not have.
+// byEvent are the file's facts of an endpoint without a record on the server.
 func (d *Directory) byEvent(s *events.Sensor) *endpoints.Facts {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.book.Facts(endpoints.Subject{Server: s.Server, Hostname: s.Hostname, Group: s.Group, Addresses: endpoints.Addresses([]string{s.InternalIP})})
 }
 
-// bookFacts are the facts that a file may tell.
+// bookFacts are the facts that a file can set.
 func (d *Directory) bookFacts() events.Facts {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

@@ -22,11 +22,11 @@ type Record struct {
 	LastCheckin time.Time
 
 	addresses []netip.Addr
-	own       *endpoints.Facts // what the endpoints file says
+	own       *endpoints.Facts // from the endpoints file
 }
 
-// recordOf reduces what the server says to what is kept. Texts that many endpoints
-// share are kept once. d.mu is held.
+// recordOf reduces the server's record to the cached fields. Texts that many endpoints
+// share are interned. d.mu is held.
 func (d *Directory) recordOf(s edr.Sensor) *Record {
 	r := &Record{
 		Endpoint: edr.Endpoint{Server: d.cfg.Server.Name(), ID: strings.Clone(s.ID)},
@@ -45,14 +45,14 @@ func (r *Record) subject() endpoints.Subject {
 	return endpoints.Subject{Server: r.Endpoint.Server, Hostname: r.Hostname, DNSName: r.DNSName, Group: r.Group, Addresses: r.addresses}
 }
 
-// same reports whether the server says what the record has, as far as it is of use.
+// same reports whether the server's record equals the cached one in the cached fields.
 func (r *Record) same(s edr.Sensor) bool {
 	return r.Hostname == s.Hostname && (r.DNSName == s.DNSName || r.DNSName == "" && s.DNSName == s.Hostname) &&
 		r.OS == s.OS && r.OSVersion == s.OSVersion && r.Group == s.Group && len(r.addresses) == len(endpoints.Addresses(s.IPs))
 }
 
-// typeOf reads the type from the name of the OS, as far as that says it: Windows
-// Server is at least a server. Other systems leave it open.
+// typeOf infers the type from the name of the OS: Windows Server is at least a server.
+// For other systems it is unknown.
 func typeOf(version string) string {
 	if strings.Contains(strings.ToLower(version), "windows server") {
 		return typeServer
@@ -75,9 +75,9 @@ func (d *Directory) shared(text string) string {
 	return text
 }
 
-// fill gives an event the facts of a record. What the server says goes before what the
-// event says, but for a domain controller, which is a server too; what the endpoints
-// file says goes before both.
+// fill sets the facts of a record in an event. The server takes precedence over the
+// event, except that an event's domain controller is kept over the server's "server"; the
+// endpoints file takes precedence over both.
 func (r *Record) fill(s *events.Sensor) {
 	if r.OS != "" {
 		s.OS = string(r.OS)

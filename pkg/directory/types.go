@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// types are the types of endpoints that events said, by id: the events that do not say
-// it are as much about the endpoint. They are bounded; when they are full none is
-// added, and the type of a further endpoint is known of its own events only.
+// types caches the types of endpoints from events, by id, for later events without a
+// type. It is bounded: when it is full no entry is added, and the type of a further
+// endpoint is known for its own events only.
 type types struct {
 	mu   sync.RWMutex
 	byID map[string]string

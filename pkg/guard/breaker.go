@@ -62,8 +62,8 @@ func (g *Guard) Failed(ctx context.Context, rule, job string) error {
 	return openAnyway(err)
 }
 
-// openAnyway is nil where the breaker's record does not verify: the breaker counts as
-// open, so nothing is lost that is not counted.
+// openAnyway is nil if the breaker's record does not verify: the breaker counts as open,
+// so a missing count has no effect.
 func openAnyway(err error) error {
 	if errors.Is(err, seal.ErrForeign) {
 		return nil
@@ -71,8 +71,7 @@ func openAnyway(err error) error {
 	return err
 }
 
-// Took counts a job that a rule asks for, and opens the rule's breaker at an
-// unusual number.
+// Took counts a job of a rule, and opens the rule's breaker at an unusual number.
 func (g *Guard) Took(ctx context.Context, rule string) error {
 	b := g.policy.Load().Breaker
 	if b.Jobs == 0 || rule == "" {
@@ -113,7 +112,7 @@ func (f *fuse) trip(b Breaker, now time.Time, why string) {
 func (g *Guard) opened(ctx context.Context, rule string) {
 	f, _, err := read[fuse](ctx, g.store, fuseKey(rule))
 	if err != nil || f.Open == nil {
-		return // somebody reset it already
+		return // reset already, perhaps by another replica
 	}
 	g.log.Error().Str("rule", rule).Str("why", f.Open.Why).Msg("breaker opened: the rule is in shadow mode")
 	g.record(ctx, Change{What: "breaker", By: "breaker", Why: f.Open.Why, On: rule, At: f.Open.At})
@@ -122,8 +121,8 @@ func (g *Guard) opened(ctx context.Context, rule string) {
 // quarantined is the switch that a record counts as which does not verify.
 func quarantined(err error) *Switch { return &Switch{By: "quarantine", Why: err.Error()} }
 
-// Open tells why a rule's breaker is open and until when; nil: it is closed. A
-// zero time means until somebody resets it.
+// Open returns why a rule's breaker is open and until when; nil: it is closed. A zero
+// time means until a person resets it.
 func (g *Guard) Open(ctx context.Context, rule string) (*Switch, time.Time, error) {
 	f, _, err := read[fuse](ctx, g.store, fuseKey(rule))
 	if errors.Is(err, seal.ErrForeign) {
@@ -157,7 +156,7 @@ func (g *Guard) Breakers(ctx context.Context, rules []string) ([]Opened, error) 
 	return all, nil
 }
 
-// ErrClosed says that a breaker is not open: there is nothing to reset.
+// ErrClosed refuses to reset a breaker that is not open.
 var ErrClosed = errors.New("the breaker is closed")
 
 // Reset closes a rule's breaker on all replicas. What was counted until now does not

@@ -31,7 +31,7 @@ type Spent struct {
 	Used  int           `json:"used"`
 	Limit int           `json:"limit"`
 	Per   time.Duration `json:"per"`
-	Frees time.Time     `json:"frees,omitzero"` // when the oldest unit is free again; zero: nothing is spent
+	Frees time.Time     `json:"frees,omitzero"` // when the oldest unit is free again; zero: no unit is spent
 }
 
 func (l Limit) size() int { return max(l.Sensors, l.Times) }
@@ -104,9 +104,9 @@ func (l Limit) part(a admission.Request, tenant string) string {
 	return ""
 }
 
-// spend takes the step's unit from each budget that it falls under. It looks at
-// all of them first, so that a step which is held by one does not use others up. A
-// step that people have yet to agree to spends nothing: perhaps they never do.
+// spend takes the step's unit from each budget that it falls under. All of them are
+// checked first, so that a step which one budget holds does not use up others. A step
+// that still waits for an approval spends no unit.
 func (g *Guard) spend(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
 	var limits []Limit
 	for _, l := range p.Budgets {
@@ -194,9 +194,9 @@ func (g *Guard) spent(ctx context.Context, l Limit) (Spent, error) {
 	return Spent{Name: l.Name, Used: len(b.Entries), Limit: l.size(), Per: l.Per, Frees: b.frees(l.Per)}, nil
 }
 
-// Quota counts a unit against a limit of a rule, over all replicas, and tells
-// when there is room again if there is none. The same unit counts once. A record that
-// does not verify has no room, and the time is zero.
+// Quota counts a unit against a limit of a rule, over all replicas, and returns when
+// there is room again if there is none. The same unit counts once. A record that does
+// not verify has no room, and the time is zero.
 func (g *Guard) Quota(ctx context.Context, rule, unit string, limit int, per time.Duration) (ok bool, until time.Time, err error) {
 	if err := g.budgets.take(ctx); err != nil {
 		return false, time.Time{}, err

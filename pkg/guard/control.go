@@ -98,8 +98,8 @@ func (g *Guard) Resume(ctx context.Context, by, why string) error {
 	})
 }
 
-// SetDryRun switches all acting to recording only, or back. The guards file can
-// say so too, which this cannot undo.
+// SetDryRun switches all acting to recording only, or back. A dry run in the guards file
+// stays in force.
 func (g *Guard) SetDryRun(ctx context.Context, on bool, by, why string) error {
 	what := "act"
 	if on {
@@ -114,8 +114,8 @@ func (g *Guard) SetDryRun(ctx context.Context, on bool, by, why string) error {
 	})
 }
 
-// AddSilence adds a silence, which needs an author, a comment, an end, and
-// something to silence. An id that is there already is replaced.
+// AddSilence adds a silence, which needs an author, a comment, an end and a subject. A
+// silence of the same id is replaced.
 func (g *Guard) AddSilence(ctx context.Context, s Silence) error {
 	switch {
 	case s.Rule == "" && s.Sensor == "" && s.Action == "" && s.Server == "" && s.Tenant == "":
@@ -150,7 +150,7 @@ func (g *Guard) RemoveSilence(ctx context.Context, id, by string) error {
 	})
 }
 
-// change writes the control record and tells of it.
+// change writes the control record and reports the change.
 func (g *Guard) change(ctx context.Context, what Change, edit func(*control, time.Time) error) error {
 	what.At = g.now().UTC()
 	var refused error
@@ -221,8 +221,8 @@ const (
 	watchStale = 5 * time.Second
 )
 
-// Watch keeps what Stopped answers fresh until ctx ends. told, if not nil, is told
-// each answer that differs from the one before.
+// Watch keeps the answer of Stopped fresh until ctx ends. told, if not nil, is called
+// with each answer that differs from the one before.
 func (g *Guard) Watch(ctx context.Context, told func(stopped error)) error {
 	if told == nil {
 		told = func(error) {}

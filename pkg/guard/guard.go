@@ -23,8 +23,8 @@ type Config struct {
 	Policy *Policy          // nil: no guards but the switches of people
 	Facts  Facts            // the directory of endpoints; nil: a request has all that is known
 	Now    func() time.Time // all replicas', for they count together; nil: time.Now
-	// Record is told of what changes the guard itself: switches, silences, opened
-	// breakers. It goes to the audit log. Nil: nobody is told.
+	// Record is called for each change of the guard itself: switches, silences, opened
+	// breakers. It goes to the audit log. Nil: no record.
 	Record func(ctx context.Context, c Change)
 	Log    zerolog.Logger
 }
@@ -91,9 +91,8 @@ func (g *Guard) Enqueue(ctx context.Context, a admission.Request) admission.Verd
 	return v
 }
 
-// Admit decides on a step that is about to act. Nothing happens between an
-// answer that allows and the act. Asking again for the same step of the same job
-// counts once. The sensor must be as its server knows it now.
+// Admit decides about a step immediately before it acts. Repeated calls for the same
+// step of the same job count once. The sensor must be the server's present record.
 func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdict {
 	if a.Sensor.ID == "" {
 		return g.undecided(errors.New("the sensor is not known"))
@@ -156,7 +155,7 @@ func (g *Guard) rules(ctx context.Context, a admission.Request, p *Policy, break
 	return g.unapproved(ctx, a, p)
 }
 
-// undecided waits: a guard that cannot be asked has not allowed anything.
+// undecided waits: a guard that cannot decide has not allowed the step.
 func (g *Guard) undecided(err error) admission.Verdict {
 	g.log.Error().Err(err).Msg("guard cannot decide: the step waits")
 	return admission.Verdict{Decision: admission.Hold, Reason: Undecided, Detail: err.Error(), Until: g.now().Add(10 * time.Second), InOrder: true}
@@ -185,8 +184,8 @@ func (g *Guard) denied(ctx context.Context, a admission.Request, policy *Policy)
 	return admission.Verdict{}, unclear
 }
 
-// pathRule returns what bounds the rule. A rule whose file is not known is bound
-// to nothing at all, as soon as there are bounds.
+// pathRule returns the bounds of the rule by the path of its file. If there are bounds, a
+// rule without a known file may use no action.
 func (p *Policy) pathRule(a admission.Request) (PathRule, bool) {
 	if a.Rule == "" || len(p.Rules) == 0 {
 		return PathRule{}, false
@@ -259,7 +258,7 @@ func (w Window) governs(a admission.Request) bool {
 		slices.ContainsFunc(w.Rules, func(pattern string) bool { return underPath(pattern, a.RulePath) })
 }
 
-// unapproved asks people, and counts their answers itself.
+// unapproved holds the step for approvals and counts the answers itself.
 func (g *Guard) unapproved(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
 	for _, c := range p.Approvals {
 		if !lists(c.Actions, a) {

@@ -47,7 +47,7 @@ type PathRule struct {
 	Mode  string   `yaml:"mode" enum:"shadow,enforce"`
 }
 
-// Consent asks people before actions on some sensors.
+// Consent demands approvals before actions on some sensors.
 type Consent struct {
 	Name    string        `yaml:"name,required"`
 	Actions []string      `yaml:"actions,required" list:"one"`
@@ -256,7 +256,7 @@ const (
 	destructive = "destructive"
 )
 
-// lists reports whether a list of actions holds the one asked about.
+// lists reports whether a list of actions contains the given one.
 func lists(list []string, a admission.Request) bool {
 	return slices.ContainsFunc(list, func(entry string) bool {
 		return entry == anything || entry == destructive && a.Destructive || fits(entry, a.Action)

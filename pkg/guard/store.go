@@ -14,13 +14,13 @@ import (
 
 // Store keeps what guards count and what people switched, for all replicas.
 type Store interface {
-	// Get returns a value and its revision; of a key that is not there, revision 0.
+	// Get returns a value and its revision; revision 0 for a missing key.
 	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
 	// Put writes a value provided that the key is at revision; else ErrConflict.
 	Put(ctx context.Context, key string, value []byte, revision uint64) error
 }
 
-// ErrConflict says that another replica wrote in between.
+// ErrConflict is a write after another replica's write.
 var ErrConflict = errors.New("the record was changed by somebody else")
 
 // Memory is a Store of one process, and of tests.

@@ -40,8 +40,8 @@ var scope = expression.EventScope().
 	With("action", "name of the action", expression.TextType).
 	With("rule", "id of the rule", expression.TextType)
 
-// Facts gives a sensor what its server and the operator say of an endpoint, over what
-// its events said. now is what the server just said.
+// Facts merges the facts of the endpoint's server and of the operator's file into a
+// sensor; they take precedence over those of its events. now is the server's latest record.
 type Facts func(ctx context.Context, e edr.Endpoint, now edr.Sensor, s *events.Sensor)
 
 // factsOf are the facts of the sensor that is acted on: of the event where it is about
@@ -77,8 +77,8 @@ func (g *Guard) holds(ctx context.Context, p *expression.Program, a admission.Re
 	return p.Truth(env, f.Unknown())
 }
 
-// unknownFact is the verdict where a guard cannot tell whether it applies: the step
-// waits until the fact arrives.
+// unknownFact is the verdict if a fact is missing to decide whether a guard applies: the
+// step waits until the fact arrives.
 func (g *Guard) unknownFact(name string, missing events.Facts) admission.Verdict {
 	return admission.Verdict{
 		Decision: admission.Hold, Reason: UnknownFact, Guard: name, Until: g.now().Add(time.Minute), Missing: missing,

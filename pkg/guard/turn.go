@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// turn lets one in at a time, as a mutex does, and nobody wait longer than his
-// context: who is in may be waiting for the store.
+// turn is a mutex whose Lock ends with a context: the holder may be blocked by the store.
 type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }

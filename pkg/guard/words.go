@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Words tells in sentences what the policy says, for people.
+// Words describes the policy in sentences, for people.
 func (p *Policy) Words() []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }

@@ -60,11 +60,11 @@ type Config struct {
 	// Facts gives a sensor what is known now of an endpoint, over what its events said;
 	// conditions of steps see it. Nil: events have all that is known.
 	Facts func(ctx context.Context, e edr.Endpoint, now edr.Sensor, s *events.Sensor)
-	// Admit is asked before a step starts. Nil: everything is allowed.
+	// Admit is called before a step starts. Nil: every step is allowed.
 	Admit func(ctx context.Context, r admission.Request) admission.Verdict
-	// Stopped is asked before a job begins and before each command leaves; while it
-	// is an error nothing is started, a step stops before anything was sent, and the
-	// jobs wait in their order. It must answer at once. Nil: never.
+	// Stopped is called before a job begins and before each command is sent. While it
+	// returns an error no job starts, a step stops before its command is sent, and the
+	// jobs wait in order. It must not block. Nil: never stopped.
 	Stopped func() error
 	// Down is called before a job begins. While it returns a text the server is
 	// unavailable, no job begins on its sensors, and the jobs wait in order with the text
