@@ -22,7 +22,7 @@ const askWithin = 5 * time.Second
 type Ambiguous struct {
 	Text       string
 	Candidates []string // endpoints with their host names
-	Silent     []string // servers that did not say whether they have one
+	Silent     []string // servers that did not answer
 }
 
 // Error implements error.

@@ -28,7 +28,7 @@ type Member struct {
 	prober *prober
 }
 
-// NewMember returns a server without a scheduler, whose Down may be asked already.
+// NewMember returns a server without a scheduler; its Down may be called already.
 func NewMember(name, tenant string, accept []string, server edr.Server, d *directory.Directory) *Member {
 	return &Member{Name: name, Tenant: tenant, Accept: accept, EDR: server, Directory: d, prober: newProber()}
 }
@@ -37,8 +37,8 @@ func NewMember(name, tenant string, accept []string, server edr.Server, d *direc
 type Config struct {
 	Members []*Member
 	Store   jobs.Store // that the schedulers share
-	// Other is told of each event of a server that no member accepts, by the bounded
-	// name of that server. Nil: nobody is told.
+	// Other is called for each event of a server that no member accepts, with the bounded
+	// name of that server. Nil: no calls.
 	Other func(server string)
 	Now   func() time.Time // nil: time.Now
 	Log   zerolog.Logger

@@ -15,7 +15,7 @@ import (
 	"edrpipe/pkg/edr"
 )
 
-// How often a server is asked whether it works.
+// Intervals of the health check of a server.
 const (
 	probeEvery  = 5 * time.Second  // also while it does not
 	probeAgain  = time.Second      // after a first failure
@@ -47,9 +47,9 @@ type Status struct {
 	Cure     string
 }
 
-// prober asks one server again and again whether it works.
+// prober checks the health of one server periodically.
 type prober struct {
-	wake chan struct{} // ask now; holds one
+	wake chan struct{} // check now; holds one
 
 	mu     sync.Mutex
 	status Status
@@ -64,8 +64,8 @@ func newProber() *prober {
 	}
 }
 
-// Watch asks every server whether it works until ctx ends. A change has the server's
-// scheduler look again.
+// Watch checks the health of every server until ctx ends. After a change the server's
+// scheduler looks at its jobs again.
 func (f *Fleet) Watch(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, m := range f.cfg.Members {
@@ -191,8 +191,8 @@ func (m *Member) Status() Status {
 	return s
 }
 
-// Down is why nothing may be begun on the server, for jobs.Config; "" while it works or
-// has not been asked yet.
+// Down is the reason why no job may begin on the server, for jobs.Config; "" while it is
+// healthy or has not been checked yet.
 func (m *Member) Down() string {
 	s := m.prober.now()
 	if s.State != health.Failed {
@@ -211,7 +211,7 @@ func (m *Member) Check() health.Check {
 	return c
 }
 
-// Probe has the server asked at once.
+// Probe triggers a check of the server.
 func (m *Member) Probe() {
 	select {
 	case m.prober.wake <- struct{}{}:

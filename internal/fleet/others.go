@@ -86,8 +86,7 @@ func (f *Fleet) Others() []Other {
 	return list
 }
 
-// OthersText tells people of events of other servers and what to do; "" when there
-// were none.
+// OthersText describes the events of other servers and the cure; "" if there were none.
 func (f *Fleet) OthersText() string {
 	var list []string
 	for _, o := range f.Others() {

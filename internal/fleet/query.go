@@ -62,7 +62,7 @@ func (f *Fleet) Explain(ctx context.Context, id string) (jobs.Explanation, error
 	return m.Scheduler.Explain(ctx, id)
 }
 
-// Reasons tells what each job of a list waits for, without its place in line.
+// Reasons returns what each job of a list waits for, without its position.
 func (f *Fleet) Reasons(list []*jobs.Job) []jobs.Explanation {
 	all := make([]jobs.Explanation, len(list))
 	of := map[*Member][]int{}

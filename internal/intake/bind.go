@@ -14,8 +14,8 @@ import (
 // byRule is the submitter of jobs that rules make.
 const byRule = "rule"
 
-// bind makes the job that a match asks for on a sensor: the chain as the rule has
-// it, with the event that its expressions will read.
+// bind makes the job of a match on a sensor: the rule's chain with the event that its
+// expressions will read.
 func bind(set *rules.Set, m *rules.Match, endpoint edr.Endpoint, now time.Time) (*jobs.Job, error) {
 	r := m.Rule
 	m.Event.LoadRaw() // steps may read raw, long after the message has gone

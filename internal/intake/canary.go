@@ -26,8 +26,8 @@ const (
 	canaryWithin = 5 * time.Second // for the bus to take it
 )
 
-// Canary sends messages that pass the whole intake, and knows when one passed this
-// replica's last. Run sends; the intake reports what passed.
+// Canary sends synthetic messages through the whole intake, and records when one last
+// passed this replica's. Run sends; the intake reports those that passed.
 type Canary struct {
 	Filter  string                                 // subjects that the intake reads
 	Replica string                                 // name of this replica
@@ -148,7 +148,7 @@ func canaryMatcher() *rules.Matcher {
 	return rules.NewMatcher(set, &events.Decoder{LazyRaw: true})
 }
 
-// errCanary says that decoding or matching is broken.
+// errCanary is a failure of decoding or matching.
 var errCanary = errors.New("its rule did not match: decoding or matching is broken")
 
 // canary matches the event that a canary stands for.

@@ -28,7 +28,7 @@ type candidate struct {
 	endpoint edr.Endpoint // zero: the match names none
 	job      *jobs.Job
 
-	pending bool // it is held until it can be told whether the rule matches
+	pending bool // held until it can be decided whether the rule matches
 
 	reason, detail string // why the job is not made; "": it is
 }

@@ -8,9 +8,9 @@ import (
 // finding is a message in which something was found.
 type finding struct {
 	msg   events.Message
-	set   *rules.Set // that was asked
+	set   *rules.Set // that was evaluated
 	found rules.Found
-	waits bool // a rule hangs on a fact that the server may yet tell
+	waits bool // a rule depends on a fact that the server may still provide
 
 	canary bool
 	broken error // why a canary did not pass
@@ -41,8 +41,8 @@ func (in *Intake) find(m events.Message) finding {
 	return f
 }
 
-// unknownFact is the reason why nothing came of a rule that hangs on a fact of the
-// endpoint that is not known.
+// unknownFact is the reason of a rule that did not match for want of a fact of the
+// endpoint.
 const unknownFact = "unknown_fact"
 
 // settle ends the responsibility for a message.

@@ -17,7 +17,7 @@ import (
 	"edrpipe/pkg/events"
 )
 
-// Class says what may be done when nobody knows whether a step ran.
+// Class decides what may be done about a step whose outcome is unknown.
 type Class string
 
 // Classes of actions.
@@ -39,7 +39,7 @@ type Spec struct {
 	Commands    []string      // Live Response commands that the sensor must support
 	Platforms   []edr.OS      // empty: all
 	Permissions []string      // rights that the server's token needs
-	Timeout     time.Duration // how long it may take where the step does not say; 0: as the scheduler has it
+	Timeout     time.Duration // limit for steps without their own; 0: the scheduler's default
 }
 
 // Supports reports whether the action exists on that platform.
@@ -57,8 +57,8 @@ type Action interface {
 	Output() reflect.Type
 	// Run does it; params is a value of type Params.
 	Run(ctx context.Context, t *Task, params any) (output any, err error)
-	// Check looks whether the effect is already there, for Checkable actions: done
-	// means that nothing is left to do.
+	// Check reports whether the effect is already present, for Checkable actions: done
+	// means that the step need not run.
 	Check(ctx context.Context, t *Task, params any) (done bool, output any, err error)
 }
 
@@ -102,8 +102,7 @@ type ArtifactStore interface {
 	Put(ctx context.Context, a Artifact, r io.Reader) (Artifact, error)
 }
 
-// Hashed is a stream that knows the SHA-256 of itself, once it has been read to its
-// end, in lower-case hex.
+// Hashed is a stream that provides its own SHA-256 after its end, in lower-case hex.
 type Hashed interface {
 	io.Reader
 	SHA256() string

@@ -140,8 +140,7 @@ func (b *Binder) Args(s Scope, with map[string]any) (map[string]any, error) {
 	return args.(map[string]any), nil
 }
 
-// compiled returns the compiled form of a step's parameters; a foreach asks for
-// the same one again and again.
+// compiled returns the compiled form of a step's parameters, cached for foreach.
 func (b *Binder) compiled(with map[string]any) (*expression.Data, error) {
 	if with == nil {
 		with = map[string]any{}

@@ -27,7 +27,7 @@ type Reason struct {
 	Changed bool      `json:"changed,omitempty"` // the step brought the state about
 }
 
-// String names who has the reason.
+// String names the owner of the reason.
 func (r Reason) String() string {
 	return fmt.Sprintf("%s, job %s", cmp.Or(r.Rule, r.By, "a person"), r.Job)
 }
@@ -47,7 +47,7 @@ const maxReasons = 1000
 type contained struct {
 	key  string
 	is   func(ctx context.Context) (on, ending bool, err error) // as the server says; on: requested or real, ending: its release is under way
-	set  func(ctx context.Context, want bool) error             // asks the server
+	set  func(ctx context.Context, want bool) error             // requests the state of the server
 	wait func(ctx context.Context, want bool) error             // until it is so
 }
 

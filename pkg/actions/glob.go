@@ -13,10 +13,10 @@ import (
 // globDepth bounds what ** goes down.
 const globDepth = 8
 
-// glob visits the remote files and directories that fit a pattern, until visit
-// says no; it tells whether it was stopped. * and ? stand for characters within
-// one name, ** for any number of directories, at most eight. Names are compared
-// as the platform does: without case on Windows.
+// glob visits the remote files and directories that match a pattern until visit returns
+// false; it reports whether it was stopped. * and ? match characters within one name,
+// ** any number of directories, at most eight. Names are compared by the platform's
+// rules: without case on Windows.
 func glob(ctx context.Context, s fileSession, pattern string, visit func(Entry) bool) (stopped bool, err error) {
 	sep := separator(s.OS())
 	parts := strings.Split(pattern, sep)

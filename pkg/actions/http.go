@@ -20,8 +20,8 @@ import (
 	"edrpipe/internal/pace"
 )
 
-// HTTPParams are the parameters of http. Event text may fill the query, further
-// path segments, headers and the body; the rule alone says where they go.
+// HTTPParams are the parameters of http. Event text may fill the query, further path
+// segments, headers and the body; only the rule decides the destination.
 type HTTPParams struct {
 	URL        string            `json:"url" required:"true" literal:"true" doc:"http or https address"`
 	Method     string            `json:"method" default:"POST" oneof:"GET,HEAD,POST,PUT,PATCH,DELETE" literal:"true" doc:"request method"`
@@ -103,8 +103,8 @@ func (t *Task) request(ctx context.Context, p HTTPParams) (HTTPOutput, error) {
 	}
 }
 
-// attempt sends the request once. With an error it tells how long to wait before
-// the next attempt; less than zero: there may be none.
+// attempt sends the request once. With an error it returns the delay before the next
+// attempt; less than zero: do not retry.
 func (t *Task) attempt(ctx context.Context, p HTTPParams, body []byte, out *HTTPOutput) (pause time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(p.Timeout))
 	defer cancel()
@@ -221,7 +221,7 @@ func (t *Task) secret(name string) (string, error) {
 	return value, nil
 }
 
-// neverSent tells errors of a connection that was not made: nothing left.
+// neverSent reports whether err is that of a connection that was not established.
 func neverSent(err error) bool {
 	var op interface{ Timeout() bool }
 	return strings.Contains(err.Error(), "dial ") && !(errors.As(err, &op) && op.Timeout() && errors.Is(err, context.DeadlineExceeded))

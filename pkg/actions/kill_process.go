@@ -25,7 +25,7 @@ type KillProcessParams struct {
 	Max    int    `json:"max" default:"10" doc:"refuse when more processes than this would be killed"`
 }
 
-// Validate refuses to kill by a pid alone, or by nothing.
+// Validate refuses to kill by a PID alone, or without any selector.
 func (p KillProcessParams) Validate() error {
 	named := p.GUID != "" || p.Name != "" || p.Path != ""
 	switch {
@@ -153,8 +153,8 @@ func digestRemote(ctx context.Context, s edr.Session, path string, sum io.Writer
 	return files.GetFile(ctx, path, edr.Range{}, sum)
 }
 
-// vital tells why killing the process would take the endpoint down; "" if it
-// would not. An impostor with such a name elsewhere on the disk is fair game.
+// vital returns why killing the process would take the endpoint down; "" if it would
+// not. An impostor with such a name elsewhere on the disk may be killed.
 func vital(p edr.Process, os edr.OS) string {
 	if os != edr.Windows {
 		if p.PID == 1 {

@@ -60,7 +60,7 @@ var _ = Register(Definition[MemoryDumpParams, GetFileOutput]{
 	},
 })
 
-// progress tells people how far a long step is.
+// progress reports the progress of a long step.
 func (t *Task) progress(text string) {
 	if t.Progress != nil {
 		t.Progress(text)

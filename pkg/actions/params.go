@@ -76,7 +76,7 @@ func fieldsOf(t reflect.Type) []Field {
 	return fields
 }
 
-// A ParamError says which parameters of an action are wrong: all of them.
+// A ParamError lists all invalid parameters of an action.
 type ParamError struct {
 	Action   string
 	Problems []Problem // Path begins with the parameter's name; empty: the parameters together
@@ -339,7 +339,7 @@ func parseDefault(f Field) any {
 	return f.Default
 }
 
-// TypeName says in a rule author's words what a parameter takes.
+// TypeName names the type of a parameter in a rule author's words.
 func TypeName(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[Duration](), reflect.TypeFor[time.Duration]():

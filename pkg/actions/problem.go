@@ -32,7 +32,7 @@ func (p Problem) String() string {
 	return s
 }
 
-// suggest says which known name was probably meant, or which there are.
+// suggest returns the probably intended name, or the list of valid ones.
 func suggest(name string, known []string) string {
 	if near := nearest.Word(name, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)

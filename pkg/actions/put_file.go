@@ -21,7 +21,7 @@ type PutFileParams struct {
 	Reach
 }
 
-// FileOutput says what lies on the endpoint now.
+// FileOutput is the file on the endpoint after the step.
 type FileOutput struct {
 	Path   string `json:"path"`
 	Size   int64  `json:"size" doc:"bytes"`

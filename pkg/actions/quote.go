@@ -96,7 +96,7 @@ func windowsSafe(arg string, batch bool) error {
 	return nil
 }
 
-// notPlain tells characters that cmd.exe might interpret, inside quotes too.
+// notPlain reports whether cmd.exe might interpret a character, inside quotes too.
 func notPlain(r rune) bool {
 	switch {
 	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':

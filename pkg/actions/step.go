@@ -36,7 +36,7 @@ func (s Step) Template() map[string]any {
 	return s.With
 }
 
-// Retry says how often a step is tried again and for which reasons.
+// Retry is the number of retries of a step, and their reasons.
 type Retry struct {
 	Max     int           `json:"max"`
 	Backoff time.Duration `json:"backoff,omitempty"`

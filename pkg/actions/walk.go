@@ -78,7 +78,8 @@ func walkTree(ctx context.Context, s fileSession, root string, depth int, visit 
 	return false, nil
 }
 
-// unreadable tells an endpoint's refusal of one path from a failing session.
+// unreadable reports whether err is the endpoint's refusal of one path, not a failure of
+// the session.
 func unreadable(err error) bool {
 	var refused *edr.ResultError
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.As(err, &refused)
