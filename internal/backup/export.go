@@ -74,50 +74,9 @@ func Export(ctx context.Context, b *bus.Bus, w io.Writer, o Options) (Summary, e
 	return s, out.close()
 }
 
-// readAhead is the number of messages in one fetch.
-const readAhead = 256
-
-// each visits the messages in a stream at this moment, in order, without the markers of
-// deleted keys.
+// each visits the records in a stream at this moment, in order.
 func each(ctx context.Context, js jetstream.JetStream, name string, visit func(record) error) error {
-	stream, err := js.Stream(ctx, name)
-	if err != nil {
-		return err
-	}
-	if stream.CachedInfo().State.Msgs == 0 {
-		return nil
-	}
-	last := stream.CachedInfo().State.LastSeq
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(readAhead))
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return err
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		if !marker(m.Headers()) {
-			if err := visit(record{Stream: name, Subject: m.Subject(), At: meta.Timestamp.UTC(), Headers: m.Headers(), Data: m.Data()}); err != nil {
-				return err
-			}
-		}
-		if meta.NumPending == 0 || meta.Sequence.Stream >= last {
-			return nil
-		}
-	}
-}
-
-// marker reports whether a message only says that a key is gone.
-func marker(h map[string][]string) bool {
-	return h["KV-Operation"] != nil || h["Nats-Marker-Reason"] != nil
+	return bus.Each(ctx, js, name, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+		return visit(record{Stream: name, Subject: m.Subject(), At: meta.Timestamp.UTC(), Headers: m.Headers(), Data: m.Data()})
+	})
 }

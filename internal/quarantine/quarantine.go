@@ -204,46 +204,13 @@ func (q *Quarantine) foreign(ctx context.Context, bucket, key string) (jetstream
 	return nil, fmt.Errorf("%s of bucket %s verifies: %w", key, bucket, ErrNotThere)
 }
 
-// each visits the records that a bucket holds now.
+// each visits the sealed records of a bucket at this moment.
 func each(ctx context.Context, js jetstream.JetStream, bucket string, visit func(key string, m jetstream.Msg, revision uint64) error) error {
-	stream, err := js.Stream(ctx, "KV_"+bucket)
-	if err != nil {
-		return err
-	}
-	last := stream.CachedInfo().State.LastSeq
-	if stream.CachedInfo().State.Msgs == 0 {
-		return nil
-	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxBytes(pullBytes))
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return err
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
+	return bus.Each(ctx, js, "KV_"+bucket, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		key := strings.TrimPrefix(m.Subject(), "$KV."+bucket+".")
-		marker := m.Headers()["KV-Operation"] != nil || m.Headers()["Nats-Marker-Reason"] != nil
-		if !marker && sealedKey(bucket, key) {
-			if err := visit(key, m, meta.Sequence.Stream); err != nil {
-				return err
-			}
-		}
-		if meta.NumPending == 0 || meta.Sequence.Stream >= last {
+		if !sealedKey(bucket, key) {
 			return nil
 		}
-	}
+		return visit(key, m, meta.Sequence.Stream)
+	})
 }
-
-// pullBytes bounds what is on its way at once: records are up to 1 MiB.
-const pullBytes = 4 << 20
