@@ -92,7 +92,7 @@ func newEndpointsShowCommand() *cobra.Command {
 		Use:   "show ENDPOINT",
 		Short: "Show each fact of an endpoint and where it comes from",
 		Long: `Show each fact of an endpoint and where it comes from: its events, its server, or the
-line of the endpoints file; and the facts that nobody tells. ENDPOINT is SERVER/ID, or
+line of the endpoints file; and the unknown facts. ENDPOINT is SERVER/ID, or
 an id or a host name that exactly one endpoint has.`,
 		Example:           `  pipeline endpoints show DC-0001`,
 		Args:              cobra.ExactArgs(1),

@@ -59,8 +59,8 @@ func newQuarantineDropCommand(f *serverFlags) *cobra.Command {
 	var in web.Quarantined
 	cmd := &cobra.Command{
 		Use:   "drop BUCKET KEY",
-		Short: "Remove a record; what it held begins anew",
-		Long: `Removes a record that does not verify. What it held begins anew: without the record
+		Short: "Remove a record that does not verify; its state is reset",
+		Long: `Removes a record that does not verify. Its state is reset: without the record
 guard.control nothing is stopped or silenced, without guard.budget.NAME the budget is
 unspent. A job ends as unknown: look at its endpoint.`,
 		Example: "  pipeline state quarantine drop control guard.breaker.ransomware --why 'disk error'",

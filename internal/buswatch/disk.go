@@ -63,7 +63,7 @@ const (
 )
 
 // watchDisk keeps the embedded bus from meeting a full disk, and mends it when
-// something else has filled the disk: a stream that met one takes nothing until
+// something else has filled the disk: a stream that met one stores no writes until
 // its server is restarted.
 func (w *Watch) watchDisk(ctx context.Context) {
 	if w.cfg.Embedded == nil {

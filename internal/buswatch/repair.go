@@ -86,7 +86,7 @@ func (w *Watch) Repair(ctx context.Context) error {
 			what = "missing"
 		}
 		w.cfg.Metrics.Repairs.WithLabelValues(c.Stream, what).Inc()
-		w.log.Error().Str("stream", c.Stream).Str("what", c.String()).Msg("a stream of the bus was deleted or changed by another client and is set back; what was deleted with it is lost")
+		w.log.Error().Str("stream", c.Stream).Str("what", c.String()).Msg("another client deleted or changed this stream of the bus: it was made again with its settings; deleted messages are lost")
 		w.cfg.Repaired(ctx, c)
 	}
 	w.repairs.set(err)

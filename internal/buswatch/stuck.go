@@ -43,7 +43,7 @@ func (w *Watch) cure() string {
 	if w.cfg.Embedded != nil {
 		return "make room on the disk of the data directory: the embedded bus is restarted by itself"
 	}
-	return "if its disk is full, make room and restart NATS: a stream that met a full disk takes nothing before that"
+	return "if its disk is full, make room and restart NATS: a stream that met a full disk stores no writes before that"
 }
 
 // stuckEvery is how often it is looked at.
@@ -65,7 +65,7 @@ func (w *Watch) watchStuck(ctx context.Context) {
 			}
 		}
 		for stream, text := range why {
-			why[stream] = "takes nothing: " + text
+			why[stream] = "stores no writes: " + text
 		}
 		for stream, text := range w.repairs.failing() {
 			why[stream] = "is not as it should be: " + text

@@ -176,8 +176,8 @@ func TestVariablesOfOthers(t *testing.T) {
 	}
 }
 
-// TestBoundTo: events of a source that names no server are of the only one; among
-// several nobody guesses.
+// TestBoundTo: events of a source without a server belong to the only one; with several
+// servers they belong to none.
 func TestBoundTo(t *testing.T) {
 	t.Parallel()
 	one, _, err := config.Load(write(t, "edr: { name: hq }\n"), nil, nil)

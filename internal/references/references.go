@@ -144,7 +144,7 @@ func (c *checker) person(name string, place func(message string) strictyaml.Prob
 	if c.world.People == nil || slices.Contains(c.world.People, name) {
 		return
 	}
-	c.add(place(fmt.Sprintf("there is no user or group %q: nobody could answer", name)), thereIs(name, c.world.People), false)
+	c.add(place(fmt.Sprintf("there is no user or group %q: the question could never be answered", name)), thereIs(name, c.world.People), false)
 }
 
 func (c *checker) powers(path strictyaml.Path, spec actions.Spec) {

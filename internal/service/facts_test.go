@@ -44,7 +44,7 @@ const (
 
 var factOrigins = map[int]string{byEvent: "the event", byServer: "the server", byFile: "the file", byNobody: "nowhere"}
 
-// factWays are the rules, and what becomes of each where nobody tells the type.
+// factWays are the rules, and the outcome of each for an unknown type.
 var factWays = map[string]jobs.State{
 	"protected": jobs.Parked, "budgets": jobs.Parked, "hours": jobs.Parked,
 	"approvals": jobs.Held, "approval-if": jobs.Held, "if": jobs.Held, "when": "",
@@ -76,7 +76,7 @@ func factsPlace(t *testing.T) *place {
 	return p
 }
 
-// heldBack checks that a job on the endpoint of which nobody tells the type has not
+// heldBack checks that a job on the endpoint of unknown type has not
 // acted, and names the fact.
 func (r running) heldBack(way, id string, want jobs.State) {
 	r.t.Helper()
@@ -85,7 +85,7 @@ func (r running) heldBack(way, id string, want jobs.State) {
 		return err == nil && j.State == want && j.Reason == jobs.ReasonUnknownFact && strings.Contains(j.Detail, "sensor.type is not known")
 	})
 	if r.acted(id) {
-		r.t.Errorf("%s: job %s acted on an endpoint of which nobody tells the type", way, id)
+		r.t.Errorf("%s: job %s acted on an endpoint of unknown type", way, id)
 	}
 }
 

@@ -87,7 +87,7 @@ func TestAStuckStreamOfAnExternalBusIsTold(t *testing.T) {
 		defer cancel()
 		_, _ = r.bus.JetStream().Publish(ctx, "edr.events.sim.large", large) // until none is taken any more
 		why := r.notReady()
-		return strings.Contains(why, "EVENTS takes nothing") && strings.Contains(why, "no space left") && strings.Contains(why, "restart NATS")
+		return strings.Contains(why, "EVENTS stores no writes") && strings.Contains(why, "no space left") && strings.Contains(why, "restart NATS")
 	})
 	control, err := r.bus.Bucket(t.Context(), bus.BucketControl)
 	if err == nil {

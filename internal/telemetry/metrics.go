@@ -122,7 +122,7 @@ func New() *Metrics {
 	m.DiskFree = gauge("disk_free_bytes", "What the disk of the embedded bus has left.")
 	m.DiskFloor = gauge("disk_floor_bytes", "Below so many free bytes no new event is taken.")
 	m.Held = gauge("intake_held", "1 while no new event is taken because the disk has no room.")
-	m.StreamStuck = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_bus_stream_stuck", Help: "1 for a stream of the bus that takes nothing."}, []string{"stream"})
+	m.StreamStuck = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_bus_stream_stuck", Help: "1 for a stream of the bus that stores no writes."}, []string{"stream"})
 	m.Checks = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_health", Help: "1 for the state that a check of the service's health has, 0 for the others."}, []string{"check", "state"})
 	m.Breakers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_breaker_open", Help: "1 for a rule whose breaker is open: it records and does not act."}, []string{"rule"})
 	m.Registry.MustRegister(m.Breakers)

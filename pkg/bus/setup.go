@@ -155,7 +155,7 @@ func within[T any](ctx context.Context, ask func(context.Context) (T, error)) (T
 // adjust brings the limits of a stream up to date.
 func (b *Bus) adjust(ctx context.Context, is, want jetstream.StreamConfig, mend func(Change) bool) (*Change, error) {
 	if is.Sealed {
-		return nil, errors.New("it is sealed and takes nothing: somebody sealed it, which cannot be undone. Copy it, delete it and restart")
+		return nil, errors.New("it is sealed and stores no writes, which cannot be undone. Copy it, delete it and restart")
 	}
 	next := is
 	next.MaxAge, next.Replicas, next.NoAck = want.MaxAge, want.Replicas, false

@@ -23,18 +23,6 @@ func Carries(typ, path string) bool {
 	return carried[path]
 }
 
-// Carriers lists the event types that carry a field, by name.
-func Carriers(path string) []string {
-	var names []string
-	for typ, carried := range carriedFields() {
-		if carried[path] {
-			names = append(names, typ)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // CarriedFields lists the fields that events of a type carry, by path.
 func CarriedFields(typ string) []string {
 	var paths []string
