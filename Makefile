@@ -1,5 +1,5 @@
 # What people run by hand. CI runs .ci/run.
-.PHONY: release vulncheck compose compose-scale systemd chaos-short build test fuzz bench bench-jobs prove-jobs bench-match chaos scale throughput load soak figures
+.PHONY: pages release mutants vulncheck compose compose-scale systemd chaos-short build test fuzz bench bench-jobs prove-jobs prove-records bench-match chaos scale throughput load soak figures night
 
 build: ## a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o dist/pipeline ./cmd/pipeline
@@ -7,8 +7,14 @@ build: ## a static binary
 release: ## static binaries for every platform, SBOM and checksums, in dist/release; VERSION, PLATFORMS, SBOM=off
 	scripts/release.sh
 
+pages: ## every page of the dashboard in Chromium, with 10,000 jobs, hostile names and a dead server
+	go test ./internal/web -run TestPagesHold -count 1 -timeout 30m -v
+
+mutants: ## known bugs planted one after another; BUGS to choose by name or file, SINCE a commit to choose by what changed
+	go run ./scripts/mutants $(if $(SINCE),-changed $(SINCE)) $(BUGS)
+
 vulncheck: ## dependencies and the calls into them, against Go's list of known vulnerabilities
-	go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
+	go tool govulncheck ./...
 
 test:
 	go test -race ./...
@@ -27,6 +33,9 @@ bench-jobs: ## what docs/performance-scheduler.md shows
 
 prove-jobs: ## every crash point of the scheduler and many random worlds
 	go test -timeout 20m -run 'Crash|Paused|Chaos|Kill|Ranking' -v ./pkg/jobs -full
+
+prove-records: ## records of every bucket and stream replaced by random bytes, running and at the start; restored and dropped
+	go test ./internal/service -count 1 -timeout 60m -v -run '^(TestNoRecord|TestEveryRecord)' -every-record
 
 compose: ## every profile of the compose file, for real, with the image that deploy/Dockerfile builds
 	DOCKERFILE=1 scripts/compose-demo.sh single rabbitmq observability cluster
@@ -59,5 +68,9 @@ load: ## RATE events a second over SENSORS sensors for DURATION (default 10m)
 soak: ## half of that for DURATION (default 60m); with FIRST=10m the whole before it
 	DURATION=$(or $(DURATION),60m) RATE=$(or $(RATE),5000) $(proof) '^TestLoad$$'
 
-figures: ## latency and where it goes, artifacts, queued jobs, each against its floor; N, SYNC, MIB, ROUNDS, QUEUED
-	$(proof) '^(TestFirstCommand|TestFirstCommandPath|TestArtifact|TestQueuedJobs)$$'
+figures: ## latency and where it goes, jobs beside a server that fails, artifacts, queued jobs, disk of finished ones, each against its floor; N, SYNC, MIB, ROUNDS, QUEUED, DISK_JOBS
+	$(proof) '^(TestFirstCommand|TestFirstCommandPath|TestFirstCommandBesideSlowSenders|TestArtifact|TestQueuedJobs|TestDiskOfJobs)$$'
+	go test -tags chaos ./internal/service -count 1 -v -run '^TestNeighbour$$'
+
+night: ## what goes wrong at night, on the real program: seconds until health, dashboard and why name the cause, and the cure; writes docs/night.md
+	go test ./cmd/pipeline -count 1 -timeout 30m -v -run '^TestNight$$' -night $(CURDIR)/docs/night.md

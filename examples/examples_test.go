@@ -32,6 +32,9 @@ func TestRules(t *testing.T) {
 	if err := set.CheckTests(set.Source().Tests, true).Err(); err != nil {
 		t.Error(err)
 	}
+	for _, warning := range set.Source().Warnings {
+		t.Errorf("the examples are in order, without a warning: %v", warning)
+	}
 	coverage := rules.NewCoverage(set)
 	acts, leaves := map[string]bool{}, map[string]bool{}
 	for _, test := range set.Source().Tests {

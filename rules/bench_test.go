@@ -18,7 +18,11 @@ const benchEvents = 4096
 // setOf compiles generated rules.
 func setOf(tb testing.TB, made []workload.Rule) *Set {
 	tb.Helper()
-	scope := expression.EventScope()
+	return setWith(tb, expression.EventScope(), made)
+}
+
+func setWith(tb testing.TB, scope *expression.Scope, made []workload.Rule) *Set {
+	tb.Helper()
 	var compiled []*Compiled
 	for _, r := range made {
 		p, err := scope.Condition(r.When)
@@ -161,7 +165,7 @@ func BenchmarkMatch(b *testing.B) {
 func BenchmarkPipeline(b *testing.B) {
 	messages, _ := stream(b)
 	for _, n := range sizes {
-		m := NewMatcher(setOf(b, workload.Rules(n, 1)), &events.Decoder{LazyRaw: true})
+		m := NewMatcher(setOf(b, workload.Rules(n, 1)), &events.Decoder{LazyRaw: true}, nil)
 		for i := range messages {
 			m.Message(&messages[i])
 		}
@@ -183,7 +187,7 @@ func BenchmarkProtobuf(b *testing.B) {
 		name  string
 		rules []workload.Rule
 	}{{"kinds=unnamed", alerts}, {"rules=1000", workload.Rules(1000, 1)}} {
-		m := NewMatcher(setOf(b, c.rules), &events.Decoder{LazyRaw: true})
+		m := NewMatcher(setOf(b, c.rules), &events.Decoder{LazyRaw: true}, nil)
 		for i := range messages {
 			if found := m.Message(&messages[i]); len(found.Rejects) > 0 {
 				b.Fatal(found.Rejects[0])

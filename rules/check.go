@@ -23,6 +23,7 @@ func Check(requireTests bool, paths ...string) Checked {
 	for _, p := range l.parsed {
 		ids = append(ids, p.rule.ID)
 		tests = append(tests, p.tests()...)
+		c.Problems = append(c.Problems, p.tags()...)
 	}
 	apart, problems := testFiles(paths, ids)
 	tests = append(tests, apart...)
@@ -39,6 +40,6 @@ func Check(requireTests bool, paths ...string) Checked {
 			problems = append(problems, wrong...)
 		}
 	}
-	c.Problems = problems.Sort()
+	c.Problems = append(c.Problems, problems...).Sort()
 	return c
 }

@@ -242,10 +242,14 @@ func (c *compiler) suppress(r *Compiled, vars []expression.Field) {
 		return
 	}
 	scope := c.withVars(vars)
+	path := c.p.path.Key("suppress").Key("key")
 	for i, key := range r.Suppress.Key {
-		program, err := scope.Value(key)
-		c.expression(c.p.path.Key("suppress").Key("key").Index(i), err)
-		r.Key = append(r.Key, program)
+		r.Key = append(r.Key, c.oneValue(path.Index(i), key, scope))
+	}
+	if r.oneForAll() {
+		problem := c.p.doc.At(path, "an event of several endpoints makes a job for the first of them only: the key is the same for each")
+		problem.Warning = true
+		c.report(problem, "add sensor.id to the key")
 	}
 }
 

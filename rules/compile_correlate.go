@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
@@ -23,19 +25,28 @@ func (c *compiler) correlate(r *Compiled) {
 	}
 	path := c.p.path.Key("correlate")
 	for i, key := range k.GroupBy {
-		program, err := c.event.Value(key)
-		c.expression(path.Key("group_by").Index(i), err)
-		r.GroupBy = append(r.GroupBy, program)
+		r.GroupBy = append(r.GroupBy, c.oneValue(path.Key("group_by").Index(i), key, c.event))
 	}
 	if k.Field != "" {
-		program, err := c.event.Value(k.Field)
-		c.expression(path.Key("field"), err)
-		r.Field = program
+		r.Field = c.oneValue(path.Key("field"), k.Field, c.event)
 	}
 	if c.p.doc.Has(path.Key("timespan")) && k.Timespan <= 0 {
 		c.at(path.Key("timespan"), "the timespan must be longer than 0", "")
 	}
 	c.correlateKeys(k, path)
+}
+
+// oneValue compiles a key, which counts or tells apart events by its value.
+func (c *compiler) oneValue(path strictyaml.Path, source string, scope *expression.Scope) *expression.Program {
+	program, err := scope.Value(source)
+	c.expression(path, err)
+	if err == nil {
+		switch t := program.Type(); t.Kind {
+		case expression.Object, expression.Map:
+			c.at(path, fmt.Sprintf("%s has many values, and a key is one", strings.TrimSpace(source)), "name one of its fields, as in sensor.id")
+		}
+	}
+	return program
 }
 
 // correlateKeys checks that a correlation has what its type needs and nothing
@@ -57,5 +68,10 @@ func (c *compiler) correlateKeys(k *Correlate, path strictyaml.Path) {
 	needs("rules", temporal)
 	if temporal && len(k.Rules) == 1 {
 		c.at(path.Key("rules"), "a correlation needs at least two rules", "")
+	}
+	for i, id := range k.Rules {
+		if k.Type == Temporal && slices.Contains(k.Rules[:i], id) {
+			c.at(path.Key("rules").Index(i), fmt.Sprintf("the rule %q is named twice, and one match of it is enough", id), "type temporal_ordered repeats a rule; event_count counts matches")
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/seal"
+	"edrpipe/pkg/shares"
 )
 
 // Types of correlation.
@@ -31,9 +33,12 @@ const (
 // Its memory is bounded. Per group it keeps MaxEvents events; when that is
 // reached the oldest goes, those first whose value a later one repeats. A count
 // above the bound could never be reached: loading refuses it. How many groups are
-// kept is the State's to bound: one that it drops starts to count anew.
+// kept is the State's to bound. Events of groups for which an endpoint's share has no
+// room count together, one window for each rule and endpoint. That is complete no later
+// than one of the groups would be, and perhaps too early: such a match has a Doubt.
 type Correlator struct {
 	State State
+	Keep  time.Duration    // how long a group is kept after its last event, at least three timespans; 0: 24 h
 	Now   func() time.Time // for events whose arrival is not known; nil: time.Now
 
 	Several bool // several servers are configured: groups keep them apart
@@ -74,6 +79,9 @@ func (c *Correlator) Correlate(ctx context.Context, set *Set, matches []Match) (
 	}
 	for i := 0; i < len(fired); i++ { // grows as rules that are fed fire in turn
 		m := fired[i]
+		if m.Rule.Correlate != nil && m.Correlated == nil { // it was not completed
+			continue
+		}
 		for _, r := range set.feeds[m.Rule.ID] {
 			if pair := r.ID + " " + m.Rule.ID; !asked[pair] {
 				asked[pair] = true
@@ -101,33 +109,77 @@ func (c *Correlator) observe(ctx context.Context, r *Compiled, m Match) (*Match,
 	if err != nil {
 		return nil, failure(r, m.Event, err)
 	}
-	o := observed{Event: m.Event.Event.ID, At: c.timeOf(m.Event), Rule: m.Rule.ID, Value: value, Sensor: looseid.ID(m.Event.Sensor.ID)}
+	o := observed{Event: m.Event.Event.ID, At: c.timeOf(m.Event), Rule: m.Rule.ID, Value: value, Sensor: looseid.ID(m.Event.Sensor.ID), Doubt: m.Doubt != ""}
+	owner := ownerOf(shares.Correlation, r.ID, m.Event)
+	w := shares.Record{Key: stateKey("correlate", append([]any{r.ID}, group...)...), Owner: owner}
 	var fired *firing
-	err = c.update(ctx, r, group, func(w *window) error { fired = w.add(r.Correlate, o); return nil })
-	if errors.Is(err, seal.ErrForeign) { // what came before is not known: nothing is completed
+	add := func(w *window) error { fired = w.add(r.Correlate, o); return nil }
+	err = c.update(ctx, r, w, add)
+	var full *shares.Full
+	if errors.As(err, &full) {
+		o.Doubt = true
+		w = crowd("correlate", owner, place(c.Several, r.Correlate.Across == acrossTenants, m.Event, r.GroupBy)...)
+		err = c.update(ctx, r, w, add)
+	}
+	var none *shares.Full
+	switch {
+	case errors.Is(err, seal.ErrForeign): // what came before is not known: nothing is completed
 		return &Match{Rule: r.Rule, Event: m.Event, Refused: StateForeign}, nil
-	}
-	if err != nil || fired == nil {
+	case errors.As(err, &none):
+		return &Match{Rule: r.Rule, Event: m.Event, Refused: CorrelationLost, Full: none}, nil
+	case err != nil:
 		return nil, err
+	case fired == nil && full != nil:
+		return &Match{Rule: r.Rule, Event: m.Event, Refused: CorrelationFull, Full: full}, nil
+	case fired == nil:
+		return nil, nil
 	}
-	full, err := r.match(m.Event)
+	complete, err := r.match(m.Event)
 	if err != nil {
 		return nil, failure(r, m.Event, err)
 	}
-	full.Correlated = fired.Found.forSteps()
-	return &full, nil
+	complete.Correlated, complete.window = fired.Found.forSteps(), w
+	if fired.Found.Doubt {
+		complete.Doubt = "events of several groups were counted together, because the endpoint has used up its share of what correlations remember: whether one group alone is complete is not known"
+	}
+	return &complete, nil
 }
 
-// pendingFor is how long a group's record is kept for a firing that is not settled:
+// pendingFor is how long a record is kept for an answer that is not settled:
 // longer than events wait on a bus.
 const pendingFor = 30 * 24 * time.Hour
 
-// update changes the window of a group of the rule's. An error of change leaves it
-// as it was.
-func (c *Correlator) update(ctx context.Context, r *Compiled, group []any, change func(*window) error) error {
-	key := stateKey("correlate", append([]any{r.ID}, group...)...)
-	keep := max(3*r.Correlate.Timespan, pendingFor)
-	err := c.State.Update(ctx, key, keep, func(data []byte) ([]byte, error) {
+// defaultKeep is how long a group is kept: as long as the bus keeps events by default.
+const defaultKeep = 24 * time.Hour
+
+var errPending = errors.New("a firing is not settled")
+
+// update changes a window of the rule's. An error of change leaves it as it was.
+func (c *Correlator) update(ctx context.Context, r *Compiled, of shares.Record, change func(*window) error) error {
+	keep := max(3*r.Correlate.Timespan, cmp.Or(c.Keep, defaultKeep))
+	if of.Together { // new groups begin again as soon as nothing can count together any more
+		keep = 3 * r.Correlate.Timespan
+	}
+	err := c.replace(ctx, of, keep, func(w *window) error {
+		if err := change(w); err != nil {
+			return err
+		}
+		if w.pending() {
+			return errPending
+		}
+		return nil
+	})
+	if errors.Is(err, errPending) {
+		err = c.replace(ctx, of, max(keep, pendingFor), change)
+	}
+	if err != nil && !errors.Is(err, errNothingNew) {
+		return fmt.Errorf("correlation of rule %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+func (c *Correlator) replace(ctx context.Context, of shares.Record, keep time.Duration, change func(*window) error) error {
+	return c.State.Update(ctx, of, keep, func(data []byte) ([]byte, error) {
 		var w window
 		if data != nil {
 			if err := seal.Strict(data, &w); err != nil {
@@ -139,10 +191,6 @@ func (c *Correlator) update(ctx context.Context, r *Compiled, group []any, chang
 		}
 		return json.Marshal(w)
 	})
-	if err != nil && !errors.Is(err, errNothingNew) {
-		return fmt.Errorf("correlation of rule %s: %w", r.ID, err)
-	}
-	return nil
 }
 
 // Settled ends the memory of what an event fired for, once all that its matches ask
@@ -154,11 +202,7 @@ func (c *Correlator) Settled(ctx context.Context, set *Set, matches []Match) err
 		if m.Correlated == nil || r == nil {
 			continue
 		}
-		group, _, err := r.groupOf(m.Event, c.Several)
-		if err != nil {
-			return failure(r, m.Event, err)
-		}
-		err = c.update(ctx, r, group, func(w *window) error {
+		err := c.update(ctx, r, m.window, func(w *window) error {
 			if !w.settle(m.Event.Event.ID) {
 				return errNothingNew
 			}

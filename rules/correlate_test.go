@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"edrpipe/pkg/events"
+	"edrpipe/pkg/shares"
 )
 
 const correlating = `
@@ -247,7 +248,7 @@ func TestCorrelationReadsTheOldForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := stateKey("correlate", append([]any{r.ID}, group...)...)
-	if err := state.Update(t.Context(), key, time.Hour, func([]byte) ([]byte, error) { return []byte(old), nil }); err != nil {
+	if err := state.Update(t.Context(), shares.Record{Key: key}, time.Hour, func([]byte) ([]byte, error) { return []byte(old), nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := correlated(t, &Correlator{State: state}, set, evs...), []string{"e4 five-in-a-minute"}; !slices.Equal(got, want) {
@@ -294,7 +295,7 @@ func TestWindowIsBounded(t *testing.T) {
 // brokenState fails every time.
 type brokenState struct{ err error }
 
-func (b brokenState) Update(context.Context, string, time.Duration, func([]byte) ([]byte, error)) error {
+func (b brokenState) Update(context.Context, shares.Record, time.Duration, func([]byte) ([]byte, error)) error {
 	return b.err
 }
 

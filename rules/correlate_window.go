@@ -14,6 +14,7 @@ type observed struct {
 	Rule   string     `json:"rule,omitempty"`
 	Value  string     `json:"value,omitempty"`
 	Sensor looseid.ID `json:"sensor,omitempty"` // a number in records of before
+	Doubt  bool       `json:"doubt,omitempty"`  // it counts together with events of other groups
 }
 
 // window is the recent events of one group of a rule, and what they fired.
@@ -64,6 +65,11 @@ func (w *window) add(c *Correlate, o observed) *firing {
 	w.Firings = append(w.Firings, f)
 	w.Firings = w.Firings[max(0, len(w.Firings)-MaxEvents):]
 	return f
+}
+
+// pending reports whether something that fired is not recorded yet.
+func (w *window) pending() bool {
+	return slices.ContainsFunc(w.Firings, func(f *firing) bool { return f.Found != nil })
 }
 
 // settle marks what the event fired as recorded, and reports whether it was not.
@@ -201,6 +207,7 @@ type found struct {
 	Sensors []looseid.ID `json:"sensors"`
 	First   time.Time    `json:"first"`
 	Last    time.Time    `json:"last"`
+	Doubt   bool         `json:"doubt,omitempty"` // one of the events has it
 }
 
 // forSteps is what steps see as "correlated": see CorrelatedType.
@@ -227,6 +234,7 @@ func (w *window) found(c *Correlate, o observed) *found {
 		f.Count, f.Values = len(values), values[:min(len(values), maxListed)]
 	}
 	for _, e := range near {
+		f.Doubt = f.Doubt || e.Doubt
 		if e.Sensor != "" && !slices.Contains(f.Sensors, e.Sensor) && len(f.Sensors) < maxListed {
 			f.Sensors = append(f.Sensors, e.Sensor)
 		}

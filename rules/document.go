@@ -25,6 +25,7 @@ type ruleDocument struct {
 	Severity       string                     `yaml:"severity" enum:"info,low,medium,high,critical" default:"medium" doc:"how bad it is; also the priority of its jobs unless priority is set"`
 	Priority       string                     `yaml:"priority" enum:"critical,high,normal,low" doc:"of its jobs"`
 	Tags           []string                   `yaml:"tags" list:"one" doc:"such as attack.t1059.001"`
+	Source         *sourceDocument            `yaml:"source" doc:"the rule that this one was converted from"`
 	Mode           string                     `yaml:"mode" enum:"shadow,enforce" default:"enforce" doc:"shadow: decide and record, do not act"`
 	Enabled        *bool                      `yaml:"enabled" default:"true" doc:"false: check the rule, do not use it"`
 	On             []string                   `yaml:"on,required,alias=event" list:"one" doc:"event types (feed.ingress.hit.process), kinds (process_start), patterns (watchlist.*) or alert_updated, for alerts that changed"`
@@ -41,6 +42,17 @@ type ruleDocument struct {
 	Steps          []stepDocument             `yaml:"steps,required" doc:"what to do, in order"`
 	OnFailure      []stepDocument             `yaml:"on_failure" doc:"what to do when the chain fails; failed is the step that failed"`
 	Tests          []testDocument             `yaml:"tests" doc:"what the rule must do, checked by pipeline rules test"`
+}
+
+// sourceDocument is what an importer notes of the original rule, for its next run.
+type sourceDocument struct {
+	ID       string   `yaml:"id" doc:"its UUID"`
+	Status   string   `yaml:"status" doc:"what its authors say of it: stable, test, experimental"`
+	Date     string   `yaml:"date" doc:"when it was written"`
+	Modified string   `yaml:"modified" doc:"when it was last changed"`
+	Digest   string   `yaml:"digest" doc:"of its file"`
+	When     string   `yaml:"when" doc:"digest of the condition as it was converted: what was added behind it stays on an update"`
+	Narrower []string `yaml:"narrower" doc:"fields that events lack: alternatives with them were left out, so that this rule matches less"`
 }
 
 type suppressDocument struct {

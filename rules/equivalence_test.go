@@ -18,6 +18,7 @@ import (
 	"edrpipe/internal/fixtures"
 	"edrpipe/internal/workload"
 	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
 	"edrpipe/rules/sigma"
 )
 
@@ -65,6 +66,7 @@ func sigmaSet(t testing.TB) *Set {
 	t.Helper()
 	files, _ := filepath.Glob("sigma/testdata/*.yml")
 	var made []workload.Rule
+	lists := newLists()
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -73,13 +75,19 @@ func sigmaSet(t testing.TB) *Set {
 		for _, r := range sigma.Convert(filepath.Base(file), data) {
 			if r.Rule != nil {
 				made = append(made, workload.Rule{ID: r.Rule.ID, On: r.Rule.On[0], When: r.Rule.When})
+				for name, values := range r.Rule.Lists {
+					if len(values) == 0 {
+						values = []string{"root"} // the operator fills it
+					}
+					lists.byName[name] = listsOf(t, name, strings.Join(values, "\n")+"\n").byName[name]
+				}
 			}
 		}
 	}
 	if len(made) < 50 {
 		t.Fatalf("only %d converted Sigma rules", len(made))
 	}
-	return setOf(t, made)
+	return setWith(t, expression.EventScope().WithLists(lists), made)
 }
 
 var literal = regexp.MustCompile("`[^`]*`|\"(?:[^\"\\\\]|\\\\.)*\"")
@@ -144,7 +152,7 @@ func TestMatcherIsThePlainLoop(t *testing.T) {
 	}
 	for name, set := range sets {
 		t.Run(name, func(t *testing.T) {
-			m, d := NewMatcher(set, &events.Decoder{}), &events.Decoder{}
+			m, d := NewMatcher(set, &events.Decoder{}, nil), &events.Decoder{}
 			r := rand.New(rand.NewPCG(1, 2))
 			words := literalsOf(set)
 			matched := 0
@@ -179,7 +187,7 @@ func TestMatcherIsThePlainLoopOnMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, set := range sets {
-				matched += compareMessage(t, NewMatcher(set, &events.Decoder{}), &events.Decoder{}, &msg)
+				matched += compareMessage(t, NewMatcher(set, &events.Decoder{}, nil), &events.Decoder{}, &msg)
 			}
 		}
 		if matched == 0 {
@@ -203,7 +211,7 @@ var common = []workload.Rule{
 func TestFailuresAreCountedAndNamed(t *testing.T) {
 	set := setOf(t, common)
 	msg := events.Message{Body: []byte(`{"type":"ingress.event.regmod","path":"\\registry\\machine\\x","process_path":"c:\\a.dll","sensor_id":1,"pid":4,"timestamp":1725526400}`)}
-	found := NewMatcher(set, &events.Decoder{}).Message(&msg)
+	found := NewMatcher(set, &events.Decoder{}, nil).Message(&msg)
 	if len(found.Failures) != 1 || found.Failures[0].Rule.ID != "fails" || found.Failures[0].Part != "when" {
 		t.Fatalf("failures = %v, want one of rule fails in when", found.Failures)
 	}

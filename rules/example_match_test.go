@@ -32,7 +32,7 @@ rules:
 	if err != nil {
 		panic(err)
 	}
-	m := rules.NewMatcher(set, &events.Decoder{})
+	m := rules.NewMatcher(set, &events.Decoder{}, nil)
 	found := m.Message(&events.Message{Body: []byte(`{"type": "ingress.event.regmod", "action": "writeval", "sensor_id": 42, "timestamp": 1725526401,
 		"path": "\\registry\\machine\\software\\microsoft\\windows\\CurrentVersion\\Run\\upd"}`)})
 	for _, match := range found.Matches {

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
@@ -38,7 +39,7 @@ func (r *Compiled) Explain(e *events.Event) *Explanation {
 		x.Err = err
 		return x
 	}
-	outcome := clauses.EvalKnowing(e, e.Sensor.Unknown())
+	outcome := clauses.EvalKnowing(e, e.Unknown())
 	x.Condition, x.Holds, x.Err = &outcome, outcome.Value, outcome.Err
 	return x
 }
@@ -109,22 +110,33 @@ func fieldValues(fields []expression.FieldValue) string {
 
 // refusals are the reasons of Match.Refused in words.
 var refusals = map[string]string{
-	NoSensor:       "the event names no sensor",
-	SeveralSensors: "the event names several sensors, and the rule does not say sensors: { each: true }",
-	TooManySensors: "the event names more sensors than sensors.max allows",
-	TooOld:         "the event is older than max_age allows",
-	StateForeign:   "the record of what the rule has seen so far does not verify: see pipeline state quarantine list",
-	TimeUnknown:    "the time of the event is not known: it may be older than max_age allows; max_age: any lets such events act",
+	NoSensor:        "the event names no sensor",
+	SeveralSensors:  "the event names several sensors, and the rule does not say sensors: { each: true }",
+	TooManySensors:  "the event names more sensors than sensors.max allows",
+	TooOld:          "the event is older than max_age allows",
+	StateForeign:    "the record of what the rule has seen so far does not verify: see pipeline state quarantine list",
+	CorrelationLost: "there is no room for any record of a correlation: the event is not counted",
+	CorrelationFull: "events of the endpoint have made as many groups as limits.share and its like allow: this one counts together with others",
+	TimeUnknown:     "the time of the event is not known: it may be older than max_age allows; max_age: any lets such events act",
+}
+
+// RefusedText says why there is nothing to act on; empty when there is.
+func (m *Match) RefusedText() string {
+	words, ok := refusals[m.Refused]
+	if !ok {
+		return m.Refused
+	}
+	if at, by := m.Event.Event.Time, m.Event.Event.Received; m.Refused == TooOld && !at.IsZero() && !by.IsZero() {
+		words += fmt.Sprintf(": it is of %s, %v before it arrived, and max_age is %v; are the clocks of its sender and of this machine right?", at.UTC().Format("2006-01-02 15:04:05"), by.Sub(at).Round(time.Second), m.Rule.MaxAge)
+	}
+	return words
 }
 
 // reason is a decision in words.
 func (d Decision) reason() string {
 	switch d.Verdict {
 	case Refused:
-		if words, ok := refusals[d.Match.Refused]; ok {
-			return words
-		}
-		return d.Match.Refused
+		return d.Match.RefusedText()
 	case Suppressed:
 		return fmt.Sprintf("suppressed until %s: the rule has acted for this", d.Until.UTC().Format("2006-01-02 15:04:05"))
 	case Repeated:

@@ -12,14 +12,16 @@ import (
 // written again.
 func FuzzState(f *testing.F) {
 	f.Add([]byte(`[{"job":"a","at":"2026-01-31T12:00:00Z"}]`))
+	f.Add([]byte(`[{"job":"a","at":"2026-01-31T12:00:00Z","pending":true},{"job":"b","at":"2026-01-31T12:00:00Z","pending":true,"denied":{"by":"a","until":"2026-01-31T13:00:00Z"}}]`))
 	f.Add([]byte(`{"events":[{"id":"e","at":"2026-01-31T12:00:00Z","value":"v","sensor":7}],"firings":[{"event":"e","at":"2026-01-31T12:00:00Z"}]}`))
 	f.Add([]byte(`{"events":[],"fired":"2026-01-31T12:00:00Z","by":"e"}`))
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var claims []claim
 		if seal.Strict(data, &claims) == nil {
-			if _, s, added := decideClaim(claims, "new", now, time.Hour, 1); s.Suppressed == added {
-				t.Errorf("%s: suppressed %v, added %v", data, s.Suppressed, added)
+			claims, first, _ := decideClaim(claims, "new", now, time.Hour, 1)
+			if _, again, added := decideClaim(claims, "new", now.Add(time.Hour), time.Hour, 1); again != first || added {
+				t.Errorf("%s: %+v, and again %+v, added %v", data, first, again, added)
 			}
 		}
 		var w window

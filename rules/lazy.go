@@ -22,20 +22,33 @@ type Matcher struct {
 	// there are none. It is called for events that some rule may match, not for all.
 	Enrich func(*events.Event)
 
+	images   Images // nil: nothing is remembered
 	set      *Set
 	scanner  *events.Scanner
 	searches sync.Pool // of *search
 }
 
+// Images is what is remembered of binaries.
+type Images interface {
+	// Fill sets an event's image, if it is known. It does not block.
+	Fill(e *events.Event)
+	// Learn takes the metadata of an event that describes a binary. It does not block.
+	Learn(e *events.Event)
+}
+
 // NewMatcher makes a Matcher that decodes as d does, but for the kinds: those
-// that rules name.
-func NewMatcher(set *Set, d *events.Decoder) *Matcher {
+// that rules name. images is nil where nothing is remembered of binaries.
+func NewMatcher(set *Set, d *events.Decoder, images Images) *Matcher {
 	asked := set.askedByKind()
-	scanner, err := d.For(set.Kinds()).ScannerByKind(func(k events.Kind) []string { return set.index.Fields(asked[k]...) })
+	kinds := set.Kinds()
+	if images != nil {
+		kinds |= events.NewKindSet(events.BinaryKinds...)
+	}
+	scanner, err := d.For(kinds).ScannerByKind(func(k events.Kind) []string { return set.index.Fields(asked[k]...) })
 	if err != nil {
 		panic("rules: the index reads what cannot be scanned: " + err.Error()) // a fault of ours, found by any test
 	}
-	return &Matcher{set: set, scanner: scanner}
+	return &Matcher{set: set, scanner: scanner, images: images}
 }
 
 // Set is the rules that the Matcher asks.
@@ -61,7 +74,7 @@ func (m *Matcher) Message(msg *events.Message) Found {
 	s, _ := m.searches.Get().(*search)
 	if s == nil {
 		s = &search{Matcher: m}
-		s.take = s.event
+		s.take, s.one = s.event, s.enrichOne
 	}
 	m.scanner.Events(msg)(s.take)
 	found := s.found
@@ -78,6 +91,7 @@ type search struct {
 	found   Found
 	numbers []int                         // of candidates
 	take    func(events.Scan, error) bool // event, bound once
+	one     func(*events.Event)           // enrichOne, bound once
 }
 
 func (s *search) event(scan events.Scan, err error) (more bool) {
@@ -87,6 +101,12 @@ func (s *search) event(scan events.Scan, err error) (more bool) {
 	}
 	s.found.Stats.Events++
 	e := scan.Event
+	if s.images != nil {
+		s.images.Fill(e)
+		if events.DescribesBinary(e.Event.Type, e.Event.Kind) {
+			s.images.Learn(scan.Full())
+		}
+	}
 	s.numbers = s.set.index.Class(e.Event.Type, e.Event.Kind).Candidates(s.numbers[:0], e)
 	if len(s.numbers) == 0 {
 		return true
@@ -96,10 +116,24 @@ func (s *search) event(scan events.Scan, err error) (more bool) {
 	if s.Enrich != nil {
 		s.Enrich(full)
 	}
-	matches, failures, unclear := s.set.decide(full, s.numbers)
-	s.found.Unclear = append(s.found.Unclear, unclear...)
-	s.found.Matches, s.found.Failures = append(s.found.Matches, matches...), append(s.found.Failures, failures...)
+	if s.images != nil {
+		full.Image = e.Image // what the candidates were found with
+		s.images.Fill(full)
+	}
+	found := s.set.decide(full, s.numbers, s.one)
+	s.found.Unclear = append(s.found.Unclear, found.unclear...)
+	s.found.Matches, s.found.Failures = append(s.found.Matches, found.matches...), append(s.found.Failures, found.failures...)
 	return true
+}
+
+// enrichOne fills in the facts of one endpoint of an event that names several.
+func (m *Matcher) enrichOne(e *events.Event) {
+	if m.Enrich != nil {
+		m.Enrich(e)
+	}
+	if m.images != nil {
+		m.images.Fill(e)
+	}
 }
 
 // Kinds are the kinds of events that some enabled rule asks for.

@@ -40,6 +40,14 @@ func (l *Lists) Kind(name string) string {
 	return ""
 }
 
+// Odd implements expression.KindedLists.
+func (l *Lists) Odd(name, kind string) (entry string, none bool) {
+	if found, ok := l.byName[name]; ok {
+		return found.Odd(list.Kind(kind))
+	}
+	return "", false
+}
+
 // List is the list with a name.
 func (l *Lists) List(name string) (*list.List, bool) {
 	found, ok := l.byName[name]

@@ -3,14 +3,15 @@ package rules
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"iter"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/strictyaml"
 )
@@ -37,7 +38,7 @@ func load(paths []string) (l *loader, files []string) {
 	}
 	l.read(files)
 	l.compile()
-	l.together()
+	l.together(noRules{})
 	return l, files
 }
 
@@ -74,7 +75,15 @@ func (l *loader) set(files []string) *Set {
 	return s
 }
 
-// unindexed warns of rules whose condition runs for every event of their types.
+// activity are the kinds of events that sensors send all the time. Of the others, hits
+// and alerts among them, there are so few that a rule may look at each.
+var activity = events.NewKindSet(events.ProcessStart, events.ProcessEnd, events.ChildProcess, events.ModuleLoad,
+	events.FileChange, events.Registry, events.Network, events.CrossProcess, events.ScriptLoad)
+
+func asksActivity(on string) bool { return slices.ContainsFunc(kindsOf(on), activity.Has) }
+
+// unindexed warns of rules whose condition runs for every event of types that sensors
+// send all the time.
 func (l *loader) unindexed(s *Set) strictyaml.Problems {
 	why := map[*Rule]string{}
 	for _, u := range s.Unindexed() {
@@ -82,7 +91,7 @@ func (l *loader) unindexed(s *Set) strictyaml.Problems {
 	}
 	var found strictyaml.Problems
 	for _, p := range l.parsed {
-		if reason, open := why[p.rule]; open && p.written.When != "" && p.written.When != "true" {
+		if reason, open := why[p.rule]; open && slices.ContainsFunc(p.rule.On, asksActivity) && p.written.When != "" && p.written.When != "true" {
 			problem := p.doc.At(p.path.Key("when"), "the condition runs for every event of its types: "+reason)
 			problem.Warning = true
 			found = append(found, problem)
@@ -186,35 +195,6 @@ func spread(n int, worker func(numbers iter.Seq[int])) {
 		workers.Go(func() { worker(numbers) })
 	}
 	workers.Wait()
-}
-
-// together checks what concerns several rules: ids, and the rules that a
-// correlation names.
-func (l *loader) together() {
-	first := map[string]*parsedRule{}
-	var ids []string
-	for _, p := range l.parsed {
-		if other, taken := first[p.rule.ID]; taken && p.rule.ID != "" {
-			problem := p.doc.At(p.path.Key("id"), fmt.Sprintf("the id %q is taken", p.rule.ID))
-			problem.Hint = fmt.Sprintf("by the rule at %s:%d", other.rule.File, other.rule.Line)
-			l.problems = append(l.problems, problem)
-			continue
-		}
-		first[p.rule.ID] = p
-		ids = append(ids, p.rule.ID)
-	}
-	for _, p := range l.parsed {
-		if p.rule.Correlate == nil {
-			continue
-		}
-		for i, id := range p.rule.Correlate.Rules {
-			if first[id] == nil || id == p.rule.ID {
-				problem := p.doc.At(p.path.Key("correlate").Key("rules").Index(i), fmt.Sprintf("there is no other rule %q", id))
-				problem.Hint = didYouMean(id, ids)
-				l.problems = append(l.problems, problem)
-			}
-		}
-	}
 }
 
 // digestOf is a digest of what is given.

@@ -40,7 +40,7 @@ func TestLoad(t *testing.T) {
 	if group, err := r.GroupOf(e, vars); err != nil || group != `run-HKLM\a` {
 		t.Errorf("group = %q, %v", group, err)
 	}
-	if !set.Source().Lists.Has("known-good", "aaaa") || !set.Source().Lists.Has("known-good", "BBBB") || set.Source().Lists.Has("known-good", "# ours") {
+	if !set.Source().Lists.Has("known-good", strings.Repeat("aa", 32)) || !set.Source().Lists.Has("known-good", strings.Repeat("BB", 32)) || set.Source().Lists.Has("known-good", "# ours") {
 		t.Error("the list was misread")
 	}
 }
@@ -165,5 +165,20 @@ func TestRaw(t *testing.T) {
 				t.Errorf("raw is loaded: %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// A condition that the index cannot look up is a warning where sensors send such events
+// all the time, and not for hits, blocks and alerts.
+func TestWarningOfConditionsThatRunForEveryEvent(t *testing.T) {
+	t.Parallel()
+	for on, want := range map[string]int{"process_start": 1, "block": 0, "alert": 0, "watchlist_hit": 0, "ingress.event.netconn": 1, "'ingress.event.*'": 1, "'alert.*'": 0, "[block, registry]": 1} {
+		set, err := LoadText("rule.yaml", []byte("rules: [{ id: every, on: "+on+", when: 'sensor.hostname != \"x\"', steps: [{ uses: session_archive }] }]"))
+		if err != nil {
+			t.Fatalf("on: %s: %v", on, err)
+		}
+		if got := len(set.Source().Warnings); got != want {
+			t.Errorf("on: %s: %d warnings, want %d: %v", on, got, want, set.Source().Warnings)
+		}
 	}
 }

@@ -18,7 +18,11 @@ const (
 	TooManySensors = "too_many_sensors" // more than the rule's max
 	TooOld         = "too_old"          // older than the rule's max_age
 	StateForeign   = "quarantine"       // the record of what the rule has seen does not verify
-	TimeUnknown    = "time_unknown"     // its time is not known, and the rule has a max_age
+	// The endpoint has used up its share of what correlations remember; the event counts
+	// together with others of the endpoint.
+	CorrelationFull = "correlation_full"
+	CorrelationLost = "correlation_lost" // nor is there room to count it together with others
+	TimeUnknown     = "time_unknown"     // its time is not known, and the rule has a max_age
 )
 
 // Failure is an expression of a rule that could not be evaluated on an event.
@@ -69,13 +73,15 @@ func (s *Set) Counters() *Counters { return &s.events }
 // those that could not be evaluated on it. Rules that only feed a correlation
 // are among them; see Correlator.
 func (s *Set) Match(e *events.Event) ([]Match, []Failure) {
-	matches, failures, _ := s.MatchKnowing(e)
+	matches, failures, _ := s.MatchKnowing(e, nil)
 	return matches, failures
 }
 
 // MatchKnowing is Match, and returns the rules too of which it cannot be told whether
-// the event fulfils them: they hang on facts of the endpoint that are not known.
-func (s *Set) MatchKnowing(e *events.Event) ([]Match, []Failure, []Unclear) {
+// the event fulfils them: they hang on facts of the endpoint that are not known. enrich
+// gives an event the facts of its one endpoint; it is called for each endpoint of an
+// event that names several, where a rule acts on each. Nil: the facts are those of e.
+func (s *Set) MatchKnowing(e *events.Event, enrich func(*events.Event)) ([]Match, []Failure, []Unclear) {
 	s.events.Events.Add(1)
 	buffer := candidates.Get().(*[]int)
 	defer candidates.Put(buffer)
@@ -83,42 +89,58 @@ func (s *Set) MatchKnowing(e *events.Event) ([]Match, []Failure, []Unclear) {
 	if len(*buffer) == 0 {
 		return nil, nil, nil
 	}
-	return s.decide(e, *buffer)
+	found := s.decide(e, *buffer, enrich)
+	return found.matches, found.failures, found.unclear
 }
 
 // candidates are buffers for the numbers of candidates.
 var candidates = sync.Pool{New: func() any { return new([]int) }}
 
-// decide runs the conditions of the candidates.
-func (s *Set) decide(e *events.Event, numbers []int) (matches []Match, failures []Failure, unclear []Unclear) {
+// decided is what the conditions of candidates have come to.
+type decided struct {
+	matches  []Match
+	failures []Failure
+	unclear  []Unclear
+}
+
+// ask runs the condition of a rule.
+func (d *decided) ask(r *Compiled, e *events.Event) {
+	truth, missing, err := r.holds(e)
+	var m Match
+	if err == nil && truth == expression.True {
+		m, err = r.match(e)
+	}
+	switch {
+	case err != nil:
+		d.failures = append(d.failures, failure(r, e, err))
+	case truth == expression.Unknown:
+		d.unclear = append(d.unclear, Unclear{r.Rule, e, missing})
+	case truth == expression.True:
+		d.matches = append(d.matches, m)
+	}
+}
+
+// decide runs the conditions of the candidates. enrich is as for MatchKnowing.
+func (s *Set) decide(e *events.Event, numbers []int, enrich func(*events.Event)) (d decided) {
 	s.events.Candidates.Add(uint64(len(numbers)))
+	var apart []*events.Event // of each endpoint of e; made for the first rule that acts on each
 	for _, n := range numbers {
 		r := s.asked[n]
-		if !r.sees(e) {
-			continue
-		}
-		truth, missing, err := r.holds(e)
-		if truth == expression.Unknown && err == nil {
-			unclear = append(unclear, Unclear{r.Rule, e, missing})
-			continue
-		}
-		ok := truth == expression.True
-		var m Match
-		if ok && err == nil {
-			m, err = r.match(e)
-		}
-		if err != nil {
-			failures = append(failures, failure(r, e, err))
-			continue
-		}
-		if ok {
-			matches = append(matches, m)
+		switch {
+		case !r.sees(e):
+		case r.actsOnEach(e):
+			if apart == nil {
+				apart = endpointsApart(e, enrich)
+			}
+			d.askEach(r, e, apart)
+		default:
+			d.ask(r, e)
 		}
 	}
-	s.events.Matches.Add(uint64(len(matches)))
-	s.events.Failures.Add(uint64(len(failures)))
-	s.events.Unclear.Add(uint64(len(unclear)))
-	return matches, failures, unclear
+	s.events.Matches.Add(uint64(len(d.matches)))
+	s.events.Failures.Add(uint64(len(d.failures)))
+	s.events.Unclear.Add(uint64(len(d.unclear)))
+	return d
 }
 
 // MatchLoop is Match without the index: every condition is run. It exists to
@@ -130,8 +152,8 @@ func (s *Set) MatchLoop(e *events.Event) ([]Match, []Failure) {
 			numbers = append(numbers, n)
 		}
 	}
-	matches, failures, _ := s.decide(e, numbers)
-	return matches, failures
+	found := s.decide(e, numbers, nil)
+	return found.matches, found.failures
 }
 
 // Names reports whether the rule's "on" names the event.
@@ -181,7 +203,7 @@ func (r *Compiled) holds(e *events.Event) (truth expression.Truth, missing event
 		ok, err := r.When.Bool(e)
 		return expression.TruthOf(ok), 0, err
 	}
-	return r.When.Truth(e, e.Sensor.Unknown())
+	return r.When.Truth(e, e.Unknown())
 }
 
 // match makes the match of a rule whose condition holds.
@@ -223,14 +245,15 @@ func (r *Rule) endpoints(e *events.Event) ([]edr.Endpoint, string) {
 	if len(ids) == 0 && e.Sensor.ID != "" {
 		ids = []string{e.Sensor.ID}
 	}
-	switch {
+	switch named := e.Sensor.Named(); {
+	case named > 1 && (r.Sensors == nil || !r.Sensors.Each):
+		return nil, SeveralSensors
+	case named > 1 && r.Sensors.Max > 0 && named > r.Sensors.Max:
+		return nil, TooManySensors
+	case len(ids) == 0 && named > 1:
+		return nil, SeveralSensors // by name; whose rule is asked about each has one each
 	case len(ids) == 0:
 		return nil, NoSensor
-	case len(ids) == 1:
-	case r.Sensors == nil || !r.Sensors.Each:
-		return nil, SeveralSensors
-	case r.Sensors.Max > 0 && len(ids) > r.Sensors.Max:
-		return nil, TooManySensors
 	}
 	all := make([]edr.Endpoint, len(ids))
 	for i, id := range ids {

@@ -89,6 +89,14 @@ type (
 	}
 )
 
+// WrittenEvent is an event as tests write it, without its message, and what is known of
+// its endpoint, which tests state beside it.
+func WrittenEvent(e *events.Event) (event, endpoint map[string]any, err error) {
+	r := Recording{Name: e.Event.ID, Event: e}
+	event, err = r.event()
+	return event, r.endpoint(), err
+}
+
 // event is the event as a test writes it: its times relative, its text escaped,
 // because a test's text may hold templates and an event's must not.
 func (r Recording) event() (map[string]any, error) {

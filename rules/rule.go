@@ -6,6 +6,7 @@ import (
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
+	"edrpipe/pkg/shares"
 )
 
 // A Rule says: on these events, when this is true, do these steps on the sensor
@@ -107,4 +108,8 @@ type Match struct {
 	Refused    string         // why there is nothing to act on; empty when there is
 	Vars       map[string]any // evaluated
 	Correlated map[string]any // of a correlation: count, values, sensors, first, last (see CorrelatedType)
+	Doubt      string         // of a correlation: why it is not known whether it is complete; a person decides
+	Full       *shares.Full   // why the event counts together with others; or not at all; set where Refused is CorrelationFull or CorrelationLost
+
+	window shares.Record // of a correlation: what fired
 }

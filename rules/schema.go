@@ -120,7 +120,7 @@ func (s *schemas) value(t reflect.Type, tag reflect.StructTag) object {
 	case t == reflect.TypeFor[maxAge]():
 		return object{"anyOf": []object{s.value(reflect.TypeFor[time.Duration](), ""), {"const": "any"}}}
 	case t == reflect.TypeFor[time.Duration]():
-		return object{"anyOf": []object{{"type": "string", "pattern": `^(\d+(\.\d+)?(w|d|h|m|s|ms|us|ns))+$`}, {"const": 0}}}
+		return object{"anyOf": []object{{"type": "string", "pattern": strictyaml.DurationPattern}, {"const": 0}}}
 	case t == reflect.TypeFor[strictyaml.Ordered[string]]():
 		return object{"type": "object", "additionalProperties": text()}
 	}

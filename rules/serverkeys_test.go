@@ -82,7 +82,7 @@ func TestSuppressionKeepsServersApart(t *testing.T) {
 		s := &Suppressor{State: &MemoryState{Now: c.Now}, Now: c.Now, Several: true}
 		var got []bool
 		for i, e := range []*events.Event{startOn("hq", "acme", "a"), startOn("hq", "acme", "b"), startOn("branch", "acme", "c"), startOn("other", "evil", "d")} {
-			answer, err := s.Claim(t.Context(), Ask{set, matchOf(t, set, rule, e), edr.Endpoint{Server: e.Sensor.Server, ID: "42"}, fmt.Sprint("job", i)})
+			answer, err := s.Claim(t.Context(), Ask{Set: set, Match: matchOf(t, set, rule, e), Endpoint: edr.Endpoint{Server: e.Sensor.Server, ID: "42"}, Job: fmt.Sprint("job", i)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -106,7 +106,11 @@ func (s *Simulation) decide(ctx context.Context, m *Match) ([]Decision, error) {
 			all = append(all, d)
 			continue
 		}
-		answer, err := s.suppressor.Claim(ctx, Ask{s.set, m, endpoint, job})
+		ask := Ask{Set: s.set, Match: m, Endpoint: endpoint, Job: job}
+		answer, err := s.suppressor.Claim(ctx, ask)
+		if err == nil {
+			err = s.suppressor.Settled(ctx, []Ask{ask}) // no event comes again here
+		}
 		var failed Failure
 		switch f, ok := err.(Failure); {
 		case ok:

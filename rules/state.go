@@ -8,21 +8,27 @@ import (
 	"reflect"
 	"sync"
 	"time"
+
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/shares"
 )
 
 // State keeps what correlation and suppression remember: small records by key,
 // shared by all replicas and kept over restarts where the implementation says
 // so. Keys are made of a-z, 0-9, "." and "-".
 type State interface {
-	// Update replaces the record of a key by what change makes of it, atomically
+	// Update replaces a record by what change makes of it, atomically
 	// among all replicas. change gets nil where there is no record; what it
 	// returns is kept for at least ttl from now, nil removes the record. It may
 	// be called several times, so it must depend on nothing but its argument. An
-	// error of change is returned and leaves the record as it was.
-	Update(ctx context.Context, key string, ttl time.Duration, change func([]byte) ([]byte, error)) error
+	// error of change is returned and leaves the record as it was. The error is a
+	// *shares.Full where the record would be new and its owner has no room for it.
+	Update(ctx context.Context, r shares.Record, ttl time.Duration, change func([]byte) ([]byte, error)) error
 }
 
-// stateKey is a key of State for parts that may be anything.
+// StateKey is a key of State for parts that may be anything.
+func StateKey(use string, parts ...any) string { return stateKey(use, parts...) }
+
 func stateKey(use string, parts ...any) string {
 	h := sha256.New()
 	for _, p := range parts {
@@ -35,11 +41,30 @@ func stateKey(use string, parts ...any) string {
 	return "rules." + use + "." + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// together is a part of the key of the record in which the keys of a rule and an endpoint
+// count together that have no room of their own. No value of an event has its type.
+type together string
+
+// ownerOf is on whose account an event's records of a rule are kept.
+func ownerOf(use, rule string, e *events.Event) shares.Owner {
+	id := e.Sensor.ID
+	if id == "" {
+		id = e.Sensor.Hostname
+	}
+	return shares.Of(use, rule, e.Sensor.Server, id)
+}
+
+// crowd is the record in which the keys of an owner count together.
+func crowd(use string, o shares.Owner, place ...any) shares.Record {
+	return shares.Record{Key: stateKey(use, append([]any{o.Rule, together(o.Endpoint)}, place...)...), Owner: o, Together: true}
+}
+
 // MemoryState is a State of one process, forgotten when it ends: for tests,
 // backtests and pipelines that run alone. It is safe for concurrent use.
 type MemoryState struct {
 	Now     func() time.Time // nil: time.Now
 	MaxKeys int              // 0: 100,000; beyond it the record to expire first is dropped, see Evicted
+	Shares  *shares.Ledger   // bounds the records of each owner; nil: MaxKeys is the only bound
 
 	mu      sync.Mutex
 	records map[string]memoryRecord
@@ -54,10 +79,10 @@ type memoryRecord struct {
 const defaultMaxKeys = 100_000
 
 // Update is State's.
-func (m *MemoryState) Update(_ context.Context, key string, ttl time.Duration, change func([]byte) ([]byte, error)) error {
+func (m *MemoryState) Update(_ context.Context, r shares.Record, ttl time.Duration, change func([]byte) ([]byte, error)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.now()
+	now, key := m.now(), r.Key
 	old := m.records[key]
 	if old.data != nil && !now.Before(old.expires) {
 		old.data = nil
@@ -67,40 +92,62 @@ func (m *MemoryState) Update(_ context.Context, key string, ttl time.Duration, c
 		return err
 	}
 	if data == nil {
-		delete(m.records, key)
+		m.drop(key)
 		return nil
 	}
 	if m.records == nil {
 		m.records = map[string]memoryRecord{}
 	}
-	if _, exists := m.records[key]; !exists {
-		m.makeRoom(now)
+	if old.data == nil {
+		if err := m.makeRoom(r, now, ttl); err != nil {
+			return err
+		}
 	}
 	m.records[key] = memoryRecord{data, now.Add(ttl)}
+	if m.Shares != nil {
+		if owner, isTogether, known := m.Shares.Owner(key); known {
+			r.Owner, r.Together = owner, isTogether
+		}
+		m.Shares.See(r, now.Add(ttl))
+	}
 	return nil
 }
 
-// makeRoom drops what has expired when the bound is reached, and if nothing
-// has, the record that would expire first.
-func (m *MemoryState) makeRoom(now time.Time) {
+// makeRoom asks the shares for a new record's room. It drops what has expired when the
+// bound is reached, and if nothing has, the record that would expire first.
+func (m *MemoryState) makeRoom(r shares.Record, now time.Time, ttl time.Duration) error {
+	if m.Shares != nil {
+		m.drop(r.Key)
+		if err := m.Shares.Reserve(r, now.Add(ttl)); err != nil {
+			return err
+		}
+	}
 	bound := m.MaxKeys
 	if bound <= 0 {
 		bound = defaultMaxKeys
 	}
-	if len(m.records) < bound {
-		return
+	if _, exists := m.records[r.Key]; exists || len(m.records) < bound {
+		return nil
 	}
 	var first string
 	for key, r := range m.records {
 		if !now.Before(r.expires) {
-			delete(m.records, key)
+			m.drop(key)
 		} else if first == "" || r.expires.Before(m.records[first].expires) {
 			first = key
 		}
 	}
 	if len(m.records) >= bound {
-		delete(m.records, first)
+		m.drop(first)
 		m.evicted++
+	}
+	return nil
+}
+
+func (m *MemoryState) drop(key string) {
+	delete(m.records, key)
+	if m.Shares != nil {
+		m.Shares.Gone(key)
 	}
 }
 

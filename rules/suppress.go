@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,12 +14,14 @@ import (
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/expression"
 	"edrpipe/pkg/seal"
+	"edrpipe/pkg/shares"
 )
 
 // Suppressor decides whether a rule may act, having acted for the same key
-// before. Its answer for one job id is always the same while the key lives, so
-// that a redelivered event, whose job was perhaps not stored before a crash, is
-// not suppressed by itself.
+// before. Its answer for one job id is always the same until Settled says that the
+// job's event does not come again: a redelivered event, whose job was perhaps not
+// stored before a crash, is neither suppressed by a later one nor acts where it was
+// suppressed at first.
 type Suppressor struct {
 	State State
 	Now   func() time.Time // nil: time.Now
@@ -32,12 +35,10 @@ type Suppression struct {
 	Until      time.Time // when the next job may act; set where Suppressed
 	By         string    // id of the latest job that acted; set where Suppressed
 	Foreign    error     // the record does not verify: it is not known whether a job acted, so this one does not; set where Suppressed
-}
-
-// claim is a job that acted for a key.
-type claim struct {
-	Job string    `json:"job"`
-	At  time.Time `json:"at"`
+	// Full is why the key has no record of its own. It was answered together with all such
+	// keys of the rule for events of the endpoint, so that no job acts twice; where they
+	// have no record either, the job is suppressed and By is empty.
+	Full *shares.Full
 }
 
 // Ask is the question whether a match may act on an endpoint, as the job with the
@@ -47,6 +48,8 @@ type Ask struct {
 	Match    *Match
 	Endpoint edr.Endpoint
 	Job      string
+	Together bool // of Settled: the answer had Full set
+	Void     bool // of Settled: the job is not made after all, so it suppresses no other
 }
 
 // Answer is the answer to an Ask. An error means that nothing was decided: ask
@@ -70,33 +73,41 @@ const atOnce = 128
 // the same time, so that a storm costs the state's answers once and not for each.
 func (s *Suppressor) ClaimAll(ctx context.Context, asks []Ask) []Answer {
 	answers := make([]Answer, len(asks))
-	keys := map[string]*keyed{}
 	var g errgroup.Group
 	g.SetLimit(atOnce)
-	for i, a := range asks {
-		k, err := a.keyed(s.Several)
-		if err != nil || k == nil {
-			answers[i].Err = err
-			continue
-		}
-		if keys[k.key] == nil {
-			keys[k.key] = k
-		}
-		keys[k.key].asks = append(keys[k.key].asks, i)
-	}
-	for _, k := range keys {
+	for _, k := range s.byKey(asks, func(i int, err error) { answers[i].Err = err }) {
 		g.Go(func() error { s.decide(ctx, k, asks, answers); return nil })
 	}
 	_ = g.Wait() // each answer has its own error
 	return answers
 }
 
+// byKey sorts questions by the keys that they are about; failed is called with those
+// whose key cannot be evaluated.
+func (s *Suppressor) byKey(asks []Ask, failed func(i int, err error)) map[string]*keyed {
+	keys := map[string]*keyed{}
+	for i, a := range asks {
+		k, err := a.keyed(s.Several)
+		switch {
+		case err != nil:
+			failed(i, err)
+			continue
+		case k == nil:
+			continue
+		case keys[k.record.Key] == nil:
+			keys[k.record.Key] = k
+		}
+		keys[k.record.Key].asks = append(keys[k.record.Key].asks, i)
+	}
+	return keys
+}
+
 // keyed is the questions about one key: indexes of a list.
 type keyed struct {
-	key   string
-	lasts time.Duration
-	count int
-	asks  []int
+	record shares.Record
+	lasts  time.Duration
+	count  int
+	asks   []int
 }
 
 // keyed is the key that the question is about; nil: the rule suppresses nothing.
@@ -112,40 +123,53 @@ func (a *Ask) keyed(several bool) (*keyed, error) {
 	if k.lasts <= 0 {
 		return nil, nil
 	}
-	var err error
-	if k.key, err = r.suppressionKey(a.Match, a.Endpoint, several); err != nil {
+	owner := ownerOf(shares.Suppression, r.ID, a.Match.Event)
+	if a.Together {
+		k.record = crowd("suppress", owner)
+		return k, nil
+	}
+	key, err := r.suppressionKey(a.Match, a.Endpoint, several)
+	if err != nil {
 		return nil, failure(r, a.Match.Event, err)
 	}
+	k.record = shares.Record{Key: key, Owner: owner}
 	return k, nil
 }
 
 // errNothingNew leaves a record as it is.
 var errNothingNew = errors.New("nothing new")
 
-// decide answers the questions about one key. That somebody is suppressed is not
-// written down.
+// decide answers the questions about one key. Where it is new and the endpoint of the
+// first question has no room for it, that of another may have.
 func (s *Suppressor) decide(ctx context.Context, k *keyed, asks []Ask, answers []Answer) {
-	err := s.State.Update(ctx, k.key, k.lasts, func(data []byte) ([]byte, error) {
-		var claims []claim
-		if data != nil {
-			if err := seal.Strict(data, &claims); err != nil {
-				return nil, fmt.Errorf("record of suppression %s: %w: %w", k.key, seal.ErrForeign, err)
-			}
+	var full *shares.Full
+	if err := s.claim(ctx, k, asks, answers); !errors.As(err, &full) {
+		k.answer(answers, err)
+		return
+	}
+	for _, k := range k.byOwner(asks) {
+		err := s.claim(ctx, k, asks, answers)
+		if errors.As(err, &full) {
+			err = s.decideTogether(ctx, k, full, asks, answers)
 		}
-		more := false
+		k.answer(answers, err)
+	}
+}
+
+// claim answers the questions by one change of the key's record.
+func (s *Suppressor) claim(ctx context.Context, k *keyed, asks []Ask, answers []Answer) error {
+	return s.update(ctx, k.record, pendingFor, func(claims []claim) (_ []claim, changed bool) {
 		for _, i := range k.asks {
 			var added bool
 			claims, answers[i].Suppression, added = decideClaim(claims, asks[i].Job, s.now(), k.lasts, k.count)
-			more = more || added
+			changed = changed || added
 		}
-		if !more {
-			return nil, errNothingNew
-		}
-		return json.Marshal(claims)
+		return claims, changed
 	})
-	if errors.Is(err, errNothingNew) {
-		err = nil
-	}
+}
+
+// answer completes the answers with how their claim has ended.
+func (k *keyed) answer(answers []Answer, err error) {
 	for _, i := range k.asks {
 		if errors.Is(err, seal.ErrForeign) {
 			answers[i].Suppression = Suppression{Suppressed: true, Foreign: err}
@@ -155,21 +179,61 @@ func (s *Suppressor) decide(ctx context.Context, k *keyed, asks []Ask, answers [
 	}
 }
 
-// decideClaim adds a job to the claims of a key unless there are enough.
-func decideClaim(claims []claim, job string, now time.Time, lasts time.Duration, count int) (_ []claim, _ Suppression, added bool) {
-	var live []claim
-	for _, c := range claims {
-		if c.Job == job {
-			return claims, Suppression{}, false
-		}
-		if now.Before(c.At.Add(lasts)) {
-			live = append(live, c)
-		}
+// Settled ends the memory of answers whose events do not come again.
+func (s *Suppressor) Settled(ctx context.Context, asks []Ask) error {
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for _, k := range s.byKey(asks, func(int, error) {}) { // a key that cannot be evaluated has no answer
+		g.Go(func() error { return s.settle(ctx, k, asks) })
 	}
-	if len(live) < count {
-		return append(live, claim{job, now}), Suppression{}, true
+	return g.Wait()
+}
+
+func (s *Suppressor) settle(ctx context.Context, k *keyed, asks []Ask) error {
+	left := false
+	settle := func(claims []claim) (_ []claim, changed bool) {
+		for _, i := range k.asks {
+			changed = settleClaim(claims, asks[i].Job) || changed
+			if asks[i].Void {
+				claims = slices.DeleteFunc(claims, func(c claim) bool { return c.Job == asks[i].Job })
+			}
+		}
+		claims = slices.DeleteFunc(claims, func(c claim) bool { return c.over(s.now(), k.lasts) })
+		left = slices.ContainsFunc(claims, func(c claim) bool { return c.Pending })
+		return claims, changed
 	}
-	return live, Suppression{Suppressed: true, Until: live[0].At.Add(lasts), By: live[len(live)-1].Job}, false
+	err := s.update(ctx, k.record, k.lasts, func(claims []claim) (_ []claim, changed bool) {
+		claims, changed = settle(claims)
+		return claims, changed && !left
+	})
+	if err == nil && left { // others of the key are kept for as long as before
+		err = s.update(ctx, k.record, pendingFor, settle)
+	}
+	return err
+}
+
+// update changes the claims of a key, unless change reports that there is nothing new.
+func (s *Suppressor) update(ctx context.Context, r shares.Record, keep time.Duration, change func([]claim) ([]claim, bool)) error {
+	err := s.State.Update(ctx, r, keep, func(data []byte) ([]byte, error) {
+		var claims []claim
+		if data != nil {
+			if err := seal.Strict(data, &claims); err != nil {
+				return nil, fmt.Errorf("record of suppression %s: %w: %w", r.Key, seal.ErrForeign, err)
+			}
+		}
+		claims, changed := change(claims)
+		if !changed {
+			return nil, errNothingNew
+		}
+		if len(claims) == 0 {
+			return nil, nil
+		}
+		return json.Marshal(claims)
+	})
+	if errors.Is(err, errNothingNew) {
+		return nil
+	}
+	return err
 }
 
 func (s *Suppressor) now() time.Time {
@@ -186,7 +250,12 @@ func (r *Compiled) suppressionKey(m *Match, endpoint edr.Endpoint, several bool)
 		return stateKey("suppress", r.ID, endpoint.String(), Subject(m.Event)), nil
 	}
 	parts := []any{r.ID, "own"}
-	env := expression.Env(m.Event, map[string]any{"vars": m.Vars})
+	e := m.Event
+	if e.Sensor.ID == "" && e.Sensor.Named() > 1 { // of a correlation; others have an event for each endpoint
+		one := *e
+		one.Sensor.ID, e = endpoint.ID, &one
+	}
+	env := expression.Env(e, map[string]any{"vars": m.Vars})
 	for _, p := range r.Key {
 		v, err := p.Eval(env)
 		if err != nil {
@@ -194,7 +263,7 @@ func (r *Compiled) suppressionKey(m *Match, endpoint edr.Endpoint, several bool)
 		}
 		parts = append(parts, v)
 	}
-	return stateKey("suppress", append(parts, place(several, false, m.Event, r.Key)...)...), nil
+	return stateKey("suppress", append(parts, place(several, false, e, r.Key)...)...), nil
 }
 
 // Subject is what an event is about, the same for its twins: the process or else

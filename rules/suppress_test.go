@@ -9,6 +9,7 @@ import (
 
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
+	"edrpipe/pkg/shares"
 )
 
 const suppressing = `
@@ -81,7 +82,7 @@ func TestTwinsDoNotActTwice(t *testing.T) {
 			c := &clock{epoch}
 			s := &Suppressor{State: &MemoryState{Now: c.Now}, Now: c.Now}
 			for i, e := range []*events.Event{tt.first, tt.too} {
-				got, err := s.Claim(context.Background(), Ask{set, matchOf(t, set, "default", e), sensor42, fmt.Sprint("job", i)})
+				got, err := s.Claim(context.Background(), Ask{Set: set, Match: matchOf(t, set, "default", e), Endpoint: sensor42, Job: fmt.Sprint("job", i)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -101,7 +102,7 @@ func TestSuppression(t *testing.T) {
 	claim := func(rule, user, job string) Suppression {
 		t.Helper()
 		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User = user })
-		got, err := s.Claim(context.Background(), Ask{set, matchOf(t, set, rule, e), sensor42, job})
+		got, err := s.Claim(context.Background(), Ask{Set: set, Match: matchOf(t, set, rule, e), Endpoint: sensor42, Job: job})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +175,7 @@ func TestRulesSuppressOnlyThemselves(t *testing.T) {
 		{"alike", "ann", "x", true}, {"alike-2", "ann", "x", true},
 	} {
 		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User, e.Process.Name = step.user, step.name })
-		got, err := s.Claim(t.Context(), Ask{set, matchOf(t, set, step.rule, e), edr.Endpoint{Server: "hq", ID: "42"}, fmt.Sprint("job", i)})
+		got, err := s.Claim(t.Context(), Ask{Set: set, Match: matchOf(t, set, step.rule, e), Endpoint: edr.Endpoint{Server: "hq", ID: "42"}, Job: fmt.Sprint("job", i)})
 		if err != nil || got.Suppressed != step.suppressed {
 			t.Errorf("step %d, %+v: suppressed = %v, %v", i, step, got.Suppressed, err)
 		}
@@ -185,12 +186,12 @@ func TestMemoryStateIsBounded(t *testing.T) {
 	c := &clock{epoch}
 	m := &MemoryState{Now: c.Now, MaxKeys: 3}
 	put := func(key string, ttl time.Duration) {
-		if err := m.Update(context.Background(), key, ttl, func([]byte) ([]byte, error) { return []byte("x"), nil }); err != nil {
+		if err := m.Update(context.Background(), shares.Record{Key: key}, ttl, func([]byte) ([]byte, error) { return []byte("x"), nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	has := func(key string) (found bool) {
-		_ = m.Update(context.Background(), key, time.Hour, func(b []byte) ([]byte, error) { found = b != nil; return b, nil })
+		_ = m.Update(context.Background(), shares.Record{Key: key}, time.Hour, func(b []byte) ([]byte, error) { found = b != nil; return b, nil })
 		return found
 	}
 	put("a", time.Hour)
@@ -217,7 +218,7 @@ type meeting struct {
 	met            chan struct{}
 }
 
-func (m *meeting) Update(ctx context.Context, key string, ttl time.Duration, change func([]byte) ([]byte, error)) error {
+func (m *meeting) Update(ctx context.Context, key shares.Record, ttl time.Duration, change func([]byte) ([]byte, error)) error {
 	m.mu.Lock()
 	if m.asked++; m.asked == m.keys {
 		close(m.met)
@@ -241,7 +242,7 @@ func TestKeysAreAskedAboutAtOnceAndEachOnce(t *testing.T) {
 	var asks []Ask
 	for i := range users * each {
 		e := hit("ingress.event.procstart", events.ProcessStart, "g", func(e *events.Event) { e.Process.User = fmt.Sprint("user", i%users) })
-		asks = append(asks, Ask{set, matchOf(t, set, "twice-per-user", e), sensor42, fmt.Sprint(i)})
+		asks = append(asks, Ask{Set: set, Match: matchOf(t, set, "twice-per-user", e), Endpoint: sensor42, Job: fmt.Sprint(i)})
 	}
 	for i, got := range s.ClaimAll(t.Context(), asks) {
 		if want := i >= 2*users; got.Err != nil || got.Suppressed != want {
@@ -258,5 +259,28 @@ func TestKeysAreAskedAboutAtOnceAndEachOnce(t *testing.T) {
 	}
 	if state.written != users {
 		t.Errorf("%d writes when there was nothing new", state.written-users)
+	}
+}
+
+// TestKeysOfRulesThatLookAlike: what one rule acted for suppresses no other, with keys of
+// their own and without.
+func TestKeysOfRulesThatLookAlike(t *testing.T) {
+	t.Parallel()
+	rule := func(id, suppress string) string {
+		return fmt.Sprintf("  - { id: %s, on: process_start, when: \"true\", suppress: { %s }, steps: [{ uses: list_processes }] }\n", id, suppress)
+	}
+	set := loadText(t, "rules:\n"+rule("a", "key: [process.user], for: 1h")+rule("b", "key: [process.user], for: 1h")+
+		rule("own", "for: 1h")+rule("default", "for: 1h")+
+		rule("two", "key: ['\"x\"', '\"y\"'], for: 1h")+rule("list", "key: ['[\"x\", \"y\"]'], for: 1h")+
+		rule("number", "key: ['1'], for: 1h")+rule("text", "key: ['\"1\"'], for: 1h"))
+	s := &Suppressor{State: &MemoryState{}}
+	e := hit("ingress.event.procstart", events.ProcessStart, "guid", func(e *events.Event) { e.Process.User = "own" })
+	for _, id := range []string{"a", "b", "own", "default", "two", "list", "number", "text"} {
+		for try, want := range []bool{false, true} {
+			got, err := s.Claim(t.Context(), Ask{Set: set, Match: matchOf(t, set, id, e), Endpoint: sensor42, Job: fmt.Sprint(id, try)})
+			if err != nil || got.Suppressed != want {
+				t.Errorf("rule %s, job %d: %+v, %v; want suppressed %t", id, try, got, err, want)
+			}
+		}
 	}
 }

@@ -77,7 +77,7 @@ func TestTheContract(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "lists"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	put(t, filepath.Join(dir, "lists", "known-good.txt"), "00\n")
+	put(t, filepath.Join(dir, "lists", "known-good.txt"), strings.Repeat("00", 32)+"\n")
 	set, err := Load(dir)
 	if err != nil {
 		t.Fatal(err)

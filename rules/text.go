@@ -6,7 +6,7 @@ func LoadText(name string, text []byte) (*Set, error) {
 	l := &loader{lists: newLists()}
 	l.text(name, text)
 	l.compile()
-	l.together()
+	l.together(noRules{})
 	if err := l.problems.Err(); err != nil {
 		return nil, l.problems.Sort()
 	}

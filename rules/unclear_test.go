@@ -26,7 +26,7 @@ func TestUnknownFactsDecideNothing(t *testing.T) {
 	} {
 		e := &events.Event{Event: events.Meta{ID: "e", Type: "ingress.event.procstart", Kind: events.ProcessStart}}
 		e.Process.Name, e.Sensor.Type = "a.exe", typ
-		matches, failures, unclear := set.MatchKnowing(e)
+		matches, failures, unclear := set.MatchKnowing(e, nil)
 		var got, open []string
 		for _, m := range matches {
 			got = append(got, m.Rule.ID)

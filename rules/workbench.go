@@ -3,7 +3,6 @@ package rules
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -57,8 +56,9 @@ func (w *Workbench) Check(name string, text []byte, elsewhere OtherRules) strict
 	for _, p := range l.parsed {
 		c.rule(p)
 		l.problems = append(l.problems, p.problems...)
+		l.problems = append(l.problems, p.tags()...)
 	}
-	l.problems = append(l.problems, l.among(elsewhere)...)
+	l.together(elsewhere)
 	if l.problems.Err() == nil {
 		for _, p := range l.parsed {
 			for _, t := range p.tests() {
@@ -68,35 +68,6 @@ func (w *Workbench) Check(name string, text []byte, elsewhere OtherRules) strict
 		}
 	}
 	return l.problems.Sort()
-}
-
-// among checks what concerns several rules, those of other files included.
-func (l *loader) among(elsewhere OtherRules) strictyaml.Problems {
-	own := map[string]string{}
-	place := func(id string) string { return cmp.Or(own[id], elsewhere.Place(id)) }
-	var problems strictyaml.Problems
-	for _, p := range l.parsed {
-		if taken := place(p.rule.ID); taken != "" && p.rule.ID != "" {
-			problem := p.doc.At(p.path.Key("id"), fmt.Sprintf("the id %q is taken", p.rule.ID))
-			problem.Hint = "by the rule at " + taken
-			problems = append(problems, problem)
-			continue
-		}
-		own[p.rule.ID] = fmt.Sprintf("%s:%d", p.rule.File, p.rule.Line)
-	}
-	for _, p := range l.parsed {
-		if p.rule.Correlate == nil {
-			continue
-		}
-		for i, id := range p.rule.Correlate.Rules {
-			if place(id) == "" || id == p.rule.ID {
-				problem := p.doc.At(p.path.Key("correlate").Key("rules").Index(i), fmt.Sprintf("there is no other rule %q", id))
-				problem.Hint = didYouMean(id, slices.AppendSeq(elsewhere.IDs(), maps.Keys(own)))
-				problems = append(problems, problem)
-			}
-		}
-	}
-	return problems
 }
 
 func (w *Workbench) checkTests(name string, text []byte, rules OtherRules) strictyaml.Problems {

@@ -56,6 +56,8 @@ END {
 	r = ratio(m["Pipeline/" big, ns], m["Pipeline/rules=10", ns]); row("growth from 10 to 10,000 rules, lazy", sprintf("%.2f ×", r), "≤ 3.5 ×", r <= 3.5)
 	r = m["Protobuf/kinds=unnamed", "events/s"]; row("sensor events of kinds that no rule names, one core", sprintf("%.0f/s", r), "≥ 1,000,000/s", r >= 1e6)
 	r = m["Protobuf/rules=1000", "events/s"]; row("sensor events, 1,000 rules, one core", sprintf("%.0f/s", r), "≥ 200,000/s", r >= 2e5)
+	r = m["Enrich/rules=1000", "ratio"]; row("message to matches with the facts of 100,000 endpoints ÷ without, 1,000 rules", sprintf("%.2f ×", r), "≤ 1.05 ×", r > 0 && r <= 1.05)
+	r = m["Enrich/rules=1000+facts", "ratio"]; row("the same where a rule asks for a fact of each process that starts", sprintf("%.2f ×", r), "≤ 1.05 ×", r > 0 && r <= 1.05)
 	r = m["EndToEnd", big "-of-consume"]; row(sprintf("end to end from a file stream, 10,000 rules (%.0f/s) ÷ a bare consumer without acknowledgements (%.0f/s), fastest turns; by the median turns %.2f", m["EndToEnd", big "-events/s"], m["EndToEnd", "consume-events/s"], m["EndToEnd", big "-of-consume-median"]), sprintf("%.2f", r), "≥ 0.60", r >= 0.60)
 	r = m["Load/" big, "ns/op"] / 1e9; row("load 10,000 rules from files", sprintf("%.1f s", r), "≤ 2 s", r <= 2)
 	r = m["Load/" big, "peak-MB"]; if (r != "") row("memory in use after loading them", sprintf("%.0f MB", r), "< 1 GiB", r < 1024)

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
-go test ./rules -run '^$' -bench '^Benchmark(Decode|MatchLoop|Match|Pipeline|Protobuf)$' -benchtime "${BENCHTIME:-1s}" -timeout 30m | tee -a "$out" >&2
+go test ./rules -run '^$' -bench '^Benchmark(Decode|MatchLoop|Match|Pipeline|Protobuf|Enrich)$' -benchtime "${BENCHTIME:-1s}" -timeout 30m | tee -a "$out" >&2
 go test ./rules -run '^$' -bench '^BenchmarkLoad$/rules=10000' -benchtime 3x -timeout 30m | tee -a "$out" >&2
 go test ./cmd/pipeline -run '^$' -bench '^BenchmarkEndToEnd$' -benchtime "${TURNS:-5}x" -timeout 30m | tee -a "$out" >&2
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the commands of README.md and the documentation as a reader would, in order:
+# Runs the commands of README.md and the documentation as a newcomer would, in order: with
+# an empty home directory, no settings, and no tools but Go and those of the system.
 # README.md in a fresh clone of this tree, every other page in an empty directory with
 # `pipeline` on the PATH. A block ```sh is run, and the next one begins where it ended
 # (directory and PATH); ```sh background stays in the background until the page ends;
@@ -9,11 +10,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
+if [ -z "${CHECK_DOCS_CLEAN:-}" ]; then
+	# What was downloaded and built is kept: a network is not what is tried here.
+	keep=(CHECK_DOCS_CLEAN=1 "TMPDIR=${TMPDIR:-/tmp}" "PATH=$(go env GOROOT)/bin:/usr/bin:/bin")
+	for name in GOCACHE GOMODCACHE GOPROXY GOSUMDB GOFLAGS GOTOOLCHAIN; do keep+=("$name=$(go env "$name")"); done
+	exec env -i "${keep[@]}" bash "$0" "$@"
+fi
 pages=("$@")
-[ ${#pages[@]} -gt 0 ] || pages=(README.md docs/tutorial.md docs/operating.md)
+[ ${#pages[@]} -gt 0 ] || mapfile -t pages < <(grep -l '^```sh' README.md docs/*.md)
 bin=$(mktemp -d)
-go build -o "$bin/pipeline" ./cmd/pipeline
 trap 'rm -rf "$bin"' EXIT
+HOME=$bin go build -o "$bin/pipeline" ./cmd/pipeline
 
 # begin makes the directory in which a page's reader stands.
 begin() {
@@ -33,7 +40,6 @@ page() (
 	cd "$work"
 	trap 'jobs -p | xargs -r kill 2>/dev/null; wait; rm -rf "$work"' EXIT
 	mkdir blocks home
-	export GOCACHE=${GOCACHE:-$(go env GOCACHE)} GOMODCACHE=${GOMODCACHE:-$(go env GOMODCACHE)}
 	export HOME=$work/home
 	awk '
 		/^Write `/ { split($0, p, "`"); file = p[2] }

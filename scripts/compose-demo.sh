@@ -55,7 +55,7 @@ until_true() { # seconds, what, command…
 
 up() { # services… (all of the profile unless named)
 	dc up -d --no-build "$@" >/dev/null 2>&1 || failed "up"
-	token=$(docker cp "$(container pipeline):/secrets/admin.token" - | tar xO)
+	token=$(docker exec "$(container pipeline)" /pipeline secrets show admin 2>/dev/null)
 }
 api() { # path, port
 	curl -fsSk --max-time 5 -H "Authorization: Bearer $token" "${scheme:-http}://127.0.0.1:$2/api/v1/$1"
@@ -134,7 +134,7 @@ rabbitmq() {
 	export RULES=$work/rules
 	up pipeline simulator bridge
 	local password
-	password=$(docker cp "$(container pipeline):/secrets/rabbitmq.password" - | tar xO)
+	password=$(docker cp "$(container bridge):/secrets/rabbitmq.password" - | tar xO)
 	healthy() { docker exec "$(container pipeline)" /pipeline health; }
 	until_true 30 "ready" healthy
 	bound() { docker exec "$(container rabbitmq)" rabbitmqctl -q list_bindings source_name destination_name | grep -q '^api.events'; }

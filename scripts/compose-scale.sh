@@ -23,7 +23,7 @@ scale_files() {
 	cat >"$work/scale.yml" <<-END
 		services:
 		  simulator:
-		    command: [sim, --fleet, /fleet.yaml, --check-in, 1s, --listen, "0.0.0.0:8443", --tls-cert, /secrets/tls.crt, --tls-key, /secrets/tls.key, --token-file, /secrets/simulator.token]
+		    command: [sim, --fleet, /fleet.yaml, --check-in, 1s, --listen, "0.0.0.0:8443", --tls-cert, /secrets/simulator.crt, --tls-key, /secrets/simulator.key, --token-file, /secrets/simulator.token]
 		    volumes: ["$work/fleet.yaml:/fleet.yaml:ro"]
 	END
 	local pid

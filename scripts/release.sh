@@ -14,8 +14,7 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 w
 		-o "$out/pipeline-$version-$os-$arch$suffix" ./cmd/pipeline
 done
 if [ "${SBOM:-on}" = on ]; then
-	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 \
-		mod -json -licenses -output "$out/edrpipe.cdx.json" .
+	go tool cyclonedx-gomod mod -json -licenses -output "$out/edrpipe.cdx.json" .
 fi
 cd "$out"
 sha256sum * > SHA256SUMS

@@ -16,12 +16,12 @@ trap 'rm -rf "$work"' EXIT
 
 packed() { # edrpipe:standin, of a binary that is built here
 	local root=$work/edrpipe
-	mkdir -p "$root"/data "$root"/secrets "$root"/keys "$root"/etc/ssl/certs dist
+	mkdir -p "$root"/data "$root"/etc/ssl/certs dist
 	go build -trimpath -ldflags '-s -w' -o "$root/pipeline" ./cmd/pipeline
 	if [ -e /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"; fi
 	tar -C "$root" --owner=0 --group=0 -cf dist/image.tar pipeline etc
 	# A fresh volume takes its owner from the directory that it is mounted over.
-	tar -C "$root" --owner=65532 --group=65532 -rf dist/image.tar data secrets keys
+	tar -C "$root" --owner=65532 --group=65532 -rf dist/image.tar data
 	docker build -q -t edrpipe:standin -f deploy/Dockerfile.airgap . >/dev/null 2>&1
 }
 

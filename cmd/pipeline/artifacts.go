@@ -32,9 +32,10 @@ func newArtifactsCommand() *cobra.Command {
 func newArtifactsListCommand(f *serverFlags) *cobra.Command {
 	var job string
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List collected files, newest first",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Example: `  pipeline artifacts list --job 8f3a21c0`,
+		Short:   "List collected files, newest first",
+		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
 			found := []actions.Artifact{}
 			if err := c.Get(cmd.Context(), "artifacts", url.Values{"job": {job}, "limit": {"1000"}}, &found); err != nil {
@@ -58,8 +59,9 @@ func newArtifactsListCommand(f *serverFlags) *cobra.Command {
 func newArtifactsGetCommand(f *serverFlags) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
-		Use:   "get ARTIFACT",
-		Short: "Fetch a collected file, and compare its SHA-256",
+		Use:     "get ARTIFACT",
+		Example: `  pipeline artifacts get 5d41402a --to evil.bin`,
+		Short:   "Fetch a collected file, and compare its SHA-256",
 		Long: `Fetch a collected file into ARTIFACT.bin, so that what an endpoint called it
 cannot matter here, or to another place; - is standard output. It may be malware.`,
 		Args:              cobra.ExactArgs(1),

@@ -29,9 +29,10 @@ func newAuditCommand() *cobra.Command {
 func newAuditShowCommand(f *serverFlags) *cobra.Command {
 	var last int
 	cmd := &cobra.Command{
-		Use:   "show",
-		Short: "Show the newest entries, the oldest of them first",
-		Args:  cobra.NoArgs,
+		Use:     "show",
+		Example: `  pipeline audit show --last 100`,
+		Short:   "Show the newest entries, the oldest of them first",
+		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
 			raw := []json.RawMessage{}
 			if err := c.Get(cmd.Context(), "audit", url.Values{"last": {strconv.Itoa(last)}}, &raw); err != nil {

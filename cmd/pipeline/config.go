@@ -56,8 +56,9 @@ func newConfigCommand() *cobra.Command {
 func newConfigCheckCommand() *cobra.Command {
 	var f configFlags
 	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Find every mistake in the configuration",
+		Use:     "check",
+		Example: `  pipeline config check --config pipeline.yaml`,
+		Short:   "Find every mistake in the configuration",
 		Long: `Find every mistake in the configuration and in what it names: files, secrets,
 addresses, rules, guards, users. What run would refuse before it listens is refused
 here; nothing is changed and nobody is contacted. Scripts, secrets, people and powers of
@@ -73,6 +74,9 @@ The exit status is 1 when there are errors, 0 when there are only warnings.`,
 			dangling := service.Dangling(cfg)
 			for _, p := range dangling {
 				fmt.Fprint(cmd.OutOrStdout(), p.Text())
+			}
+			for _, problem := range cfg.Exposure() {
+				fmt.Fprintln(cmd.OutOrStdout(), "warning: "+problem)
 			}
 			if err := service.Preflight(cfg); err != nil {
 				return err
@@ -91,9 +95,10 @@ The exit status is 1 when there are errors, 0 when there are only warnings.`,
 func newConfigPrintCommand() *cobra.Command {
 	var f configFlags
 	cmd := &cobra.Command{
-		Use:   "print",
-		Short: "Show the configuration in force and where each value comes from",
-		Args:  cobra.NoArgs,
+		Use:     "print",
+		Example: `  pipeline config print --config pipeline.yaml --edr.sessions 5`,
+		Short:   "Show the configuration in force and where each value comes from",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, origins, err := f.load()
 			if err != nil {
@@ -108,18 +113,20 @@ func newConfigPrintCommand() *cobra.Command {
 
 func newConfigExampleCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "example",
-		Short: "Print a commented pipeline.yaml with every key and its default",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return config.Example(cmd.OutOrStdout()) },
+		Use:     "example",
+		Example: `  pipeline config example > example.yaml`,
+		Short:   "Print a commented pipeline.yaml with every key and its default",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return config.Example(cmd.OutOrStdout()) },
 	}
 }
 
 func newConfigSchemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON Schema of pipeline.yaml, for editors",
-		Args:  cobra.NoArgs,
+		Use:     "schema",
+		Example: `  pipeline config schema > pipeline.schema.json`,
+		Short:   "Print the JSON Schema of pipeline.yaml, for editors",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			enc := json.NewEncoder(cmd.OutOrStdout())
 			enc.SetIndent("", "  ")

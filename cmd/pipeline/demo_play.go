@@ -20,8 +20,9 @@ func newDemoPlayCommand() *cobra.Command {
 	var f busFlags
 	var e edrFlags
 	cmd := &cobra.Command{
-		Use:   "play",
-		Short: "Publish the demo's intrusion on a bus, for a service that runs elsewhere",
+		Use:     "play",
+		Example: `  pipeline demo play --nats nats://bus:4222`,
+		Short:   "Publish the demo's intrusion on a bus, for a service that runs elsewhere",
 		Long: `Publishes the scripted intrusion of "pipeline demo" on a bus, beat by beat. The
 service that reads it needs an EDR server with the demo's endpoints: run one with
 "pipeline sim --demo". It is asked for the process that the first event is about.`,

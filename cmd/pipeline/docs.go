@@ -17,14 +17,15 @@ import (
 func newDocsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "docs",
-		Short: "Write man pages or the reference of all commands",
+		Short: "Show the documentation in a browser; write man pages or the reference of all commands",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use:   "man DIR",
-		Short: "Write a man page for each command",
-		Args:  cobra.ExactArgs(1),
+		Use:     "man DIR",
+		Example: `  pipeline docs man man/`,
+		Short:   "Write a man page for each command",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
@@ -34,15 +35,17 @@ func newDocsCommand() *cobra.Command {
 			return doc.GenManTree(root, &doc.GenManHeader{Title: "PIPELINE", Section: "1", Source: "edrpipe"}, args[0])
 		},
 	}, &cobra.Command{
-		Use:   "markdown",
-		Short: "Print the reference of all commands, which is docs/cli.md",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return commandReference(cmd.OutOrStdout(), cmd.Root()) },
+		Use:     "markdown",
+		Example: `  pipeline docs markdown > cli.md`,
+		Short:   "Print the reference of all commands, which is docs/cli.md",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return commandReference(cmd.OutOrStdout(), cmd.Root()) },
 	})
-	cmd.AddCommand(&cobra.Command{
-		Use:   "asyncapi",
-		Short: "Print the AsyncAPI document of the bus, which is docs/asyncapi.yaml",
-		Args:  cobra.NoArgs,
+	cmd.AddCommand(newDocsServeCommand(), &cobra.Command{
+		Use:     "asyncapi",
+		Example: `  pipeline docs asyncapi > asyncapi.yaml`,
+		Short:   "Print the AsyncAPI document of the bus, which is docs/asyncapi.yaml",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fmt.Fprintln(cmd.OutOrStdout(), "# Made by `pipeline docs asyncapi`; a test holds it current.")
 			e := yaml.NewEncoder(cmd.OutOrStdout())
@@ -70,7 +73,9 @@ func commandReference(w io.Writer, root *cobra.Command) error {
 	if err := referTo(&b, root); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, strings.TrimSpace(b.String()))
+	// The generated commands of each shell are left out, so nothing can lead to them.
+	text := strings.ReplaceAll(b.String(), "[pipeline completion](#pipeline-completion)", "pipeline completion")
+	_, err := fmt.Fprintln(w, strings.TrimSpace(text))
 	return err
 }
 

@@ -19,8 +19,9 @@ func newDoctorCommand() *cobra.Command {
 	var f configFlags
 	var form outputFlag
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Try everything that the configuration names, step by step, and say how to cure what fails",
+		Use:     "doctor",
+		Example: `  pipeline doctor --config pipeline.yaml`,
+		Short:   "Try everything that the configuration names, step by step, and say how to cure what fails",
 		Long: `Tries files and their modes, room on the disk, rules with their tests, guards, the
 EDR server (address, certificate, token, rights, Live Response, clock), the bus and
 its streams, and the sources. It changes nothing, and can be run beside the service.

@@ -11,21 +11,23 @@ import (
 
 func newDryRunCommand() *cobra.Command {
 	var f serverFlags
-	var why string
+	var in web.Switching
 	said := map[string]string{"on": "dry run: everything is decided and recorded, nothing is done", "off": "acting again"}
 	cmd := &cobra.Command{
-		Use:       "dry-run on|off",
+		Use: "dry-run on|off",
+		Example: `  pipeline dry-run on --why 'new rules are tried'
+  pipeline dry-run off`,
 		Short:     "Decide and record everything and act on nothing, on all replicas; or act again",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"on", "off"},
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, args []string) error {
-			if err := c.Post(cmd.Context(), "dry-run", web.DryRun{On: args[0] == "on", Why: why}, nil); err != nil {
+			if err := c.Post(cmd.Context(), "dry-run", web.DryRun{On: args[0] == "on", Switching: in}, nil); err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), said[args[0]])
+			fmt.Fprintln(cmd.OutOrStdout(), said[args[0]]+flagged(in))
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&why, "why", "", "the reason, kept in the audit log and shown to everybody")
+	switchFlags(cmd, &in)
 	return f.register(cmd)
 }

@@ -15,6 +15,7 @@ func newEventsCommand() *cobra.Command {
 		newEventsDeadCommand(),
 		newEventsListCommand(),
 		newEventsPublishCommand(),
+		newEventsShowCommand(),
 		newEventsStatsCommand(),
 		newEventsTailCommand(),
 	)

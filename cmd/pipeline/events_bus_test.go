@@ -171,39 +171,6 @@ type onWrite func()
 
 func (f onWrite) Write(p []byte) (int, error) { f(); return len(p), nil }
 
-func TestDeadLetterCommands(t *testing.T) {
-	b := startTestBus(t)
-	dead := &jetstream.DeadLetters{JetStream: b.JetStream()}
-	for i, reason := range []string{"bad_json", "bad_json", "zip_bomb"} {
-		m := events.Message{Body: fmt.Appendf(nil, `{"n":%d`, i), Server: "edr01", RoutingKey: "feed.hit", Transport: "amqp"}
-		if err := dead.Write(t.Context(), reason, m, errors.New("line 1:\x1b[31m unexpected end")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out := b.want(t, []string{"bad_json", "zip_bomb", "amqp/edr01", "feed.hit", "unexpected end"}, "events", "dead", "list")
-	if strings.Contains(out, "\x1b") {
-		t.Error("an escape sequence from the input reached the terminal")
-	}
-	if out := b.want(t, nil, "events", "dead", "list", "--reason", "zip_bomb", "-o", "json"); strings.Count(out, "\n") != 1 || !strings.Contains(out, `"body_b64"`) {
-		t.Errorf("one of that reason as JSON:\n%s", out)
-	}
-	if out := b.want(t, nil, "events", "dead", "show", "2"); out != `{"n":1` {
-		t.Errorf("body = %q", out)
-	}
-	b.want(t, []string{"1 replayed"}, "events", "dead", "replay", "3")
-	b.want(t, []string{"2 replayed"}, "events", "dead", "replay", "--reason", "bad_json")
-	b.want(t, []string{"nothing is kept"}, "events", "dead", "list")
-	if err := dead.Write(t.Context(), "bad_json", events.Message{Body: []byte("x")}, nil); err != nil {
-		t.Fatal(err)
-	}
-	b.want(t, []string{"1 removed"}, "events", "dead", "purge", "--all")
-	for _, args := range [][]string{{"events", "dead", "purge"}, {"events", "dead", "replay"}, {"events", "dead", "replay", "--all", "1"}, {"events", "dead", "show", "x"}} {
-		if status, _, errs := b.pipeline(t, args...); status != exitUsage {
-			t.Errorf("%q: status %d, want %d\n%s", args, status, exitUsage, errs)
-		}
-	}
-}
-
 func TestBusMistakes(t *testing.T) {
 	t.Chdir(t.TempDir()) // no pipeline.yaml here
 	for _, c := range []struct {

@@ -35,7 +35,7 @@ the rest is converted. The exit status is 1 when there was any such input, excep
 for sensor messages that report no event ("not_an_event").`,
 		Example: `  pipeline events convert recording.jsonl
   zcat events.gz | pipeline events convert --format cbc -
-  pipeline events convert --raw=false bundle.zip | jq .process.path`,
+  pipeline events convert --raw=false recording.jsonl | jq .process.path`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			f := events.Format(format)

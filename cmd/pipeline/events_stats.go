@@ -23,8 +23,9 @@ func newEventsStatsCommand() *cobra.Command {
 	var watch bool
 	var top int
 	cmd := &cobra.Command{
-		Use:   "stats",
-		Short: "Count the events on the bus by type and by sensor",
+		Use:     "stats",
+		Example: `  pipeline events stats --since 24h --top 10`,
+		Short:   "Count the events on the bus by type and by sensor",
 		Long: `Count the events on the bus by type and by sensor, from those that arrived within
 --since to now. With --watch it goes on counting and shows the table anew each
 second.`,

@@ -103,7 +103,7 @@ func (w *eventWatch) watch(ctx context.Context, b *bus.Bus, handle func(events.M
 			return err
 		}
 	}
-	messages, err := consumer.Messages()
+	messages, err := consumer.Messages(natsjs.PullMaxBytes(4 << 20))
 	if err != nil {
 		return fmt.Errorf("events on the bus: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -20,15 +21,20 @@ import (
 const healthWithin = 5 * time.Second
 
 func newHealthCommand() *cobra.Command {
-	var url, file string
+	var url, file, tokenFile string
+	var form outputFlag
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Ask a running service whether it is ready; for container health checks",
 		Long: `Asks the service that the configuration describes, on this machine, whether it is
 ready. The exit status is 0 when it is and 1 when it is not or nobody answers.`,
-		Args: cobra.NoArgs,
+		Example: "  pipeline health\n  pipeline health -o json | jq '.checks[] | select(.state != \"ok\")'",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := apiclient.Search{URL: url, ConfigFile: file, Environ: os.Environ()}.Find()
+			if err := form.check(); err != nil {
+				return err
+			}
+			c, err := apiclient.Search{URL: url, TokenFile: tokenFile, ConfigFile: file, Environ: os.Environ()}.Find()
 			if err != nil {
 				return err
 			}
@@ -36,15 +42,17 @@ ready. The exit status is 0 when it is and 1 when it is not or nobody answers.`,
 			if client == nil {
 				client = http.DefaultClient
 			}
-			return askHealth(cmd, client, c.Server, c.Token)
+			return askHealth(cmd, client, c.Server, c.Token, form)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", os.Getenv("EDRPIPE_CONFIG"), "configuration file (default pipeline.yaml, if there is one)")
+	form.register(cmd)
 	cmd.Flags().StringVar(&url, "url", "", "address of the service (also $EDRPIPE_URL; default: as the configuration says)")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "file with your token (the token itself also as $EDRPIPE_TOKEN; default: admin.token of the service's directory, if it can be read)")
 	return cmd
 }
 
-func askHealth(cmd *cobra.Command, client *http.Client, url, token string) error {
+func askHealth(cmd *cobra.Command, client *http.Client, url, token string, form outputFlag) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), healthWithin)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/readyz", nil)
@@ -63,13 +71,23 @@ func askHealth(cmd *cobra.Command, client *http.Client, url, token string) error
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
 		return fmt.Errorf("what answers at %s is not edrpipe: %w", url, err)
 	}
-	for _, c := range answer.Checks {
-		fmt.Fprintln(cmd.OutOrStdout(), healthLine(c))
+	w := cmd.OutOrStdout()
+	if err := form.print(w, answer, func() { printHealth(w, answer, token) }); err != nil {
+		return err
 	}
 	if !answer.Ready {
 		return errSilent
 	}
 	return nil
+}
+
+func printHealth(w io.Writer, answer web.Readiness, token string) {
+	for _, c := range answer.Checks {
+		fmt.Fprintln(w, healthLine(c))
+	}
+	if token != "" && answer.User == "" {
+		fmt.Fprintln(w, "the token is not known to the service, so the checks have no reasons: it was mistyped, replaced, or its user was removed\n          → pipeline users add NAME, by an admin")
+	}
 }
 
 // healthLine is one check as people read it.

@@ -25,6 +25,7 @@ const simListen = "127.0.0.1:7443"
 // initFlags are the answers that init is given on the command line.
 type initFlags struct {
 	sim, systemd, compose, live                bool
+	servers                                    []string // NAME=URL,KEY=VALUE…
 	url, name, tokenFile, ca, pin              string
 	bus, busUser, busPasswordFile, busCA       string
 	amqp, amqpPasswordFile, amqpCA, listenAddr string
@@ -41,12 +42,15 @@ terminal it asks for what no flag says. With --sim everything is set for a try-o
 on a simulated EDR server; without it the service begins with dry_run: it decides
 and records, and acts on nothing, until you change that (or give --live).`,
 		Example: `  pipeline init --sim my-edrpipe
-  pipeline init --edr-url https://edr.example.com --edr-token-file api.token /etc/edrpipe`,
+  pipeline init --edr-url https://edr.example.com --edr-token-file api.token /etc/edrpipe
+  pipeline init --edr hq=https://edr.example.com,token_file=hq.token \
+    --edr cloud=https://defense.conferdeploy.net,kind=carbonblack-cloud,org_key=A1B2C3D4,token_file=cbc.token /etc/edrpipe`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.sim, "sim", false, "for a try-out with `pipeline sim`")
+	fl.StringArrayVar(&f.servers, "edr", nil, "an EDR server, `NAME=URL,token_file=FILE`, once for each of several; further keys, with commas: "+strings.Join(serverKeys, ", "))
 	fl.StringVar(&f.url, "edr-url", "", "EDR server, https://host")
 	fl.StringVar(&f.name, "edr-name", "", "name of the server in records (default: its host name up to the first dot)")
 	fl.StringVar(&f.tokenFile, "edr-token-file", "", "file with the API token; it is copied (instead of $EDRPIPE_EDR_TOKEN)")
@@ -63,14 +67,17 @@ and records, and acts on nothing, until you change that (or give --live).`,
 	fl.BoolVar(&f.live, "live", false, "act from the start: no dry_run")
 	fl.BoolVar(&f.systemd, "systemd", false, "also write a systemd unit")
 	fl.BoolVar(&f.compose, "compose", false, "also write a compose file")
-	cmd.MarkFlagsMutuallyExclusive("sim", "edr-url")
+	cmd.MarkFlagsMutuallyExclusive("sim", "edr-url", "edr")
+	for _, one := range []string{"edr-name", "edr-token-file", "edr-ca", "edr-pin", "amqp", "amqp-password-file", "amqp-ca"} {
+		cmd.MarkFlagsMutuallyExclusive("edr", one)
+	}
 	return cmd
 }
 
 func (f *initFlags) run(cmd *cobra.Command, dir string) error {
-	if f.url == "" && !f.sim {
+	if f.url == "" && !f.sim && len(f.servers) == 0 {
 		if !isTerminal(cmd.InOrStdin()) {
-			return &usageError{errors.New("which EDR server? Give --edr-url and --edr-token-file, or --sim for a try-out without one")}
+			return &usageError{errors.New("which EDR server? Give --edr-url and --edr-token-file, --edr for each of several, or --sim for a try-out without one")}
 		}
 		if err := f.ask(cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
 			return err
@@ -107,40 +114,58 @@ func (f *initFlags) plan(dir string) (setup.Plan, error) {
 	}
 	p := setup.Plan{
 		Dir: absolute, Listen: f.listenAddr, Systemd: f.systemd, Compose: f.compose, Binary: binary, UID: os.Getuid(), GID: os.Getgid(),
-		DryRun: !f.live && !f.sim,
-		EDR:    setup.Server{Name: f.name, URL: f.url, Pin: f.pin}, Bus: setup.Bus{URL: f.bus, User: f.busUser}, AMQP: setup.AMQP{URL: f.amqp},
+		DryRun: !f.live && !f.sim, Bus: setup.Bus{URL: f.bus, User: f.busUser},
 	}
 	if u, err := user.Current(); err == nil {
 		p.User = u.Username
 	}
-	if f.sim {
-		p.EDR.URL, p.EDR.Name = "http://"+simListen, firstOf(f.name, "sim")
-	} else if p.EDR.Token, err = (&edrFlags{tokenFile: f.tokenFile}).token(); err != nil {
+	if p.Bus.Password, err = secretFile(f.busPasswordFile, "--bus-password-file"); err != nil {
 		return p, err
 	}
-	if u, err := url.Parse(p.EDR.URL); p.EDR.Name == "" && err == nil {
-		p.EDR.Name, _, _ = strings.Cut(u.Hostname(), ".")
+	if err := readAuthority(f.busCA, &p.Bus.CA); err != nil {
+		return p, err
 	}
-	for _, s := range []struct {
-		flag, name string
-		into       *string
-	}{{"bus-password-file", f.busPasswordFile, &p.Bus.Password}, {"amqp-password-file", f.amqpPasswordFile, &p.AMQP.Password}} {
-		if *s.into, err = secretFile(s.name, "--"+s.flag); err != nil {
-			return p, err
+	p.EDR, err = f.edr()
+	return p, err
+}
+
+// edr are the servers that the flags name.
+func (f *initFlags) edr() (all []setup.Server, err error) {
+	for _, text := range f.servers {
+		s, err := parseServer(text)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, s)
 	}
-	for _, s := range []struct {
-		name string
-		into *[]byte
-	}{{f.ca, &p.EDR.CA}, {f.busCA, &p.Bus.CA}, {f.amqpCA, &p.AMQP.CA}} {
-		if s.name == "" {
-			continue
-		}
-		if *s.into, err = os.ReadFile(s.name); err != nil {
-			return p, fmt.Errorf("authority: %w", err)
-		}
+	if len(all) > 0 {
+		return all, nil
 	}
-	return p, nil
+	s := setup.Server{Name: f.name, URL: f.url, Pin: f.pin, AMQP: setup.AMQP{URL: f.amqp}}
+	if f.sim {
+		s.URL, s.Name = "http://"+simListen, firstOf(f.name, "sim")
+	} else if s.Token, err = (&edrFlags{tokenFile: f.tokenFile}).token(); err != nil {
+		return nil, err
+	}
+	if u, err := url.Parse(s.URL); s.Name == "" && err == nil {
+		s.Name, _, _ = strings.Cut(u.Hostname(), ".")
+	}
+	if s.AMQP.Password, err = secretFile(f.amqpPasswordFile, "--amqp-password-file"); err != nil {
+		return nil, err
+	}
+	err = errors.Join(readAuthority(f.ca, &s.CA), readAuthority(f.amqpCA, &s.AMQP.CA))
+	return []setup.Server{s}, err
+}
+
+// readAuthority reads the certificates of a file; without a name there are none.
+func readAuthority(name string, into *[]byte) (err error) {
+	if name == "" {
+		return nil
+	}
+	if *into, err = os.ReadFile(name); err != nil {
+		return fmt.Errorf("authority: %w", err)
+	}
+	return nil
 }
 
 // checkSite checks what was written as `pipeline doctor` does.

@@ -38,39 +38,41 @@ func newJobsCommand() *cobra.Command {
 
 // jobFilter is what the flags of `jobs list` select.
 type jobFilter struct {
-	state, rule, host, action, text, sort, sensor string
-	limit, offset                                 int
-	since                                         time.Duration
+	state, rule, host, server, tenant, action, text, sort, sensor string
+	limit, offset                                                 int
+	since, until                                                  moment
 }
 
 func (j *jobFilter) register(fl *pflag.FlagSet) {
+	j.since.now, j.until.now = time.Now, time.Now
 	fl.StringVar(&j.state, "state", "", "live, ended, or one state")
 	fl.StringVar(&j.rule, "rule", "", "only of this rule")
 	fl.StringVar(&j.host, "host", "", "only on hosts with this in their name")
+	fl.StringVar(&j.server, "server", "", "only of this EDR server")
+	fl.StringVar(&j.tenant, "tenant", "", "only of EDR servers of this tenant")
 	fl.StringVar(&j.action, "action", "", "only with a step that uses this action")
 	fl.StringVar(&j.text, "text", "", "only with all these words in what the list shows")
 	fl.StringVar(&j.sort, "sort", "", "created, updated, state, rule or host; with - before it the other direction (default -created)")
 	fl.StringVar(&j.sensor, "sensor", "", "only on this endpoint: hq/42, or an id or host name that only one has")
 	fl.IntVar(&j.limit, "limit", 200, fmt.Sprintf("how many, %d at the most", web.MaxList))
 	fl.IntVar(&j.offset, "offset", 0, "how many to leave out")
-	fl.DurationVar(&j.since, "since", 0, "also those that ended within this time (default 24h)")
+	fl.Var(&j.since, "since", "leave out what ended before: 6h, 03:10 or 2026-01-31 03:10 (default 24h)")
+	fl.Var(&j.until, "until", "leave out what was made later: as --since")
 }
 
 // query is the filter as the API takes it.
 func (j *jobFilter) query() url.Values {
-	q := url.Values{"state": {j.state}, "rule": {j.rule}, "host": {j.host}, "action": {j.action}, "text": {j.text}, "sort": {j.sort}, "limit": {strconv.Itoa(j.limit)}, "offset": {strconv.Itoa(j.offset)}}
+	q := url.Values{"state": {j.state}, "rule": {j.rule}, "host": {j.host}, "server": {j.server}, "tenant": {j.tenant}, "action": {j.action}, "text": {j.text}, "sort": {j.sort}, "limit": {strconv.Itoa(j.limit)}, "offset": {strconv.Itoa(j.offset)}}
 	if j.sensor != "" {
 		q.Set("sensor", j.sensor)
 	}
-	if j.since > 0 {
-		q.Set("since", time.Now().Add(-j.since).Format(time.RFC3339))
-	}
+	setMoments(q, j.since, j.until)
 	return q
 }
 
 // narrow reports whether the filter leaves anything out.
 func (j *jobFilter) narrow() bool {
-	return j.state+j.rule+j.host+j.action+j.text+j.sensor != "" || j.since > 0 || j.offset > 0
+	return j.state+j.rule+j.host+j.server+j.tenant+j.action+j.text+j.sensor+j.since.String()+j.until.String() != "" || j.offset > 0
 }
 
 func newJobsListCommand(f *serverFlags) *cobra.Command {
@@ -78,7 +80,7 @@ func newJobsListCommand(f *serverFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List jobs, newest first: the live ones and those that ended within a day",
-		Example: "  pipeline jobs list --state parked\n  pipeline jobs list --host WS-ANN --text powershell --since 72h -o json",
+		Example: "  pipeline jobs list --state parked\n  pipeline jobs list --since 03:00 --until 03:30\n  pipeline jobs list --host WS-ANN --text powershell --since 72h -o json",
 		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
 			page := web.JobsPage{Jobs: []web.JobLine{}}
@@ -140,6 +142,7 @@ func whyNoJobs(ctx context.Context, c *apiclient.Client, filter jobFilter) (stri
 func newJobsShowCommand(f *serverFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:               "show JOB",
+		Example:           `  pipeline jobs show 8f3a21c0`,
 		Short:             "Show a job with its steps, their output, and what it waits for",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: f.completeJobs("live", "ended"),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -23,21 +24,30 @@ func newJobsChangeCommands(f *serverFlags) []*cobra.Command {
 	}
 }
 
-// jobChange makes the command that posts to jobs/JOB/verb.
+// jobChange makes the command that posts to jobs/JOB/verb for each job. One that is
+// refused keeps none of the others back.
 func jobChange(f *serverFlags, name, short, verb string, body func(why string) any, states ...string) *cobra.Command {
 	var why string
 	cmd := &cobra.Command{
-		Use:               name + " JOB",
+		Use:               name + " JOB...",
+		Example:           fmt.Sprintf("  pipeline jobs %s 8f3a21c0 --why 'seen by the night shift'", name),
 		Short:             short,
-		Args:              cobra.ExactArgs(1),
+		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: f.completeJobs(states...),
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, args []string) error {
-			var answer any
-			if err := c.Post(cmd.Context(), "jobs/"+url.PathEscape(args[0])+"/"+verb, body(why), &answer); err != nil {
-				return err
+			var errs []error
+			for _, job := range args {
+				var answer any
+				err := c.Post(cmd.Context(), "jobs/"+url.PathEscape(job)+"/"+verb, body(why), &answer)
+				if err == nil {
+					err = f.print(cmd.OutOrStdout(), answer, func() { sayChange(cmd, name, job, answer) })
+				}
+				if err != nil && len(args) > 1 {
+					err = fmt.Errorf("job %s: %w", job, err)
+				}
+				errs = append(errs, err)
 			}
-			w := cmd.OutOrStdout()
-			return f.print(w, answer, func() { sayChange(cmd, name, args[0], answer) })
+			return errors.Join(errs...)
 		}),
 	}
 	cmd.Flags().StringVar(&why, "why", "", "the reason, kept in the audit log")
@@ -66,6 +76,7 @@ func newJobsResolveCommand(f *serverFlags) *cobra.Command {
 	var outcome string
 	body := func(why string) any { return web.Resolution{Outcome: outcome, Why: why} }
 	cmd := jobChange(f, "resolve", "Say what became of a step whose outcome nobody could tell", "resolve", body, "unknown")
+	cmd.Example = "  pipeline jobs resolve 8f3a21c0 --outcome happened --why 'the file is gone'"
 	cmd.Flags().StringVar(&outcome, "outcome", "", "happened: go on; never: run it; settled: leave it")
 	_ = cmd.MarkFlagRequired("outcome")                                                                                                                 // these two fail only
 	_ = cmd.RegisterFlagCompletionFunc("outcome", cobra.FixedCompletions([]string{"happened", "never", "settled"}, cobra.ShellCompDirectiveNoFileComp)) // for a flag that is not there

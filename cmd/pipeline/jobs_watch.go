@@ -17,8 +17,9 @@ import (
 
 func newJobsWatchCommand(f *serverFlags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "watch [JOB]",
-		Short: "Follow all jobs as they change, or one until it has ended",
+		Use:     "watch [JOB]",
+		Example: `  pipeline jobs watch 8f3a21c0`,
+		Short:   "Follow all jobs as they change, or one until it has ended",
 		Long: `Follow all jobs until interrupted, or one job until it has ended: then the exit
 status is 1 unless it succeeded, or had nothing to do because no step's condition
 held, or was submitted as a dry run. With --output json each notice is a line.`,

@@ -36,7 +36,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 		spent  []time.Duration // processor time of the turns, bus and all
 	}{{name: "consume"}, {name: "source", handle: func(*events.Message) {}}, {name: "rules=10"}, {name: "rules=10000"}}
 	for i, n := range []int{10, 10_000} {
-		m := rules.NewMatcher(generatedSet(b, n), &events.Decoder{LazyRaw: true})
+		m := rules.NewMatcher(generatedSet(b, n), &events.Decoder{LazyRaw: true}, nil)
 		for _, line := range workload.JSON(4096, 7) { // costs are learnt
 			m.Message(&events.Message{Body: line})
 		}

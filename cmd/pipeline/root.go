@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -54,12 +55,27 @@ is set or the output is no terminal.`,
 		newVersionCommand(),
 		newWhyCommand(),
 	)
+	exampleOfGroups(root)
 	completeNoFiles(root)
 	usageArgs(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w%s; see %s --help", err, likelyFlag(cmd, err), cmd.CommandPath())}
 	})
 	return root
+}
+
+// exampleOfGroups gives a command that only holds others the first example of each.
+func exampleOfGroups(cmd *cobra.Command) {
+	var firsts []string
+	for _, sub := range cmd.Commands() {
+		exampleOfGroups(sub)
+		if first, _, _ := strings.Cut(sub.Example, "\n"); first != "" {
+			firsts = append(firsts, first)
+		}
+	}
+	if cmd.Example == "" {
+		cmd.Example = strings.Join(firsts, "\n")
+	}
 }
 
 // likelyFlag suggests a flag where err is about one that is not there.

@@ -20,6 +20,7 @@ func newRulesCommand() *cobra.Command {
 		newRulesImportCommand(),
 		newRulesListCommand(),
 		newRulesLSPCommand(),
+		newRulesNewCommand(),
 		newRulesPlayCommand(),
 		newRulesRecordCommand(),
 		newRulesResetCommand(),

@@ -23,7 +23,7 @@ func TestRulesImportSigma(t *testing.T) {
 	if err != nil {
 		t.Fatalf("what was written does not load: %v", err)
 	}
-	if !strings.Contains(out.String(), "68 converted, 47 refused") || set.Len() != 68 {
+	if !strings.Contains(out.String(), "77 converted, 54 refused") || set.Len() != 77 {
 		t.Errorf("loaded %d rules; table:\n%s", set.Len(), out.String())
 	}
 	for _, u := range set.Unindexed() {

@@ -12,11 +12,20 @@ import (
 
 func newRulesListCommand() *cobra.Command {
 	var f outputFlag
+	var coverage bool
+	var layer string
 	cmd := &cobra.Command{
-		Use:     "list [flags] PATH…",
-		Short:   "List rules with what they act on and what they do",
-		Example: `  pipeline rules list examples/rules`,
-		Args:    cobra.MinimumNArgs(1),
+		Use:   "list [flags] PATH…",
+		Short: "List rules with what they act on and what they do",
+		Long: `List rules with what they act on and what they do.
+
+With --attack it prints which techniques of MITRE ATT&CK the tags of the rules that are
+enabled name, and how many of each tactic; with -o json also those that are missing.
+--navigator writes the same as a layer of the ATT&CK Navigator. A technique counts where
+it is named itself or by one of its sub-techniques.`,
+		Example: `  pipeline rules list examples/rules
+  pipeline rules list --attack --navigator layer.json examples/rules`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -25,12 +34,17 @@ func newRulesListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			listed := listRules(set, tests)
 			w := cmd.OutOrStdout()
+			if coverage || layer != "" {
+				return printAttack(w, &f, set, layer)
+			}
+			listed := listRules(set, tests)
 			return f.print(w, listed, func() { tabulateRules(w, listed) })
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().BoolVar(&coverage, "attack", false, "list what the rules cover of MITRE ATT&CK")
+	cmd.Flags().StringVar(&layer, "navigator", "", "write the coverage as a layer of the ATT&CK Navigator to this file; implies --attack")
 	return cmd
 }
 

@@ -26,7 +26,15 @@ func (t *ruleTester) mutation(ctx context.Context) error {
 		return fmt.Errorf("there are no tests to run")
 	}
 	all := t.only.String() == ""
-	report, err := mutate.Run(ctx, set, tests, func(r *rules.Rule) bool { return all || wanted[r.ID] })
+	changed := map[string]bool{}
+	if t.changed != "" {
+		if changed, err = changedRules(ctx, t.changed, t.paths); err != nil {
+			return err
+		}
+	}
+	report, err := mutate.Run(ctx, set, tests, func(r *rules.Rule) bool {
+		return (all || wanted[r.ID]) && (t.changed == "" || changed[r.ID])
+	})
 	if err != nil {
 		return err
 	}

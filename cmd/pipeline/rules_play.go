@@ -45,7 +45,7 @@ The exit status is 1 when the condition has a mistake or is false for every even
 			held := false
 			err = recordedEvents(cmd.Context(), file, cmd.InOrStdin(), cmd.ErrOrStderr(), func(e *events.Event) error {
 				e.LoadRaw()
-				outcome := clauses.EvalKnowing(e, e.Sensor.Unknown())
+				outcome := clauses.EvalKnowing(e, e.Unknown())
 				held = held || outcome.Value
 				fmt.Fprintln(cmd.OutOrStdout(), where(e))
 				printOutcome(cmd.OutOrStdout(), outcome, "  ")

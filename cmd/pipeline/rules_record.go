@@ -9,10 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edrpipe/internal/console"
 	"edrpipe/internal/web"
-	"edrpipe/pkg/actions"
 	"edrpipe/pkg/jobs"
-	"edrpipe/rules"
 )
 
 func newRulesRecordCommand() *cobra.Command {
@@ -44,7 +43,7 @@ printed is a file for the rule's directory whose name should end in _test.yaml.`
 			if err != nil {
 				return err
 			}
-			text, err := recordingOf(j, raw).Test()
+			text, err := console.Recording(j, raw).Test()
 			if err != nil {
 				return err
 			}
@@ -93,30 +92,4 @@ func fetchJob(ctx context.Context, f *serverFlags, id string) (*jobs.Job, error)
 		return nil, err
 	}
 	return page.Job, nil
-}
-
-// recordingOf takes from a job what a test needs: the steps of its chains that
-// ran, each once.
-func recordingOf(j *jobs.Job, raw bool) rules.Recording {
-	r := rules.Recording{
-		Name: fmt.Sprintf("job %s on %s", j.ID, j.Endpoint), Rule: j.Rule, Event: j.Event, Raw: raw,
-		Outcome: string(j.State),
-	}
-	own := map[string]bool{}
-	stepIDs(j.Steps, own)
-	stepIDs(j.OnFailure, own)
-	for _, done := range j.Done {
-		if !own[done.ID] || done.State != jobs.StepOK && done.State != jobs.StepFailed {
-			continue
-		}
-		r.Steps = append(r.Steps, rules.RecordedStep{ID: done.ID, Args: done.Args, Output: done.Output, Error: done.Error})
-	}
-	return r
-}
-
-func stepIDs(steps []actions.Step, into map[string]bool) {
-	for _, s := range steps {
-		into[s.ID] = true
-		stepIDs(s.Parallel, into)
-	}
 }

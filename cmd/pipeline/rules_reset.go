@@ -14,8 +14,9 @@ func newRulesResetCommand() *cobra.Command {
 	var f serverFlags
 	var why string
 	cmd := &cobra.Command{
-		Use:   "reset RULE",
-		Short: "Close the breaker of a rule of the running service: it acts again",
+		Use:     "reset RULE",
+		Example: `  pipeline rules reset kill-office-shell --why 'the cause is mended'`,
+		Short:   "Close the breaker of a rule of the running service: it acts again",
 		Long: `Closes the breaker of a rule on all replicas. What was counted until now does not open
 it again. Who reset it and why is in the audit log. pipeline health names open breakers.`,
 		Args: cobra.ExactArgs(1),

@@ -35,18 +35,24 @@ With --mutate it changes one thing of a rule after another (each comparison,
 connective, literal and item of a list, suppression, bounds of correlations, steps,
 their if and their order), runs the rule's tests on it, and shows as a difference
 each change that no test notices. The mutation score is the part that was noticed.
+--changed takes only the rules that differ, or whose tests differ, from a commit of
+git: main, HEAD~1; for the branch of a merge request, say, origin/main.
 
 The exit status is 1 when a test fails or the coverage is or mutation
 score is below --threshold.`,
 		Example: `  pipeline rules test examples/rules
   pipeline rules test --coverage --threshold 90 --junit report.xml rules/
   pipeline rules test --mutate --threshold 90 rules/
+  pipeline rules test --mutate --changed HEAD rules/
   pipeline rules test --watch --run 'kill-.*/word' rules/`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			var err error
 			if t.only, err = regexp.Compile(pattern); err != nil {
 				return &usageError{fmt.Errorf("--run: %w", err)}
+			}
+			if t.changed != "" && !mutated {
+				return &usageError{fmt.Errorf("--changed goes with --mutate")}
 			}
 			if cmd.Flags().Changed("threshold") && !mutated {
 				t.coverage = true
@@ -74,6 +80,7 @@ score is below --threshold.`,
 	f.BoolVar(&t.coverage, "coverage", false, "tell what the tests do not show")
 	f.Float64Var(&t.threshold, "threshold", 0, "fail when less than this percentage is covered, or noticed with --mutate; implies --coverage otherwise")
 	f.BoolVar(&mutated, "mutate", false, "change the rules and show the changes that no test notices")
+	f.StringVar(&t.changed, "changed", "", "with --mutate: only rules that differ, or whose tests do, from this commit of git")
 	f.BoolVar(&watch, "watch", false, "run again whenever a file changes")
 	cmd.MarkFlagsMutuallyExclusive("mutate", "watch")
 	cmd.MarkFlagsMutuallyExclusive("mutate", "coverage")
@@ -89,6 +96,7 @@ type ruleTester struct {
 	junit     string
 	coverage  bool
 	threshold float64
+	changed   string // commit; empty: all rules
 	out, errs io.Writer
 }
 

@@ -21,8 +21,9 @@ const startWithin = 5 * time.Minute
 func newRunCommand() *cobra.Command {
 	var f configFlags
 	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Run the service: take events, match rules, act on endpoints",
+		Use:     "run",
+		Example: `  pipeline run --config pipeline.yaml`,
+		Short:   "Run the service: take events, match rules, act on endpoints",
 		Long: `Run the service until SIGTERM or SIGINT. Then it stops taking events, lets
 running steps end within the grace, closes the sessions it opened and exits.
 SIGHUP reads rules and guards again; changed rule files are also seen by themselves.`,

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"edrpipe/internal/apiclient"
 	"edrpipe/internal/config"
+	"edrpipe/internal/pace"
 	"edrpipe/internal/service"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/edrsim"
@@ -55,6 +58,9 @@ func startService(ts *testscript.TestScript, _ bool, _ []string) {
 	cfg.Data, cfg.Rules = filepath.Join(dir, "data"), []string{filepath.Join(dir, "rules")}
 	cfg.Bus.Sync = time.Minute
 	cfg.EDR.Name, cfg.EDR.URL, cfg.EDR.Token, cfg.EDR.SensorPoll = "sim", sim.URL, filepath.Join(dir, "edr.token"), 200*time.Millisecond
+	ingest := filepath.Join(dir, "ingest.token")
+	ts.Check(os.WriteFile(ingest, []byte("s3cret\n"), 0o600))
+	cfg.Sources.HTTP.Enabled, cfg.Sources.HTTP.Token = true, ingest
 	cfg.Web.Listen, cfg.Web.Users = "127.0.0.1:0", filepath.Join(dir, "users.yaml")
 	s, err := service.Open(context.Background(), cfg, "test", zerolog.Nop())
 	ts.Check(err)
@@ -68,6 +74,7 @@ func startService(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 		ts.Check(s.Close())
 	})
+	ts.Check(untilReady(s.URL()))
 	file := fmt.Sprintf("data: %s\nweb: { listen: %q, users_file: %s }\n", cfg.Data, strings.TrimPrefix(s.URL(), "http://"), cfg.Web.Users)
 	ts.Check(os.WriteFile(filepath.Join(dir, "pipeline.yaml"), []byte(file), 0o600))
 	ts.Check(os.WriteFile(filepath.Join(dir, "admin.token"), []byte(admin+"\n"), 0o600))
@@ -75,6 +82,26 @@ func startService(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("EDRPIPE_TOKEN", admin)
 	ts.Setenv("APPROVER_TOKEN", approver)
 	ts.Setenv("VIEWER_TOKEN", viewer)
+}
+
+// untilReady returns when the service at the address reads events: before that it
+// answers a post with 503.
+func untilReady(url string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return fmt.Errorf("the service at %s is not ready: %w", url, err)
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode == http.StatusOK {
+			return err
+		}
+	}
 }
 
 // capture is the script command "capture NAME": it keeps the first word of the
@@ -85,6 +112,47 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: capture NAME, after a command that prints something")
 	}
 	ts.Setenv(args[0], words[0])
+}
+
+// ingestFile is the script command "ingest FILE NAME": it posts the file to the service
+// and keeps the id of its first event in the environment.
+func ingestFile(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: ingest FILE NAME")
+	}
+	req, err := http.NewRequest(http.MethodPost, ts.Getenv("EDRPIPE_URL")+"/v1/ingest", strings.NewReader(strings.ReplaceAll(ts.ReadFile(args[0]), "NOW", fmt.Sprint(time.Now().Unix()))))
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer s3cret")
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer func() { ts.Check(res.Body.Close()) }()
+	var answer struct{ IDs []string }
+	ts.Check(json.NewDecoder(res.Body).Decode(&answer))
+	if res.StatusCode != http.StatusOK || len(answer.IDs) == 0 {
+		ts.Fatalf("answered %s, %+v", res.Status, answer)
+	}
+	ts.Setenv(args[1], answer.IDs[0])
+}
+
+// waitDead is the script command "waitdead N": it returns when the service in the
+// environment keeps that many dead letters, and puts the newest's number in $DEAD.
+func waitDead(ts *testscript.TestScript, _ bool, args []string) {
+	c := &apiclient.Client{Server: ts.Getenv("EDRPIPE_URL"), Token: ts.Getenv("EDRPIPE_TOKEN")}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	for {
+		var p web.DeadPage
+		ts.Check(c.Get(ctx, "dead", nil, &p))
+		if fmt.Sprint(p.Total) != args[0] {
+			ts.Logf("%d dead letters so far", p.Total)
+			ts.Check(pace.Sleep(ctx, 100*time.Millisecond))
+			continue
+		}
+		if p.Total > 0 {
+			ts.Setenv("DEAD", fmt.Sprint(p.Letters[0].Sequence))
+		}
+		return
+	}
 }
 
 // waitState is the script command "waitstate JOB STATE": it returns when the job

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,26 +17,33 @@ import (
 )
 
 func newSecretsCommand() *cobra.Command {
-	var readable bool
-	var stateKey string
+	var share string
+	var owners map[string]int
 	cmd := &cobra.Command{
 		Use:   "secrets DIR",
 		Short: "Make the passwords and tokens that a deployment needs, as files; keep those that are there",
-		Args:  cobra.ExactArgs(1),
+		Long: `Makes the secrets that are missing in DIR, each a file that only its owner reads. With
+--share each part of a deployment gets a directory of its own with the secrets that it
+reads, which belongs to that part's user; the token of admin is moved to the directory
+"once", until pipeline secrets show prints it.`,
+		Example: "  pipeline secrets site-secrets\n  pipeline secrets /secrets --share /parts --owners service=65532,nats=0,grafana=472",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			mode := fs.FileMode(0o600)
-			if readable {
-				mode = 0o644
+			if (share == "") != (len(owners) == 0) {
+				return &usageError{errors.New("--share and --owners go together")}
 			}
-			made, err := secretfiles.Make(args[0], cmp.Or(stateKey, filepath.Join(args[0], secretfiles.StateKey)), mode)
+			made, err := secretfiles.Make(args[0])
 			for _, name := range made {
 				fmt.Fprintln(cmd.OutOrStdout(), "made", name)
 			}
-			return err
+			if err != nil || share == "" {
+				return err
+			}
+			return secretfiles.Share(args[0], share, owners)
 		},
 	}
-	cmd.Flags().BoolVar(&readable, "readable", false, "let other users read the files: for a volume that containers with different users share")
-	cmd.Flags().StringVar(&stateKey, "state-key", "", "file for the key that seals the records of replicas, where the bus cannot read it (default DIR/state.key)")
+	cmd.Flags().StringVar(&share, "share", "", "directory below which each part gets a directory of its own with the secrets that it reads")
+	cmd.Flags().StringToIntVar(&owners, "owners", nil, "numeric users of the parts that get one, as service=65532,nats=0")
 	cmd.AddCommand(newSecretsShowCommand())
 	return cmd
 }
@@ -51,7 +57,8 @@ func newSecretsShowCommand() *cobra.Command {
 		Use:   "show NAME",
 		Short: "Print a token or password of this deployment: show admin prints the token for the dashboard",
 		Long: `Prints the secret NAME, out of NAME.token or NAME.password: in --dir, else beside the
-users file and in the data directory of the configuration.`,
+users file and in the data directory of the configuration. A token in the directory
+"once" of the data directory is printed once and removed.`,
 		Example: "  docker compose exec pipeline /pipeline secrets show admin",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,6 +69,14 @@ users file and in the data directory of the configuration.`,
 			if dir == "" {
 				cfg, _, err := config.Load(file, os.Environ(), nil)
 				if err != nil {
+					return err
+				}
+				switch text, err := secretfiles.TakeOnce(filepath.Join(cfg.Data, secretfiles.OnceDir), args[0]); {
+				case err == nil:
+					fmt.Fprintln(cmd.ErrOrStderr(), "shown this once, and removed: keep it where secrets are kept")
+					fmt.Fprintln(cmd.OutOrStdout(), text)
+					return nil
+				case !errors.Is(err, fs.ErrNotExist):
 					return err
 				}
 				dirs = []string{filepath.Dir(cfg.Web.Users), cfg.Data, "secrets"}

@@ -20,6 +20,7 @@ func newSensorsCommand() *cobra.Command {
 	var limit, offset int
 	cmd := &cobra.Command{
 		Use:               "sensors [TEXT]",
+		Example:           `  pipeline sensors windows`,
 		Short:             "List sensors, those with jobs first; TEXT is part of a name, id or system",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -62,9 +62,10 @@ func newSilenceAddCommand(f *serverFlags) *cobra.Command {
 
 func newSilenceListCommand(f *serverFlags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the silences in force",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Example: `  pipeline silence list`,
+		Short:   "List the silences in force",
+		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
 			var page web.GuardsPage
 			if err := c.Get(cmd.Context(), "guards", nil, &page); err != nil {
@@ -85,6 +86,7 @@ func newSilenceListCommand(f *serverFlags) *cobra.Command {
 func newSilenceRemoveCommand(f *serverFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:               "remove SILENCE",
+		Example:           `  pipeline silence remove 6c1d2e3f`,
 		Short:             "End a silence",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: f.completeSilences,

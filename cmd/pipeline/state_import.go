@@ -16,8 +16,9 @@ import (
 func newStateImportCommand() *cobra.Command {
 	var f configFlags
 	cmd := &cobra.Command{
-		Use:   "import FILE",
-		Short: "Put exported state onto an empty bus",
+		Use:     "import FILE",
+		Example: `  pipeline state import --config pipeline.yaml edrpipe.state.gz`,
+		Short:   "Put exported state onto an empty bus",
 		Long: `Verifies the file, then puts its records onto the bus that the configuration
 names. A bus that holds state already is refused, and left as it is. Start the
 service afterwards: it goes on with the jobs that had not ended.`,
@@ -66,9 +67,10 @@ func auditKey(f configFlags) ([]byte, error) {
 
 func newStateVerifyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify FILE",
-		Short: "Check that an exported file is whole, and say what is in it",
-		Args:  cobra.ExactArgs(1),
+		Use:     "verify FILE",
+		Example: `  pipeline state verify edrpipe.state.gz`,
+		Short:   "Check that an exported file is whole, and say what is in it",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := os.Open(args[0])
 			if err != nil {

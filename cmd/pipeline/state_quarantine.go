@@ -31,9 +31,10 @@ everything else, and these commands repair it.`,
 
 func newQuarantineListCommand(f *serverFlags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "Read every record, and list those that do not verify",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Example: `  pipeline state quarantine list`,
+		Short:   "Read every record, and list those that do not verify",
+		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
 			var all []quarantine.Record
 			if err := c.Get(cmd.Context(), "quarantine", nil, &all); err != nil {
@@ -45,9 +46,9 @@ func newQuarantineListCommand(f *serverFlags) *cobra.Command {
 					fmt.Fprintln(w, "every record verifies")
 					return
 				}
-				t := newTable(w, "bucket", "key", "revision", "good copy", "=why")
+				t := newTable(w, "bucket", "key", "revision", "good copy", "held meanwhile", "=why")
 				for _, r := range all {
-					t.AppendRow(table.Row{r.Bucket, printable.Line(r.Key), r.Revision, map[bool]string{true: "yes"}[r.Copy], printable.Line(r.Why)})
+					t.AppendRow(table.Row{r.Bucket, printable.Line(r.Key), r.Revision, map[bool]string{true: "yes"}[r.Copy], r.Held, printable.Line(r.Why)})
 				}
 				t.Render()
 			})
@@ -60,9 +61,10 @@ func newQuarantineDropCommand(f *serverFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drop BUCKET KEY",
 		Short: "Remove a record that does not verify; its state is reset",
-		Long: `Removes a record that does not verify. Its state is reset: without the record
-guard.control nothing is stopped or silenced, without guard.budget.NAME the budget is
-unspent. A job ends as unknown: look at its endpoint.`,
+		Long: `Removes a record that does not verify. Its state is reset: without guard.budget.NAME the
+budget is unspent. A job ends as unknown: look at its endpoint. Without guard.control the
+service stays stopped until "pipeline resume", also after a restart; other stops and
+silences are gone, so say both again where they should hold.`,
 		Example: "  pipeline state quarantine drop control guard.breaker.ransomware --why 'disk error'",
 		Args:    cobra.ExactArgs(2),
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, args []string) error {
@@ -81,8 +83,9 @@ unspent. A job ends as unknown: look at its endpoint.`,
 func newQuarantineRestoreCommand(f *serverFlags) *cobra.Command {
 	var in web.Quarantined
 	cmd := &cobra.Command{
-		Use:   "restore BUCKET KEY",
-		Short: "Bring back the last good record in the place of one that does not verify",
+		Use:     "restore BUCKET KEY",
+		Example: `  pipeline state quarantine restore control guard.breaker.ransomware --why 'disk error'`,
+		Short:   "Bring back the last good record in the place of one that does not verify",
 		Long: `Writes the last record of that place which verified, as far as the replica that
 answers has seen one since its start. With --as-is the record that is there is sealed
 instead: only when you know who wrote it, as after the loss of the key.`,

@@ -6,10 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrpipe/internal/apiclient"
+	"edrpipe/internal/web"
 )
 
 func newStopCommand() *cobra.Command {
-	return switchCommand("stop", "Start nothing new on any sensor, on all replicas; running steps end", "stopped: nothing new starts until `pipeline resume`")
+	return switchCommand("stop", "Start nothing new, on all replicas: everywhere, on one server or for one tenant", "stopped: nothing new starts until `pipeline resume`")
 }
 
 func newResumeCommand() *cobra.Command {
@@ -18,19 +19,39 @@ func newResumeCommand() *cobra.Command {
 
 func switchCommand(name, short, said string) *cobra.Command {
 	var f serverFlags
-	var why string
+	var in web.Switching
 	cmd := &cobra.Command{
-		Use:   name,
-		Short: short,
-		Args:  cobra.NoArgs,
+		Use:     name,
+		Example: fmt.Sprintf("  pipeline %s --why 'the servers are upgraded'", name),
+		Short:   short,
+		Args:    cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {
-			if err := c.Post(cmd.Context(), name, map[string]string{"why": why}, nil); err != nil {
+			if err := c.Post(cmd.Context(), name, in, nil); err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), said)
+			fmt.Fprintln(cmd.OutOrStdout(), said+flagged(in))
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&why, "why", "", "the reason, kept in the audit log and shown to everybody")
+	switchFlags(cmd, &in)
 	return f.register(cmd)
+}
+
+// switchFlags are the flags of what is switched for everything or a part of it.
+func switchFlags(cmd *cobra.Command, in *web.Switching) {
+	cmd.Flags().StringVar(&in.Server, "server", "", "only on this server")
+	cmd.Flags().StringVar(&in.Tenant, "tenant", "", "only on the servers of this tenant")
+	cmd.Flags().StringVar(&in.Why, "why", "", "the reason, kept in the audit log and shown to everybody")
+	cmd.MarkFlagsMutuallyExclusive("server", "tenant")
+}
+
+// flagged repeats the part, with which a switch is switched back.
+func flagged(in web.Switching) string {
+	switch {
+	case in.Server != "":
+		return " (--server " + in.Server + ")"
+	case in.Tenant != "":
+		return " (--tenant " + in.Tenant + ")"
+	}
+	return ""
 }

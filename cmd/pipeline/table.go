@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,20 +61,44 @@ func (g *grid) Render() {
 	widths, fits := g.fit()
 	last := len(g.columns) - 1
 	if fits || g.columns[last][0] != '=' {
-		fmt.Fprintln(g.out, g.render(widths))
+		fmt.Fprintln(g.out, g.render(g.squeeze(widths, fits)))
 		return
 	}
 	below := grid{out: g.out, columns: g.columns[:last], width: g.width}
 	for _, r := range g.rows {
 		below.rows = append(below.rows, slices.Clone(r[:min(last, len(r))]))
 	}
-	widths, _ = below.fit()
+	widths = below.squeeze(below.fit())
 	for i, line := range strings.Split(below.render(widths), "\n") {
 		fmt.Fprintln(g.out, strings.TrimRight(line, " "))
 		if row := i - 2; row >= 0 && row < len(g.rows) && last < len(g.rows[row]) {
 			writeIndented(g.out, fmt.Sprint(g.rows[row][last]), g.width)
 		}
 	}
+}
+
+// Times in a table that does not fit lose their year, then their seconds.
+var (
+	withYear    = regexp.MustCompile(`^\d{4}-(\d\d-\d\d \d\d:\d\d:\d\d)$`)
+	withSeconds = regexp.MustCompile(`^(\d\d-\d\d \d\d:\d\d):\d\d$`)
+)
+
+// squeeze shortens times until the table fits, and returns the width of each column.
+func (g *grid) squeeze(widths []int, fits bool) []int {
+	for _, form := range []*regexp.Regexp{withYear, withSeconds} {
+		if fits {
+			return widths
+		}
+		for _, r := range g.rows {
+			for i, cell := range r {
+				if s, ok := cell.(string); ok {
+					r[i] = form.ReplaceAllString(s, "$1")
+				}
+			}
+		}
+		widths, fits = g.fit()
+	}
+	return widths
 }
 
 func writeIndented(w io.Writer, s string, width int) {

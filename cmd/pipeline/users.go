@@ -39,9 +39,10 @@ func newUsersAddCommand(file *string) *cobra.Command {
 	var role, email string
 	var groups []string
 	cmd := &cobra.Command{
-		Use:   "add NAME",
-		Short: "Add a user, or give one a new role; prints a new token, once",
-		Args:  cobra.ExactArgs(1),
+		Use:     "add NAME",
+		Example: `  pipeline users add bob --role approver --group soc-leads --file users.yaml`,
+		Short:   "Add a user, or give one a new role; prints a new token, once",
+		Args:    cobra.ExactArgs(1),
 
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,9 +75,10 @@ func newUsersAddCommand(file *string) *cobra.Command {
 
 func newUsersRemoveCommand(file *string) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove NAME",
-		Short: "Take a user off the list; open logins end with it",
-		Args:  cobra.ExactArgs(1),
+		Use:     "remove NAME",
+		Example: `  pipeline users remove bob --file users.yaml`,
+		Short:   "Take a user off the list; open logins end with it",
+		Args:    cobra.ExactArgs(1),
 
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
@@ -108,9 +110,10 @@ func newUsersRemoveCommand(file *string) *cobra.Command {
 func newUsersListCommand(file *string) *cobra.Command {
 	var f outputFlag
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the users",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Example: `  pipeline users list --file users.yaml`,
+		Short:   "List the users",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err

@@ -13,9 +13,10 @@ var version = "development"
 
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version and what it was built from",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Example: `  pipeline version`,
+		Short:   "Print the version and what it was built from",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			revision := "unknown revision"
 			if info, ok := debug.ReadBuildInfo(); ok {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,21 +12,20 @@ import (
 
 func newWhyCommand() *cobra.Command {
 	var f serverFlags
-	var process string
-	var since time.Duration
+	var filter eventFilter
 	cmd := &cobra.Command{
-		Use:   "why HOST|EVENT|JOB|sensor:ID",
-		Short: "Explain what became of a host's events, of an event, a job or a sensor, and why",
+		Use:   "why [HOST|EVENT|JOB|sensor:ID]",
+		Short: "Explain what became of the events of a host or a process, of an event, a job or a sensor",
 		Long: `Explains what became of the last events of a host, of one event, a job or a sensor:
 which rules matched or which clause was false, which decision was taken, what a job
 waits for, how it ended.`,
-		Example:           "  pipeline why WS-ANN\n  pipeline why WS-ANN --process powershell --since 12h\n  pipeline why sensor:42",
-		Args:              cobra.ExactArgs(1),
+		Example:           "  pipeline why WS-ANN\n  pipeline why WS-ANN --process powershell --since 03:00 --until 03:30\n  pipeline why --process mimikatz.exe --since 24h\n  pipeline why sensor:42",
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: f.completeJobs("live", "ended"),
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, args []string) error {
-			q := url.Values{"about": args, "process": {process}, "limit": {"50"}}
-			if since > 0 {
-				q.Set("since", time.Now().Add(-since).Format(time.RFC3339))
+			q := filter.query()
+			if len(args) > 0 {
+				q.Set("about", args[0])
 			}
 			var answer web.Why
 			if err := c.Get(cmd.Context(), "why", q, &answer); err != nil {
@@ -48,7 +45,6 @@ waits for, how it ended.`,
 			})
 		}),
 	}
-	cmd.Flags().StringVar(&process, "process", "", "of a host's events, those whose process has this in its path, name or command line")
-	cmd.Flags().DurationVar(&since, "since", 0, "how far back a host's events are looked for (default 1h)")
+	filter.register(cmd.Flags(), "only events")
 	return f.register(cmd)
 }

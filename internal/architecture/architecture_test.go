@@ -16,21 +16,21 @@ import (
 // sideways names the pair. A package that is missing here fails the test, so that
 // a new one is given its place.
 var level = map[string]int{
-	"pkg/seal": 0, "internal/quarantine": 9,
+	"pkg/seal": 0, "pkg/shares": 0, "internal/quarantine": 9,
 	"internal/printable": -1, "internal/progress": 0,
-	"internal/nearest": 0, "internal/sizing": 0, "internal/secretfiles": 0, "deploy/nats": 0, "internal/connlimit": 0, "internal/natsd": 1, "internal/golden": 0, "internal/fixtures": 0, "examples": 0, "internal/rabbittest": 0, "internal/rabbittest/publish": 0, "scripts/skips": 0,
+	"internal/nearest": 0, "internal/sizing": 0, "internal/secretfiles": 0, "deploy/nats": 0, "internal/connlimit": 0, "internal/natsd": 1, "internal/golden": 0, "internal/fixtures": 0, "examples": 0, "edrpipe": 0, "internal/manual": 0, "scripts/screenshots": 0, "internal/rabbittest": 0, "internal/rabbittest/publish": 0, "scripts/skips": 0, "scripts/mutants": 0,
 	"internal/kinds": 5, "internal/fleet": 8,
 	"internal/diskspace": 0, "internal/health": 0, "internal/setup": 0, "internal/looseid": 0,
 	"pkg/strictyaml": 1, "pkg/edr": 1, "pkg/edr/edrtest": 2, "internal/config": 2,
-	"pkg/events": 1, "pkg/events/batch": 2, "pkg/events/inflight": 2,
-	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3, "pkg/events/s3": 3,
+	"pkg/events/batch": 0, "pkg/events": 1, "pkg/events/inflight": 2,
+	"pkg/events/amqp": 3, "pkg/events/http": 3, "pkg/events/jetstream": 3, "pkg/events/lines": 3, "pkg/events/s3": 3, "pkg/events/s3/sqs": 4,
 	"pkg/expression": 2, "pkg/liveresponse": 2, "pkg/lr": 3, "pkg/cbc": 3, "pkg/events/cloudalerts": 4, "pkg/bus/grouped": 1, "pkg/bus": 2, "pkg/bus/bustest": 3, "pkg/audit": 2, "pkg/edrsim": 2,
-	"pkg/endpoints": 2, "pkg/admission": 2, "pkg/directory": 3, "pkg/actions": 3, "pkg/guard": 3, "pkg/chain": 4, "pkg/artifacts": 4,
+	"pkg/endpoints": 2, "pkg/admission": 2, "pkg/directory": 3, "pkg/binaries": 3, "pkg/actions": 3, "pkg/guard": 3, "pkg/chain": 4, "pkg/artifacts": 4,
 	"rules/index": 3, "rules/list": 3, "rules": 5, "rules/sigma": 6,
-	"rules/format": 6, "rules/mutate": 6, "rules/attack": 0, "rules/propose": 6, "internal/lsp": 7,
-	"internal/pace": -1, "internal/tlsfiles": 0, "internal/selfsigned": -1, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
+	"rules/format": 6, "rules/mutate": 6, "rules/attack": 0, "rules/propose": 7, "internal/lsp": 7,
+	"internal/pace": -1, "internal/ordered": -1, "internal/conflict": -1, "internal/tlsfiles": 0, "internal/selfsigned": -1, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
 	"internal/backup": 3, "internal/lrshell": 4, "internal/telemetry": 8, "internal/web": 8, "internal/demo": 8, "internal/workload": 8, "internal/apiclient": 9, "internal/mcpserver": 8,
-	"internal/notices": 9, "internal/pager": 9, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
+	"internal/notices": 9, "internal/pager": 9, "internal/outputs": 10, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
 	"internal/doctor": 9, "internal/references": 9, "internal/service": 12, "internal/testproc": 13, "cmd/pipeline": 13,
 }
 

@@ -20,6 +20,7 @@ import (
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/jobs/natsstore"
+	"edrpipe/pkg/shares"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,7 +56,7 @@ func filled(t *testing.T) *bus.Bus {
 	}
 	control := &bus.Records{Bus: b, Bucket: bus.BucketControl}
 	keep := func([]byte) ([]byte, error) { return []byte("remembered"), nil }
-	if err := control.Update(ctx, "suppress.a", time.Hour, keep); err != nil {
+	if err := control.Update(ctx, shares.Record{Key: "suppress.a"}, time.Hour, keep); err != nil {
 		t.Fatal(err)
 	}
 	log := audit.New(audit.Config{Store: auditOf(b)})

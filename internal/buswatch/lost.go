@@ -25,7 +25,7 @@ type Finder interface {
 // FindLost compares, once after a start, the job records with the transitions on the
 // bus: a job that has transitions and no record is ended as unknown.
 func FindLost(ctx context.Context, b *bus.Bus, finder Finder, log zerolog.Logger) {
-	told, err := openJobs(ctx, b)
+	told, err := openJobs(ctx, b, log)
 	if err == nil {
 		var lost []string
 		lost, err = finder.Lost(ctx, told)
@@ -39,8 +39,9 @@ func FindLost(ctx context.Context, b *bus.Bus, finder Finder, log zerolog.Logger
 }
 
 // openJobs lists the jobs whose beginning is on the bus and whose end is not.
-// It reads no bodies but theirs, and holds no more than there are of them.
-func openJobs(ctx context.Context, b *bus.Bus) ([]jobs.TransitionNotice, error) {
+// It reads no bodies but theirs, and holds no more than there are of them. A transition
+// that cannot be read hides no other.
+func openJobs(ctx context.Context, b *bus.Bus, log zerolog.Logger) ([]jobs.TransitionNotice, error) {
 	stream, err := b.JetStream().Stream(ctx, bus.StreamJobs)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", bus.StreamJobs, err)
@@ -70,7 +71,9 @@ func openJobs(ctx context.Context, b *bus.Bus) ([]jobs.TransitionNotice, error) 
 		}
 		var n struct{ Data jobs.TransitionNotice }
 		if err := json.Unmarshal(m.Data, &n); err != nil {
-			return nil, fmt.Errorf("message %d of stream %s: %w", seq, bus.StreamJobs, err)
+			log.Error().Err(err).Uint64("message", seq).Str("stream", bus.StreamJobs).Str("subject", m.Subject).
+				Msg("a transition cannot be read: if its job's record is lost, too, the job is not known any more")
+			continue
 		}
 		told = append(told, n.Data)
 	}
@@ -83,29 +86,40 @@ func eachTransition(ctx context.Context, stream natsjs.Stream, last uint64, see 
 	if err != nil {
 		return err
 	}
-	for {
-		batch, err := c.Fetch(500, natsjs.FetchMaxWait(time.Second))
-		if err != nil {
-			return err
-		}
-		got := 0
-		for m := range batch.Messages() {
-			got++
-			meta, err := m.Metadata()
-			if err != nil {
-				return err
-			}
-			if job, state, ok := transitionOf(m.Subject()); ok {
-				see(job, state, meta.Sequence.Stream)
-			}
-			if meta.Sequence.Stream >= last || meta.NumPending == 0 {
-				return nil
-			}
-		}
-		if err := errors.Join(batch.Error(), ctx.Err()); err != nil || got == 0 {
+	for over := false; !over; {
+		if over, err = someTransitions(ctx, c, last, see); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// someTransitions reads what is at hand; over: there is no more.
+func someTransitions(ctx context.Context, c natsjs.Consumer, last uint64, see func(job string, state jobs.State, seq uint64)) (over bool, err error) {
+	reading, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel() // ends a fetch that is not read to its end
+	batch, err := c.Fetch(500, natsjs.FetchContext(reading))
+	if err != nil {
+		return false, err
+	}
+	over = true
+	for m := range batch.Messages() {
+		over = false
+		meta, err := m.Metadata()
+		if err != nil {
+			return false, err
+		}
+		if job, state, ok := transitionOf(m.Subject()); ok {
+			see(job, state, meta.Sequence.Stream)
+		}
+		if meta.Sequence.Stream >= last || meta.NumPending == 0 {
+			return true, nil
+		}
+	}
+	if err := batch.Error(); err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+		return false, err
+	}
+	return over, ctx.Err()
 }
 
 // transitionOf reads edr.jobs.<job>.<state>; ok is false of other notices.

@@ -33,7 +33,7 @@ func (p *probe) write(ctx context.Context, b *bus.Bus, owner string) error {
 	defer cancel()
 	control, err := b.Bucket(ctx, bus.BucketControl)
 	if err == nil {
-		_, err = control.PutString(ctx, "probe."+bus.Token(owner), time.Now().UTC().Format(time.RFC3339))
+		_, err = control.PutString(ctx, "probe."+bus.Key(owner), time.Now().UTC().Format(time.RFC3339))
 	}
 	p.at, p.err = time.Now(), err
 	return err

@@ -64,11 +64,11 @@ func (c *collecting) collect() time.Duration {
 // fetch is what any client has to do: it gets the file that the first job left in
 // the EDR server's store, hashes it, and flushes it to disk.
 func (c *collecting) fetch() error {
-	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.edr+"/api/v1/cblr/session/1/file/1/content", nil)
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.servers[0].url+"/api/v1/cblr/session/1/file/1/content", nil)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("X-Auth-Token", c.sim.Token)
+	req.Header.Set("X-Auth-Token", c.servers[0].sim.Token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err

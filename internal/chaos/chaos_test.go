@@ -42,7 +42,7 @@ func TestChaos(t *testing.T) {
 	t.Parallel()
 	f := theForm
 	f.shape = shape{
-		nodes: 1, replicas: 3, sensors: 10, disk: 256, sync: time.Second,
+		nodes: 1, replicas: 3, sensors: 10, newcomers: f.newcomers, disk: 256, sync: time.Second, late: true,
 		sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second},
 	}
 	f.run(t, (*chaos).anything)
@@ -71,6 +71,7 @@ func (f form) run(t *testing.T, draw func(*chaos) fault) {
 			t.Parallel()
 			s := f.shape
 			s.sim.Seed = seed
+			s.second = edrsim.Kinds[i%len(edrsim.Kinds)]
 			c := newChaos(newWorld(t, s), seed)
 			c.draw = func() fault { return draw(c) }
 			c.run(raging, f, seed)
@@ -100,10 +101,9 @@ func (c *chaos) run(raging context.Context, f form, seed uint64) {
 // autopsy has the replicas that do not come to rest say what they are doing: their
 // goroutines are in their logs, which CHAOS_LOGS keeps.
 func (c *chaos) autopsy() {
-	if table, err := c.slotTable(c.t.Context()); err != nil {
-		c.t.Log(err)
-	} else {
-		c.t.Logf("slot table: %+v", table)
+	for _, s := range c.servers {
+		table, err := c.slotTable(c.t.Context(), s)
+		c.t.Logf("slot table of %s: %+v %v", s.name, table, err)
 	}
 	for _, r := range c.replicas {
 		r.End(syscall.SIGQUIT)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,11 +21,14 @@ func (e evidence) check() (broken []string) {
 		name  string
 		holds func() []string
 	}{
+		{"nothing ran on an endpoint of another server", e.meant},
 		{"every accepted event is accounted for", e.accounted},
 		{"no job comes from nowhere", e.invented},
 		{"every job ends", e.ended},
 		{"times are right", e.times},
 		{"nothing that must run once runs twice", e.once},
+		{"a rule acts only where its fact holds", e.facts},
+		{"nothing is begun before the record of its endpoint is told", e.early},
 		{"slots are not exceeded", e.slots},
 		{"a sensor's jobs run one after another, in order", e.order},
 		{"guards are not broken", e.guards},
@@ -53,8 +57,8 @@ func (e evidence) accounted() (out []string) {
 			out = append(out, fmt.Sprintf("event %d on the protected sensor: decided %q, want protected and no job", s.pid, e.decided[s.job]))
 		case s.kind == noise && e.records[s.job] == nil && e.decided[s.job] != "suppressed":
 			out = append(out, fmt.Sprintf("noise event %d on sensor %d: decided %q, want suppressed or a job", s.pid, s.sensor, e.decided[s.job]))
-		case (s.kind == hit || s.kind == worm) && e.records[s.job] == nil:
-			out = append(out, fmt.Sprintf("%s event %d on sensor %d has no job %s (decided %q)", s.kind, s.pid, s.sensor, s.job, e.decided[s.job]))
+		case (s.kind == hit || s.kind == worm || s.kind == late) && e.records[s.job] == nil:
+			out = append(out, fmt.Sprintf("%s event %d on sensor %d of %s has no job %s (decided %q)", s.kind, s.pid, s.sensor, s.server, s.job, e.decided[s.job]))
 		}
 	}
 	return out
@@ -110,45 +114,137 @@ func (e evidence) times() (out []string) {
 // so often.
 func (e evidence) hours() int { return 1 + int(e.lasted/time.Hour) }
 
-// ran counts the executions of the step that must run once, by what tells them apart.
-func (e evidence) ran() map[string]int64 {
-	ran := map[string]int64{}
-	for _, x := range e.counters.Executions {
-		if x.Command == "create process" {
-			ran[fmt.Sprintf("%d %s", x.SensorID, x.Object)] += x.Count
+// execution is a command that a sensor of a server executed.
+type execution struct {
+	server  string
+	sensor  int
+	command string
+	object  string
+}
+
+// executions are those of all servers, with how often each was.
+func (e evidence) executions() map[execution]int64 {
+	all := map[execution]int64{}
+	for name, s := range e.servers {
+		for _, x := range s.counters.Executions {
+			all[execution{name, x.SensorID, x.Command, x.Object}] += x.Count
 		}
 	}
-	return ran
+	return all
+}
+
+// of is the number of the event for which the step that must run once ran; 0 for others.
+func (x execution) of() int {
+	_, last, found := cutLast(strings.TrimRight(x.object, `'"`), "n")
+	if pid, err := strconv.Atoi(last); x.command == "create process" && found && err == nil {
+		return pid
+	}
+	return 0
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }
 
 func (e evidence) once() (out []string) {
-	ran := e.ran()
-	for what, n := range ran {
+	type running struct {
+		server      string
+		sensor, pid int
+	}
+	ran := map[running]int64{}
+	for x, n := range e.executions() {
+		if x.command == "create process" {
+			ran[running{x.server, x.sensor, x.of()}] += n
+		}
+	}
+	for x, n := range ran {
 		if n > 1 {
-			out = append(out, fmt.Sprintf("%q on a sensor ran %d times", what, n))
+			out = append(out, fmt.Sprintf("the step of event %d ran %d times on sensor %d of %s", x.pid, n, x.sensor, x.server))
 		}
 	}
 	for _, s := range e.log {
-		j := e.records[s.job]
-		if s.kind != hit || j == nil || j.State != jobs.Succeeded {
-			continue
-		}
-		found := false
-		for what := range ran {
-			found = found || strings.HasPrefix(what, fmt.Sprintf("%d ", s.sensor)) && strings.HasSuffix(strings.TrimRight(what, `'"`), fmt.Sprintf("n%d", s.pid))
-		}
-		if !found {
+		if j := e.records[s.job]; s.kind == hit && j != nil && j.State == jobs.Succeeded && ran[running{s.server, s.sensor, s.pid}] == 0 {
 			out = append(out, fmt.Sprintf("job %s of event %d succeeded and its process never ran", s.job, s.pid))
 		}
 	}
 	return out
 }
 
-func (e evidence) slots() []string {
-	if s := e.counters.Sessions; s.Peak > slots {
-		return []string{fmt.Sprintf("%d sessions at once, allowed are %d", s.Peak, slots)}
+// meant reports what happened on endpoints that no event meant. Servers have the same
+// numbers of sensors and the same host names: a step that carries the number of its
+// event is held against that event, others against what was sent of the endpoint.
+func (e evidence) meant() (out []string) {
+	type endpoint struct {
+		server string
+		sensor int
 	}
-	return nil
+	events, wanted, isolable := map[int]endpoint{}, map[endpoint]bool{}, map[endpoint]bool{}
+	for _, s := range slices.Concat(e.log, e.doubtful) {
+		at := endpoint{s.server, s.sensor}
+		events[s.pid] = at
+		switch s.kind {
+		case hit, noise, late:
+			wanted[at] = true
+		case worm:
+			isolable[at] = true
+		}
+	}
+	for x := range e.executions() {
+		at := endpoint{x.server, x.sensor}
+		if pid := x.of(); !wanted[at] || pid != 0 && events[pid] != at {
+			out = append(out, fmt.Sprintf("%s %s on sensor %d of %s; event %d is of %v", x.command, x.object, x.sensor, x.server, pid, events[pid]))
+		}
+	}
+	for name, s := range e.servers {
+		for _, sensor := range s.isolated {
+			if !isolable[endpoint{name, sensor}] {
+				out = append(out, fmt.Sprintf("sensor %d of %s is isolated, and no event said so", sensor, name))
+			}
+		}
+	}
+	return out
+}
+
+// facts reports jobs on endpoints of which the rule's condition is false.
+func (e evidence) facts() (out []string) {
+	for _, s := range slices.Concat(e.log, e.doubtful) {
+		if j := e.records[s.job]; s.kind == spared && j != nil && j.State != jobs.Skipped {
+			out = append(out, fmt.Sprintf("job %s of event %d on sensor %d of %s, whose group the rule does not name, is %s\n%s", j.ID, s.pid, s.sensor, s.server, j.State, life(j)))
+		}
+	}
+	return out
+}
+
+// early reports what was begun on endpoints of which the server had told nothing yet.
+func (e evidence) early() (out []string) {
+	for _, s := range e.servers {
+		for _, at := range s.early {
+			text := "a session was opened on " + at.String()
+			for _, j := range e.records {
+				if j.Endpoint == at {
+					text += "\n" + life(j)
+				}
+			}
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func heldForFact(j *jobs.Job) bool {
+	return slices.ContainsFunc(j.History, func(t jobs.Transition) bool { return t.Reason == jobs.ReasonFactPending })
+}
+
+func (e evidence) slots() (out []string) {
+	for name, s := range e.servers {
+		if peak := s.counters.Sessions.Peak; peak > slots {
+			out = append(out, fmt.Sprintf("%d sessions at once on %s, allowed are %d", peak, name, slots))
+		}
+	}
+	return out
 }
 
 // order reports the jobs that ran before older ones of their sensor, unless those
@@ -199,7 +295,7 @@ func (e evidence) overtakings() (out []overtaking) {
 	for _, all := range bySensor {
 		slices.SortFunc(all, func(a, b *jobs.Job) int {
 			x, y := sentOnce(a), sentOnce(b)
-			return cmp.Or(edr.CompareID(string(x.Session), string(y.Session)), cmp.Compare(x.Command, y.Command))
+			return cmp.Or(edr.CompareID(sessionNumber(x), sessionNumber(y)), cmp.Compare(x.Command, y.Command))
 		})
 		for i, later := range all {
 			for _, before := range all[:i] {
@@ -211,6 +307,12 @@ func (e evidence) overtakings() (out []overtaking) {
 		}
 	}
 	return out
+}
+
+// sessionNumber grows with the sessions of a server; a cloud's id has it before the device.
+func sessionNumber(s *jobs.StepRecord) string {
+	number, _, _ := strings.Cut(string(s.Session), ":")
+	return number
 }
 
 // life tells a job's history, for people.
@@ -226,10 +328,11 @@ func life(j *jobs.Job) string {
 	return b.String() + "\n"
 }
 
-// sentOnce is the record of the step that must run once, where it was sent.
+// sentOnce is the record of the step that must run once, where it was sent. 0 is a
+// command of a cloud like others.
 func sentOnce(j *jobs.Job) *jobs.StepRecord {
 	for i := range j.Done {
-		if s := &j.Done[i]; s.ID == "once" && s.Command != 0 {
+		if s := &j.Done[i]; s.ID == "once" && (s.Command != 0 || s.State == jobs.StepOK) {
 			return s
 		}
 	}
@@ -237,16 +340,20 @@ func sentOnce(j *jobs.Job) *jobs.StepRecord {
 }
 
 func (e evidence) guards() (out []string) {
-	for _, x := range e.counters.Executions {
-		if x.SensorID == protectedSensor {
-			out = append(out, fmt.Sprintf("%s %s on the protected sensor", x.Command, x.Object))
+	isolated := 0
+	for name, s := range e.servers {
+		for _, x := range s.counters.Executions {
+			if x.SensorID == protectedSensor {
+				out = append(out, fmt.Sprintf("%s %s on the protected sensor of %s", x.Command, x.Object, name))
+			}
 		}
+		if slices.Contains(s.isolated, protectedSensor) {
+			out = append(out, "the protected sensor of "+name+" is isolated")
+		}
+		isolated += len(s.isolated)
 	}
-	if slices.Contains(e.isolated, protectedSensor) {
-		out = append(out, "the protected sensor is isolated")
-	}
-	if len(e.isolated) > isolations*e.hours() {
-		out = append(out, fmt.Sprintf("%d sensors are isolated, the budget is %d an hour", len(e.isolated), isolations))
+	if isolated > isolations*e.hours() {
+		out = append(out, fmt.Sprintf("%d sensors are isolated, the budget is %d an hour", isolated, isolations))
 	}
 	hourly := map[edr.Endpoint]int{}
 	for _, j := range e.records {
@@ -291,8 +398,22 @@ func (e evidence) summary() string {
 	for _, s := range slices.Sorted(maps.Keys(states)) {
 		fmt.Fprintf(&b, " %d %s,", states[s], s)
 	}
-	s := e.counters.Sessions
 	fmt.Fprintf(&b, "\n%d times a younger job passed one that was held or backing off", len(e.overtakings())-len(e.order()))
-	fmt.Fprintf(&b, "\n%d commands on endpoints, %d sessions, at most %d at once of %d\n", e.counters.Commands, s.Opened, s.Peak, slots)
+	for _, name := range slices.Sorted(maps.Keys(e.servers)) {
+		of := e.servers[name]
+		s := of.counters.Sessions
+		fmt.Fprintf(&b, "\n%s (%s): %d commands on endpoints, %d sessions, at most %d at once of %d", name, of.kind, of.counters.Commands, s.Opened, s.Peak, slots)
+	}
+	fmt.Fprintf(&b, "\n%d jobs were held for a fact at first\n", e.heldForFacts())
 	return b.String()
+}
+
+// heldForFacts counts the jobs whose rule could not be decided when their event came.
+func (e evidence) heldForFacts() (n int) {
+	for _, j := range e.records {
+		if heldForFact(j) {
+			n++
+		}
+	}
+	return n
 }

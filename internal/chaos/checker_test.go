@@ -33,26 +33,33 @@ func keptPromises() evidence {
 	}
 	return evidence{
 		log: []sent{
-			{kind: hit, sensor: 2, pid: 1001, job: "first", at: noon}, {kind: hit, sensor: 2, pid: 1002, job: "second", at: noon.Add(time.Minute)},
-			{kind: noise, sensor: 2, pid: 1008, job: "noise", at: noon}, {kind: noise, sensor: 2, pid: 1009, job: "more noise", at: noon},
-			{kind: worm, sensor: 3, pid: 1003, job: "worm"}, {kind: jewel, sensor: protectedSensor, pid: 1004, job: "jewel"},
-			{kind: nothing, sensor: 4, pid: 1005}, {kind: poison, sensor: 4, pid: 1006, line: "{"},
+			{kind: hit, server: "branch", sensor: 4, pid: 1010, job: "elsewhere"}, {kind: spared, server: "branch", sensor: 7, pid: 1011, job: "spared"},
+			{kind: late, server: "sim", sensor: 5, pid: 1012, job: "late"}, {kind: stray, server: "sim", sensor: 9, pid: 1013},
+			{kind: hit, server: "sim", sensor: 2, pid: 1001, job: "first", at: noon}, {kind: hit, server: "sim", sensor: 2, pid: 1002, job: "second", at: noon.Add(time.Minute)},
+			{kind: noise, server: "sim", sensor: 2, pid: 1008, job: "noise", at: noon}, {kind: noise, server: "sim", sensor: 2, pid: 1009, job: "more noise", at: noon},
+			{kind: worm, server: "sim", sensor: 3, pid: 1003, job: "worm"}, {kind: jewel, server: "sim", sensor: protectedSensor, pid: 1004, job: "jewel"},
+			{kind: nothing, server: "sim", sensor: 4, pid: 1005}, {kind: poison, server: "sim", sensor: 4, pid: 1006, line: "{"},
 		},
-		doubtful: []sent{{kind: hit, sensor: 4, pid: 1007, job: "perhaps"}},
+		doubtful: []sent{{kind: hit, server: "sim", sensor: 4, pid: 1007, job: "perhaps"}},
 		records: map[string]*jobs.Job{
 			"first": hitJob("first", 0, 7), "second": hitJob("second", 1, 8),
-			"worm":  {ID: "worm", Rule: "isolate", Endpoint: edr.Endpoint{Server: "sim", ID: "3"}, State: jobs.Succeeded},
-			"noise": {ID: "noise", Rule: "hourly", Endpoint: edr.Endpoint{Server: "sim", ID: "2"}, State: jobs.Succeeded, Created: noon},
+			"elsewhere": {ID: "elsewhere", Rule: "respond", Endpoint: edr.Endpoint{Server: "branch", ID: "4"}, State: jobs.Succeeded},
+			"spared":    {ID: "spared", Rule: "facts", Endpoint: edr.Endpoint{Server: "branch", ID: "7"}, State: jobs.Skipped},
+			"late":      {ID: "late", Rule: "facts", Endpoint: edr.Endpoint{Server: "sim", ID: "5"}, State: jobs.Succeeded},
+			"worm":      {ID: "worm", Rule: "isolate", Endpoint: edr.Endpoint{Server: "sim", ID: "3"}, State: jobs.Succeeded},
+			"noise":     {ID: "noise", Rule: "hourly", Endpoint: edr.Endpoint{Server: "sim", ID: "2"}, State: jobs.Succeeded, Created: noon},
 		},
-		results: map[string][]jobs.State{"first": {jobs.Succeeded}, "second": {jobs.Succeeded}, "worm": {jobs.Succeeded}, "noise": {jobs.Succeeded}},
+		results: map[string][]jobs.State{"elsewhere": {jobs.Succeeded}, "spared": {jobs.Skipped}, "late": {jobs.Succeeded}, "first": {jobs.Succeeded}, "second": {jobs.Succeeded}, "worm": {jobs.Succeeded}, "noise": {jobs.Succeeded}},
 		decided: map[string]string{"jewel": "protected", "more noise": "suppressed"},
 		stored:  map[string]time.Time{"first": noon.Add(time.Second), "second": noon.Add(61 * time.Second)},
 		dead:    []string{"{"},
-		counters: edrsim.Counters{
-			Sessions:   edrsim.SessionCounters{Peak: slots},
-			Executions: []edrsim.Execution{ran(2, "whoami.exe n1001"), ran(2, "whoami.exe n1002")},
+		servers: map[string]*seen{
+			"sim": {isolated: []int{3}, counters: edrsim.Counters{
+				Sessions:   edrsim.SessionCounters{Peak: slots},
+				Executions: []edrsim.Execution{ran(2, "whoami.exe n1001"), ran(2, "whoami.exe n1002")},
+			}},
+			"branch": {counters: edrsim.Counters{Executions: []edrsim.Execution{ran(4, "whoami.exe n1010")}}},
 		},
-		isolated: []int{3},
 	}
 }
 
@@ -74,6 +81,9 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 		once      = "nothing that must run once runs twice"
 		order     = "a sensor's jobs run one after another, in order"
 		guards    = "guards are not broken"
+		meant     = "nothing ran on an endpoint of another server"
+		facts     = "a rule acts only where its fact holds"
+		early     = "nothing is begun before the record of its endpoint is told"
 		result    = "each job has one result, and the right one"
 	)
 	for _, tt := range []struct {
@@ -103,13 +113,14 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 			e.records["worm"].State, e.records["worm"].Reason = jobs.Failed, jobs.ReasonTimeout
 			e.results["worm"] = []jobs.State{jobs.Failed}
 		}, []string{times}},
-		{"a step ran twice", func(e *evidence) { e.counters.Executions[0].Count = 2 }, []string{once}},
+		{"a step ran twice", func(e *evidence) { e.servers["sim"].counters.Executions[0].Count = 2 }, []string{once}},
 		{"a step ran twice, counted apart", func(e *evidence) {
-			e.counters.Executions = append(e.counters.Executions, e.counters.Executions[0])
+			x := e.servers["sim"]
+			x.counters.Executions = append(x.counters.Executions, x.counters.Executions[0])
 		}, []string{once}},
-		{"a job claims a step that never ran", func(e *evidence) { e.counters.Executions = e.counters.Executions[:1] }, []string{once}},
-		{"a job claims a step of which only one with a like name ran", func(e *evidence) { e.counters.Executions[1].Object = "whoami.exe n10020" }, []string{once}},
-		{"one session too many", func(e *evidence) { e.counters.Sessions.Peak = slots + 1 }, []string{"slots are not exceeded"}},
+		{"a job claims a step that never ran", func(e *evidence) { x := e.servers["sim"]; x.counters.Executions = x.counters.Executions[:1] }, []string{once}},
+		{"a job claims a step of which only one with a like name ran", func(e *evidence) { e.servers["sim"].counters.Executions[1].Object = "whoami.exe n10020" }, []string{once, meant}},
+		{"one session too many", func(e *evidence) { e.servers["branch"].counters.Sessions.Peak = slots + 1 }, []string{"slots are not exceeded"}},
 		{"the later job ran first, on an earlier session", func(e *evidence) { e.records["second"].Done[0].Session = "6" }, []string{order}},
 		{"the later job ran first, on session 9 before 10", func(e *evidence) {
 			e.records["first"].Done[0].Session, e.records["second"].Done[0].Session = "10", "9"
@@ -134,10 +145,33 @@ func TestCheckerFindsPlantedFaults(t *testing.T) {
 				jobs.Transition{At: noon.Add(time.Minute), State: jobs.Parked, Reason: jobs.ReasonRetry}, jobs.Transition{At: noon.Add(2 * time.Minute), State: jobs.Queued})
 		}, []string{order}},
 		{"a command on the protected sensor", func(e *evidence) {
-			e.counters.Executions = append(e.counters.Executions, edrsim.Execution{SensorID: protectedSensor, Command: "process list", Count: 1})
-		}, []string{guards}},
-		{"the protected sensor is isolated", func(e *evidence) { e.isolated = []int{protectedSensor} }, []string{guards}},
-		{"one isolation beyond the budget", func(e *evidence) { e.isolated = []int{3, 4, 5} }, []string{guards}},
+			x := e.servers["branch"]
+			x.counters.Executions = append(x.counters.Executions, edrsim.Execution{SensorID: protectedSensor, Command: "process list", Count: 1})
+		}, []string{guards, meant}},
+		{"the protected sensor is isolated", func(e *evidence) { e.servers["sim"].isolated = []int{protectedSensor} }, []string{guards, meant}},
+		{"one isolation beyond the budget", func(e *evidence) { e.servers["sim"].isolated = []int{3, 4, 5} }, []string{guards, meant}},
+		{"a step ran on the same number of the other server", func(e *evidence) {
+			x, y := e.servers["branch"], e.servers["sim"]
+			x.counters.Executions, y.counters.Executions = y.counters.Executions[:1], append(y.counters.Executions[1:], x.counters.Executions...)
+		}, []string{meant, once}},
+		{"a step ran on the same number of the other server, too", func(e *evidence) {
+			x := e.servers["branch"]
+			x.counters.Executions = append(x.counters.Executions, edrsim.Execution{SensorID: 2, Command: "process list", Count: 1})
+		}, []string{meant}},
+		{"a stray of an unknown server ran", func(e *evidence) {
+			x := e.servers["sim"]
+			x.counters.Executions = append(x.counters.Executions, edrsim.Execution{SensorID: 9, Command: "process list", Count: 1})
+		}, []string{meant}},
+		{"the same number of the other server is isolated", func(e *evidence) {
+			e.servers["sim"].isolated, e.servers["branch"].isolated = nil, []int{3}
+		}, []string{meant}},
+		{"a rule acted where its fact does not hold", func(e *evidence) {
+			e.records["spared"].State, e.results["spared"] = jobs.Succeeded, []jobs.State{jobs.Succeeded}
+		}, []string{facts}},
+		{"something was begun before the facts were told", func(e *evidence) {
+			e.servers["branch"].early = []edr.Endpoint{{Server: "branch", ID: "11"}}
+		}, []string{early}},
+		{"a match that waited for a fact was lost", func(e *evidence) { delete(e.records, "late"); delete(e.results, "late") }, []string{accounted}},
 		{"the second noise of an hour made a job", func(e *evidence) {
 			e.records["more noise"] = &jobs.Job{ID: "more noise", Rule: "hourly", Endpoint: edr.Endpoint{Server: "sim", ID: "2"}, State: jobs.Succeeded, Created: noon}
 			e.results["more noise"] = []jobs.State{jobs.Succeeded}

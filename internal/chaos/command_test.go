@@ -101,7 +101,7 @@ func (c *commanding) floor(n int) (took []time.Duration) {
 		m, err := messages.Next()
 		c.must(err)
 		c.must(m.Ack())
-		res, err := http.Post(c.edr+"/api/v1/cblr/session/0/command", "application/json", strings.NewReader("{}"))
+		res, err := http.Post(c.servers[0].url+"/api/v1/cblr/session/0/command", "application/json", strings.NewReader("{}"))
 		c.must(err)
 		_ = res.Body.Close()
 		took = append(took, (<-c.sim.commands).Sub(begun))

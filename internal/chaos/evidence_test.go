@@ -13,6 +13,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/jobs"
@@ -30,24 +31,36 @@ type evidence struct {
 	decided  map[string]string    // reason, by the job that was not made
 	stored   map[string]time.Time // when the bus had the notice that a job exists
 	dead     []string
-	waiting  uint64 // messages that the service has not settled
-	counters edrsim.Counters
-	isolated []int
-	lasted   time.Duration // the run
+	waiting  uint64           // messages that the service has not settled
+	servers  map[string]*seen // by name
+	lasted   time.Duration    // the run
 }
 
-// settle waits until the service has nothing left to do.
+// seen is what a server has seen, with sensors by their number in the simulation.
+type seen struct {
+	kind     string
+	counters edrsim.Counters
+	isolated []int
+	early    []edr.Endpoint // newcomers on which a session was opened before their record was told
+}
+
+// settle waits until the service has nothing left to do, twice in a row: a record that is
+// written again while the records are read is missing among them.
 func (w *world) settle(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
+	idle := 0
 	for begun, told := time.Now(), time.Now(); ; {
 		left, err := w.unsettled(ctx)
+		if idle++; err != nil || left != "" {
+			idle = 0
+		}
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("not at rest after %v", within)
-		case err == nil && left == "":
+		case idle == 2:
 			return nil
 		case time.Since(told) > 5*time.Second:
 			told = time.Now()
@@ -92,12 +105,12 @@ func (w *world) waiting(ctx context.Context) (uint64, error) {
 }
 
 // slotTable is who works on which sensor.
-func (w *world) slotTable(ctx context.Context) (jobs.Table, error) {
+func (w *world) slotTable(ctx context.Context, s *server) (jobs.Table, error) {
 	control, err := w.bus.Bucket(ctx, bus.BucketControl)
 	if err != nil {
 		return jobs.Table{}, err
 	}
-	table, _, err := natsstore.Table{Bucket: bus.Sealed(control.(bus.SealedBucket).Raw(), seal.Unverified()), Server: "sim"}.Load(ctx)
+	table, _, err := natsstore.Table{Bucket: bus.Sealed(control.(bus.SealedBucket).Raw(), seal.Unverified()), Server: s.name}.Load(ctx)
 	return table, err
 }
 
@@ -126,11 +139,18 @@ func (w *world) live(ctx context.Context) ([]string, error) {
 
 // gather reads the evidence.
 func (w *world) gather(ctx context.Context, l *ledger) (e evidence, err error) {
-	e = evidence{log: l.accepted, doubtful: l.doubtful, records: map[string]*jobs.Job{}, results: map[string][]jobs.State{}, decided: map[string]string{}, stored: map[string]time.Time{}, counters: w.sim.Counters(), lasted: time.Since(w.begun)}
-	for _, s := range w.sim.State().Sensors {
-		if s.Isolated {
-			e.isolated = append(e.isolated, s.ID)
+	e = evidence{log: l.accepted, doubtful: l.doubtful, records: map[string]*jobs.Job{}, results: map[string][]jobs.State{}, decided: map[string]string{}, stored: map[string]time.Time{}, servers: map[string]*seen{}, lasted: time.Since(w.begun)}
+	for _, s := range w.servers {
+		of := &seen{kind: s.kind, counters: s.sim.Counters()}
+		for _, sensor := range s.newcomers.begun() {
+			of.early = append(of.early, s.endpoint(sensor))
 		}
+		for _, x := range s.sim.State().Sensors {
+			if x.Isolated {
+				of.isolated = append(of.isolated, x.ID)
+			}
+		}
+		e.servers[s.name] = of
 	}
 	if e.waiting, err = w.waiting(ctx); err != nil {
 		return e, err

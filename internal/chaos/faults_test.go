@@ -70,7 +70,7 @@ func (c *chaos) count() (n int) {
 // rage injects n faults, one every gap or so, several of them at once, and
 // returns when all is well again. It ends early with ctx.
 func (c *chaos) rage(ctx context.Context, n int, gap time.Duration) error {
-	if err := c.sim.SetFaults(usual); err != nil {
+	if err := c.eachServer(func(s *server) error { return s.sim.SetFaults(usual) }); err != nil {
 		return err
 	}
 	for want := c.count() + n; ctx.Err() == nil; {
@@ -92,10 +92,18 @@ func (c *chaos) rage(ctx context.Context, n int, gap time.Duration) error {
 		}
 	}
 	c.pending.Wait()
-	if err := c.sim.SetFaults(nil); err != nil {
+	if err := c.eachServer(func(s *server) error { s.withheld.Store(false); return s.sim.SetFaults(nil) }); err != nil {
 		return err
 	}
 	return errors.Join(c.errs...)
+}
+
+func (c *chaos) eachServer(f func(*server) error) error {
+	var all []error
+	for _, s := range c.servers {
+		all = append(all, f(s))
+	}
+	return errors.Join(all...)
 }
 
 // planned is how many faults there are, with those under way.
@@ -186,9 +194,11 @@ func (c *chaos) table() string {
 	}
 	fmt.Fprintf(&b, "%6d  in all\n", total)
 	asked := 0
-	for name, n := range c.sim.Counters().Faults {
-		fmt.Fprintf(&b, "%6d  request to the EDR server: %s\n", n, name)
-		asked += int(n)
+	for _, s := range c.servers {
+		for name, n := range s.sim.Counters().Faults {
+			fmt.Fprintf(&b, "%6d  request to the EDR server %s: %s\n", n, s.name, name)
+			asked += int(n)
+		}
 	}
 	fmt.Fprintf(&b, "%6d  requests spoilt in all\n", asked)
 	return b.String()

@@ -15,9 +15,13 @@ func (c *chaos) anything() fault {
 	between := func(a, b time.Duration) time.Duration { return a + time.Duration(c.rand.Int64N(int64(b-a))) }
 	replica := c.rand.IntN(len(c.replicas))
 	node := c.nodes[c.rand.IntN(len(c.nodes))]
-	edr, busLink := c.edrLinks[replica], c.busLinks[c.rand.IntN(len(c.busLinks))]
-	if clocksCanShift && c.planned() == 0 {
-		return c.wrongClock(replica, between(-3*time.Hour, 3*time.Hour)) // in the short form, too
+	server := c.servers[c.rand.IntN(len(c.servers))]
+	edr, busLink := c.edrLinks[c.rand.IntN(len(c.edrLinks))], c.busLinks[c.rand.IntN(len(c.busLinks))]
+	switch planned := c.planned(); { // in the short form, too
+	case clocksCanShift && planned == 0:
+		return c.wrongClock(replica, between(-3*time.Hour, 3*time.Hour))
+	case planned == 1:
+		return c.noRecords(server, between(2*time.Second, 4*time.Second))
 	}
 	switch x := c.rand.IntN(100); {
 	case x < 10:
@@ -42,16 +46,18 @@ func (c *chaos) anything() fault {
 		return spoilt(edr, "reset_peer", `{"timeout":50}`, between(200*time.Millisecond, 2*time.Second))
 	case x < 73:
 		return spoilt(busLink, "bandwidth", `{"rate":20}`, between(time.Second, 4*time.Second)) // a slow consumer
+	case x < 75:
+		return c.noRecords(server, between(time.Second, 4*time.Second))
 	case x < 77:
 		return spoilt(edr, "slicer", `{"average_size":20,"size_variation":10,"delay":1000}`, between(time.Second, 3*time.Second))
 	case x < 84:
-		return c.lyingServer(between(500*time.Millisecond, 3*time.Second))
+		return lyingServer(server, between(500*time.Millisecond, 3*time.Second))
 	case x < 90 && clocksCanShift:
 		return c.wrongClock(replica, between(-3*time.Hour, 3*time.Hour))
 	case x < 94:
-		return c.clockJump(between(10*time.Second, 2*time.Minute))
+		return clockJump(server, between(10*time.Second, 2*time.Minute))
 	case x < 97 || c.ballast == "":
-		return c.sleeper(2+c.rand.IntN(c.shape.sensors-1), between(time.Second, 5*time.Second))
+		return sleeper(server, 2+c.rand.IntN(c.shape.sensors-1), between(time.Second, 5*time.Second))
 	default:
 		return c.fullDisk(node, between(500*time.Millisecond, 2*time.Second))
 	}
@@ -116,18 +122,18 @@ func spoilt(l *link, kind, attributes string, lasts time.Duration) fault {
 	}
 }
 
-func (c *chaos) lyingServer(lasts time.Duration) fault {
+func lyingServer(s *server, lasts time.Duration) fault {
 	return fault{
-		name: "storm of EDR errors", lasts: lasts, victim: "storm",
-		begin: func() error { return c.sim.SetFaults(storm) },
-		end:   func() error { return c.sim.SetFaults(usual) },
+		name: "storm of EDR errors: " + s.name, lasts: lasts, victim: "storm " + s.name,
+		begin: func() error { return s.sim.SetFaults(storm) },
+		end:   func() error { return s.sim.SetFaults(usual) },
 	}
 }
 
-func (c *chaos) clockJump(ahead time.Duration) fault {
+func clockJump(s *server, ahead time.Duration) fault {
 	return fault{
-		name: "clock of the EDR server jumps: " + ahead.String(), victim: "clock",
-		begin: func() error { c.sim.Advance(ahead); return nil },
+		name: "clock of the EDR server jumps: " + s.name + " by " + ahead.String(), victim: "clock " + s.name,
+		begin: func() error { s.sim.Advance(ahead); return nil },
 		end:   func() error { return nil },
 	}
 }
@@ -142,11 +148,22 @@ func (c *chaos) wrongClock(replica int, off time.Duration) fault {
 	}
 }
 
-func (c *chaos) sleeper(sensor int, lasts time.Duration) fault {
+func sleeper(s *server, sensor int, lasts time.Duration) fault {
 	return fault{
-		name: fmt.Sprintf("sensor switched off: %d", sensor), lasts: lasts, victim: sensor,
-		begin: func() error { return c.sim.SetPower(sensor, false) },
-		end:   func() error { return c.sim.SetPower(sensor, true) },
+		name: fmt.Sprintf("sensor switched off: %s", s.endpoint(sensor)), lasts: lasts, victim: s.endpoint(sensor),
+		begin: func() error { return s.sim.SetPower(sensor, false) },
+		end:   func() error { return s.sim.SetPower(sensor, true) },
+	}
+}
+
+// noRecords lets a server refuse the records of its endpoints while it does all else.
+func (c *chaos) noRecords(s *server, lasts time.Duration) fault {
+	return fault{
+		name: "records of endpoints withheld: " + s.name, lasts: lasts, victim: "records " + s.name,
+		begin: func() error { s.withheld.Store(true); return nil },
+		end: func() error { // of all: those of a new world are withheld until then
+			return c.eachServer(func(s *server) error { s.withheld.Store(false); return nil })
+		},
 	}
 }
 

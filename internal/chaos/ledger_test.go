@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
-	"edrpipe/pkg/jobs"
 )
 
 // kind is what an event must lead to.
@@ -27,6 +26,9 @@ const (
 	worm    kind = "worm"    // one job that isolates, within the budget
 	jewel   kind = "jewel"   // a hit on the protected sensor: no job
 	noise   kind = "noise"   // one job an hour on each sensor, the others are suppressed
+	late    kind = "late"    // one job, once the server has told the endpoint's group
+	spared  kind = "spared"  // the same on an endpoint of the other group: nothing happens
+	stray   kind = "stray"   // names a server that is not configured: no job
 	nothing kind = "nothing" // no rule wants it
 	poison  kind = "poison"  // cannot be decoded
 )
@@ -34,7 +36,9 @@ const (
 // sent is an event of the log: what the checker holds everything else against.
 type sent struct {
 	kind   kind
-	sensor int
+	server string // configured name
+	sensor int    // number in the simulation
+	fresh  bool   // the sensor is a newcomer
 	pid    int
 	line   string
 	job    string    // id of the job that it must make; "" for none
@@ -69,9 +73,11 @@ func (l *ledger) note(s sent, accepted bool, retries int) {
 	}
 }
 
-var images = map[kind]string{hit: "evil.exe", worm: "worm.exe", jewel: "evil.exe", noise: "noise.exe", nothing: "notepad.exe"}
+var images = map[kind]string{
+	hit: "evil.exe", worm: "worm.exe", jewel: "evil.exe", noise: "noise.exe", late: "late.exe", spared: "late.exe", stray: "evil.exe", nothing: "notepad.exe",
+}
 
-var ruleOf = map[kind]string{hit: "respond", worm: "isolate", jewel: "respond", noise: "hourly"}
+var ruleOf = map[kind]string{hit: "respond", worm: "isolate", jewel: "respond", noise: "hourly", late: "facts", spared: "facts"}
 
 // drawn is the kind of the next event.
 func drawn(r *rand.Rand) kind {
@@ -84,31 +90,16 @@ func drawn(r *rand.Rand) kind {
 		return jewel
 	case x < .25:
 		return noise
-	case x < .35:
+	case x < .32:
 		return nothing
+	case x < .38:
+		return late
+	case x < .44:
+		return spared
+	case x < .48:
+		return stray
 	}
 	return hit
-}
-
-// event makes the n-th event.
-func event(k kind, n, sensor int) (sent, error) {
-	s := sent{kind: k, pid: 1000 + n, sensor: sensor, at: time.Now()}
-	switch k {
-	case poison:
-		s.line = fmt.Sprintf(`{"type":"ingress.event.procstart","sensor_id":%d,"pid":%d,`, s.sensor, s.pid)
-		return s, nil
-	case jewel:
-		s.sensor = protectedSensor
-	}
-	s.line = procstart(s.sensor, s.pid, images[s.kind], s.at)
-	found, rejects := new(events.Decoder).Decode(&events.Message{Body: []byte(s.line), ContentType: "application/json", Server: "sim"})
-	if len(found) != 1 || len(rejects) != 0 {
-		return s, fmt.Errorf("our own event does not decode: %s", s.line)
-	}
-	if rule := ruleOf[s.kind]; rule != "" {
-		s.job = jobs.ID(rule, found[0].Event.ID, edr.Endpoint{Server: "sim", ID: fmt.Sprint(s.sensor)})
-	}
-	return s, nil
 }
 
 // procstart is a process start as the event forwarder prints it.
@@ -123,19 +114,33 @@ func (w *world) feed(ctx context.Context, l *ledger, r *rand.Rand, gap time.Dura
 	tick := time.NewTicker(gap)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		s, err := event(drawn(r), l.next(), 2+r.IntN(w.shape.sensors-1))
+		of, k, sensor := w.anyServer(r), drawn(r), 2+r.IntN(w.shape.sensors-1)
+		if (k == late || k == spared) && r.IntN(2) == 0 {
+			sensor = cmp.Or(of.newcomers.next(k), sensor)
+		}
+		s, err := of.event(k, l.next(), sensor)
 		if err != nil {
 			return err
 		}
 		if accepted := w.deliver(ctx, l, s, s.kind != poison && r.IntN(2) == 0); accepted && r.IntN(20) == 0 {
 			_ = w.send(ctx, s, false) // whether that is accepted makes no difference
 		}
+		of.newcomers.tell(sensor, time.Now().Add(time.Duration(r.Int64N(int64(4*time.Second))))) // also of an event that is in doubt
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 		}
 	}
 	return nil
+}
+
+// anyServer draws the server of the next event. A cloud's jobs take longer, because its
+// commands are polled for: it gets one event in four.
+func (w *world) anyServer(r *rand.Rand) *server {
+	if len(w.servers) > 1 && r.IntN(4) == 0 {
+		return w.servers[1]
+	}
+	return w.servers[0]
 }
 
 // deliver sends an event until it is accepted or ctx ends.
@@ -154,7 +159,7 @@ func (w *world) send(ctx context.Context, s sent, byHTTP bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	if !byHTTP {
-		m := jetstream.Encode(jetstream.Prefix, events.Message{Body: []byte(s.line), ContentType: "application/json", Server: "sim"})
+		m := jetstream.Encode(jetstream.Prefix, events.Message{Body: []byte(s.line), ContentType: "application/json", Server: cmp.Or(s.server, "sim")})
 		m.Header.Set("Nats-Msg-Id", fmt.Sprintf("%d-%d", s.pid, time.Now().UnixNano())) // the bus shall not hide repetitions
 		_, err := w.bus.JetStream().PublishMsg(ctx, m)
 		return pause(ctx, err)

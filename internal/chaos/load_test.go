@@ -3,6 +3,8 @@
 package chaos
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -25,29 +27,66 @@ import (
 // load is a fleet and what it sends.
 type load struct {
 	sensors, rate, matches int // matches a second, of rate
+	late                   int // events a second of newcomers, while they come
 	duration               time.Duration
 }
 
-// TestLoad is a fleet of 50,000 sensors and RATE events a second, of which MATCHES
-// are matched, for DURATION: memory, goroutines, descriptors and disk have to stay
+// Newcomers come in waves: in each minute, for the first while. The facts of all of a
+// wave arrive at one moment, before the next wave.
+const (
+	wave     = time.Minute
+	comeFor  = 20 * time.Second
+	toldFrom = 25 * time.Second
+)
+
+// newcomersOf is how many newcomers each of two servers needs for the loads.
+func newcomersOf(phases []load) (n int) {
+	for _, l := range phases {
+		n += l.late * int(comeFor/time.Second) * int(l.duration/wave+1)
+	}
+	return (n/2 + 3) &^ 1
+}
+
+// TestLoad is two servers, one of each kind, with 50,000 sensors each and RATE events a
+// second, of which MATCHES are matched, for DURATION; SECOND is the kind of the second.
+// For a third of each minute LATE more a second are of endpoints whose facts are told only
+// afterwards: their jobs have to wait, and to go on by themselves. Memory, goroutines,
+// descriptors and disk have to stay
 // flat, the lag bounded, and an event has to be a recorded job within 100 ms. With
 // FIRST, for so long before it the rate is twice that, and is held to the same. The
 // bus flushes every SYNC (10s), the relaxed mode for much volume.
 func TestLoad(t *testing.T) {
-	l := load{number(t, "SENSORS", 50_000), number(t, "RATE", 10_000), number(t, "MATCHES", 2), length(t, "DURATION", time.Minute)}
+	l := load{number(t, "SENSORS", 50_000), number(t, "RATE", 10_000), number(t, "MATCHES", 2), number(t, "LATE", 5), length(t, "DURATION", time.Minute)}
 	phases := []load{l}
 	if first := length(t, "FIRST", 0); first > 0 {
-		phases = []load{{l.sensors, 2 * l.rate, l.matches, first}, l}
+		phases = []load{{l.sensors, 2 * l.rate, l.matches, l.late, first}, l}
 	}
 	w := newWorld(t, shape{
-		nodes: 1, replicas: 1, sensors: l.sensors, sync: length(t, "SYNC", 10*time.Second), direct: true,
+		nodes: 1, replicas: 1, sensors: l.sensors, newcomers: newcomersOf(phases), second: cmp.Or(os.Getenv("SECOND"), edrsim.KindCloud), sync: length(t, "SYNC", 10*time.Second), direct: true,
 		sim: edrsim.Config{TimeScale: 20, CheckIn: 20 * time.Second}, settings: `log: { level: warn }`,
 		rules: rulesFile + strings.TrimPrefix(string(workload.YAML(workload.Rules(100, 1))), "rules:\n"),
 	})
-	s := sender{world: w, others: workload.JSON(20_000, 1), pid: 1000}
+	s := sender{world: w, others: workload.JSON(20_000, 1)}
+	for i, line := range s.others {
+		s.others[i] = bytes.Replace(line, []byte(`"cb_server":"edr01"`), []byte(`"cb_server":"sim"`), 1)
+	}
 	for _, l := range phases {
 		s.run(l)
 	}
+	s.verdict()
+}
+
+// verdict waits until all jobs have ended and holds what happened to every promise, and
+// to that of endpoints whose facts come late.
+func (s *sender) verdict() {
+	s.must(s.settle(s.t.Context(), 5*time.Minute))
+	e, err := s.gather(s.t.Context(), &ledger{accepted: s.sent})
+	s.must(err)
+	broken := append(e.check(), e.waited()...)
+	for _, p := range broken[:min(len(broken), 20)] {
+		s.t.Error(p)
+	}
+	s.t.Logf("%d promises broken:\n%s", len(broken), e.summary())
 }
 
 // length reads a duration from the environment.
@@ -67,8 +106,10 @@ func length(t *testing.T, name string, otherwise time.Duration) time.Duration {
 // sender sends loads, one after another; no event of it comes twice.
 type sender struct {
 	*world
-	others [][]byte
-	n, pid int // counts those that no rule wants, and those that one does
+	others  [][]byte
+	n, hits int // counts those that no rule wants, and those that one does
+	fresh   int // of these, those of newcomers
+	sent    []sent
 }
 
 // run sends a load, holds the service to what it should do under it and prints
@@ -85,17 +126,17 @@ func (s *sender) run(l load) {
 	late := s.lateness(sentAt)
 	last := samples[len(samples)-1]
 	t.Logf("%d events in %v: %.0f/s; settled %v after the last", last.events, took.Round(time.Millisecond), float64(last.events)/took.Seconds(), caught.Round(time.Millisecond))
-	t.Log(s.footprint(s.pid - 1000))
+	t.Log(s.footprint(s.hits))
 	for _, p := range l.check(samples, late) {
 		t.Error(p)
 	}
-	t.Logf("| %d sensors, %.0f events/s, %d rules, %d matches/s, %v | resident %.0f MiB, heap %.0f MiB, %.0f goroutines, %.0f descriptors, disk %.0f MiB | lag at most %.0f | %d jobs: p50 %v, p99 %v, max %v |",
-		l.sensors, float64(last.events)/took.Seconds(), 102, l.matches, l.duration, last.resident, last.heap, last.goroutines, last.descriptors, last.disk, most(samples, sample.lagged), len(late), quantile(late, 50), quantile(late, 99), quantile(late, 100))
+	t.Logf("| 2 × %d sensors, %.0f events/s, %d rules, %d matches/s, %v | resident %.0f MiB, heap %.0f MiB, %.0f goroutines, %.0f descriptors, disk %.0f MiB | lag at most %.0f | %d jobs: p50 %v, p99 %v, max %v |",
+		l.sensors, float64(last.events)/took.Seconds(), 103, l.matches, l.duration, last.resident, last.heap, last.goroutines, last.descriptors, last.disk, most(samples, sample.lagged), len(late), quantile(late, 50), quantile(late, 99), quantile(late, 100))
 }
 
 // send sends the load and meters it every ten seconds.
 func (s *sender) send(l load, sentAt map[string]time.Time) (samples []sample) {
-	begun, before := time.Now(), s.n+s.pid
+	begun, before := time.Now(), s.n+s.hits
 	for second := 0; time.Since(begun) < l.duration; second++ {
 		lines := make([][]byte, 0, l.rate)
 		for range l.rate - l.matches {
@@ -103,19 +144,50 @@ func (s *sender) send(l load, sentAt map[string]time.Time) (samples []sample) {
 			lines = append(lines, fmt.Appendf(nil, `%s,"n":%d}`, line[:len(line)-1], s.n)) // the bus recognises repetitions
 			s.n++
 		}
+		jobOf := map[int]string{} // by the place of its event
 		for i := range l.matches {
-			line := procstart(2+(s.pid*7919)%(l.sensors-2), s.pid, "evil.exe", time.Now())
-			lines = slices.Insert(lines, (i+1)*len(lines)/(l.matches+1), []byte(line))
-			s.pid++
+			e, err := s.servers[i%len(s.servers)].event(hit, s.hits, 2+(s.hits*7919)%(l.sensors-2))
+			s.must(err)
+			at := (i + 1) * l.rate / (l.matches + 1)
+			lines, jobOf[at] = slices.Insert(lines, at, []byte(e.line)), e.job
+			s.sent = append(s.sent, e)
+			s.hits++
 		}
+		lines = append(lines, s.newcomers(l, begun, time.Duration(second)*time.Second)...)
 		time.Sleep(time.Until(begun.Add(time.Duration(second) * time.Second)))
-		s.must(s.publishTimed(s.t.Context(), lines, l.rate, sentAt))
+		s.must(s.publishTimed(s.t.Context(), lines, l.rate, func(i int) {
+			if job := jobOf[i]; job != "" {
+				sentAt[job] = time.Now()
+			}
+		}))
 		if second%10 == 9 {
-			samples = append(samples, s.meter(time.Since(begun), s.n+s.pid-before))
+			samples = append(samples, s.meter(time.Since(begun), s.n+s.hits-before))
 			s.t.Log(samples[len(samples)-1])
 		}
 	}
-	return append(samples, s.meter(time.Since(begun), s.n+s.pid-before))
+	return append(samples, s.meter(time.Since(begun), s.n+s.hits-before))
+}
+
+// newcomers are the events of one second that come from endpoints whose facts arrive
+// late: by turns of each server, and of one that the rule means and one that it does not.
+func (s *sender) newcomers(l load, begun time.Time, at time.Duration) (lines [][]byte) {
+	if at%wave >= comeFor {
+		return nil
+	}
+	for range l.late {
+		of, k := s.servers[s.fresh%len(s.servers)], []kind{late, spared}[s.fresh/len(s.servers)%2]
+		sensor := of.newcomers.next(k)
+		if sensor == 0 {
+			s.t.Fatalf("%s has no newcomer left for event %d", of.name, s.fresh)
+		}
+		e, err := of.event(k, s.hits, sensor)
+		s.must(err)
+		of.newcomers.tell(sensor, begun.Add(at.Truncate(wave)+toldFrom))
+		lines, s.sent = append(lines, []byte(e.line)), append(s.sent, e)
+		s.fresh++
+		s.hits++
+	}
+	return lines
 }
 
 // footprint is what events and finished jobs take of the bus's disk.
@@ -139,10 +211,9 @@ func (w *world) lateness(sentAt map[string]time.Time) (late []time.Duration) {
 	w.must(w.each(w.t.Context(), bus.StreamJobs, func(subject string, _ time.Time, data []byte) error {
 		var notice struct{ Data jobs.TransitionNotice }
 		if strings.HasSuffix(subject, "."+string(jobs.Queued)) && json.Unmarshal(data, &notice) == nil {
-			sensor := strconv.Itoa(notice.Data.Sensor)
-			if at, ok := sentAt[sensor]; ok {
+			if at, ok := sentAt[notice.Data.Job]; ok {
 				late = append(late, notice.Data.At.Sub(at))
-				delete(sentAt, sensor)
+				delete(sentAt, notice.Data.Job)
 			}
 		}
 		return nil
@@ -203,7 +274,7 @@ func (l load) check(samples []sample, late []time.Duration) (broken []string) {
 	}
 	// The first third warms up: streams fill to their bounds, pools grow.
 	middle, last := samples[len(samples)/3:2*len(samples)/3], samples[2*len(samples)/3:]
-	jobsBetween := float64(l.matches) * (last[len(last)/2].at - middle[len(middle)/2].at).Seconds()
+	jobsBetween := (float64(l.matches) + float64(l.late)*comeFor.Seconds()/wave.Seconds()) * (last[len(last)/2].at - middle[len(middle)/2].at).Seconds()
 	for _, m := range []struct {
 		name  string
 		of    func(sample) float64

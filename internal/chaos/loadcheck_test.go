@@ -10,7 +10,7 @@ import (
 // TestLoadCheckFindsPlantedFaults: it reports what grows, lags or is late, and not
 // what is flat.
 func TestLoadCheckFindsPlantedFaults(t *testing.T) {
-	l := load{sensors: 100, rate: 1000, matches: 1}
+	l := load{sensors: 100, rate: 1000, matches: 1, late: 3}
 	inTime := []time.Duration{time.Millisecond}
 	for _, tt := range []struct {
 		name  string

@@ -8,5 +8,5 @@ import "time"
 // LIMIT change it.
 var theForm = form{
 	worlds: 4, faults: 250, round: 50, gap: 800 * time.Millisecond, every: 150 * time.Millisecond,
-	atRest: 3 * time.Minute, limit: 30 * time.Minute,
+	shape: shape{newcomers: 100}, atRest: 3 * time.Minute, limit: 30 * time.Minute,
 }

@@ -125,7 +125,7 @@ func (c *chaos) dieAt(p *crashPoint, l *ledger, n int) bool {
 			}
 		}()
 	}
-	s, err := event(p.kind, l.next(), 2+n%(c.shape.sensors-1))
+	s, err := c.servers[0].event(p.kind, l.next(), 2+n%(c.shape.sensors-1))
 	c.must(err)
 	c.deliver(c.t.Context(), l, s, false)
 	victim := -1

@@ -3,7 +3,6 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -26,7 +25,7 @@ import (
 // is killed, stopped or cut off every few seconds under load.
 func TestScaleOut(t *testing.T) {
 	f := form{
-		shape:  shape{nodes: 3, replicas: 3, sensors: 10, sync: time.Second, sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second}},
+		shape:  shape{nodes: 3, replicas: 3, sensors: 10, sync: time.Second, second: edrsim.KindEDR, sim: edrsim.Config{TimeScale: 20, CheckIn: 10 * time.Second}},
 		worlds: 1, faults: 40, round: 20, gap: 3 * time.Second, every: 150 * time.Millisecond, atRest: 2 * time.Minute, limit: 10 * time.Minute,
 	}
 	f.run(t, (*chaos).member)
@@ -50,7 +49,7 @@ func (c *chaos) member() fault {
 	case 3:
 		return stopped(c.replicas[i], between(time.Second, 8*time.Second))
 	case 4:
-		return cut(c.edrLinks[i], between(time.Second, 8*time.Second))
+		return cut(c.edrLinks[i*len(c.servers)+c.rand.IntN(len(c.servers))], between(time.Second, 8*time.Second))
 	default:
 		return cut(c.busLinks[i*len(c.nodes)], between(time.Second, 8*time.Second))
 	}
@@ -72,7 +71,7 @@ func TestTakeOver(t *testing.T) {
 		owners[i] = strings.TrimSpace(string(name))
 	}
 	claims := func(i int) (n int) {
-		now, err := w.slotTable(t.Context())
+		now, err := w.slotTable(t.Context(), w.servers[0])
 		w.must(err)
 		for _, c := range now.Claims {
 			if c.Owner == owners[i] {
@@ -118,7 +117,7 @@ func (w *world) publish(ctx context.Context, lines [][]byte) error {
 
 // publishTimed puts lines on the bus, so many a second, without waiting for each
 // acknowledgement, and notes when those for evil.exe left, by sensor.
-func (w *world) publishTimed(ctx context.Context, lines [][]byte, rate int, sentAt map[string]time.Time) error {
+func (w *world) publishTimed(ctx context.Context, lines [][]byte, rate int, sent func(i int)) error {
 	var failed error
 	p := jetstream.NewPublisher(jetstream.PublisherConfig{JetStream: w.bus.JetStream(), Log: zerolog.Nop()})
 	settle := func(err error) { // by one goroutine, which Close waits for
@@ -131,10 +130,8 @@ func (w *world) publishTimed(ctx context.Context, lines [][]byte, rate int, sent
 		if rate > 0 && i%100 == 0 {
 			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(rate))))
 		}
-		if sentAt != nil && bytes.Contains(line, []byte("evil.exe")) {
-			_, rest, _ := bytes.Cut(line, []byte(`"sensor_id":`))
-			sensor, _, _ := bytes.Cut(rest, []byte(","))
-			sentAt[string(sensor)] = time.Now()
+		if sent != nil {
+			sent(i)
 		}
 		m := events.Message{Body: line, ContentType: "application/json", Server: "sim", Settle: settle}
 		if err := p.Carry(ctx, m); err != nil {

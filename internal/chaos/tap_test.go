@@ -22,7 +22,6 @@ import (
 type tap struct {
 	victim *process
 	bus    []string // where it listens, by node
-	edr    string
 
 	mu    sync.Mutex
 	look  func(out bool, m message) // sees each message of the bus; nil: nobody does
@@ -211,8 +210,8 @@ func (p *tap) incoming(m message) error {
 	return errDied
 }
 
-// before taps the requests to the EDR server.
-func (p *tap) before(t testing.TB, next http.Handler) {
+// before taps the requests to an EDR server, at a URL of its own.
+func (p *tap) before(t testing.TB, next http.Handler) (url string) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
@@ -235,7 +234,7 @@ func (p *tap) before(t testing.TB, next http.Handler) {
 		}
 	}))
 	t.Cleanup(s.Close)
-	p.edr = s.URL
+	return s.URL
 }
 
 // record reports whether a message writes a job's record that says all of these.

@@ -64,7 +64,7 @@ func TestJobThroughput(t *testing.T) {
 					}
 					return int(results.CachedInfo().State.Msgs)
 				}))
-				s := w.sim.Counters().Sessions
+				s := w.servers[0].sim.Counters().Sessions
 				t.Logf("%d sessions, at most %d at once", s.Opened, s.Peak)
 			})
 		}

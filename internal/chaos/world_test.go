@@ -39,6 +39,10 @@ rules:
     on: process_start
     when: process.name == "worm.exe"
     steps: [ { uses: isolate } ]
+  - id: facts
+    on: process_start
+    when: process.name == "late.exe" and sensor.group == "Workstations"
+    steps: [ { uses: list_processes } ]
   - id: hourly
     on: process_start
     when: process.name == "noise.exe"
@@ -47,30 +51,37 @@ rules:
 `
 	guardsFile = `
 protected:
-  - { name: crown-jewels, sensors: sensor.id == "1", deny: "*" }
+  - { name: crown-jewels, sensors: 'sensor.id in ["1", "6231047"]', deny: "*" }
 budgets:
   - { name: isolations, actions: isolate, sensors: 2, per: 1h, on_exceed: deny }
 `
 )
 
-// protectedSensor is the one that guardsFile names.
-const protectedSensor = 1
+// Sensors by their number in the simulation: the one that guardsFile names, and the
+// first of the second group.
+const (
+	protectedSensor = 1
+	firstServer     = 6
+)
 
 // shape says how a world is built.
 type shape struct {
-	nodes    int           // of the bus
-	replicas int           // of the service
-	sensors  int           // of the simulated server
-	disk     int           // MiB of a file system of the bus's own, which can be filled; 0: none
-	sync     time.Duration // of the bus's disk
-	direct   bool          // no links in between: for measuring
-	tapped   bool          // a direct world's replicas reach the bus through a tap all the same
-	events   int           // MiB of events that the bus keeps; 0: 32
-	sessions int           // of the service; 0: slots
-	poll     time.Duration // of sensors; 0: 500 ms
-	sim      edrsim.Config // Fleet, CheckIn and so on; Sensors is set from above
-	settings string        // further lines of pipeline.yaml
-	rules    string        // empty: rulesFile
+	nodes     int           // of the bus
+	replicas  int           // of the service
+	sensors   int           // of each simulated server, besides
+	newcomers int           // of each, whose records come late; an even number
+	second    string        // kind of a second server; empty: there is none
+	late      bool          // the records of endpoints are withheld at first
+	disk      int           // MiB of a file system of the bus's own, which can be filled; 0: none
+	sync      time.Duration // of the bus's disk
+	direct    bool          // no links in between: for measuring
+	tapped    bool          // a direct world's replicas reach the bus through a tap all the same
+	events    int           // MiB of events that the bus keeps; 0: 32
+	sessions  int           // of the service; 0: slots
+	poll      time.Duration // of sensors; 0: 500 ms
+	sim       edrsim.Config // Fleet, CheckIn and so on; Sensors is set from above
+	settings  string        // further lines of pipeline.yaml
+	rules     string        // empty: rulesFile
 
 	front func(http.Handler) http.Handler // before the simulated server; nil: nothing
 }
@@ -81,13 +92,12 @@ type world struct {
 	shape    shape
 	dir      string
 	ports    *ports
-	sim      *edrsim.Server
-	edr      string // URL of sim, or of what is before it
+	servers  []*server
 	nodes    []*process
 	replicas []*process
 	taps     []*tap      // of each replica; none in a direct world that is not tapped
 	clocks   []wallClock // of each replica; none in a direct world
-	edrLinks []*link     // of each replica to the EDR server
+	edrLinks []*link     // of each replica to each EDR server
 	busLinks []*link     // of each replica to its bus node
 	ballast  string      // file that fills the bus's disk; empty: cannot be
 	bus      *bus.Bus
@@ -97,24 +107,12 @@ type world struct {
 func newWorld(t testing.TB, s shape) *world {
 	t.Helper()
 	w := &world{t: t, shape: s, dir: t.TempDir(), ports: newPorts(t), begun: time.Now()}
-	if s.sim.Fleet == nil {
-		s.sim.Fleet = []edrsim.SensorSpec{{Count: s.sensors, OS: "windows"}} // which have what our rules run
-	}
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	w.sim = edrsim.New(s.sim)
-	if s.front != nil {
-		front := httptest.NewServer(s.front(w.sim))
-		t.Cleanup(front.Close)
-		w.edr = front.URL
-	} else {
-		w.edr = w.sim.Start().URL
-	}
-	t.Cleanup(w.sim.Close)
+	w.addServers()
 	w.shape.poll = cmp.Or(s.poll, 500*time.Millisecond)
 	w.shape.events = cmp.Or(s.events, 32)
 	w.shape.sessions = cmp.Or(s.sessions, slots)
 	w.write("state.key", "only-for-this-test-0123456789")
-	w.write("edr.token", w.sim.Token)
 	w.write("ingest.token", ingestToken)
 	w.write("bus.password", busPassword)
 	w.write("guards.yaml", guardsFile)
@@ -153,6 +151,37 @@ func (w *world) write(name, text string) string {
 	w.must(os.MkdirAll(filepath.Dir(file), 0o700))
 	w.must(os.WriteFile(file, []byte(text), 0o600))
 	return file
+}
+
+// addServers makes the EDR servers, of Windows endpoints, which have what our rules run.
+func (w *world) addServers() {
+	w.t.Helper()
+	if w.shape.sim.Fleet == nil {
+		w.shape.sim.Fleet = []edrsim.SensorSpec{
+			{Count: min(firstServer-1, w.shape.sensors), OS: "windows", Group: "Workstations"}, {Count: max(1, w.shape.sensors-firstServer+1), OS: "windows", Group: "Servers"},
+		}
+		if half := w.shape.newcomers / 2; half > 0 {
+			w.shape.sim.Fleet = append(w.shape.sim.Fleet, edrsim.SensorSpec{Count: half, OS: "windows", Group: "Workstations"}, edrsim.SensorSpec{Count: half, OS: "windows", Group: "Servers"})
+		}
+	}
+	of := []string{edrsim.KindEDR}
+	if w.shape.second != "" {
+		of = append(of, w.shape.second)
+	}
+	for k, kind := range of {
+		s := newServer(w.t, kind, k, w.shape.sim)
+		s.withheld.Store(w.shape.late)
+		s.newcomers.first, s.newcomers.count = w.shape.sensors+1, w.shape.newcomers
+		before := http.Handler(s)
+		if w.shape.front != nil {
+			before = w.shape.front(s)
+		}
+		front := httptest.NewServer(before)
+		w.t.Cleanup(front.Close)
+		s.url = front.URL
+		w.write(s.name+".token", s.sim.Token)
+		w.servers = append(w.servers, s)
+	}
 }
 
 // addNodes makes the bus, without starting it, and returns where it listens.
@@ -195,16 +224,21 @@ func (w *world) addReplica(i int, nodes []string) {
 	name := fmt.Sprintf("replica%d", i)
 	file := filepath.Join(w.dir, name+".yaml")
 	r := named(w.t, name, testproc.New(w.t, replicaRole, file, filepath.Join(w.dir, name+".log")))
-	edr, first := w.edr, i%len(nodes)
+	first := i % len(nodes)
 	var tapped *tap
 	if !w.shape.direct || w.shape.tapped {
 		tapped = &tap{victim: r}
 		w.taps = append(w.taps, tapped)
 	}
-	if !w.shape.direct {
-		tapped.before(w.t, w.sim)
-		w.edrLinks = append(w.edrLinks, newLink(w.t, fmt.Sprintf("replica %d to EDR", i), w.ports.take(w.t), tapped.edr))
-		edr = "http://" + w.edrLinks[i].address()
+	var servers strings.Builder
+	for _, s := range w.servers {
+		url := s.url
+		if !w.shape.direct {
+			l := newLink(w.t, fmt.Sprintf("replica %d to EDR %s", i, s.name), w.ports.take(w.t), tapped.before(w.t, s))
+			w.edrLinks = append(w.edrLinks, l)
+			url = "http://" + l.address()
+		}
+		servers.WriteString(s.entry(w, url))
 	}
 	var buses []string
 	for k := range nodes { // its own node first
@@ -226,12 +260,12 @@ state_key_file: %[1]s/state.key
 rules: [%[1]s/rules]
 guards: %[1]s/guards.yaml
 grace: 5s
-bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %[5]d, events: { bytes: %[9]d } }
-edr: { name: sim, url: "%[6]s", token_file: %[1]s/edr.token, sensor_poll: %[10]s, sessions: %[7]d }
-sources: { nats: { ack_wait: 5s }, http: { token_file: %[1]s/ingest.token } }
+bus: { url: "%[3]s", user: %[4]s, password_file: %[1]s/bus.password, replicas: %[5]d, events: { bytes: %[8]d } }
+servers:
+%[6]ssources: { nats: { ack_wait: 5s }, http: { token_file: %[1]s/ingest.token } }
 web: { listen: "127.0.0.1:0" }
 jobs: { take_over: 5s, offline: 1h }
-%[8]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), edr, w.shape.sessions, w.shape.settings, w.shape.events<<20, w.shape.poll))
+%[7]s`, w.dir, i, strings.Join(buses, ","), busUser, max(1, len(nodes)), servers.String(), w.shape.settings, w.shape.events<<20))
 	if !w.shape.direct {
 		w.clocks = append(w.clocks, wallClock{file + clockSuffix})
 		w.must(w.clocks[i].set(0))

@@ -36,12 +36,17 @@ type Config struct {
 	EDR       EDR       `yaml:"edr"`
 	Servers   []Server  `yaml:"servers"`
 	Sources   Sources   `yaml:"sources"`
+	Outputs   []Output  `yaml:"outputs"`
 	Jobs      Jobs      `yaml:"jobs"`
+	Limits    Limits    `yaml:"limits"`
 	Artifacts Artifacts `yaml:"artifacts"`
 	Web       Web       `yaml:"web"`
 	Notify    Notify    `yaml:"notify"`
+	Egress    Egress    `yaml:"egress"`
 	Log       Log       `yaml:"log"`
 	Tracing   Tracing   `yaml:"tracing"`
+
+	Secrets Secrets `yaml:"secrets"`
 }
 
 // Lists are the lists of values beside the rules.
@@ -164,12 +169,25 @@ type ListenSource struct {
 	Listen string   `yaml:"listen" doc:"host:port to take lines on; empty: off"`
 	Server string   `yaml:"server" doc:"server whose events these are, where the events name none"`
 	From   []string `yaml:"from" doc:"networks that may connect (10.1.0.0/16); needed where listen is not loopback"`
+
+	Idle   time.Duration `yaml:"idle" doc:"how long a connection may send nothing before it is ended; 0s: for ever"`
+	Within time.Duration `yaml:"within" doc:"how long a message may take from its first byte to its end before the connection is ended"`
 }
 
 // Jobs bounds what the scheduler does.
 type Jobs struct {
 	Offline  time.Duration `yaml:"offline" doc:"how long a job waits for a sleeping sensor, unless its rule says otherwise"`
 	TakeOver time.Duration `yaml:"take_over" doc:"how long another replica must give no sign of life before its sensors go to others"`
+}
+
+// Limits bound what events of one endpoint, or of one rule, can use up of what all share.
+type Limits struct {
+	Records  int `yaml:"records" min:"1" doc:"records that suppression and correlation keep in all; each takes about 100 bytes of memory on every replica"`
+	Rule     int `yaml:"rule_records" min:"1" doc:"records of one rule"`
+	Endpoint int `yaml:"endpoint_records" min:"1" doc:"records that events of one endpoint make"`
+	Share    int `yaml:"share" min:"1" doc:"records that events of one endpoint make for one rule, suppression and correlation each; new keys beyond it count together"`
+	Events   int `yaml:"endpoint_events" min:"0" doc:"events of one endpoint in a second that rules may match, on each replica; those beyond are dead letters; 0: any number"`
+	Jobs     int `yaml:"endpoint_jobs" min:"0" doc:"jobs that rules make for one endpoint in an hour; events beyond are dead letters; 0: any number"`
 }
 
 // Artifacts is where collected files are kept.
@@ -245,12 +263,15 @@ func Default() Config {
 		},
 		EDR: EDR{Name: "edr", Sessions: 10, Reserve: 1, SensorPoll: 15 * time.Second, HostMismatch: "hold"},
 		Sources: Sources{
-			NATS: NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000, AckWait: 10 * time.Second},
-			AMQP: AMQPSource{Queue: "edrpipe", Keys: []string{"watchlist.#", "feed.#", "alert.#", "ingress.event.#"}, Prefetch: 200},
-			HTTP: HTTPSource{Enabled: true, Body: 32 << 20},
-			S3:   S3Source{Poll: time.Minute, Lookback: time.Hour},
+			NATS:   NATSSource{Enabled: true, Subject: "edr.events.>", Consumer: "rules", Ahead: 2000, AckWait: 10 * time.Second},
+			AMQP:   AMQPSource{Queue: "edrpipe", Keys: []string{"watchlist.#", "feed.#", "alert.#", "ingress.event.#"}, Prefetch: 200},
+			HTTP:   HTTPSource{Enabled: true, Body: 32 << 20},
+			TCP:    ListenSource{Idle: time.Hour, Within: time.Minute},
+			Syslog: ListenSource{Idle: time.Hour, Within: time.Minute},
+			S3:     S3Source{Poll: time.Minute, Lookback: time.Hour},
 		},
 		Jobs:      Jobs{Offline: 72 * time.Hour, TakeOver: 10 * time.Second},
+		Limits:    Limits{Records: 500_000, Rule: 125_000, Endpoint: 10_000, Share: 2000},
 		Artifacts: Artifacts{Store: "bus", Keep: 90 * day},
 		Web:       Web{Listen: "127.0.0.1:7480", Connections: 1024, PerAddress: 256},
 		Notify:    Notify{Repeat: 4 * time.Hour},

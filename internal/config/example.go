@@ -1,16 +1,19 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/invopop/jsonschema"
+
+	"edrpipe/pkg/strictyaml"
 )
 
 // Example writes a commented pipeline.yaml with every key and its default.
 func Example(w io.Writer) error {
-	_, err := io.WriteString(w, render(Default(), func(k Key, c Config) string { return k.Get(c) })+exampleServers())
+	_, err := io.WriteString(w, render(Default(), func(k Key, c Config) string { return k.Get(c) })+exampleSecrets+exampleServers()+exampleOutputs())
 	return err
 }
 
@@ -18,7 +21,7 @@ func Example(w io.Writer) error {
 func Print(w io.Writer, c Config, origins Origins) error {
 	_, err := io.WriteString(w, render(c, func(k Key, c Config) string {
 		return fmt.Sprintf("%s  # %s", k.Get(c), origins[k.Path])
-	}, withoutDocs)+printServers(c.Servers, origins))
+	}, withoutDocs)+c.Secrets.print()+printServers(c.Servers, origins)+printOutputs(c.Outputs, origins))
 	return err
 }
 
@@ -69,6 +72,8 @@ func Schema() *jsonschema.Schema {
 		at.Properties.Set(parts[len(parts)-1], k.schema())
 	}
 	root.Properties.Set("servers", serversSchema())
+	root.Properties.Set("secrets", secretsSchema())
+	root.Properties.Set("outputs", outputsSchema())
 	root.Version = jsonschema.Version
 	return root
 }
@@ -77,19 +82,21 @@ func object(title string) *jsonschema.Schema {
 	return &jsonschema.Schema{Title: title, Type: "object", Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema}
 }
 
+// schema takes what strict decoding takes: for text any scalar, as it is written.
 func (k Key) schema() *jsonschema.Schema {
 	s := &jsonschema.Schema{Description: k.Doc}
+	scalar := map[string]any{"type": []string{"string", "number", "boolean"}}
 	switch k.Kind {
 	case "duration":
-		s.Type, s.Pattern = "string", `^([0-9.]+(ns|us|µs|ms|s|m|h|d|w))+$`
+		s.AnyOf = []*jsonschema.Schema{{Type: "string", Pattern: strictyaml.DurationPattern}, {Const: 0}}
 	case "list":
-		s.Type, s.Items = "array", &jsonschema.Schema{Type: "string"}
+		s.Type, s.Items = "array", &jsonschema.Schema{Extras: scalar}
 	case "number":
-		s.Type = "integer"
+		s.Type, s.Minimum, s.Maximum = "integer", json.Number(k.Min), json.Number(k.Max)
 	case "true or false":
 		s.Type = "boolean"
 	default:
-		s.Type = "string"
+		s.Extras = scalar
 		for _, v := range k.Choice {
 			s.Enum = append(s.Enum, v)
 		}

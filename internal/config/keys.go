@@ -21,6 +21,9 @@ type Key struct {
 	Kind   string   // text, number, true or false, duration, list
 	Choice []string // the words that the value may be; empty: any
 
+	Min, Max string // bounds of a number; empty: none
+	Required bool   // an entry of servers must have it
+
 	index []int
 }
 
@@ -45,7 +48,7 @@ func collect(t reflect.Type, prefix string, index []int) []Key {
 		f := t.Field(i)
 		path := prefix + f.Tag.Get("yaml")
 		at := append(append([]int(nil), index...), i)
-		if f.Type == reflect.TypeFor[[]Server]() {
+		if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct || f.Type.Kind() == reflect.Map {
 			continue // entries have keys, the list has none
 		}
 		if f.Type.Kind() == reflect.Struct {
@@ -58,7 +61,7 @@ func collect(t reflect.Type, prefix string, index []int) []Key {
 }
 
 func keyOf(f reflect.StructField, path string, index []int) Key {
-	k := Key{Path: path, Doc: f.Tag.Get("doc"), Secret: f.Tag.Get("secret"), Kind: kindOf(f.Type), index: index}
+	k := Key{Path: path, Required: strings.HasSuffix(f.Tag.Get("yaml"), ",required"), Doc: f.Tag.Get("doc"), Secret: f.Tag.Get("secret"), Kind: kindOf(f.Type), index: index, Min: f.Tag.Get("min"), Max: f.Tag.Get("max")}
 	if words := f.Tag.Get("enum"); words != "" {
 		k.Choice = strings.Split(words, ",")
 	}
@@ -137,6 +140,9 @@ func (k Key) Set(c *Config, text string) error {
 		var n int64
 		n, err = strconv.ParseInt(text, 10, 64)
 		v.SetInt(n)
+		if err == nil {
+			return k.inBounds(n)
+		}
 	default:
 		v.SetString(text)
 	}
@@ -144,6 +150,19 @@ func (k Key) Set(c *Config, text string) error {
 		return fmt.Errorf("%q is not a %s", text, k.Kind)
 	}
 	return nil
+}
+
+// inBounds finds a number that the file could not have either.
+func (k Key) inBounds(n int64) error {
+	low, noLow := strconv.ParseInt(k.Min, 10, 64)
+	high, noHigh := strconv.ParseInt(k.Max, 10, 64)
+	switch {
+	case (noLow != nil || n >= low) && (noHigh != nil || n <= high):
+		return nil
+	case noHigh != nil:
+		return fmt.Errorf("must be at least %d", low)
+	}
+	return fmt.Errorf("must be from %d to %d", low, high)
 }
 
 // writeText writes a text so that YAML reads it back: in quotes where it needs them.

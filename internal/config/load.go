@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -59,11 +61,18 @@ func loadFile(name string, c *Config, origins Origins) error {
 	if err != nil {
 		return err
 	}
-	for i := range c.Servers {
-		entry := fmt.Sprintf("servers[%d]", i)
-		origins[entry] = fmt.Sprintf("%s:%d", name, doc.Line(strictyaml.Path(entry)))
+	for list, n := range map[string]int{"servers": len(c.Servers), "outputs": len(c.Outputs)} {
+		for i := range n {
+			entry := fmt.Sprintf("%s[%d]", list, i)
+			origins[entry] = fmt.Sprintf("%s:%d", name, doc.Line(strictyaml.Path(entry)))
+		}
 	}
-	for _, k := range append(Keys(), Key{Path: "servers"}) {
+	for secret := range c.Secrets {
+		for _, path := range []string{"secrets." + secret, "secrets." + secret + ".hosts"} {
+			origins[path] = fmt.Sprintf("%s:%d", name, doc.Line(strictyaml.Path(path)))
+		}
+	}
+	for _, k := range append(Keys(), Key{Path: "servers"}, Key{Path: "outputs"}) {
 		if p := strictyaml.Path(k.Path); doc.Has(p) {
 			origins[k.Path] = fmt.Sprintf("%s:%d", name, doc.Line(p))
 		}
@@ -151,6 +160,7 @@ func (c Config) check(origins Origins) error {
 		bad("lists.max_shrink", "%v", err)
 	}
 	c.checkServers(bad)
+	c.checkOutputs(bad)
 	c.Sources.NATS.check(bad)
 	c.Bus.check(bad)
 	if c.Notify.SMTP != "" && (c.Notify.From == "" || len(c.Notify.To) == 0) {
@@ -160,6 +170,8 @@ func (c Config) check(origins Origins) error {
 		bad("notify.quiet", "%q is not of the form 22:00-06:00", c.Notify.Quiet)
 	}
 	c.Sources.S3.check(bad)
+	c.Egress.check(bad)
+	c.Secrets.check(bad)
 	for _, k := range Keys() {
 		v := k.value(&c).String()
 		if k.Choice != nil && !slices.Contains(k.Choice, v) {
@@ -190,6 +202,19 @@ func checkAddress(path, v string, bad func(path, format string, args ...any)) {
 // eventSubjects is the first part of the subjects of events: see the stream EVENTS.
 const eventSubjects = "edr.events."
 
+// hasEvents reports whether a subject, which may have wildcards, covers any of events.
+func hasEvents(subject []string) bool {
+	for i, part := range strings.Split(strings.TrimSuffix(eventSubjects, "."), ".") {
+		switch {
+		case i < len(subject) && subject[i] == ">":
+			return true
+		case i >= len(subject) || subject[i] != "*" && subject[i] != part:
+			return false
+		}
+	}
+	return len(subject) > strings.Count(eventSubjects, ".")
+}
+
 func (n NATSSource) check(bad func(path, format string, args ...any)) {
 	parts := strings.Split(n.Subject, ".")
 	switch {
@@ -197,7 +222,7 @@ func (n NATSSource) check(bad func(path, format string, args ...any)) {
 		bad("sources.nats.subject", "%q is no subject: words with dots between them, * for one word and > for the rest", n.Subject)
 	case slices.Contains(parts[:len(parts)-1], ">"):
 		bad("sources.nats.subject", "%q: > stands at the end only", n.Subject)
-	case n.Subject != ">" && !strings.HasPrefix(n.Subject, eventSubjects) && !strings.ContainsAny(strings.Join(parts[:min(2, len(parts))], ""), "*>"):
+	case !hasEvents(parts):
 		bad("sources.nats.subject", "%q gets no events: their subjects begin with %s", n.Subject, eventSubjects)
 	}
 	if n.Consumer == "" || strings.ContainsAny(n.Consumer, ".*> \t/\\") {
@@ -225,9 +250,6 @@ func (b Bus) check(bad func(path, format string, args ...any)) {
 			bad("bus.readers", "%q is not a consumer's name: it has no dots, blanks, slashes, * and >", name)
 		}
 	}
-	if b.Replicas < 1 || b.Replicas > 5 {
-		bad("bus.replicas", "must be from 1 to 5")
-	}
 }
 
 // secretInAddress finds a password in any of the addresses, or what NATS takes for a
@@ -244,7 +266,14 @@ func secretInAddress(addresses string) bool {
 	return false
 }
 
-func loopback(url string) bool {
-	rest := strings.TrimPrefix(url, "http://")
-	return strings.HasPrefix(rest, "127.") || strings.HasPrefix(rest, "localhost") || strings.HasPrefix(rest, "[::1]")
+func loopback(address string) bool {
+	if !strings.Contains(address, "://") {
+		address = "tcp://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }

@@ -68,9 +68,14 @@ func printServers(servers []Server, origins Origins) string {
 // write writes the entry as an item of a YAML list, with a comment before it and one
 // behind each key.
 func (s *Server) write(b *strings.Builder, comment string, behind func(entry) string) {
+	writeEntry(b, comment, s.entries(), behind)
+}
+
+// writeEntry writes keys as an item of a YAML list.
+func writeEntry(b *strings.Builder, comment string, keys []entry, behind func(entry) string) {
 	fmt.Fprintf(b, "  - # %s\n", comment)
 	open := ""
-	for _, e := range s.entries() {
+	for _, e := range keys {
 		indent := "    "
 		parent, name, below := strings.Cut(e.Path, ".")
 		if !below {
@@ -101,10 +106,12 @@ func serversSchema() *jsonschema.Schema {
 				at, name = next, child
 			}
 			at.Properties.Set(name, e.schema())
+			if e.Required {
+				at.Required = append(at.Required, name)
+			}
 		}
 		word := &jsonschema.Schema{Const: kind}
 		form.Properties.Set("kind", word)
-		form.Required = []string{"name"}
 		if kind != DefaultKind {
 			form.Required = append(form.Required, "kind")
 		}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 
@@ -23,9 +24,15 @@ func (c *Console) artifactRoutes() []web.Route {
 	}
 }
 
-// Files lists collected files, newest first.
+// Files lists collected files, newest first. Those whose records cannot be read are in
+// quarantine, and not in the list.
 func (c *Console) Files(ctx context.Context, f artifacts.Filter) ([]actions.Artifact, error) {
 	records, err := c.Artifacts.List(ctx, f)
+	var broken *artifacts.Broken
+	if errors.As(err, &broken) {
+		c.Log.Error().Err(broken).Msg("collected files are not shown: see pipeline state quarantine list")
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"edrpipe/internal/quarantine"
 	"edrpipe/internal/telemetry"
 	"edrpipe/internal/web"
+	"edrpipe/pkg/actions"
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
@@ -23,6 +24,7 @@ import (
 // Config of a console. All fields are needed but GuardsFile and AuditKey.
 type Config struct {
 	Bus        *bus.Bus
+	Ingest     *bus.Bus // by which events are put on the bus
 	Fleet      *fleet.Fleet
 	Guard      *guard.Guard
 	GuardsFile string
@@ -35,6 +37,8 @@ type Config struct {
 	Log        zerolog.Logger
 
 	Quarantine *quarantine.Quarantine
+	Ledger     actions.Ledger
+	Doctor     func(context.Context, func(web.Finding)) // tries the configuration
 
 	Audit       *audit.Log
 	AuditStream *audit.Stream
@@ -48,11 +52,12 @@ type Console struct {
 	history *history
 	sensors *sensorList
 	needs   *needsList
+	trying  chan struct{} // held while the configuration is tried
 }
 
 // New makes a console.
 func New(c Config) *Console {
-	return &Console{Config: c, history: &history{metrics: c.Metrics}, sensors: &sensorList{}, needs: &needsList{}}
+	return &Console{Config: c, history: &history{metrics: c.Metrics}, sensors: &sensorList{}, needs: &needsList{}, trying: make(chan struct{}, 1)}
 }
 
 // lately is how far back lists of ended jobs go unless the query says otherwise.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"edrpipe/internal/web"
+	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 )
 
@@ -23,5 +24,12 @@ func (c *Console) SetDryRun(ctx context.Context, by web.User, in web.DryRun) err
 	if !in.On && c.Guard.Policy().DryRun {
 		return fmt.Errorf("%w: dry_run is set in the guards file or in pipeline.yaml: change it there", jobs.ErrRefused)
 	}
-	return c.Guard.SetDryRun(ctx, in.On, by.Name, in.Why)
+	on := guard.Area{Server: in.Server, Tenant: in.Tenant}
+	if in.On {
+		var err error
+		if on, err = c.area(in.Switching); err != nil {
+			return err
+		}
+	}
+	return notSwitched(c.Guard.SetDryRun(ctx, on, in.On, by.Name, in.Why))
 }

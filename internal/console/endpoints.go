@@ -11,8 +11,8 @@ import (
 
 func (c *Console) endpointRoutes() []web.Route {
 	return []web.Route{
-		web.JSON("GET", "/api/v1/endpoint", web.Viewer, "The facts of an endpoint, each with its origin", func(r *http.Request, _ struct{}) (directory.Explained, error) {
-			return c.Endpoint(r.Context(), r.URL.Query().Get("of"))
+		web.JSON("GET", "/api/v1/endpoint", web.Viewer, "The facts of an endpoint, each with its origin, and what was done there", func(r *http.Request, _ struct{}) (web.EndpointPage, error) {
+			return c.EndpointPage(r.Context(), r.URL.Query().Get("of"))
 		}, "of").ByTenant(),
 	}
 }

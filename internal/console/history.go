@@ -20,6 +20,7 @@ type history struct {
 	totals counts
 	steps  [historySteps]counts // what each step added; a ring
 	next   int
+	known  int      // steps that were counted since the start
 	recent [6]rated // the counter of events every two seconds, for the rate
 	turn   int
 }
@@ -32,10 +33,12 @@ type rated struct {
 	events float64
 }
 
-// The charts show six hours in steps of two minutes.
+// The charts show up to a day; it is kept in steps of two minutes, and shown in at most
+// chartSteps.
 const (
 	historyStep  = 2 * time.Minute
-	historySteps = 180
+	historySteps = 720
+	chartSteps   = 180
 )
 
 // SampleEvery is how often Sample is called.
@@ -60,7 +63,7 @@ func (h *history) sample(now time.Time, step bool) {
 	h.turn = (h.turn + 1) % len(h.recent)
 	h.steps[h.next] = counts{c.events - h.totals.events, c.matches - h.totals.matches, c.jobs - h.totals.jobs, c.failed - h.totals.failed}
 	if step {
-		h.totals, h.next = c, (h.next+1)%historySteps
+		h.totals, h.next, h.known = c, (h.next+1)%historySteps, min(h.known+1, historySteps-1)
 	}
 }
 
@@ -79,14 +82,21 @@ func (h *history) rate() float64 {
 	return 0
 }
 
-func (h *history) last() web.History {
+// last is the counters of the last hours.
+func (h *history) last(hours int) web.History {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := web.History{Step: int(historyStep.Seconds()), End: time.Now()}
-	for i := range historySteps {
-		c := h.steps[(h.next+1+i)%historySteps]
-		out.Events, out.Matches = append(out.Events, c.events), append(out.Matches, c.matches)
-		out.Jobs, out.Failed = append(out.Jobs, c.jobs), append(out.Failed, c.failed)
+	n := min(hours*int(time.Hour/historyStep), historySteps)
+	each := (n + chartSteps - 1) / chartSteps
+	out := web.History{Step: each * int(historyStep.Seconds()), End: time.Now(), Known: (h.known + each) / each}
+	for i := range n / each {
+		var sum counts
+		for j := range each {
+			c := h.steps[(h.next+1+historySteps-n+i*each+j)%historySteps]
+			sum = counts{sum.events + c.events, sum.matches + c.matches, sum.jobs + c.jobs, sum.failed + c.failed}
+		}
+		out.Events, out.Matches = append(out.Events, sum.events), append(out.Matches, sum.matches)
+		out.Jobs, out.Failed = append(out.Jobs, sum.jobs), append(out.Failed, sum.failed)
 	}
 	return out
 }

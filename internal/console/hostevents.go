@@ -9,13 +9,9 @@ import (
 	"strings"
 	"time"
 
-	natsjs "github.com/nats-io/nats.go/jetstream"
-
 	"edrpipe/internal/web"
-	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
-	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/jobs"
 	"edrpipe/rules"
 )
@@ -37,30 +33,31 @@ func (c *Console) eventRoutes() []web.Route {
 				return web.EventsPage{}, err
 			}
 			return c.Events(r.Context(), q)
-		}, "host", "process", "text", "since", "until", "limit").ByTenant(),
+		}, "host", "process", "text", "verdict", "since", "until", "limit").ByTenant(),
+		web.JSON("GET", "/api/v1/events/{id}", web.Viewer, "An event: what it was, what each rule makes of it, what came of it", func(r *http.Request, _ struct{}) (web.EventPage, error) {
+			return c.Event(r.Context(), r.PathValue("id"))
+		}).ByTenant(),
 	}
 }
 
 func eventQuery(r *http.Request) (web.EventQuery, error) {
 	v := r.URL.Query()
-	q := web.EventQuery{Host: v.Get("host"), Process: v.Get("process"), Text: v.Get("text")}
+	q := web.EventQuery{Host: v.Get("host"), Process: v.Get("process"), Text: v.Get("text"), Verdict: v.Get("verdict")}
+	if err := known("verdict", q.Verdict, []string{web.BecameJob, web.BecameNoJob, web.NoMatch, web.OtherServer, web.RuleFailed}); err != nil {
+		return q, err
+	}
 	var err error
 	if q.Limit, err = web.Limit(r, "limit"); err != nil {
 		return q, err
 	}
-	if q.Since, err = timeOf(v.Get("since"), "since"); err != nil {
-		return q, err
-	}
-	q.Until, err = timeOf(v.Get("until"), "until")
+	q.Since, q.Until, err = spanOf(v)
 	return q, err
 }
 
 // Events lists the last events that a query selects, as long as the bus keeps them,
 // with what the rules in force say and which jobs there are.
 func (c *Console) Events(ctx context.Context, q web.EventQuery) (web.EventsPage, error) {
-	if q.Since.IsZero() {
-		q.Since = c.Now().Add(-eventsBack)
-	}
+	q.Since = startOf(q.Since, q.Until, c.Now(), eventsBack)
 	page := web.EventsPage{Since: q.Since, Events: []web.EventLine{}}
 	found, err := c.lastEvents(ctx, q, &page)
 	if err != nil {
@@ -77,34 +74,18 @@ func (c *Console) Events(ctx context.Context, q web.EventQuery) (web.EventsPage,
 func (c *Console) lastEvents(ctx context.Context, q web.EventQuery, page *web.EventsPage) ([]*events.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchFor)
 	defer cancel()
-	consumer, err := c.Bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{
-		DeliverPolicy: natsjs.DeliverByStartTimePolicy, OptStartTime: &q.Since, InactiveThreshold: 10 * time.Second,
-	})
-	if err != nil {
-		return nil, err
-	}
-	decoder := events.Decoder{}
 	var found []*events.Event
-	err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
-		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
-		if msg.Server == "" {
-			msg.Server = c.Fleet.Sole()
+	whole, err := c.eachEvent(ctx, q.Since, func(e *events.Event) bool {
+		page.Read++
+		if picks(q, e) && c.seesEvent(ctx, e) && (q.Verdict == "" || c.eventLine(ctx, e).Kind == q.Verdict) {
+			found = append(found, e)
 		}
-		for e := range decoder.Events(&msg) {
-			if e == nil {
-				continue
-			}
-			page.Read++
-			if picks(q, e) && c.seesEvent(ctx, e) {
-				found = append(found, e)
-			}
-		}
-		if extra := len(found) - 2*q.Limit; extra > 0 {
+		if len(found) > 2*q.Limit {
 			found = slices.Clone(found[len(found)-q.Limit:])
 		}
 		return true
 	})
-	page.Whole = ctx.Err() == nil
+	page.Whole = whole
 	return found[max(0, len(found)-q.Limit):], err
 }
 
@@ -145,22 +126,27 @@ func (c *Console) eventLine(ctx context.Context, e *events.Event) web.EventLine 
 		ID: e.Event.ID, Time: e.Event.Time, Received: e.Event.Received, Type: e.Event.Type, Server: e.Event.Server,
 		Host: e.Sensor.Hostname, Sensors: e.Sensor.IDs, Story: eventStory(e),
 	}
+	l.Kind = web.BecameNoJob
 	other := c.placed(ctx, e)
+	l.Server = cmp.Or(e.Sensor.Server, l.Server)
 	matches, failures := c.Rules.Live.Set().Match(e)
 	switch {
 	case other != nil:
-		l.Verdict = "other_server: " + other.Error()
+		l.Kind, l.Verdict = web.OtherServer, "other_server: "+other.Error()
 		return l
 	case len(failures) > 0:
-		l.Verdict = fmt.Sprintf("%d rules failed on it", len(failures))
+		l.Kind, l.Verdict = web.RuleFailed, fmt.Sprintf("%d rules failed on it", len(failures))
 	case len(matches) == 0:
-		l.Verdict = "no rule matched"
+		l.Kind, l.Verdict = web.NoMatch, "no rule matched"
 	}
 	for _, m := range matches {
 		l.Rules = append(l.Rules, m.Rule.ID)
 	}
 	if len(matches) > 0 {
 		l.Jobs = c.jobsOf(ctx, e, matches)
+		if len(l.Jobs) > 0 {
+			l.Kind = web.BecameJob
+		}
 		l.Verdict = verdictOf(l)
 	}
 	return l
@@ -195,9 +181,11 @@ func (c *Console) jobsOf(ctx context.Context, e *events.Event, matches []rules.M
 	return found
 }
 
-// whyHost says what became of the last events of a host, or that none came.
+// whyHost says what became of the last events of a host, or that none came; without a
+// host of those of all hosts that the query selects.
 func (c *Console) whyHost(ctx context.Context, host string, q web.EventQuery, a *account) (bool, error) {
-	q.Host = host
+	asked := q
+	q.Host, q.Since = host, startOf(q.Since, q.Until, c.Now(), eventsBack)
 	if q.Limit == 0 || q.Limit > mostOfHost {
 		q.Limit = mostOfHost
 	}
@@ -218,17 +206,25 @@ func (c *Console) whyHost(ctx context.Context, host string, q web.EventQuery, a 
 	for _, p := range problems {
 		a.add(c.Now(), "server", "%s", p)
 	}
-	known := false
+	known := host == ""
 	for _, s := range sensors {
 		if sameHost(s.info.Hostname, host) {
 			known = true
-			if err := c.whyEndpoint(ctx, s.at, a); err != nil {
+			if err := c.whyEndpoint(ctx, s.at, asked, a); err != nil {
 				return true, err
 			}
 		}
 	}
 	if known && len(found) == 0 {
-		a.add(c.Now(), "no event", "none of this host is on the bus since %s: of %d events there. Does its source work? `pipeline doctor`", q.Since.UTC().Format(time.RFC3339), page.Read)
+		a.add(c.Now(), "no event", "none that fits is on the bus since %s%s: of %d events there. Does its source work? `pipeline doctor`", q.Since.UTC().Format(time.RFC3339), untilText(q.Until), page.Read)
 	}
 	return known || len(found) > 0, nil
+}
+
+// untilText is the end of a time in words; empty when it was left open.
+func untilText(until time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	return " until " + until.UTC().Format(time.RFC3339)
 }

@@ -3,7 +3,9 @@ package console
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,11 +27,11 @@ var jobSorts = map[string]func(a, b *jobs.Job) int{
 }
 
 // jobParameters are the names of the parameters of a list of jobs.
-var jobParameters = []string{"state", "rule", "sensor", "host", "action", "text", "since", "until", "sort", "limit", "offset"}
+var jobParameters = []string{"state", "rule", "sensor", "host", "server", "tenant", "action", "text", "since", "until", "sort", "limit", "offset"}
 
 func jobQuery(r *http.Request) (web.JobQuery, error) {
 	v := r.URL.Query()
-	q := web.JobQuery{State: v.Get("state"), Rule: v.Get("rule"), Host: v.Get("host"), Action: v.Get("action"), Text: v.Get("text"), Sort: v.Get("sort")}
+	q := web.JobQuery{State: v.Get("state"), Rule: v.Get("rule"), Host: v.Get("host"), Server: v.Get("server"), Tenant: v.Get("tenant"), Action: v.Get("action"), Text: v.Get("text"), Sort: v.Get("sort")}
 	err := known("state", q.State, stateNames())
 	if err != nil {
 		return q, err
@@ -44,11 +46,35 @@ func jobQuery(r *http.Request) (web.JobQuery, error) {
 	if _, ok := jobSorts[strings.TrimPrefix(q.Sort, "-")]; q.Sort != "" && !ok {
 		return q, errors.Join(web.ErrBadRequest, errors.New("sort: write created, updated, state, rule or host, with - before it for the other direction"))
 	}
-	if q.Since, err = timeOf(v.Get("since"), "since"); err != nil {
-		return q, err
-	}
-	q.Until, err = timeOf(v.Get("until"), "until")
+	q.Since, q.Until, err = spanOf(v)
 	return q, err
+}
+
+// spanOf reads the time that a query is about: its parameters since and until, which
+// may both be absent.
+func spanOf(v url.Values) (since, until time.Time, err error) {
+	if since, err = timeOf(v.Get("since"), "since"); err != nil {
+		return since, until, err
+	}
+	if until, err = timeOf(v.Get("until"), "until"); err != nil {
+		return since, until, err
+	}
+	if !until.IsZero() && until.Before(since) {
+		err = errors.Join(web.ErrBadRequest, fmt.Errorf("until: %s is before since, %s", until.Format(time.RFC3339), since.Format(time.RFC3339)))
+	}
+	return since, until, err
+}
+
+// startOf is where a time begins that a query left open: so long before its end, which
+// is now unless the query says otherwise.
+func startOf(since, until, now time.Time, back time.Duration) time.Time {
+	if !since.IsZero() {
+		return since
+	}
+	if !until.IsZero() && until.Before(now) {
+		now = until
+	}
+	return now.Add(-back)
 }
 
 // stateNames are the words that a query by state may have.
@@ -87,7 +113,7 @@ func states(word string) []jobs.State {
 
 // inStore reports whether the scheduler can answer the query by itself, newest first.
 func inStore(q web.JobQuery) bool {
-	return q.Host+q.Action+q.Text == "" && q.Until.IsZero() && (q.Sort == "" || q.Sort == "-created")
+	return q.Host+q.Server+q.Tenant+q.Action+q.Text == "" && q.Until.IsZero() && (q.Sort == "" || q.Sort == "-created")
 }
 
 // selects reports whether a job fits what the scheduler's own query cannot say.
@@ -96,6 +122,9 @@ func selects(q web.JobQuery, j *jobs.Job) bool {
 		return false
 	}
 	if q.Host != "" && !strings.Contains(strings.ToLower(j.Host), strings.ToLower(q.Host)) {
+		return false
+	}
+	if q.Server != "" && !strings.EqualFold(j.Endpoint.Server, q.Server) {
 		return false
 	}
 	if q.Action != "" && !slices.ContainsFunc(j.Steps, func(s actions.Step) bool { return s.Uses == q.Action }) {

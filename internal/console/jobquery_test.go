@@ -1,6 +1,8 @@
 package console
 
 import (
+	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/jobs"
 )
@@ -16,7 +19,7 @@ func TestJobsAreSelectedByWhatPeopleKnow(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	all := []*jobs.Job{
-		{ID: "a", Rule: "office", Host: "WS-ANN", Created: at, State: jobs.Failed, Steps: []actions.Step{{Uses: "kill_process"}}, Event: started("winword.exe", "powershell -enc AAAA")},
+		{ID: "a", Rule: "office", Host: "WS-ANN", Endpoint: edr.Endpoint{Server: "hq", ID: "1"}, Created: at, State: jobs.Failed, Steps: []actions.Step{{Uses: "kill_process"}}, Event: started("winword.exe", "powershell -enc AAAA")},
 		{ID: "b", Rule: "temp", Host: "ws-bob", Created: at.Add(time.Hour), State: jobs.Succeeded, Steps: []actions.Step{{Uses: "get_file"}}},
 		{ID: "c", Submitter: "ada", Host: "SRV", Created: at.Add(2 * time.Hour), State: jobs.Shadowed, Detail: "breaker", Steps: []actions.Step{{Uses: "isolate"}}},
 	}
@@ -26,6 +29,7 @@ func TestJobsAreSelectedByWhatPeopleKnow(t *testing.T) {
 	}{
 		"all, newest first":      {web.JobQuery{}, "c b a"},
 		"part of a host":         {web.JobQuery{Host: "ws-"}, "b a"},
+		"server":                 {web.JobQuery{Server: "HQ"}, "a"},
 		"action":                 {web.JobQuery{Action: "isolate"}, "c"},
 		"words of the story":     {web.JobQuery{Text: "Powershell WINWORD"}, "a"},
 		"words that do not meet": {web.JobQuery{Text: "powershell bob"}, ""},
@@ -47,6 +51,35 @@ func TestJobsAreSelectedByWhatPeopleKnow(t *testing.T) {
 	}
 	if got := pageOf(all, 2, 5); len(got) != 1 || len(pageOf(all, 9, 5)) != 0 {
 		t.Errorf("pages: %v", got)
+	}
+}
+
+func TestSpanOfAQuery(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	for query, want := range map[string]string{
+		"":                           "2026-01-01T12:00:00Z",
+		"until=2026-01-02T03:30:00Z": "2026-01-01T03:30:00Z",
+		"until=2026-02-02T03:30:00Z": "2026-01-01T12:00:00Z",
+		"since=2026-01-02T03:00:00Z&until=2026-01-02T03:30:00Z": "2026-01-02T03:00:00Z",
+		"since=03:00": "since: write a time such as",
+		"until=x":     "until: write a time such as",
+		"since=2026-01-02T03:30:00Z&until=2026-01-02T03:00:00Z": "until: 2026-01-02T03:00:00Z is before since, 2026-01-02T03:30:00Z",
+	} {
+		v, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		since, until, err := spanOf(v)
+		if err != nil {
+			if !errors.Is(err, web.ErrBadRequest) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", query, err, want)
+			}
+			continue
+		}
+		if got := startOf(since, until, now, 24*time.Hour).Format(time.RFC3339); got != want {
+			t.Errorf("%s begins %s, want %s", query, got, want)
+		}
 	}
 }
 

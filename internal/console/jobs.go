@@ -28,6 +28,9 @@ func (c *Console) jobRoutes() []web.Route {
 		web.JSON("GET", "/api/v1/jobs/{id}", web.Viewer, "A job with its steps and history", func(r *http.Request, _ struct{}) (web.JobPage, error) {
 			return c.Job(r.Context(), r.PathValue("id"))
 		}).ByTenant(),
+		web.JSON("GET", "/api/v1/jobs/{id}/test", web.Viewer, "A job as a test of its rule", func(r *http.Request, _ struct{}) (web.JobTest, error) {
+			return c.JobTest(r.Context(), r.PathValue("id"))
+		}).ByTenant(),
 		web.JSON("POST", "/api/v1/jobs/{id}/cancel", web.Admin, "Cancel a job", func(r *http.Request, in web.Reason) (web.Nothing, error) {
 			return web.Nothing{}, c.Cancel(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
 		}).ByTenant(),
@@ -54,8 +57,8 @@ func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error
 		return web.JobsPage{}, err
 	}
 	query := jobs.Query{Endpoint: at, Rule: q.Rule, Since: q.Since, States: states(q.State)}
-	if query.Since.IsZero() && q.State != "live" {
-		query.Since = c.Now().Add(-lately)
+	if q.State != "live" {
+		query.Since = startOf(q.Since, q.Until, c.Now(), lately)
 	}
 	if q.Limit == 0 {
 		q.Limit = web.MaxList
@@ -67,9 +70,17 @@ func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error
 	if err != nil {
 		return web.JobsPage{}, err
 	}
-	found = slices.DeleteFunc(found, func(j *jobs.Job) bool { return !selects(q, j) || !c.sees(ctx, j.Endpoint.Server) })
+	found = slices.DeleteFunc(found, func(j *jobs.Job) bool {
+		return !selects(q, j) || !c.sees(ctx, j.Endpoint.Server) || q.Tenant != "" && c.tenant(j.Endpoint.Server) != q.Tenant
+	})
 	sorted(found, q.Sort)
 	page := web.JobsPage{Total: len(found), More: query.Limit > 0 && len(found) == query.Limit, Since: query.Since, Jobs: []web.JobLine{}}
+	for _, m := range c.members(ctx) {
+		page.Servers = append(page.Servers, m.Name)
+		if m.Tenant != "" && !slices.Contains(page.Tenants, m.Tenant) {
+			page.Tenants = append(page.Tenants, m.Tenant)
+		}
+	}
 	for _, x := range c.Fleet.Reasons(pageOf(found, q.Offset, q.Limit)) {
 		l := line(x.Job)
 		l.Reason, l.Detail = x.Reason, x.Detail
@@ -96,7 +107,7 @@ func line(j *jobs.Job) web.JobLine {
 		if a.Closed || j.State != jobs.Held {
 			continue
 		}
-		ask := web.Asked{Step: a.Step, Item: a.Item, From: a.From, Need: max(a.Require, 1), Until: a.Until, Else: a.Otherwise}
+		ask := web.Asked{About: a.About, Step: a.Step, Item: a.Item, From: a.From, Need: max(a.Require, 1), Until: a.Until, Else: a.Otherwise}
 		for _, s := range j.Steps {
 			if s.ID == a.Step {
 				ask.Uses, ask.With = s.Uses, s.With

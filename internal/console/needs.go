@@ -1,13 +1,20 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edrpipe/internal/health"
 	"edrpipe/internal/web"
+	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 )
 
@@ -18,11 +25,27 @@ const needsFresh = 5 * time.Second
 // unknownBack is how far back jobs are listed whose outcome is unknown.
 const unknownBack = 7 * 24 * time.Hour
 
-// needsList keeps what costs much to find.
+// failedBack is how far back jobs are listed that failed, failedRules of how many rules
+// each is named.
+const (
+	failedBack  = time.Hour
+	failedRules = 10
+)
+
+// needElsewhere are the checks whose trouble is a need of its own kind, and the dry run,
+// which the page shows by itself.
+var needElsewhere = []string{"stop", "dry_run", "rules", "breakers", "jobs"}
+
+// needsList keeps what costs much to find. mu guards all but late.
 type needsList struct {
-	mu   sync.Mutex
-	read time.Time
-	list []web.Need
+	mu      sync.Mutex
+	read    time.Time
+	list    []web.Need
+	unknown int               // jobs whose outcome is unknown
+	failed  map[string]int    // lately, by rule; "": submitted by people
+	why     map[string]string // the reason of the last of them
+
+	late atomic.Bool // jobs of this replica ended without success since it was read
 }
 
 // forget has the list found anew by the next question.
@@ -41,67 +64,120 @@ func (c *Console) Needs(ctx context.Context, o web.Overview) ([]web.Need, error)
 	if o.Stopped != nil {
 		add("stop", "#/guards", "%s stopped everything: nothing new starts until somebody resumes it", o.Stopped.By)
 	}
+	for _, s := range o.Stops {
+		add("stop", "#/guards", "%s stopped %s: nothing new starts there until somebody resumes it", s.By, guard.Area{Server: s.Server, Tenant: s.Tenant})
+	}
 	for _, k := range o.Checks {
 		if k.State == health.Failed || k.State == health.Unknown && k.Needed {
-			add("check", "#/", "%s: %s: %s. %s", k.Name, k.State, k.Evidence, k.Cure)
+			add("check", "#/connection", "%s: %s: %s. %s", k.Name, k.State, k.Evidence, k.Cure)
+		}
+	}
+	for _, k := range o.Checks {
+		if k.State == health.Degraded && !slices.Contains(needElsewhere, k.Name) {
+			list = append(list, web.Need{Kind: "degraded", Of: k.Name, Link: "#/", Text: fmt.Sprintf("%s works less than it should: %s. %s", k.Name, k.Evidence, k.Cure)})
 		}
 	}
 	if o.Approvals > 0 {
 		add("approval", "#/approvals", "%s", plural(o.Approvals, "approval waits", "approvals wait"))
 	}
 	if o.RulesError != "" {
-		add("rules", "#/rules", "the newest rule files have mistakes and are not in force")
+		add("rules", "#/rules", "the newest rule files have mistakes and are not in force: %s", shorten(o.RulesError, 300))
 	}
 	costly, err := c.costlyNeeds(ctx)
 	return append(list, costly...), err
 }
 
-// costlyNeeds are unknown outcomes and open breakers.
+// costlyNeeds are unknown outcomes, failed jobs and open breakers.
 func (c *Console) costlyNeeds(ctx context.Context) ([]web.Need, error) {
 	c.needs.mu.Lock()
 	defer c.needs.mu.Unlock()
 	if time.Since(c.needs.read) < needsFresh {
 		return c.needs.list, nil
 	}
-	list := []web.Need{}
-	unknown, err := c.unresolved(ctx)
-	if err != nil {
+	if err := c.readNeeds(ctx); err != nil {
 		return nil, err
 	}
+	return c.needs.list, nil
+}
+
+// readNeeds finds them anew; c.needs.mu is held.
+func (c *Console) readNeeds(ctx context.Context) error {
+	c.needs.late.Store(false)
+	list := []web.Need{}
+	unknown, failed, why, err := c.unresolved(ctx)
+	if err != nil {
+		return err
+	}
+	list = append(list, failedNeeds(failed)...)
 	if unknown > 0 {
 		list = append(list, web.Need{Kind: "unknown", Link: "#/jobs?state=unknown&days=7", Text: plural(unknown, "job ended without a known outcome: look at its endpoint, and resolve it", "jobs ended without a known outcome: look at their endpoints, and resolve them")})
 	}
 	for _, r := range c.Rules.Live.Set().Rules() {
 		open, _, err := c.Guard.Open(ctx, r.ID)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if open != nil {
 			list = append(list, web.Need{Kind: "breaker", Link: "#/rules", Text: fmt.Sprintf("the breaker of rule %s is open (%s): it records and does not act", r.ID, open.Why)})
 		}
 	}
-	c.needs.list, c.needs.read = list, time.Now()
-	return list, nil
+	c.Metrics.Unresolved.Set(float64(unknown))
+	c.needs.list, c.needs.read, c.needs.unknown, c.needs.failed, c.needs.why = list, time.Now(), unknown, failed, why
+	return nil
 }
 
-// unresolved counts the jobs whose outcome is unknown and for which no other job goes
-// on.
-func (c *Console) unresolved(ctx context.Context) (int, error) {
+// unresolved are the jobs for which no other job goes on: how many have an outcome that
+// is unknown, and how many failed lately by who wanted them, with the reason of the last.
+func (c *Console) unresolved(ctx context.Context) (unknown int, failed map[string]int, why map[string]string, err error) {
 	found, err := c.Fleet.List(ctx, jobs.Query{Since: c.Now().Add(-unknownBack), States: jobs.EndedStates()})
 	if err != nil {
-		return 0, err
+		return 0, nil, nil, err
 	}
 	resolved := map[string]bool{}
 	for _, j := range found {
 		resolved[j.Of] = true
 	}
-	n := 0
+	_, settled, _, err := c.readSettled(ctx)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	for id := range settled {
+		resolved[id] = true
+	}
+	failed, why = map[string]int{}, map[string]string{}
 	for _, j := range found {
-		if j.State == jobs.Unknown && !resolved[j.ID] {
-			n++
+		switch {
+		case resolved[j.ID]:
+		case j.State == jobs.Unknown:
+			unknown++
+		case j.State == jobs.Failed && j.Ended.After(c.Now().Add(-failedBack)):
+			failed[j.Rule]++
+			why[j.Rule] = strings.TrimSpace(string(j.Reason) + " " + j.Detail)
 		}
 	}
-	return n, nil
+	return unknown, failed, why, nil
+}
+
+// failedNeeds are a need for each rule whose jobs failed, those with most failures first.
+func failedNeeds(failed map[string]int) []web.Need {
+	list := []web.Need{}
+	others := 0
+	names := slices.SortedFunc(maps.Keys(failed), func(a, b string) int { return cmp.Or(cmp.Compare(failed[b], failed[a]), cmp.Compare(a, b)) })
+	for i, rule := range names {
+		if i >= failedRules {
+			others += failed[rule]
+			continue
+		}
+		whose, link := "of rule "+rule, "#/jobs?state=failed&days=1&rule="+url.QueryEscape(rule)
+		if rule == "" {
+			whose, link = "that people submitted", "#/jobs?state=failed&days=1"
+		}
+		list = append(list, web.Need{Kind: "failed", Of: rule, Link: link, Text: fmt.Sprintf("%s %s failed within the last hour: see why, and run again what is still wanted", plural(failed[rule], "job", "jobs"), whose)})
+	}
+	if others > 0 {
+		list = append(list, web.Need{Kind: "failed", Of: "*", Link: "#/jobs?state=failed&days=1", Text: fmt.Sprintf("%s of %d other rules failed within the last hour", plural(others, "job", "jobs"), len(names)-failedRules)})
+	}
+	return list
 }
 
 func plural(n int, one, many string) string {

@@ -61,6 +61,7 @@ func (c *Console) Retry(ctx context.Context, by web.User, id, why string) (web.J
 	if err := c.note(ctx, by, "retry", id, why); err != nil {
 		return web.JobLine{}, err
 	}
+	defer c.needs.forget()
 	return lineOf(c.Fleet.Retry(ctx, id, by.Name))
 }
 
@@ -81,7 +82,12 @@ func (c *Console) Resolve(ctx context.Context, by web.User, id string, r web.Res
 	if err := c.note(ctx, by, "resolve "+r.Outcome, id, r.Why); err != nil {
 		return web.JobLine{}, err
 	}
-	return lineOf(c.Fleet.Resolve(ctx, id, jobs.Outcome(r.Outcome), by.Name))
+	l, err := lineOf(c.Fleet.Resolve(ctx, id, jobs.Outcome(r.Outcome), by.Name))
+	if err == nil && jobs.Outcome(r.Outcome) == jobs.Settled {
+		err = c.settle(ctx, id)
+	}
+	c.needs.forget()
+	return l, err
 }
 
 // Undo enqueues the jobs that undo a job.

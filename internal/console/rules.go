@@ -14,6 +14,9 @@ import (
 func (c *Console) rulesRoutes() []web.Route {
 	return []web.Route{
 		web.JSON("GET", "/api/v1/rules", web.Viewer, "Rules in force", func(r *http.Request, _ struct{}) (web.RulesPage, error) { return c.RulesPage(r.Context()) }),
+		web.JSON("GET", "/api/v1/rules/{id}", web.Viewer, "A rule in force: text, matches over a day, warnings, tests, jobs", func(r *http.Request, _ struct{}) (web.RulePage, error) {
+			return c.RulePage(r.Context(), r.PathValue("id"))
+		}),
 		web.JSON("POST", "/api/v1/rules/{id}/reset", web.Approver, "Close the breaker of a rule: it acts again", func(r *http.Request, in web.Reason) (web.Nothing, error) {
 			return web.Nothing{}, c.ResetBreaker(r.Context(), web.UserOf(r.Context()), r.PathValue("id"), in.Why)
 		}),

@@ -3,13 +3,12 @@ package console
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/internal/notices"
-	"edrpipe/internal/web"
+	"edrpipe/internal/ordered"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/events/jetstream"
@@ -20,41 +19,58 @@ import (
 func (c *Console) decisions(ctx context.Context, since time.Time, visit func(notices.Decision)) error {
 	ctx, cancel := context.WithTimeout(ctx, searchFor)
 	defer cancel()
-	consumer, err := c.Bus.JetStream().OrderedConsumer(ctx, bus.StreamJobs, natsjs.OrderedConsumerConfig{
+	consumer, err := ordered.Consumer(ctx, c.Bus.JetStream(), bus.StreamJobs, natsjs.OrderedConsumerConfig{
 		FilterSubjects: []string{notices.JobSubjects("decision")}, DeliverPolicy: natsjs.DeliverByStartTimePolicy, OptStartTime: &since,
 		InactiveThreshold: 10 * time.Second,
 	})
 	if err != nil {
 		return err
 	}
-	return eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
+	defer jetstream.End(ctx, c.Bus.JetStream(), bus.StreamJobs, consumer)
+	_, err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
 		var n struct{ Data notices.Decision }
 		if json.Unmarshal(m.Data(), &n) == nil && c.sees(ctx, n.Data.Server) {
 			visit(n.Data)
 		}
 		return true
 	})
+	return err
 }
 
+// searchBytes bounds the messages under way to a search.
+const searchBytes = 4 << 20
+
 // eachMessage visits what there is, up to searchMost, until visit returns false
-// or the time is over.
-func eachMessage(ctx context.Context, consumer natsjs.Consumer, visit func(natsjs.Msg) bool) error {
-	for n := 0; n < searchMost && ctx.Err() == nil; {
-		batch, err := consumer.FetchNoWait(500)
-		if err != nil {
-			return err
-		}
-		got := 0
-		for m := range batch.Messages() {
-			if got++; !visit(m) {
-				return nil
-			}
-		}
-		if n += got; got == 0 {
-			break
-		}
+// or the time is over. It reports whether nothing was left out.
+func eachMessage(ctx context.Context, consumer natsjs.Consumer, visit func(natsjs.Msg) bool) (bool, error) {
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return false, err
 	}
-	return nil
+	messages, err := consumer.Messages(natsjs.PullMaxBytes(searchBytes))
+	if err != nil {
+		return false, err
+	}
+	defer messages.Stop()
+	left := info.NumPending
+	for n := 0; n < searchMost && left > 0; n++ {
+		m, err := messages.Next(natsjs.NextContext(ctx))
+		if ctx.Err() != nil {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if !visit(m) {
+			return false, nil
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return false, err
+		}
+		left = min(left-1, meta.NumPending)
+	}
+	return left == 0, nil
 }
 
 // Bounds of the search for an event on the bus.
@@ -63,33 +79,33 @@ const (
 	searchMost = 500_000
 )
 
-// findEvent goes back through what is on the bus. Events are not indexed by id:
-// most are wanted by no rule, and such an event shall cost nothing.
-func (c *Console) findEvent(ctx context.Context, id string) (*events.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, searchFor)
-	defer cancel()
-	consumer, err := c.Bus.JetStream().OrderedConsumer(ctx, bus.StreamEvents, natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
-	if err != nil {
-		return nil, err
+// eachEvent visits the events on the bus that arrived since a time, oldest first, until
+// visit returns false, within the bounds of a search. It reports whether nothing was left
+// out. Events are not indexed: no rule matches most of them, and such an event shall
+// cost nothing.
+func (c *Console) eachEvent(ctx context.Context, since time.Time, visit func(*events.Event) bool) (bool, error) {
+	from := natsjs.OrderedConsumerConfig{DeliverPolicy: natsjs.DeliverAllPolicy, InactiveThreshold: 10 * time.Second}
+	if !since.IsZero() {
+		from.DeliverPolicy, from.OptStartTime = natsjs.DeliverByStartTimePolicy, &since
 	}
+	consumer, err := ordered.Consumer(ctx, c.Bus.JetStream(), bus.StreamEvents, from)
+	if err != nil {
+		return false, err
+	}
+	defer jetstream.End(ctx, c.Bus.JetStream(), bus.StreamEvents, consumer)
 	decoder := events.Decoder{}
-	var found *events.Event
-	err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
+	return eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
 		msg := jetstream.Decode(jetstream.Prefix, m.Subject(), m.Headers(), m.Data())
 		if msg.Server == "" {
 			msg.Server = c.Fleet.Sole()
 		}
 		for e := range decoder.Events(&msg) {
-			if e != nil && e.Event.ID == id && c.seesEvent(ctx, e) {
-				found = e
+			if e != nil && !visit(e) {
+				return false
 			}
 		}
-		return found == nil
+		return true
 	})
-	if err != nil || found != nil {
-		return found, err
-	}
-	return nil, fmt.Errorf("%w: %s is no job, no host of the EDR server, and no event on the bus", web.ErrNotFound, id)
 }
 
 func shorten(s string, most int) string {

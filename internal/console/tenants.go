@@ -23,11 +23,15 @@ func (c *Console) members(ctx context.Context) []*fleet.Member {
 // sees reports whether the user of the request may see what is of a server. A server
 // that is not configured has no tenant.
 func (c *Console) sees(ctx context.Context, server string) bool {
-	tenant := ""
+	return web.UserOf(ctx).Sees(c.tenant(server))
+}
+
+// tenant is that of a server, empty where it has none or is not configured.
+func (c *Console) tenant(server string) string {
 	if m := c.Fleet.Member(server); m != nil {
-		tenant = m.Tenant
+		return m.Tenant
 	}
-	return web.UserOf(ctx).Sees(tenant)
+	return ""
 }
 
 // seesEvent reports whether the user of the request may see an event.
@@ -68,6 +72,16 @@ func (c *Console) shown(ctx context.Context, see func(string, []byte)) func(stri
 	}
 }
 
+// within leaves the switches that hold for a server.
+func within(all []web.Stopped, m *fleet.Member) (own []web.Stopped) {
+	for _, s := range all {
+		if s.Server == m.Name || s.Tenant != "" && s.Tenant == m.Tenant {
+			own = append(own, s)
+		}
+	}
+	return own
+}
+
 // limited leaves in an overview what is of the tenants of the user of the request.
 func (c *Console) limited(ctx context.Context, o web.Overview) web.Overview {
 	members := c.members(ctx)
@@ -78,6 +92,8 @@ func (c *Console) limited(ctx context.Context, o web.Overview) web.Overview {
 	}
 	for i, m := range members {
 		names[i] = m.Name
+		own.Stops = append(own.Stops, within(o.Stops, m)...)
+		own.DryRuns = append(own.DryRuns, within(o.DryRuns, m)...)
 		st := m.Scheduler.Stats()
 		for state, n := range st.Jobs {
 			own.Jobs[state] += n

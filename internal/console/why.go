@@ -12,6 +12,7 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/health"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
@@ -36,26 +37,25 @@ func (c *Console) whyRoutes() []web.Route {
 				return web.Why{}, err
 			}
 			return c.Why(r.Context(), r.URL.Query().Get("about"), q)
-		}, "about", "process", "since", "until", "limit").ByTenant(),
+		}, "about", "process", "text", "since", "until", "limit").ByTenant(),
 	}
 }
 
-// Why explains what became of an event, a job, a sensor (sensor:42) or the events of a
-// host, through the whole pipe. The query narrows the events of a host.
+// Why explains what became of an event, a job, a sensor (sensor:42), the events of a host
+// or those of a process, through the whole pipe. The query narrows the events.
 func (c *Console) Why(ctx context.Context, about string, q web.EventQuery) (web.Why, error) {
 	a := &account{web.Why{About: about, Lines: []web.WhyLine{}}}
 	var err error
 	switch id, isSensor := strings.CutPrefix(about, "sensor:"); {
+	case about == "" && q.Process+q.Text != "":
+		_, err = c.whyHost(ctx, "", q, a)
 	case about == "":
-		err = errors.Join(web.ErrBadRequest, errors.New("about what? Name a host, an event, a job, or an endpoint (hq/42)"))
+		err = errors.Join(web.ErrBadRequest, errors.New("about what? Name a host, an event, a job, an endpoint (hq/42), or a process"))
 	case isSensor, strings.Contains(about, "/"): // host names, jobs and events have no slash
-		err = c.whySensor(ctx, id, a)
+		err = c.whySensor(ctx, id, q, a)
 	default:
 		if err = c.whyJob(ctx, about, a); !errors.Is(err, jobs.ErrNoJob) {
 			break
-		}
-		if q.Since.IsZero() {
-			q.Since = c.Now().Add(-eventsBack)
 		}
 		var known bool
 		if known, err = c.whyHost(ctx, about, q, a); err == nil && !known {
@@ -63,7 +63,61 @@ func (c *Console) Why(ctx context.Context, about string, q web.EventQuery) (web.
 			err = c.whyEvent(ctx, about, a)
 		}
 	}
+	if c.whyUnread(ctx, a, err) {
+		return a.Why, nil
+	}
+	c.whyNoJob(ctx, a)
 	return a.Why, err
+}
+
+// whyUnread answers with the checks that explain why the records could not be read, and
+// reports whether there are such.
+func (c *Console) whyUnread(ctx context.Context, a *account, err error) (answered bool) {
+	for _, own := range []error{nil, web.ErrNotFound, web.ErrBadRequest, jobs.ErrNoJob, edr.ErrUnknownSensor} {
+		if errors.Is(err, own) {
+			return false
+		}
+	}
+	for _, k := range c.Checks(context.WithoutCancel(ctx)) {
+		if k.Ready() {
+			continue
+		}
+		text := fmt.Sprintf("what became of it cannot be read now: %s: %s", k.Name, k.State)
+		if !web.UserOf(ctx).Limited() {
+			text += ": " + k.Evidence + ". " + k.Cure
+		}
+		a.add(k.Since, "unread", "%s", text)
+	}
+	if len(a.Lines) == 0 {
+		return false
+	}
+	a.add(c.Now(), "error", "%v", err)
+	return true
+}
+
+// whyNoJob adds to an answer without a job what keeps new events from becoming one: newest
+// rule files that are not in force, an intake that does not read, a full disk. Users of single
+// tenants may not read rules.
+func (c *Console) whyNoJob(ctx context.Context, a *account) {
+	if len(a.Lines) == 0 || slices.ContainsFunc(a.Lines, func(l web.WhyLine) bool { return l.What == "matched" || l.What == "asked for" }) {
+		return
+	}
+	if st := c.Rules.Live.State().Rejected; st != nil {
+		text := "the newest rule files have mistakes and are not in force, those from before are"
+		if !web.UserOf(ctx).Limited() {
+			text += ": " + shorten(st.Problems.Error(), 300)
+		}
+		a.add(st.At, "rules", "%s", text)
+	}
+	for _, k := range c.Checks(ctx) {
+		switch {
+		case k.State != health.Failed:
+		case k.Name == "intake":
+			a.add(k.Since, "intake", "events are not read now, and the newest have no job yet: %s", k.Evidence)
+		case k.Name == "disk":
+			a.add(k.Since, "disk", "no new event is taken now: %s", k.Evidence)
+		}
+	}
 }
 
 func (c *Console) whyJob(ctx context.Context, id string, a *account) error {
@@ -97,7 +151,7 @@ func (c *Console) whyJob(ctx context.Context, id string, a *account) error {
 	return nil
 }
 
-func (c *Console) whySensor(ctx context.Context, text string, a *account) error {
+func (c *Console) whySensor(ctx context.Context, text string, q web.EventQuery, a *account) error {
 	at, err := c.Fleet.FindAmong(ctx, c.members(ctx), text)
 	switch {
 	case errors.Is(err, edr.ErrUnknownSensor):
@@ -105,15 +159,16 @@ func (c *Console) whySensor(ctx context.Context, text string, a *account) error 
 	case err != nil:
 		return errors.Join(web.ErrBadRequest, err)
 	}
-	return c.whyEndpoint(ctx, at, a)
+	return c.whyEndpoint(ctx, at, q, a)
 }
 
 // endpointWithin bounds the question for an endpoint that is only one line of an
 // answer.
 const endpointWithin = 5 * time.Second
 
-// whyEndpoint says what is known of an endpoint and what became of its jobs.
-func (c *Console) whyEndpoint(ctx context.Context, at edr.Endpoint, a *account) error {
+// whyEndpoint says what is known of an endpoint and what became of its jobs: in the time
+// of the query where that has an end, else in that time and at least a day.
+func (c *Console) whyEndpoint(ctx context.Context, at edr.Endpoint, q web.EventQuery, a *account) error {
 	m := c.Fleet.Member(at.Server)
 	asking, cancel := context.WithTimeout(ctx, endpointWithin)
 	s, err := m.EDR.Sensor(asking, at.ID)
@@ -133,11 +188,19 @@ func (c *Console) whyEndpoint(ctx context.Context, at edr.Endpoint, a *account) 
 		}
 		a.add(s.LastCheckin, "checked in", "%s, %s, is %s, next check-in %s, isolation %s", at, s.Hostname, online, s.NextCheckin.UTC().Format(time.RFC3339), s.Isolation)
 	}
-	found, err := c.Fleet.List(ctx, jobs.Query{Endpoint: at, Since: c.Now().Add(-lately)})
+	since := startOf(q.Since, q.Until, c.Now(), lately)
+	if day := c.Now().Add(-lately); q.Until.IsZero() && since.After(day) {
+		since = day
+	}
+	later := func(t time.Time) bool { return !q.Until.IsZero() && t.After(q.Until) }
+	found, err := c.Fleet.List(ctx, jobs.Query{Endpoint: at, Since: since})
 	if err != nil {
 		return err
 	}
 	for _, j := range found {
+		if later(j.Created) {
+			continue
+		}
 		text := fmt.Sprintf("%s %s %s", j.State, j.Reason, j.Detail)
 		if !j.State.Terminal() {
 			if x, err := c.Fleet.Explain(ctx, j.ID); err == nil {
@@ -150,8 +213,8 @@ func (c *Console) whyEndpoint(ctx context.Context, at edr.Endpoint, a *account) 
 		}
 		a.add(j.Created, "job "+j.ID, "%s: %s", whose, text)
 	}
-	err = c.decisions(ctx, c.Now().Add(-lately), func(d notices.Decision) {
-		if string(d.Sensor) == at.ID && (d.Server == at.Server || d.Server == "" && at.Server == c.Fleet.Sole()) {
+	err = c.decisions(ctx, since, func(d notices.Decision) {
+		if !later(d.At) && string(d.Sensor) == at.ID && (d.Server == at.Server || d.Server == "" && at.Server == c.Fleet.Sole()) {
 			a.add(d.At, "no job", "rule %s on event %s: %s: %s", d.Rule, d.Event, d.Reason, d.Detail)
 		}
 	})
@@ -173,7 +236,7 @@ func (c *Console) whyEvent(ctx context.Context, id string, a *account) error {
 	if err := c.placed(ctx, e); err != nil {
 		a.add(time.Time{}, "no job", "other_server: %v", err)
 	}
-	matches, failures, unclear := set.MatchKnowing(e)
+	matches, failures, unclear := set.MatchKnowing(e, func(one *events.Event) { _ = c.placed(ctx, one) }) // said above
 	for _, u := range unclear {
 		a.add(time.Time{}, "no match", "rule %s: %s", u.Rule.ID, u.Why())
 	}
@@ -253,7 +316,8 @@ func (c *Console) whyDecided(ctx context.Context, job string, a *account) error 
 	}
 	var n struct{ Data notices.Decision }
 	if err := json.Unmarshal(m.Data, &n); err != nil {
-		return err
+		a.add(m.Time, "no job", "a decision was published, and message %d of stream %s, which has it, cannot be read: %v", m.Sequence, bus.StreamJobs, err)
+		return nil
 	}
 	a.add(n.Data.At, "no job", "%s: %s", n.Data.Reason, n.Data.Detail)
 	return nil

@@ -83,3 +83,75 @@ func TestNarratorTellsWhatTheBusSays(t *testing.T) {
 		t.Error("a broken notice was taken")
 	}
 }
+
+// TestCloudStoryIsWhatAForwarderWrites: each line is decoded without a flaw, is of its
+// device and organisation, and the alert that comes again is the same alert.
+func TestCloudStoryIsWhatAForwarderWrites(t *testing.T) {
+	cfg := edrsim.Config{Kind: edrsim.KindCloud, OrgKey: OrgKey, Fleet: CloudFleet()}
+	sim := edrsim.New(cfg)
+	defer sim.Close()
+	beats, err := CloudStory(time.Now(), sim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		sensor, host, kind string
+	}{{"6231047", "FIN-WS-014", "watchlist_hit"}, {"6231048", "WEB-01", "watchlist_hit"}, {"6231049", "HR-WS-003", "alert"}, {"6231047", "FIN-WS-014", "watchlist_hit"}, {"6231049", "HR-WS-003", "alert"}}
+	var alerts []string
+	for i, b := range beats {
+		found, rejects := new(events.Decoder).Decode(&b.Message)
+		if len(found) != 1 || len(rejects) != 0 {
+			t.Fatalf("%s: %d events, rejects %v", b.Caption, len(found), rejects)
+		}
+		e := found[0]
+		if e.Sensor.ID != want[i].sensor || e.Sensor.Hostname != want[i].host || string(e.Event.Kind) != want[i].kind || e.Event.Server != OrgKey || e.Event.Time.IsZero() {
+			t.Errorf("%s: sensor %s, host %s, kind %s, server %s, time %v", b.Caption, e.Sensor.ID, e.Sensor.Hostname, e.Event.Kind, e.Event.Server, e.Event.Time)
+		}
+		if e.Event.Kind == events.AlertRaised {
+			alerts = append(alerts, e.Alert.Key)
+		}
+	}
+	if len(alerts) != 2 || alerts[0] != alerts[1] || alerts[0] == "" {
+		t.Errorf("keys of the alerts: %q, want the same twice", alerts)
+	}
+}
+
+// TestSidesTable: each job counts for its own server, and the table fits a terminal.
+func TestSidesTable(t *testing.T) {
+	ok := func(uses ...string) (steps []jobs.StepNotice) {
+		for _, u := range uses {
+			steps = append(steps, jobs.StepNotice{Uses: u, State: jobs.StepOK})
+		}
+		return steps
+	}
+	results := []jobs.ResultNotice{
+		{Server: "demo", State: jobs.Succeeded, Steps: ok("isolate")},
+		{Server: "demo", State: jobs.Failed, Steps: []jobs.StepNotice{{Uses: "isolate", State: jobs.StepFailed}}},
+		{Server: "cloud", State: jobs.Succeeded, Steps: ok("note_alert", "close_alert")},
+		{Server: "cloud", State: jobs.Succeeded, Steps: ok("ban_hash")},
+	}
+	var sides []Side
+	for _, s := range []Side{{Server: "demo", Kind: edrsim.KindEDR, BansBy: "MD5"}, {Server: "cloud", Kind: edrsim.KindCloud, BansBy: "SHA-256"}} {
+		s.Sim = edrsim.New(edrsim.Config{Kind: s.Kind})
+		defer s.Sim.Close()
+		sides = append(sides, s)
+	}
+	got := map[string]string{}
+	for line := range strings.Lines(sidesTable(sides, results)) {
+		if len([]rune(strings.TrimRight(line, "\n"))) > 80 {
+			t.Errorf("line longer than 80 columns: %q", line)
+		}
+		for _, name := range sideRows {
+			if rest, found := strings.CutPrefix(strings.TrimSpace(line), name+" "); found {
+				got[name] = strings.Join(strings.Fields(rest), " ")
+			}
+		}
+	}
+	for name, want := range map[string]string{
+		"jobs": "2 2", "of them succeeded": "1 2", "endpoints isolated": "1 0", "hashes banned": "0 1, by SHA-256", "alerts noted, closed": "0, 0 1, 1",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %q, want %q", name, got[name], want)
+		}
+	}
+}

@@ -13,7 +13,8 @@ import (
 // A Narrator prints the job notices of the bus as lines on a screen and counts them. It
 // reads only the subjects that any consumer may read.
 type Narrator struct {
-	Screen *Screen
+	Screen  *Screen
+	Servers bool // endpoints are shown with their server
 
 	mu      sync.Mutex
 	seen    map[string]*jobs.TransitionNotice // last transition by job
@@ -66,9 +67,9 @@ func (n *Narrator) transition(t jobs.TransitionNotice) {
 	switch {
 	case t.State.Terminal():
 	case last == nil:
-		n.Screen.Say(MarkMatch, "rule %s wants job %s on %s", t.Rule, short(t.Job), host(t.Host, t.Sensor))
+		n.Screen.Say(MarkMatch, "rule %s wants job %s on %s", t.Rule, short(t.Job), n.where(t.Server, t.Host, t.Sensor))
 	case t.State == jobs.Parked || t.State == jobs.Held:
-		n.Screen.Say(MarkWait, "job %s on %s: %s %s", short(t.Job), host(t.Host, t.Sensor), t.Reason, t.Detail)
+		n.Screen.Say(MarkWait, "job %s on %s: %s %s", short(t.Job), n.where(t.Server, t.Host, t.Sensor), t.Reason, t.Detail)
 	}
 	n.status()
 }
@@ -91,7 +92,7 @@ func (n *Narrator) step(s jobs.StepNotice) {
 	n.mu.Lock()
 	where := ""
 	if t := n.seen[s.Job]; t != nil {
-		where = host(t.Host, t.Sensor)
+		where = n.where(t.Server, t.Host, t.Sensor)
 	}
 	n.mu.Unlock()
 	n.Screen.Say(mark, "%s %s on %s %s", s.Uses, s.State, where, text)
@@ -107,7 +108,7 @@ func (n *Narrator) result(r jobs.ResultNotice) {
 	default:
 		mark = MarkFail
 	}
-	n.Screen.Say(mark, "job %s (%s) on %s %s %s", short(r.Job), r.Rule, host(r.Host, r.Sensor), r.State, r.Detail)
+	n.Screen.Say(mark, "job %s (%s) on %s %s %s", short(r.Job), r.Rule, n.where(r.Server, r.Host, r.Sensor), r.State, r.Detail)
 	n.status()
 }
 
@@ -115,7 +116,6 @@ func (n *Narrator) result(r jobs.ResultNotice) {
 type Decision struct {
 	Rule   string `json:"rule"`
 	Event  string `json:"event"`
-	Sensor int    `json:"sensor"`
 	Reason string `json:"reason"`
 	Detail string `json:"detail"`
 }
@@ -143,11 +143,15 @@ func (n *Narrator) Begun() int {
 
 func short(id string) string { return id[:min(8, len(id))] }
 
-func host(name string, sensor looseid.ID) string {
-	if name == "" {
-		return "sensor " + string(sensor)
+// where names the endpoint of a job.
+func (n *Narrator) where(server, host string, sensor looseid.ID) string {
+	if host == "" {
+		host = "sensor " + string(sensor)
 	}
-	return name
+	if n.Servers {
+		return server + "/" + host
+	}
+	return host
 }
 
 // brief shows what a step found in what is left of a line.

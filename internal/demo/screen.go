@@ -14,8 +14,9 @@ import (
 // status line at the end.
 type Screen struct {
 	Out      io.Writer
-	Terminal bool // colours and the status line
-	Width    int  // of the terminal; 0: lines are not wrapped
+	Bar      io.Writer // takes the status line with its sequences, which Out may filter; nil: Out
+	Terminal bool      // colours and the status line
+	Width    int       // of the terminal; 0: lines are not wrapped
 	Start    time.Time
 
 	mu     sync.Mutex
@@ -90,14 +91,21 @@ func (s *Screen) Plain(lines string) {
 	s.draw()
 }
 
+func (s *Screen) bar() io.Writer {
+	if s.Bar != nil {
+		return s.Bar
+	}
+	return s.Out
+}
+
 func (s *Screen) clear() {
 	if s.Terminal && s.status != "" {
-		fmt.Fprint(s.Out, "\r\x1b[2K")
+		fmt.Fprint(s.bar(), "\r\x1b[2K")
 	}
 }
 
 func (s *Screen) draw() {
 	if s.Terminal && s.status != "" {
-		fmt.Fprint(s.Out, text.Faint.Sprint(s.status))
+		fmt.Fprint(s.bar(), text.Faint.Sprint(s.status))
 	}
 }

@@ -1,9 +1,11 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +39,7 @@ type Show struct {
 	Screen    *Screen
 	Stage     Stage
 	Simulator *edrsim.Server
+	Sides     []Side        // servers of both kinds: the second one has a story of its own; nil: one server
 	Dir       string        // of everything that the demo keeps
 	Web       string        // dashboard
 	Token     string        // file with the dashboard's token
@@ -50,7 +53,7 @@ var ErrUnfinished = errors.New("the demo did not finish in time")
 func (s Show) Run(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, s.Within)
 	defer stop()
-	n := &Narrator{Screen: s.Screen}
+	n := &Narrator{Screen: s.Screen, Servers: s.Sides != nil}
 	var listening errgroup.Group
 	heard := make(chan struct{}, 1)
 	listening.Go(func() error {
@@ -64,7 +67,7 @@ func (s Show) Run(ctx context.Context) error {
 			}
 		})
 	})
-	s.Screen.Plain(fmt.Sprintf("edrpipe demo: %d simulated endpoints, time runs %d times faster there; files in %s\n", len(Fleet()), Scale, s.Dir))
+	s.Screen.Plain(s.title())
 	err := s.tell(ctx)
 	for err == nil && !s.ended(n) {
 		select {
@@ -80,25 +83,41 @@ func (s Show) Run(ctx context.Context) error {
 	return errors.Join(err, listening.Wait())
 }
 
+func (s Show) title() string {
+	const form = "edrpipe demo: %d simulated endpoints, time runs %d times faster there; files in %s\n"
+	if s.Sides == nil {
+		return fmt.Sprintf(form, len(Fleet()), Scale, s.Dir)
+	}
+	title := fmt.Sprintf("edrpipe demo: %d simulated endpoints, time runs %d times faster there;\nfiles in %s\n", len(Fleet())+len(CloudFleet()), Scale, s.Dir)
+	for _, side := range s.Sides {
+		title += fmt.Sprintf("server %s is of kind %s\n", side.Server, side.Kind)
+	}
+	return title
+}
+
 // ended: the sleeping sensor's job is the last to come to its end.
 func (s Show) ended(n *Narrator) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	ended := 0
 	for _, t := range n.seen {
-		if !t.State.Terminal() && t.Reason != jobs.ReasonDelayed {
+		switch {
+		case t.State.Terminal():
+			ended++
+		case t.Reason != jobs.ReasonDelayed:
 			return false
 		}
 	}
-	return len(n.seen) > 0
+	return ended > 0 && len(n.Results) >= ended // each has a result, which is heard by itself
 }
 
 // tell publishes the events of the story, each at its time.
 func (s Show) tell(ctx context.Context) error {
-	shell, err := s.shell()
+	beats, err := s.story(time.Now())
 	if err != nil {
 		return err
 	}
-	for _, b := range Story(time.Now(), shell) {
+	for _, b := range beats {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -110,6 +129,25 @@ func (s Show) tell(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// story is what happens at all servers, in order of time.
+func (s Show) story(now time.Time) ([]Beat, error) {
+	shell, err := s.shell()
+	if err != nil {
+		return nil, err
+	}
+	beats := Story(now, shell)
+	if s.Sides == nil {
+		return beats, nil
+	}
+	cloud, err := CloudStory(now, s.Sides[1].Sim)
+	if err != nil {
+		return nil, err
+	}
+	beats = append(beats, cloud...)
+	slices.SortStableFunc(beats, func(a, b Beat) int { return cmp.Compare(a.After, b.After) })
+	return beats, nil
 }
 
 // shell is the GUID of the process that the first event is about.
@@ -147,9 +185,13 @@ func (s Show) sum(ctx context.Context, n *Narrator) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%d messages, %d events, %d matches, %d jobs (%s),\n%d without a job, %d dead letters\n",
 		t.Messages, t.Events, t.Matches, len(n.Results), strings.Join(outcomes, ", "), n.Refused, t.Dead)
-	fmt.Fprintf(&b, "Live Response: %d sessions opened, at most %d at a time, %d commands run\n", c.Sessions.Opened, c.Sessions.Peak, c.Commands)
+	if s.Sides != nil {
+		b.WriteString("\n" + sidesTable(s.Sides, n.Results))
+	} else {
+		fmt.Fprintf(&b, "Live Response: %d sessions opened, at most %d at a time, %d commands run\n", c.Sessions.Opened, c.Sessions.Peak, c.Commands)
+	}
 	b.WriteString(artifactTable(t.Artifacts))
-	fmt.Fprintf(&b, "\nThree things to try:\n  1. pipeline demo --keep              the same, and then the dashboard to look at\n  2. pipeline init --sim my-edrpipe    a directory of your own, with a first rule\n  3. examples/rules                    change a rule that acted, run the demo again\n")
+	fmt.Fprintf(&b, "\nThree things to try:\n  1. pipeline demo --keep            the same, and then the dashboard to look at\n  2. pipeline init --sim my-edrpipe  a directory of your own, with a first rule\n  3. examples/rules                  change a rule that acted, run it again\n")
 	s.Screen.Plain(b.String())
 	if n.Ended() == 0 || by[jobs.Succeeded] == 0 {
 		return errors.New("no job succeeded")

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"edrpipe/internal/config"
+	"edrpipe/internal/secretfiles"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -91,6 +92,17 @@ func TestComposeFile(t *testing.T) {
 
 // TestContainersCanDoLittle holds every container of ours to an unwritable root
 // without capabilities, and its settings to keys that there are.
+// TestTheProjectHasAName in both ways to start it, so that volumes and the commands of
+// the documentation do not hang on the name of a directory.
+func TestTheProjectHasAName(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{".env", "deploy/compose/cluster.env"} {
+		if name := settings(t, file)["COMPOSE_PROJECT_NAME"]; name != "edrpipe" {
+			t.Errorf("%s calls the project %q", file, name)
+		}
+	}
+}
+
 func TestContainersCanDoLittle(t *testing.T) {
 	known := map[string]bool{}
 	for _, k := range config.Keys() {
@@ -105,28 +117,104 @@ func TestContainersCanDoLittle(t *testing.T) {
 		if s.Name == "rabbitmq" { // its image prepares itself as root
 			continue
 		}
+		if s.Name != "secrets" && s.User == "0:0" {
+			t.Errorf("%s is root", s.Name)
+		}
 		if !s.ReadOnly || fmt.Sprint(s.CapDrop) != "[ALL]" || fmt.Sprint(s.SecurityOpt) != "[no-new-privileges:true]" {
 			t.Errorf("%s: read-only %v, drops %v, %v", s.Name, s.ReadOnly, s.CapDrop, s.SecurityOpt)
 		}
 	}
 }
 
-// TestOnlyTheServiceHasTheKeyOfTheRecords: with it, the bus could forge what replicas
-// share.
-func TestOnlyTheServiceHasTheKeyOfTheRecords(t *testing.T) {
-	var with []string
+// TestEachContainerMountsItsOwnSecrets: the volume of all secrets is mounted where they are
+// made, which has no network and ends; every other container mounts one of its own.
+func TestEachContainerMountsItsOwnSecrets(t *testing.T) {
+	own := map[string]string{
+		"nats-2": "nats", "nats-3": "nats", "pipeline": "service", "pipeline-2": "service", "pipeline-3": "service",
+	}
 	for _, s := range load(t, settings(t, "deploy/compose/cluster.env")).Services {
+		if s.Name == "alertmanager" { // reads secrets of the site only: TestAlertmanager
+			continue
+		}
+		if s.Name == "secrets" {
+			if s.NetworkMode != "none" || s.Restart != "no" {
+				t.Errorf("what makes the secrets has network %q, restart %q", s.NetworkMode, s.Restart)
+			}
+			continue
+		}
+		part := s.Name
+		if own[s.Name] != "" {
+			part = own[s.Name]
+		}
+		var with []string
 		for _, v := range s.Volumes {
-			if v.Source == "keys" {
-				with = append(with, s.Name)
-				if s.Name != "secrets" && !v.ReadOnly {
-					t.Errorf("%s can write the keys", s.Name)
+			if v.Source == "secrets" || strings.HasPrefix(v.Source, "secrets-") {
+				with = append(with, v.Source)
+				if !v.ReadOnly {
+					t.Errorf("%s can write its secrets", s.Name)
 				}
 			}
+			if v.Source == "once" && s.Name != "pipeline" {
+				t.Errorf("%s mounts the admin's first token", s.Name)
+			}
+			if dir, _ := filepath.Abs(filepath.Join(root, "secrets")); v.Source == dir && part != "service" {
+				t.Errorf("%s mounts the secrets of the site", s.Name)
+			}
+		}
+		if want := "secrets-" + part; len(with) != 1 || with[0] != want {
+			t.Errorf("%s mounts %v, want %s alone", s.Name, with, want)
+		}
+		if len(s.CapAdd) > 0 {
+			t.Errorf("%s has capabilities %v", s.Name, s.CapAdd)
 		}
 	}
-	slices.Sort(with)
-	if want := []string{"pipeline", "pipeline-2", "pipeline-3", "secrets"}; !slices.Equal(with, want) {
-		t.Errorf("the keys are mounted in %v, want %v", with, want)
+}
+
+// TestSecretsAreMadeForEveryMount runs the command of the compose file, with users of this
+// machine, and looks for each file that a container's settings name.
+func TestSecretsAreMadeForEveryMount(t *testing.T) {
+	p := load(t, types.Mapping{"TLS": "on"})
+	dir, to := t.TempDir(), t.TempDir()
+	if _, err := secretfiles.Make(dir); err != nil {
+		t.Fatal(err)
+	}
+	command := p.Services["secrets"].Command
+	owners := map[string]int{}
+	for pair := range strings.SplitSeq(command[len(command)-1], ",") {
+		part, _, _ := strings.Cut(pair, "=")
+		owners[part] = os.Getuid()
+	}
+	if err := secretfiles.Share(dir, to, owners); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range p.Services["secrets"].Volumes {
+		part := strings.TrimPrefix(v.Source, "secrets-")
+		if _, err := os.Stat(filepath.Join(to, part)); part != "secrets" && err != nil {
+			t.Errorf("the volume %s stays empty: %v", v.Source, err)
+		}
+	}
+	for _, s := range p.Services {
+		part := ""
+		for _, v := range s.Volumes {
+			if after, ok := strings.CutPrefix(v.Source, "secrets-"); ok {
+				part = after
+			}
+		}
+		named := slices.Clone([]string(s.Command))
+		for name, value := range s.Environment {
+			// The file of settings by TLS is that of several; only the service has the pages.
+			if value != nil && !(part != "service" && strings.HasPrefix(name, "EDRPIPE_WEB_")) {
+				named = append(named, *value)
+			}
+		}
+		for _, value := range named {
+			file, ok := strings.CutPrefix(value, "/secrets/")
+			if !ok {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(to, part, file)); err != nil {
+				t.Errorf("%s reads %s, which it does not have: %v", s.Name, value, err)
+			}
+		}
 	}
 }

@@ -57,7 +57,7 @@ func TestPrometheusTakesItsConfiguration(t *testing.T) {
 			}
 			dir := t.TempDir()
 			text := strings.NewReplacer("/etc/prometheus/alerts.yml", rules, "/secrets/", dir+"/").Replace(string(data))
-			for file, text := range map[string]string{name: text, "metrics.token": "x", "tls.crt": ""} {
+			for file, text := range map[string]string{name: text, "metrics.token": "x", "web.crt": ""} {
 				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}

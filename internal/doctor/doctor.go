@@ -50,6 +50,7 @@ type Doctor struct {
 func (d *Doctor) Files(ctx context.Context, report func(Finding)) {
 	d.report = report
 	d.secrets()
+	d.exposure()
 	d.data()
 	d.rules(ctx)
 	d.guards()

@@ -93,6 +93,7 @@ func TestEachFaultHasItsFindingAndItsCure(t *testing.T) {
 		"secret missing":  {change: func(_ *testing.T, d *Doctor) { d.Config.Sources.HTTP.Token = "nope" }, check: "secrets", state: Failed, text: "sources.http.token_file", cured: "make the file"},
 		"secret empty":    {change: func(t *testing.T, d *Doctor) { write(t, d.Dir, "ingest.token", "") }, check: "secrets", state: Failed, text: "is empty", cured: "write the secret"},
 		"secret readable": {change: func(t *testing.T, d *Doctor) { chmod(t, d, "ingest.token", 0o644) }, check: "secrets", state: Degraded, text: "mode 0644", cured: "chmod 600 ingest.token"},
+		"insecure":        {change: func(_ *testing.T, d *Doctor) { d.Config.EDR.Insecure = true }, check: "exposure", state: Degraded, text: "edr.insecure", cured: "set edr.ca or edr.pin"},
 		"rule wrong":      {change: func(t *testing.T, d *Doctor) { write(t, d.Dir, "rules/two.yaml", "rules: [ { id: two } ]\n") }, check: "rules", state: Failed, text: "two.yaml", cured: "pipeline rules check rules"},
 		"no rule":         {change: func(t *testing.T, d *Doctor) { remove(t, d, "rules/one.yaml") }, check: "rules", state: Failed, text: "no rule files", cured: "pipeline rules check"},
 		"test fails": {
@@ -147,5 +148,21 @@ func remove(t *testing.T, d *Doctor, name string) {
 	t.Helper()
 	if err := os.Remove(filepath.Join(d.Dir, name)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLicenceOfTheServer: an ended licence is told with its day, before jobs wait for it.
+func TestLicenceOfTheServer(t *testing.T) {
+	t.Parallel()
+	for licence, want := range map[string]State{"valid": OK, "expired": Degraded, "403": Failed} {
+		var got []Finding
+		for _, x := range findings(t, healthy(t, edrsim.Config{TimeScale: 100, Quirks: edrsim.Quirks{"licence": licence}})) {
+			if x.Check == "edr" && strings.Contains(x.Text, "licence") {
+				got = append(got, x)
+			}
+		}
+		if len(got) != 1 || got[0].State != want || !strings.Contains(got[0].Text, "20") || (got[0].Cure == "") != (want == OK) {
+			t.Errorf("%s: %+v", licence, got)
+		}
 	}
 }

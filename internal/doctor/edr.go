@@ -83,7 +83,26 @@ func (d serverCheck) run(ctx context.Context) {
 	if !info.Banning {
 		d.degraded(d.check, "the server has banning disabled: ban_hash will be refused", "in the EDR console: Settings, Sharing and Banning")
 	}
+	d.licence(ctx, client)
 	d.clock(ctx, u)
+}
+
+// licence looks at the server's licence, where it tells its state.
+func (d serverCheck) licence(ctx context.Context, client *lr.Client) {
+	l, err := client.Licence(ctx)
+	if err != nil {
+		d.unknown(d.check, "the state of the server's licence cannot be read: "+err.Error(), "look at it in the EDR console: Settings, License")
+		return
+	}
+	const cure = "upload a new licence in the EDR console: Settings, License"
+	switch err := l.Check(d.Now()); {
+	case errors.Is(err, edr.ErrLicence):
+		d.failed(d.check, err.Error(), cure)
+	case errors.Is(err, edr.ErrLicenceEnding):
+		d.degraded(d.check, err.Error(), cure)
+	case !l.Ends.IsZero():
+		d.ok(d.check, "the server's licence is valid until "+l.Ends.Format(time.DateOnly))
+	}
 }
 
 // other tries a server of another kind by what every kind can be asked.
@@ -99,6 +118,32 @@ func (d serverCheck) other(ctx context.Context) {
 		defer idle.CloseIdle()
 	}
 	d.rights(ctx, client)
+	if checker, ok := client.(edr.PermissionChecker); ok {
+		d.permissions(checker.Permissions(ctx))
+	}
+}
+
+// permissions reports each right that the token lacks with what needs it.
+func (d serverCheck) permissions(all []edr.Permission) {
+	granted := 0
+	var untested []string
+	for _, p := range all {
+		switch p.State {
+		case edr.Granted:
+			granted++
+		case edr.Missing:
+			d.failed(d.check, fmt.Sprintf("the key lacks %s %s, which is needed for %s: %v", p.Name, p.Right, p.For, p.Err),
+				fmt.Sprintf("in the console: Settings, API Access, Access Levels: tick %s for %s in the level of this key", p.Right, p.Name))
+		default:
+			untested = append(untested, fmt.Sprintf("%s %s (%v)", p.Name, p.Right, p.Err))
+		}
+	}
+	if granted > 0 {
+		d.ok(d.check, fmt.Sprintf("the key has %d of %d permissions that edrpipe uses", granted, len(all)))
+	}
+	if len(untested) > 0 {
+		d.unknown(d.check, "permissions that were not tried: "+strings.Join(untested, "; "), "look at them in the console: Settings, API Access, Access Levels")
+	}
 }
 
 // reach resolves the name, connects, and looks at the certificate.

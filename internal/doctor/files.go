@@ -13,6 +13,7 @@ import (
 
 	"edrpipe/internal/config"
 	"edrpipe/internal/diskspace"
+	"edrpipe/internal/health"
 	"edrpipe/internal/web"
 )
 
@@ -43,6 +44,18 @@ func (d *Doctor) secrets() {
 	}
 	if count == 0 {
 		d.ok("secrets", "every file is there and private")
+	}
+}
+
+// exposure reports connections that are not verified and listeners without TLS. Files of
+// secrets and web.listen have checks of their own.
+func (d *Doctor) exposure() {
+	for _, problem := range d.Config.Exposure() {
+		key, text, _ := strings.Cut(problem, ": ")
+		if !strings.HasSuffix(key, "_file") && key != "web.listen" {
+			text, cure, _ := strings.Cut(text, ": ")
+			d.degraded("exposure", key+": "+text, cure)
+		}
 	}
 }
 
@@ -136,16 +149,13 @@ func loopback(listen string) bool {
 	return strings.HasPrefix(listen, "127.") || strings.HasPrefix(listen, "localhost:") || strings.HasPrefix(listen, "[::1]:")
 }
 
-// soon is how long before its end a certificate is worth a word.
-const soon = 30 * 24 * time.Hour
-
 func (d *Doctor) expiry(check, what string, c *x509.Certificate) {
 	left := c.NotAfter.Sub(d.Now())
 	days := int(left / (24 * time.Hour))
 	switch {
 	case left < 0:
 		d.failed(check, fmt.Sprintf("%s expired on %s", what, c.NotAfter.Format(time.DateOnly)), "renew it")
-	case left < soon:
+	case left < health.CertificateSoon:
 		d.degraded(check, fmt.Sprintf("%s expires in %d days, on %s", what, days, c.NotAfter.Format(time.DateOnly)), "renew it")
 	default:
 		d.ok(check, fmt.Sprintf("%s is good for %d days", what, days))

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -128,6 +129,8 @@ func (d *Doctor) rabbit(ctx context.Context, q config.AMQPSource, key string) {
 	defer cancel()
 	found, err := amqp.Probe(ctx, conf)
 	switch {
+	case errors.Is(err, amqp.ErrRefused):
+		d.failed("sources", key+": "+err.Error(), "on the EDR server make a user of edrpipe's own with cbrabbitmqctl (docs/sources.md); from server 7.7 on, cb.conf may have RabbitMQToken in place of RabbitMQPassword, and a token is not the password")
 	case err != nil:
 		d.failed("sources", key+": RabbitMQ: "+err.Error(), "on the EDR server: RabbitMQUser and RabbitMQPassword in /etc/cb/cb.conf, and port 5004 open to this machine")
 	case len(found) == 0:

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -49,18 +50,33 @@ func (n *names) bind(name string, m *Member) {
 }
 
 // OtherServer is the error of an event that no configured server accepts. Name is what
-// the event calls its server; empty: it names none, and several are configured.
+// the event calls its server; empty: it names none, and several are configured. Product
+// is set where the server that would take it is one of another product.
 type OtherServer struct {
 	Name    string
+	Product string
+	taker   *Member
 	members []*Member
 }
 
 // Error implements error.
 func (o *OtherServer) Error() string {
+	if o.Product != "" {
+		return fmt.Sprintf("the event is one of %s and comes to server %s, which is a %s and has other endpoints under the same ids: bind its source to a server of its kind, or have the event name it",
+			o.Product, o.taker.Name, o.taker.Kind)
+	}
 	if o.Name == "" {
 		return fmt.Sprintf("the event names no server and its source is bound to none, and there are several (%s): set sources.http.server and the like, or publish on edr.events.<server>.…", o.accepting())
 	}
 	return fmt.Sprintf("the event names the server %q, which no configured server accepts (%s): add it to accept, if it is one of them", o.Name, o.accepting())
+}
+
+// taking is the server of another product that would take the event; "" where it is none.
+func (o *OtherServer) taking() string {
+	if o.taker == nil {
+		return ""
+	}
+	return o.taker.Name
 }
 
 // accepting lists the names that each server accepts.
@@ -74,19 +90,24 @@ func (o *OtherServer) accepting() string {
 
 // Of returns the server that an event speaks of, or an *OtherServer. The name in the
 // event counts first, then the binding of its source; an event without either is of the
-// only server where there is one.
+// only server where there is one. A server of one product takes no events of another:
+// their ids are numbers in both.
 func (f *Fleet) Of(e *events.Event) (*Member, error) {
 	name, by := e.Event.Server, f.names.accepted
-	switch {
-	case e.Event.Bound != "":
+	if e.Event.Bound != "" {
 		name, by = e.Event.Bound, f.names.bound
-	case name == "" && len(f.cfg.Members) == 1:
-		return f.cfg.Members[0], nil
 	}
-	if m := by[strings.ToLower(name)]; m != nil {
-		return m, nil
+	m := by[strings.ToLower(name)]
+	if name == "" && len(f.cfg.Members) == 1 {
+		m = f.cfg.Members[0]
 	}
-	return nil, &OtherServer{Name: name, members: f.cfg.Members}
+	if m == nil {
+		return nil, &OtherServer{Name: name, members: f.cfg.Members}
+	}
+	if product := events.ProductOf(e.Event.Type); product != "" && m.Kind != "" && product != m.Kind {
+		return nil, &OtherServer{Name: name, Product: product, taker: m, members: f.cfg.Members}
+	}
+	return m, nil
 }
 
 // Fill gives an event its server and the facts of its endpoint. An event of another
@@ -103,8 +124,9 @@ func (f *Fleet) Fill(ctx context.Context, e *events.Event) error {
 
 // Arrived is Fill for an event that has just come, and counts those of other servers.
 func (f *Fleet) Arrived(ctx context.Context, e *events.Event) {
-	if err := f.Fill(ctx, e); err != nil {
-		name := f.others.count(e.Event.Server, e.Event.Received)
+	var other *OtherServer
+	if errors.As(f.Fill(ctx, e), &other) {
+		name := f.others.count(other, e.Event.Received)
 		if f.cfg.Other != nil {
 			f.cfg.Other(name)
 		}

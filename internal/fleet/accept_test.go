@@ -90,7 +90,7 @@ func TestNoTwoServersAcceptOneName(t *testing.T) {
 func TestOthersAreBounded(t *testing.T) {
 	t.Parallel()
 	f := named(t, []string{"hq", "hq"})
-	count := func(name string) string { return f.others.count(name, time.Now()) }
+	count := func(name string) string { return f.others.count(&OtherServer{Name: name}, time.Now()) }
 	for range 1204 {
 		count("cbserver")
 	}

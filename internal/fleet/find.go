@@ -27,7 +27,7 @@ type Ambiguous struct {
 
 // Error implements error.
 func (a *Ambiguous) Error() string {
-	text := fmt.Sprintf("%q fits %s", a.Text, strings.Join(a.Candidates, ", "))
+	text := fmt.Sprintf("%s fits %s", a.Text, strings.Join(a.Candidates, ", "))
 	if len(a.Silent) > 0 {
 		text += "; whether it fits an endpoint of " + strings.Join(a.Silent, ", ") + " is not known, because the server does not answer"
 	}
@@ -87,7 +87,7 @@ func choose(text, name string, members []*Member, answers []answer) (edr.Endpoin
 	case len(found) == 0 && len(members) == 1 && isNumber(name):
 		return edr.Endpoint{Server: members[0].Name, ID: name}, nil
 	case len(found) == 0:
-		return edr.Endpoint{}, fmt.Errorf("the endpoint %q cannot be looked up: %w", text, silent)
+		return edr.Endpoint{}, fmt.Errorf("endpoint %s cannot be looked up: %w", text, silent)
 	}
 	for _, r := range found {
 		a.Candidates = append(a.Candidates, fmt.Sprintf("%s (%s, checked in %s)", r.Endpoint, cmp.Or(r.Hostname, "no host name"), r.LastCheckin.UTC().Format(time.RFC3339)))
@@ -123,7 +123,7 @@ func (m *Member) fitting(ctx context.Context, text string) answer {
 	short, _, _ := strings.Cut(text[strings.LastIndexByte(text, '\\')+1:], ".")
 	sensors, err := m.EDR.Sensors(ctx, edr.SensorQuery{Hostname: short})
 	if err != nil {
-		return answer{err: fmt.Errorf("host %q on server %s: %w", text, m.Name, err)}
+		return answer{err: fmt.Errorf("host %s on server %s: %w", text, m.Name, err)}
 	}
 	var a answer
 	for _, s := range sensors {

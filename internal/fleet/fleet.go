@@ -18,6 +18,7 @@ import (
 // Member is one configured server with what belongs to it alone.
 type Member struct {
 	Name   string
+	Kind   string   // as in servers[].kind; empty: events of every product are taken
 	Tenant string   // label; empty: none
 	Accept []string // names by which events call it
 
@@ -36,6 +37,7 @@ func NewMember(name, tenant string, accept []string, server edr.Server, d *direc
 // Config of a fleet. Members and Store are required.
 type Config struct {
 	Members []*Member
+	Former  []*Member  // servers that were configured once, whose jobs may be left
 	Store   jobs.Store // that the schedulers share
 	// Other is called for each event of a server that no member accepts, with the bounded
 	// name of that server. Nil: no calls.
@@ -101,7 +103,7 @@ func (f *Fleet) Title() string { return strings.Join(f.Names(), ", ") }
 // Run lets every scheduler work until ctx ends, and returns when all have ended.
 func (f *Fleet) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, m := range f.cfg.Members {
+	for _, m := range f.all() {
 		g.Go(func() error {
 			if err := m.Scheduler.Run(ctx); err != nil {
 				return fmt.Errorf("jobs of server %s: %w", m.Name, err)

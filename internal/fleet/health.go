@@ -13,6 +13,7 @@ import (
 
 	"edrpipe/internal/health"
 	"edrpipe/pkg/edr"
+	"edrpipe/pkg/jobs"
 )
 
 // Intervals of the health check of a server.
@@ -31,10 +32,15 @@ const (
 	Unreachable  Trouble = "unreachable"
 	NoAnswer     Trouble = "timeout"
 	Unauthorized Trouble = "unauthorized"
+	Forbidden    Trouble = "forbidden"
 	Certificate  Trouble = "certificate"
+	CertEnding   Trouble = "certificate_ending"
 	LiveDisabled Trouble = "live_response_disabled"
 	NoSessions   Trouble = "refuses_sessions"
 	ServerError  Trouble = "server_error"
+	RateLimited  Trouble = "rate_limited"
+	LicenceEnded Trouble = "licence_ended"
+	LicenceGrace Trouble = "licence_ending"
 	NotAsked     Trouble = "not_asked"
 )
 
@@ -78,8 +84,11 @@ func (f *Fleet) watch(ctx context.Context, m *Member) {
 	p := m.prober
 	for {
 		asking, cancel := context.WithTimeout(ctx, probeWithin)
-		_, err := m.EDR.Sessions(asking)
+		err := m.ask(asking)
 		cancel()
+		if err == nil {
+			err = m.certificate(f.cfg.Now())
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -99,6 +108,15 @@ func (f *Fleet) watch(ctx context.Context, m *Member) {
 		}
 		timer.Stop()
 	}
+}
+
+// ask has the server answer something.
+func (m *Member) ask(ctx context.Context) error {
+	if p, ok := m.EDR.(edr.Prober); ok {
+		return p.Probe(ctx)
+	}
+	_, err := m.EDR.Sessions(ctx)
+	return err
 }
 
 // tell logs that a server's state has changed.
@@ -155,6 +173,7 @@ func (p *prober) now() Status {
 // judge reads from an error what is wrong and what cures it.
 func judge(err error) Status {
 	s := Status{State: health.Failed, Evidence: err.Error()}
+	var ending *certificateEnds
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	var verify *tls.CertificateVerificationError
@@ -162,8 +181,18 @@ func judge(err error) Status {
 	switch {
 	case errors.Is(err, edr.ErrDisabled):
 		s.State, s.Trouble, s.Cure = health.Degraded, LiveDisabled, "turn Live Response on at the server; other actions go on"
+	case errors.Is(err, edr.ErrUnauthorized) && !errors.Is(err, edr.ErrTokenRefused):
+		s.Trouble, s.Cure = Forbidden, "give the user of the token the right to Live Response at the server, or put the token of another user into token_file"
 	case errors.Is(err, edr.ErrUnauthorized):
 		s.Trouble, s.Cure = Unauthorized, "put a valid API token into the server's token_file: it is read again without a restart"
+	case errors.Is(err, edr.ErrLicence):
+		s.State, s.Trouble, s.Cure = health.Degraded, LicenceEnded, "upload a new licence in the server's console (Settings, License): the jobs that wait go on then; isolation is still tried"
+	case errors.Is(err, edr.ErrLicenceEnding):
+		s.State, s.Trouble, s.Cure = health.Degraded, LicenceGrace, "upload a new licence in the server's console (Settings, License) before that day"
+	case errors.Is(err, edr.ErrThrottled):
+		s.State, s.Trouble, s.Cure = health.Degraded, RateLimited, "wait; where it comes again, lower rate, and divide it among replicas and other clients behind the same address"
+	case errors.As(err, &ending):
+		s.State, s.Trouble, s.Cure = health.Degraded, CertEnding, "renew the certificate at the server before that day: no job begins there afterwards"
 	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &verify):
 		s.Trouble, s.Cure = Certificate, "have the server show a valid certificate, or correct ca or pin: the file of ca is read again without a restart"
 	case errors.Is(err, edr.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
@@ -182,20 +211,37 @@ func (m *Member) Status() Status {
 	if s.State != health.OK {
 		return s
 	}
-	if st := m.Scheduler.Stats(); st.Refusing != "" {
+	if text := refusing(m.Scheduler.Stats()); text != "" {
 		return Status{
-			State: health.Degraded, Trouble: NoSessions, Evidence: "the server refuses sessions: " + st.Refusing,
+			State: health.Degraded, Trouble: NoSessions, Evidence: text,
 			Cure: "end sessions of other clients, or raise the server's limit and sessions; jobs that need no session go on",
 		}
 	}
 	return s
 }
 
+// refusing is why the server gives us no session now; "": it does.
+func refusing(st jobs.Stats) string {
+	others := ""
+	if st.Foreign > 0 {
+		others = fmt.Sprintf("other clients hold %d sessions, and %d are for all", st.Foreign, st.Limit)
+	}
+	switch {
+	case st.Refusing != "" && others != "":
+		return others + "; the server refuses sessions: " + st.Refusing
+	case st.Refusing != "":
+		return "the server refuses sessions: " + st.Refusing
+	case st.Foreign >= st.Limit:
+		return others
+	}
+	return ""
+}
+
 // Down is the reason why no job may begin on the server, for jobs.Config; "" while it is
 // healthy or has not been checked yet.
 func (m *Member) Down() string {
 	s := m.prober.now()
-	if s.State != health.Failed {
+	if s.State != health.Failed && s.Trouble != RateLimited {
 		return ""
 	}
 	return fmt.Sprintf("server %s does not work since %s (%s): %s", m.Name, s.Since.UTC().Format(time.RFC3339), s.Trouble, s.Evidence)

@@ -21,39 +21,43 @@ const (
 
 // Other counts the events of a server that no configured one accepts.
 type Other struct {
-	Name   string // "(none)": the events name no server; "(more)": of many names
-	Events int64
-	Last   time.Time
+	Name string // "(none)": the events name no server; "(more)": of many names
+	// Product is that of the events where their server, Taker, is of another one.
+	Product, Taker string
+	Events         int64
+	Last           time.Time
 }
 
 // others counts by name.
 type others struct {
-	mu     sync.Mutex
-	byName map[string]*Other
+	mu  sync.Mutex
+	all map[otherKey]*Other
 }
 
+type otherKey struct{ name, product, taker string }
+
 // count counts an event and returns the name that it is counted by.
-func (o *others) count(name string, at time.Time) string {
-	name = tidy(name)
+func (o *others) count(e *OtherServer, at time.Time) string {
+	k := otherKey{tidy(e.Name), e.Product, e.taking()}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	one := o.byName[name]
-	if one == nil && len(o.byName) >= maxOthers {
-		name = restOfOthers
-		one = o.byName[name]
+	one := o.all[k]
+	if one == nil && len(o.all) >= maxOthers {
+		k = otherKey{name: restOfOthers}
+		one = o.all[k]
 	}
 	if one == nil {
-		if o.byName == nil {
-			o.byName = map[string]*Other{}
+		if o.all == nil {
+			o.all = map[otherKey]*Other{}
 		}
-		one = &Other{Name: name}
-		o.byName[name] = one
+		one = &Other{Name: k.name, Product: k.product, Taker: k.taker}
+		o.all[k] = one
 	}
 	one.Events++
 	if at.After(one.Last) {
 		one.Last = at
 	}
-	return name
+	return k.name
 }
 
 // tidy makes a name from an event short and printable.
@@ -78,11 +82,13 @@ func tidy(name string) string {
 func (f *Fleet) Others() []Other {
 	f.others.mu.Lock()
 	defer f.others.mu.Unlock()
-	list := make([]Other, 0, len(f.others.byName))
-	for _, one := range f.others.byName {
+	list := make([]Other, 0, len(f.others.all))
+	for _, one := range f.others.all {
 		list = append(list, *one)
 	}
-	slices.SortFunc(list, func(a, b Other) int { return cmp.Or(cmp.Compare(b.Events, a.Events), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(list, func(a, b Other) int {
+		return cmp.Or(cmp.Compare(b.Events, a.Events), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Taker, b.Taker))
+	})
 	return list
 }
 
@@ -98,10 +104,16 @@ func (f *Fleet) OthersText() string {
 		if o.Events == 1 {
 			verb = "names"
 		}
-		switch o.Name {
-		case noName:
+		switch {
+		case o.Product != "":
+			come := "come"
+			if o.Events == 1 {
+				come = "comes"
+			}
+			list = append(list, fmt.Sprintf("%s of %s %s to server %s, which is of another kind: bind the source to a server of theirs, or have the events name it", n, o.Product, come, o.Taker))
+		case o.Name == noName:
 			list = append(list, fmt.Sprintf("%s %s no server, and their source is bound to none of %s: bind it (sources.http.server and the like, or subjects edr.events.<server>.…)", n, verb, f.Title()))
-		case restOfOthers:
+		case o.Name == restOfOthers:
 			list = append(list, fmt.Sprintf("%s %s further servers that no configured server accepts", n, verb))
 		default:
 			list = append(list, fmt.Sprintf("%s %s the server %s, which no configured server accepts: add it to accept", n, verb, o.Name))

@@ -11,14 +11,14 @@ import (
 
 // List returns jobs of all servers, oldest first.
 func (f *Fleet) List(ctx context.Context, q jobs.Query) ([]*jobs.Job, error) {
-	if m := f.byName[q.Endpoint.Server]; m != nil || len(f.cfg.Members) == 1 {
+	if m := f.with(q.Endpoint.Server); m != nil || len(f.all()) == 1 {
 		if m == nil {
 			m = f.cfg.Members[0]
 		}
 		return m.Scheduler.List(ctx, q)
 	}
 	var all []*jobs.Job
-	for _, m := range f.cfg.Members {
+	for _, m := range f.all() {
 		of, err := m.Scheduler.Unended(ctx, q)
 		if err != nil {
 			return nil, err
@@ -36,7 +36,7 @@ func (f *Fleet) List(ctx context.Context, q jobs.Query) ([]*jobs.Job, error) {
 		}
 		all = append(slices.DeleteFunc(all, func(j *jobs.Job) bool { return ended[j.ID] }), done...)
 	}
-	all = slices.DeleteFunc(all, func(j *jobs.Job) bool { return f.byName[j.Endpoint.Server] == nil || !q.Selects(j) })
+	all = slices.DeleteFunc(all, func(j *jobs.Job) bool { return f.with(j.Endpoint.Server) == nil || !q.Selects(j) })
 	slices.SortStableFunc(all, func(a, b *jobs.Job) int { return a.Created.Compare(b.Created) })
 	if q.Limit > 0 && len(all) > q.Limit {
 		all = all[len(all)-q.Limit:]
@@ -44,14 +44,13 @@ func (f *Fleet) List(ctx context.Context, q jobs.Query) ([]*jobs.Job, error) {
 	return all, nil
 }
 
-// Explain is jobs.Scheduler.Explain. A job whose server is not configured waits for
-// that.
+// Explain is jobs.Scheduler.Explain. A job of a server without a record waits for that server.
 func (f *Fleet) Explain(ctx context.Context, id string) (jobs.Explanation, error) {
 	j, err := f.Get(ctx, id)
 	if err != nil {
 		return jobs.Explanation{}, err
 	}
-	m, err := f.At(j.Endpoint.Server)
+	m, err := f.keeper(j)
 	if err != nil {
 		x := jobs.Explanation{Job: j, Reason: j.Reason, Detail: j.Detail, Next: j.WakeAt}
 		if !j.State.Terminal() {
@@ -68,7 +67,7 @@ func (f *Fleet) Reasons(list []*jobs.Job) []jobs.Explanation {
 	of := map[*Member][]int{}
 	for i, j := range list {
 		all[i] = jobs.Explanation{Job: j, Reason: j.Reason, Detail: j.Detail, Next: j.WakeAt}
-		if m := f.byName[j.Endpoint.Server]; m != nil {
+		if m := f.with(j.Endpoint.Server); m != nil {
 			of[m] = append(of[m], i)
 		}
 	}
@@ -87,7 +86,7 @@ func (f *Fleet) Reasons(list []*jobs.Job) []jobs.Explanation {
 // Waiting counts the live jobs of each endpoint that do not run.
 func (f *Fleet) Waiting() map[edr.Endpoint]int {
 	all := map[edr.Endpoint]int{}
-	for _, m := range f.cfg.Members {
+	for _, m := range f.all() {
 		maps.Copy(all, m.Scheduler.Waiting())
 	}
 	return all
@@ -96,7 +95,7 @@ func (f *Fleet) Waiting() map[edr.Endpoint]int {
 // Stats adds up what the schedulers count. Refusing is left out: it is of one server.
 func (f *Fleet) Stats() jobs.Stats {
 	sum := jobs.Stats{Jobs: map[jobs.State]int{}, Waiting: map[jobs.Reason]int{}, Claims: map[edr.Endpoint]jobs.Claim{}}
-	for _, m := range f.cfg.Members {
+	for _, m := range f.all() {
 		st := m.Scheduler.Stats()
 		for state, n := range st.Jobs {
 			sum.Jobs[state] += n

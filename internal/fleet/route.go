@@ -78,11 +78,19 @@ func (f *Fleet) of(ctx context.Context, id string) (*jobs.Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := f.At(j.Endpoint.Server)
+	m, err := f.keeper(j)
 	if err != nil {
 		return nil, fmt.Errorf("%w: job %s: %w", jobs.ErrRefused, id, err)
 	}
 	return m.Scheduler, nil
+}
+
+// keeper returns the server of a job, also one that is not configured any more.
+func (f *Fleet) keeper(j *jobs.Job) (*Member, error) {
+	if m := f.with(j.Endpoint.Server); m != nil {
+		return m, nil
+	}
+	return f.At(j.Endpoint.Server)
 }
 
 // Cancel is jobs.Scheduler.Cancel.
@@ -132,14 +140,14 @@ func (f *Fleet) Approve(ctx context.Context, id string, a jobs.Answer) (*jobs.Jo
 
 // Resume has every scheduler go on.
 func (f *Fleet) Resume() {
-	for _, m := range f.cfg.Members {
+	for _, m := range f.all() {
 		m.Scheduler.Resume()
 	}
 }
 
 // Live reports whether a job is among the live ones of any server.
 func (f *Fleet) Live(id string) bool {
-	for _, m := range f.cfg.Members {
+	for _, m := range f.all() {
 		if m.Scheduler.Live(id) {
 			return true
 		}
@@ -149,7 +157,7 @@ func (f *Fleet) Live(id string) bool {
 
 // Lost is jobs.Scheduler.Lost for all servers.
 func (f *Fleet) Lost(ctx context.Context, told []jobs.TransitionNotice) (lost []string, err error) {
-	for _, m := range f.cfg.Members {
+	for _, m := range f.all() {
 		of, err := m.Scheduler.Lost(ctx, told)
 		lost = append(lost, of...)
 		if err != nil {

@@ -34,6 +34,9 @@ type Check struct {
 	Needed bool `json:"needed,omitempty" jsonschema:"description=the service is not ready while this is failed or unknown"`
 }
 
+// CertificateSoon is how long before its end a certificate is worth a word.
+const CertificateSoon = 30 * 24 * time.Hour
+
 // Good returns a check that is ok. The evidence may be empty.
 func Good(name, evidence string) Check { return Check{Name: name, State: OK, Evidence: evidence} }
 

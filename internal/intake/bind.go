@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"edrpipe/pkg/actions"
@@ -62,6 +63,9 @@ func priority(r *rules.Rule) jobs.Priority {
 // forbidden is the first verdict of the guard against a step of the job, so that what
 // can never run does not wait first.
 func (in *Intake) forbidden(ctx context.Context, j *jobs.Job, r *rules.Rule) admission.Verdict {
+	if slices.ContainsFunc(j.Steps, runsAlways) {
+		return admission.Verdict{} // the others are denied when they act
+	}
 	for _, s := range j.Steps {
 		a, ok := actions.Lookup(s.Uses)
 		if !ok {
@@ -81,4 +85,10 @@ func (in *Intake) forbidden(ctx context.Context, j *jobs.Job, r *rules.Rule) adm
 		}
 	}
 	return admission.Verdict{}
+}
+
+// runsAlways reports whether a step runs where an earlier one was denied, too.
+func runsAlways(s actions.Step) bool {
+	_, always := actions.Condition(s.If)
+	return always
 }

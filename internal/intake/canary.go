@@ -145,7 +145,7 @@ func canaryMatcher() *rules.Matcher {
 	if err != nil {
 		panic(err) // the text above
 	}
-	return rules.NewMatcher(set, &events.Decoder{LazyRaw: true})
+	return rules.NewMatcher(set, &events.Decoder{LazyRaw: true}, nil)
 }
 
 // errCanary is a failure of decoding or matching.

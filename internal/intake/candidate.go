@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,11 @@ type candidate struct {
 	job      *jobs.Job
 
 	pending bool // held until it can be decided whether the rule matches
+	asked   bool // suppression has an answer for it
+	counted bool // its rule's limit has
+
+	together   bool // its key counts together with others, for want of room
+	ofEndpoint bool // the limit of its event's endpoint has an answer for it
 
 	reason, detail string // why the job is not made; "": it is
 }
@@ -36,6 +42,11 @@ type candidate struct {
 // refuse records why the job is not made.
 func (a *candidate) refuse(reason, format string, args ...any) {
 	a.reason, a.detail = reason, fmt.Sprintf(format, args...)
+}
+
+// ask is the question to suppression.
+func (a *candidate) ask() rules.Ask {
+	return rules.Ask{Set: a.set, Match: a.match, Endpoint: a.endpoint, Job: a.job.ID, Together: a.together, Void: a.reason == EndpointJobs}
 }
 
 // makes reports whether the job is made.
@@ -55,8 +66,15 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 			return nil, err
 		}
 	}
+	if m.Full != nil {
+		doubt = m.Full.Error()
+		if m.Refused == rules.CorrelationFull {
+			in.Metrics.Bounds.WithLabelValues(m.Rule.ID, m.Refused).Inc()
+			doubt += ": the event counts together with others of the endpoint"
+		}
+	}
 	if m.Refused != "" {
-		return []*candidate{{set: set, match: m, reason: m.Refused, detail: doubt}}, nil
+		return []*candidate{{set: set, match: m, reason: m.Refused, detail: cmp.Or(doubt, m.RefusedText())}}, nil
 	}
 	var all []*candidate
 	for _, endpoint := range m.Endpoints {
@@ -65,6 +83,9 @@ func (in *Intake) candidates(ctx context.Context, set *rules.Set, m *rules.Match
 			return nil, err
 		}
 		j.Trace = in.Tracing.Parent(m.Event)
+		if m.Doubt != "" {
+			heldForDoubt(j, m.Doubt)
+		}
 		a := &candidate{set: set, match: m, endpoint: endpoint, job: j}
 		if v := in.forbidden(ctx, j, m.Rule); v.Decision == admission.Deny {
 			a.refuse(string(v.Reason), "%s: %s", v.Guard, v.Detail)
@@ -81,12 +102,16 @@ func (in *Intake) decide(ctx context.Context, batch []finding, asked []*candidat
 	var of []*candidate
 	for _, a := range asked {
 		if a.reason == "" && !a.pending {
-			asks, of = append(asks, rules.Ask{Set: a.set, Match: a.match, Endpoint: a.endpoint, Job: a.job.ID}), append(of, a)
+			asks, of = append(asks, a.ask()), append(of, a)
 		}
 	}
 	told := map[*rules.Match]bool{}
 	for i, answer := range in.suppressor.ClaimAll(ctx, asks) {
 		a, err := of[i], answer.Err
+		a.asked, a.together = true, answer.Full != nil
+		if answer.Full != nil && !answer.Suppressed {
+			in.Metrics.Bounds.WithLabelValues(a.match.Rule.ID, SuppressionFull).Inc()
+		}
 		var failure rules.Failure
 		switch {
 		case errors.As(err, &failure):
@@ -98,10 +123,12 @@ func (in *Intake) decide(ctx context.Context, batch []finding, asked []*candidat
 		case answer.Foreign != nil:
 			a.refuse(rules.StateForeign, "%s", answer.Foreign)
 			err = in.unverified(ctx, &batch[a.message].msg, answer.Foreign)
+		case answer.Suppressed && answer.Full != nil:
+			err = in.suppressedTogether(ctx, a, &batch[a.message].msg, answer.Suppression)
 		case answer.Suppressed:
 			a.refuse("suppressed", "job %s acted for the same; again from %s", answer.By, answer.Until.UTC().Format(time.RFC3339))
 		default:
-			err = in.count(ctx, a)
+			err = in.count(ctx, a, &batch[a.message].msg)
 		}
 		back[a.message] = errors.Join(back[a.message], err)
 	}
@@ -115,8 +142,23 @@ func (in *Intake) unverified(ctx context.Context, m *events.Message, why error) 
 	return in.Dead.Write(ctx, rules.StateForeign, *m, why)
 }
 
-// count counts a job that may act for the limits of its rule.
-func (in *Intake) count(ctx context.Context, a *candidate) error {
+// suppressedTogether refuses a job whose key is not known by itself: a job of the rule has
+// acted for an event of the endpoint, perhaps for this key.
+func (in *Intake) suppressedTogether(ctx context.Context, a *candidate, m *events.Message, answer rules.Suppression) error {
+	if answer.By == "" {
+		a.refuse(SuppressionFull, "%s: it cannot be told whether a job has acted for the same", answer.Full)
+	} else {
+		a.refuse(SuppressionFull, "%s: its new keys count as one, for which job %s acted; again from %s", answer.Full, answer.By, answer.Until.UTC().Format(time.RFC3339))
+	}
+	return in.keepBeyond(ctx, a, m)
+}
+
+// count counts a job that may act for the limits of its event's endpoint and its rule.
+func (in *Intake) count(ctx context.Context, a *candidate, m *events.Message) error {
+	if err := in.countJob(ctx, a, m); err != nil || a.reason != "" {
+		return err
+	}
+	a.counted = a.match.Rule.Limits != nil
 	drop, err := in.limit(ctx, a.match.Rule, a.job)
 	if err != nil {
 		return err
@@ -125,7 +167,7 @@ func (in *Intake) count(ctx context.Context, a *candidate) error {
 		a.refuse("limit", "%s", drop)
 		return nil
 	}
-	if err := in.Guard.Took(ctx, a.match.Rule.ID); err != nil {
+	if err := in.Guard.Took(ctx, a.match.Rule.ID, a.job.ID); err != nil {
 		return fmt.Errorf("breaker of rule %s: %w", a.match.Rule.ID, err)
 	}
 	return nil

@@ -29,22 +29,28 @@ import (
 // their jobs, and one wait for the disk.
 const maxBatch = 100
 
-// Config of an intake. All fields are needed.
+// Config of an intake. All fields are needed, unless their comment says what zero means.
 type Config struct {
-	Rules   *Ruleset
-	State   rules.State // of correlation and suppression
-	Guard   *guard.Guard
-	Audit   *audit.Log
-	Fleet   *fleet.Fleet
-	Dead    *jetstream.DeadLetters
-	Notices notices.Publisher
-	Metrics *telemetry.Metrics
-	Tracing *telemetry.Tracing
-	Canary  *Canary                     // is told what was done with; nil: nobody is
-	Gate    func(context.Context) error // blocks while no new event may be taken
-	Now     func() time.Time            // the clock that all replicas share
-	Log     zerolog.Logger
+	Rules    *Ruleset
+	State    rules.State // of correlation and suppression
+	Guard    *guard.Guard
+	Audit    *audit.Log
+	Fleet    *fleet.Fleet
+	Dead     *jetstream.DeadLetters
+	Notices  notices.Publisher
+	Metrics  *telemetry.Metrics
+	Tracing  *telemetry.Tracing
+	Binaries Binaries                    // reads metadata of binaries; nil: it stays unknown
+	Bounds   Bounds                      // of each endpoint; zero: none
+	Keep     time.Duration               // how long correlations remember, see rules.Correlator; 0: 24 h
+	Canary   *Canary                     // receives the outcome of its events; nil: none are sent
+	Gate     func(context.Context) error // blocks while no new event may be taken
+	Now      func() time.Time            // the clock that all replicas share
+	Log      zerolog.Logger
 }
+
+// Binaries can have the metadata of an event's image read, without blocking.
+type Binaries interface{ Want(e *events.Event) }
 
 // Intake turns messages into recorded jobs. A message is settled only when every
 // match in it is a stored job, or is known to make none. Rules are matched where the
@@ -57,6 +63,7 @@ type Intake struct {
 	queue      chan finding
 	canaries   *rules.Matcher
 	messages   sync.Pool // of *events.Message, to be matched
+	bounded    bounded
 }
 
 // New makes an intake. Its owner calls Run, gives messages to Handle, and calls Close
@@ -64,7 +71,7 @@ type Intake struct {
 func New(c Config) *Intake {
 	return &Intake{
 		Config:     c,
-		correlator: &rules.Correlator{State: c.State, Now: c.Now, Several: c.Fleet.Sole() == ""},
+		correlator: &rules.Correlator{State: c.State, Keep: c.Keep, Now: c.Now, Several: c.Fleet.Sole() == ""},
 		suppressor: &rules.Suppressor{State: c.State, Now: c.Now, Several: c.Fleet.Sole() == ""},
 		sensors:    &resolver{fleet: c.Fleet}, queue: make(chan finding, maxBatch), canaries: canaryMatcher(),
 	}
@@ -120,8 +127,16 @@ func (in *Intake) record(ctx context.Context, batch []finding) {
 	var asked []*candidate
 	back := make([]error, len(batch)) // why a message is tried again
 	for i := range batch {
-		of, err := in.candidatesOf(ctx, &batch[i], i)
-		asked, back[i] = append(asked, of...), err
+		refused, err := in.overrun(ctx, &batch[i])
+		if err == nil {
+			var of []*candidate
+			of, err = in.candidatesOf(ctx, &batch[i], i)
+			asked = append(asked, of...)
+		}
+		for _, a := range refused {
+			a.message = i
+		}
+		asked, back[i] = append(asked, refused...), err
 	}
 	in.decide(ctx, batch, asked, back)
 	var (
@@ -141,7 +156,7 @@ func (in *Intake) record(ctx context.Context, batch []finding) {
 	if err != nil {
 		in.Log.Error().Err(err).Int("jobs", len(wanted)).Msg("jobs could not be recorded; their messages are tried again")
 	} else {
-		in.settleCorrelations(ctx, asked, back)
+		defer in.settled(ctx, asked, back)
 	}
 	for i, f := range batch {
 		if back[i] != nil {
@@ -152,19 +167,6 @@ func (in *Intake) record(ctx context.Context, batch []finding) {
 		settle(f.msg, err)
 		if err == nil {
 			in.Canary.done(f.canary, f.broken)
-		}
-	}
-}
-
-// settleCorrelations ends the correlator's memory of what fired for messages whose
-// jobs are recorded. An error costs nothing but that memory, which is bounded.
-func (in *Intake) settleCorrelations(ctx context.Context, asked []*candidate, back []error) {
-	for _, a := range asked {
-		if back[a.message] != nil || a.match.Correlated == nil {
-			continue
-		}
-		if err := in.correlator.Settled(ctx, a.set, []rules.Match{*a.match}); err != nil && !errors.Is(err, seal.ErrForeign) {
-			in.Log.Warn().Err(err).Str("rule", a.match.Rule.ID).Msg("a correlation's firing stays remembered although its job is recorded")
 		}
 	}
 }
@@ -255,6 +257,11 @@ func (in *Intake) candidatesOf(ctx context.Context, f *finding, message int) ([]
 		}
 		for _, a := range of {
 			a.message = message
+			if a.reason == rules.CorrelationLost {
+				if err := in.keepBeyond(ctx, a, m); err != nil {
+					return nil, err
+				}
+			}
 		}
 		asked = append(asked, of...)
 	}

@@ -36,6 +36,9 @@ func (in *Intake) limit(ctx context.Context, r *rules.Rule, j *jobs.Job) (droppe
 		j.State, j.Reason, j.Detail = jobs.Held, jobs.ReasonApproval, text
 		j.Approvals = []jobs.Question{{Require: 1, Until: j.Deadline, Otherwise: "deny"}}
 	default: // hold
+		if j.State == jobs.Held { // a person decides anyway
+			return "", nil
+		}
 		j.State, j.Reason, j.Detail, j.WakeAt = jobs.Parked, jobs.ReasonBudget, text, until
 	}
 	return "", nil

@@ -25,6 +25,13 @@ func unread(u *rules.Unclear, now time.Time) events.Facts {
 	return u.Missing & u.Event.Sensor.Pending
 }
 
+// request has the metadata of the event's image read, where a rule hangs on it.
+func (in *Intake) request(missing events.Facts, e *events.Event) {
+	if missing&events.FactImage != 0 && in.Binaries != nil {
+		in.Binaries.Want(e)
+	}
+}
+
 // since is when an event happened, or else arrived.
 func since(e *events.Event) time.Time {
 	if e.Event.Time.IsZero() {
@@ -42,6 +49,7 @@ func (in *Intake) pending(f *finding) (all []*candidate, err error) {
 		if facts == 0 {
 			continue
 		}
+		in.request(facts, u.Event)
 		m, err := f.set.Supposing(*u)
 		if err != nil {
 			return nil, err
@@ -107,6 +115,9 @@ func (in *Intake) decidePending(ctx context.Context, s *jobs.Scheduler, j *jobs.
 	if in.Rules.Enrich != nil {
 		in.Rules.Enrich(&e)
 	}
+	if in.Rules.Images != nil {
+		in.Rules.Images.Fill(&e)
+	}
 	set := in.Rules.current().Set()
 	if _, loaded := set.Rule(j.Rule); !loaded {
 		return s.Settle(ctx, j.ID, jobs.Cancelled, jobs.ReasonCondition, "the rule is not loaded any more", nil)
@@ -116,6 +127,7 @@ func (in *Intake) decidePending(ctx context.Context, s *jobs.Scheduler, j *jobs.
 	case err != nil:
 		return s.Settle(ctx, j.ID, jobs.Denied, jobs.ReasonBinding, err.Error(), nil)
 	case unclear != nil && unread(unclear, in.Now()) != 0:
+		in.request(unclear.Missing, &e)
 		return nil
 	case unclear != nil:
 		in.Metrics.Decisions.WithLabelValues(j.Rule, unknownFact).Inc()
@@ -155,7 +167,7 @@ func (in *Intake) matchedLate(ctx context.Context, s *jobs.Scheduler, j *jobs.Jo
 	if err := in.enqueue(ctx, others); err != nil {
 		return err
 	}
-	in.settleCorrelations(ctx, asked, back)
+	in.settled(ctx, asked, back)
 	return s.Settle(ctx, j.ID, jobs.Skipped, jobs.ReasonCondition, text, nil) // unless it goes on
 }
 

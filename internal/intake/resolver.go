@@ -51,7 +51,7 @@ func (r *resolver) find(ctx context.Context, m *rules.Match) (doubt string, err 
 		m.Endpoints, m.Refused = []edr.Endpoint{{Server: s.Server, ID: s.ID}}, ""
 		return "", nil
 	}
-	if s.Hostname == "" || len(s.IDs) > 0 {
+	if s.Hostname == "" || len(s.IDs) > 0 || s.Named() > 1 {
 		return "", nil
 	}
 	of, err := r.lookup(ctx, s.Server, s.Hostname)

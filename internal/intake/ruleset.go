@@ -22,6 +22,7 @@ type Ruleset struct {
 	// Enrich gives events the facts of their endpoints before rules are asked; nil:
 	// none. It is set before the first message.
 	Enrich func(*events.Event)
+	Images rules.Images // what is remembered of binaries; nil: nothing. Set with Enrich
 
 	mu   sync.Mutex
 	last map[string]time.Time
@@ -32,13 +33,16 @@ func NewRuleset(live *rules.Live, roots []string) *Ruleset {
 	return &Ruleset{Live: live, roots: roots, decoder: &events.Decoder{LazyRaw: true}, last: map[string]time.Time{}}
 }
 
+// Roots are the directories and files from which the rules are read.
+func (r *Ruleset) Roots() []string { return r.roots }
+
 // current is the matcher of the set in force; a new set gets its matcher at the
 // next message.
 func (r *Ruleset) current() *rules.Matcher {
 	set := r.Live.Set()
 	m := r.matcher.Load()
 	if m == nil || m.Set() != set {
-		m = rules.NewMatcher(set, r.decoder)
+		m = rules.NewMatcher(set, r.decoder, r.Images)
 		m.Enrich = r.Enrich
 		r.matcher.Store(m)
 	}

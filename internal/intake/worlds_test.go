@@ -37,6 +37,7 @@ const worlds = "10000"
 // edr.Server and edr.Isolator.
 type serverDrawn struct {
 	Label    string
+	Cloud    bool // of the kind carbonblack-cloud
 	Accept   []string
 	Mismatch jobs.HostMismatch
 	Fleet    []edr.Sensor
@@ -83,143 +84,6 @@ func (s *serverDrawn) SetIsolation(_ context.Context, id string, on bool) error 
 	return nil
 }
 
-// eventDrawn is an event as a sensor's server or forwarder may write it. Empty fields
-// are left out.
-type eventDrawn struct {
-	Server, Bound, ID, Host string
-}
-
-func (e eventDrawn) message(n int) events.Message {
-	text := fmt.Sprintf(`{"type":"ingress.event.procstart","timestamp":%d,"pid":%d,"path":"c:\\temp\\evil.exe"`, time.Now().Unix(), 100+n)
-	for key, value := range map[string]string{"cb_server": e.Server, "computer_name": e.Host} {
-		if value != "" {
-			text += fmt.Sprintf(",%q:%q", key, value)
-		}
-	}
-	if e.ID != "" {
-		text += `,"sensor_id":` + e.ID
-	}
-	return events.Message{Body: []byte(text + "}"), ContentType: "application/json", Server: e.Bound, Received: time.Now()}
-}
-
-// world is a few servers with overlapping ids and host names, and events about them.
-type world struct {
-	Servers []*serverDrawn
-	Events  []eventDrawn
-	Read    bool // the directories have been read before the events come
-}
-
-// drawWorld draws one. Ids and names come from small pools, so that the same ones are
-// found on several servers, on the wrong endpoint after a reinstallation or a renaming,
-// and on two endpoints after cloning.
-func drawWorld(t *rapid.T) world {
-	hosts := []string{"WKS-1", "WKS-2", "FINANCE-DC", "WORKSTATION-0000", "WORKSTATION-0001"}
-	spelled := func(host, label string) string {
-		switch rapid.IntRange(0, 5).Draw(t, label) {
-		case 0:
-			return strings.ToLower(host)
-		case 1:
-			return host + ".corp.example"
-		case 2:
-			return `CORP\` + host
-		case 3:
-			return host[:min(len(host), 15)]
-		}
-		return host
-	}
-	names := [][]string{{"hq", "cbserver"}, {"branch", "branch"}, {"lab", "lab", "edr.lab.example"}}
-	names = names[:rapid.IntRange(1, len(names)).Draw(t, "servers")]
-	w := world{Read: rapid.Bool().Draw(t, "directories are read")}
-	for i, of := range names {
-		s := &serverDrawn{
-			Label: of[0], Accept: of[1:], isolated: map[string]bool{},
-			Mismatch: rapid.SampledFrom([]jobs.HostMismatch{jobs.MismatchHold, jobs.MismatchHold, jobs.MismatchDeny, jobs.MismatchAllow}).Draw(t, fmt.Sprint("mismatch of ", i)),
-		}
-		for _, id := range []string{"1", "2", "3"} {
-			if rapid.IntRange(0, 4).Draw(t, "missing") == 0 {
-				continue
-			}
-			one := edr.Sensor{ID: id, Hostname: rapid.SampledFrom(hosts).Draw(t, "host of sensor"), OS: edr.Windows, Online: rapid.IntRange(0, 3).Draw(t, "online") > 0}
-			s.Fleet = append(s.Fleet, one)
-		}
-		w.Servers = append(w.Servers, s)
-	}
-	called := []string{"", "hq", "branch", "lab", "cbserver", "CBSERVER", "edr.lab.example", "edr_lab_example", "elsewhere"}
-	for range rapid.IntRange(1, 3).Draw(t, "events") {
-		e := eventDrawn{
-			Server: rapid.SampledFrom(called).Draw(t, "server in event"), Bound: rapid.SampledFrom([]string{"", "", "hq", "branch", "edr_lab_example", "elsewhere"}).Draw(t, "binding"),
-			ID: rapid.SampledFrom([]string{"", "1", "2", "3", "4"}).Draw(t, "id in event"),
-		}
-		if host := rapid.SampledFrom(append(hosts, "", "ELSEWHERE-1")).Draw(t, "host in event"); host != "" {
-			e.Host = spelled(host, "spelling")
-		}
-		w.Events = append(w.Events, e)
-	}
-	return w
-}
-
-// sameName compares host names as people do who know Windows.
-func sameName(server, event string) bool {
-	_, event, _ = cutLast(event, `\`)
-	event, _, _ = strings.Cut(strings.ToLower(event), ".")
-	server = strings.ToLower(server)
-	return event == server || len(event) == 15 && server[:min(15, len(server))] == event
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return "", s, false
-}
-
-// meant is the endpoint that an event means, by the contract and nothing else; ok is
-// false where it means none, or none that can be told.
-func (w world) meant(e eventDrawn) (at edr.Endpoint, ok bool) {
-	s := w.server(e)
-	if s == nil {
-		return at, false
-	}
-	var fits []edr.Sensor
-	for _, one := range s.Fleet {
-		named := e.Host != "" && sameName(one.Hostname, e.Host)
-		switch {
-		case e.ID == one.ID && (e.Host == "" || named || s.Mismatch == jobs.MismatchAllow):
-			fits = append(fits, one)
-		case e.ID == "" && named:
-			fits = append(fits, one)
-		}
-	}
-	if len(fits) > 1 { // installed anew: only one of them is there
-		fits = slices.DeleteFunc(fits, func(one edr.Sensor) bool { return !one.Online })
-	}
-	if len(fits) != 1 {
-		return at, false
-	}
-	return edr.Endpoint{Server: s.Label, ID: fits[0].ID}, true
-}
-
-// server is the one that an event speaks of; nil: none that is configured.
-func (w world) server(e eventDrawn) *serverDrawn {
-	if e.Server == "" && e.Bound == "" && len(w.Servers) == 1 {
-		return w.Servers[0]
-	}
-	for _, s := range w.Servers {
-		for _, name := range s.Accept {
-			if strings.EqualFold(e.Server, name) {
-				return s
-			}
-			if e.Server == "" && (strings.EqualFold(e.Bound, name) || strings.EqualFold(e.Bound, strings.ReplaceAll(name, ".", "_"))) {
-				return s
-			}
-		}
-		if e.Server == "" && e.Bound == s.Label {
-			return s
-		}
-	}
-	return nil
-}
-
 // memoryLedger is an actions.Ledger of one test.
 type memoryLedger struct {
 	mu sync.Mutex
@@ -257,6 +121,7 @@ func (w world) live(ctx context.Context, parts parts) (lived, error) {
 			s.Fleet[i].LastCheckin, s.Fleet[i].NextCheckin = time.Now().Add(-time.Duration(i)*time.Minute), time.Now().Add(30*time.Second)
 		}
 		m := fleet.NewMember(s.Label, "", s.Accept, s, directory.New(directory.Config{Server: s, Log: zerolog.Nop()}))
+		m.Kind = s.kind()
 		scheduler, err := jobs.New(jobs.Config{
 			Server: s, Store: store, Owner: "test", HostMismatch: s.Mismatch, Log: zerolog.Nop(), Prepare: func(t *actions.Task) { t.Ledger = ledger },
 		})
@@ -363,7 +228,10 @@ type parts struct {
 func newParts(t *testing.T) parts {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "rules.yaml")
-	const text = "rules:\n  - { id: contain, on: process_start, when: process.name == \"evil.exe\", max_age: any, steps: [ { uses: isolate } ] }\n"
+	const text = `rules:
+  - { id: contain, on: process_start, when: process.name == "evil.exe", max_age: any, steps: [ { uses: isolate } ] }
+  - { id: alert, on: alert, when: alert.severity >= 8, max_age: any, steps: [ { uses: isolate } ] }
+`
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +256,7 @@ func TestNothingRunsOnAnEndpointThatWasNotMeant(t *testing.T) {
 		}
 	}
 	shared := newParts(t)
-	seen := map[string]int{}
+	seen, of := map[string]int{}, map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		w := drawWorld(rt) // outside of the bubble: drawing may panic, to shrink
 		var out lived
@@ -404,6 +272,9 @@ func TestNothingRunsOnAnEndpointThatWasNotMeant(t *testing.T) {
 				allowed[at] = true
 			}
 			seen[out.refusals[i]]++
+			if s := w.taker(e); s != nil {
+				of[fmt.Sprintf("%s to a %s: %s", e.Form, s.kind(), out.refusals[i])]++
+			}
 			switch why := out.refusals[i]; {
 			case strings.HasPrefix(why, "NO REASON"):
 				rt.Fatalf("event %+v: %s", e, why)
@@ -426,18 +297,17 @@ func TestNothingRunsOnAnEndpointThatWasNotMeant(t *testing.T) {
 			t.Errorf("no world had an event that ended as %q: %v", reason, slices.Sorted(maps.Keys(seen)))
 		}
 	}
-	t.Log(seen)
-}
-
-// String prints the servers of a world.
-func (w world) String() string {
-	var b strings.Builder
-	for _, s := range w.Servers {
-		fmt.Fprintf(&b, "server %s accepts %v, host_mismatch %s:", s.Label, s.Accept, s.Mismatch)
-		for _, one := range s.Fleet {
-			fmt.Fprintf(&b, " %s=%s(online %v)", one.ID, one.Hostname, one.Online)
+	for _, form := range forms {
+		for _, s := range []*serverDrawn{{}, {Cloud: true}} {
+			want := ""
+			if form.cloud() != s.Cloud {
+				want = otherServer
+			}
+			if key := fmt.Sprintf("%s to a %s: %s", form, s.kind(), want); of[key] == 0 && !testing.Short() {
+				t.Errorf("no world had %s: %v", key, of)
+			}
 		}
-		b.WriteByte('\n')
 	}
-	return b.String()
+	t.Log(seen)
+	t.Log(of)
 }

@@ -24,7 +24,7 @@ const CloudKind = "carbonblack-cloud"
 
 func init() {
 	Register(Kind{
-		Name: CloudKind, Keys: func() config.KindKeys { return newCloud() },
+		Name: CloudKind, Idle: cbc.KeepIdle, Keys: func() config.KindKeys { return newCloud() },
 		Open: openCloud, Renew: renewCloud, Files: filesOfCloud, Source: cloudSource,
 		Powers: edr.PowersOf((*cbc.Client)(nil), (*cbc.Session)(nil)),
 	})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -21,6 +22,9 @@ type Kind struct {
 	Name string // as in servers[].kind
 	// Powers are those of its servers and their sessions.
 	Powers []edr.Power
+	// Idle is how long a session without work is kept while its slot is not wanted; 0: for
+	// as long as it is not.
+	Idle time.Duration
 	// Keys returns the kind's own configuration keys with their defaults. Nil: the
 	// configuration knows them already.
 	Keys func() config.KindKeys
@@ -62,6 +66,9 @@ func Names() []string {
 
 // PowersOf lists what servers of a kind can do; nil for an unknown kind.
 func PowersOf(kind string) []edr.Power { return kinds[kind].Powers }
+
+// Idle is how long sessions of a kind are kept without work: see Kind.
+func Idle(kind string) time.Duration { return kinds[kind].Idle }
 
 // Open makes the client of a configured server. shared is of all servers of the process.
 func Open(s config.Server, shared *Shared, log zerolog.Logger) (edr.Server, error) {

@@ -60,11 +60,11 @@ func TestPowersOf(t *testing.T) {
 	t.Parallel()
 	for kind, missing := range map[string][]edr.Power{
 		"carbonblack-edr":   {edr.PowerNote},
-		"carbonblack-cloud": {edr.PowerArchive},
+		"carbonblack-cloud": {edr.PowerArchive, edr.PowerBinaries},
 	} {
 		has := PowersOf(kind)
 		for _, p := range []edr.Power{
-			edr.PowerIsolate, edr.PowerBan, edr.PowerClose, edr.PowerNote, edr.PowerFiles, edr.PowerProcesses,
+			edr.PowerIsolate, edr.PowerBan, edr.PowerClose, edr.PowerNote, edr.PowerBinaries, edr.PowerFiles, edr.PowerProcesses,
 			edr.PowerRun, edr.PowerRegistry, edr.PowerMemory, edr.PowerArchive,
 		} {
 			if slices.Contains(has, p) == slices.Contains(missing, p) {

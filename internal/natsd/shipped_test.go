@@ -43,7 +43,7 @@ func deployed(t *testing.T, cluster string) (dir string, password func(user stri
 		}
 	}
 	secrets := filepath.Join(dir, "secrets")
-	if _, err := secretfiles.Make(secrets, filepath.Join(secrets, secretfiles.StateKey), 0o600); err != nil {
+	if _, err := secretfiles.Make(secrets); err != nil {
 		t.Fatal(err)
 	}
 	return dir, func(user string) string {

@@ -3,6 +3,7 @@
 package pager
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"edrpipe/internal/conflict"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
@@ -59,11 +62,12 @@ type Marks interface {
 	Delete(ctx context.Context, key string, opts ...jetstream.KVDeleteOpt) error
 }
 
-// Pager sends what needs people. All fields are needed but Quiet and Link.
+// Pager sends what needs people. All fields are needed but Every, Quiet and Link.
 type Pager struct {
 	Needs   func(context.Context) ([]web.Need, error)
 	Senders []Sender
 	Marks   Marks
+	Every   time.Duration // how often is looked; 0: 15 s
 	Repeat  time.Duration // after which what still needs people is sent again
 	Quiet   Quiet
 	Service string
@@ -76,7 +80,7 @@ type Pager struct {
 
 // Run sends until ctx ends.
 func (p *Pager) Run(ctx context.Context) error {
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(cmp.Or(p.Every, every))
 	defer tick.Stop()
 	for {
 		select {
@@ -100,6 +104,7 @@ func (p *Pager) round(ctx context.Context) error {
 		p.told = map[string]bool{}
 	}
 	var due []web.Need
+	var errs []error // of needs; others are sent all the same
 	still := map[string]bool{}
 	for _, n := range needs {
 		key := keyOf(n)
@@ -108,27 +113,28 @@ func (p *Pager) round(ctx context.Context) error {
 			continue
 		}
 		mine, err := p.claim(ctx, key)
-		if err != nil {
-			return err
-		}
+		errs = append(errs, err)
 		if mine {
 			due = append(due, n)
 		}
 	}
 	p.forget(ctx, still)
-	if len(due) == 0 {
-		return nil
+	if len(due) > 0 {
+		errs = append(errs, p.send(ctx, due))
 	}
-	return p.send(ctx, due)
+	return errors.Join(errs...)
 }
 
 // keyOf names a need whatever its numbers: three approvals that wait are the same
 // need as two.
 func keyOf(n web.Need) string {
-	if n.Kind == "approval" || n.Kind == "unknown" {
+	switch n.Kind {
+	case "approval", "unknown":
 		return "notified." + n.Kind
+	case "failed", "degraded":
+		return "notified." + n.Kind + "." + bus.Key(n.Of)
 	}
-	return "notified." + n.Kind + "." + bus.Token(strings.ToLower(n.Text[:min(len(n.Text), 60)]))
+	return "notified." + n.Kind + "." + bus.Key(strings.ToLower(n.Text[:min(len(n.Text), 60)]))
 }
 
 // claim reports whether this replica is the one to tell of the need now.
@@ -161,8 +167,7 @@ func (p *Pager) claim(ctx context.Context, key string) (bool, error) {
 
 // lost is nil where another replica was faster.
 func lost(err error) error {
-	var api *jetstream.APIError
-	if err == nil || errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if err == nil || conflict.Is(err) {
 		return nil
 	}
 	return err

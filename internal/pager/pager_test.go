@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// validKey is what a bucket takes.
+var validKey = regexp.MustCompile(`^[-/_=.a-zA-Z0-9]+$`)
 
 // marks are a bucket in memory.
 type marks map[string]entry
@@ -39,6 +43,9 @@ func (m marks) Get(_ context.Context, key string) (jetstream.KeyValueEntry, erro
 }
 
 func (m marks) Create(_ context.Context, key string, v []byte, _ ...jetstream.KVCreateOpt) (uint64, error) {
+	if !validKey.MatchString(key) {
+		return 0, jetstream.ErrInvalidKey
+	}
 	if _, ok := m[key]; ok {
 		return 0, jetstream.ErrKeyExists
 	}
@@ -113,6 +120,14 @@ func TestPeopleAreToldOnceAndAgain(t *testing.T) {
 	step("it is repeated", 1)
 	needs = nil
 	step("nothing any more", 0)
+	needs = []web.Need{{Kind: "failed", Of: "x", Text: "1 job of rule x failed"}, {Kind: "failed", Of: "", Text: "1 job that people submitted failed"}}
+	step("jobs that failed are one message", 1)
+	needs[0].Text, needs[1].Text = "9 jobs of rule x failed", "3 jobs that people submitted failed"
+	step("more of the same is no news", 0)
+	needs[1] = web.Need{Kind: "failed", Of: "y", Text: "1 job of rule y failed"}
+	step("those of another rule are", 1)
+	needs = nil
+	step("nothing again", 0)
 	needs = []web.Need{approval}
 	step("its next time is told at once", 1)
 	needs, out.err = []web.Need{{Kind: "unknown", Text: "1 job"}}, errors.New("down")
@@ -177,5 +192,21 @@ func TestLettersKeepTextOutOfHeaders(t *testing.T) {
 	head, _, _ := strings.Cut(letter, "\r\n\r\n")
 	if strings.Contains(head, "\r\nBcc:") {
 		t.Errorf("a text became a header:\n%s", head)
+	}
+}
+
+// TestEveryNeedHasAKeyThatABucketTakes: one that had none would keep all others from being
+// sent, too.
+func TestEveryNeedHasAKeyThatABucketTakes(t *testing.T) {
+	t.Parallel()
+	for _, n := range []web.Need{
+		{Kind: "stop", Text: "ada stopped everything: nothing new starts until somebody resumes it"},
+		{Kind: "stop", Text: "Zoë (\"on call\") stopped server hq: nothing new starts there until somebody resumes it"},
+		{Kind: "health", Text: ""}, {Kind: "failed", Of: "règle.*"}, {Kind: "approval"},
+		{Kind: "health", Text: strings.Repeat("ä", 40)},
+	} {
+		if key := keyOf(n); !validKey.MatchString(key) {
+			t.Errorf("%+v has the key %q", n, key)
+		}
 	}
 }

@@ -56,7 +56,7 @@ func (q *Quarantine) Meet(ctx context.Context, data string, fresh bool) error {
 	case err != nil:
 		return err
 	case fresh && q.Strange():
-		return fmt.Errorf("%w: copy the key file of the replica that was first to %s, or name it in state_key_file (bus: %s)", ErrOtherKey, filepath.Join(data, "state.key"), seal.Content(entry.Value()))
+		return fmt.Errorf("%w: copy the key file of the replica that was first to %s, or name it in state_key_file (bus: %s)", ErrOtherKey, filepath.Join(data, "state.key"), seal.Content(entry.Data))
 	}
 	if q.Strange() {
 		return nil // told, and held
@@ -94,7 +94,11 @@ const maxBatch = 100
 
 // sealAll seals every record that has no seal and is what a version before wrote.
 func (q *Quarantine) sealAll(ctx context.Context) error {
-	for _, bucket := range buckets {
+	for _, store := range stores {
+		bucket := store.Name
+		if bucket == bus.StreamBinaries {
+			continue // no version wrote it without seals
+		}
 		var batch []*nats.Msg
 		sealed, left := 0, 0
 		flush := func() error {
@@ -105,7 +109,7 @@ func (q *Quarantine) sealAll(ctx context.Context) error {
 			sealed, batch = sealed+len(batch), nil
 			return err
 		}
-		err := each(ctx, q.Bus.JetStream(), bucket, func(key string, m jetstream.Msg, revision uint64) error {
+		err := each(ctx, q.Bus.JetStream(), store, func(key string, m jetstream.Msg, revision uint64) error {
 			if seal.Sealed(m.Data()) {
 				return nil
 			}
@@ -125,10 +129,16 @@ func (q *Quarantine) sealAll(ctx context.Context) error {
 		if err = errors.Join(err, flush()); err != nil {
 			return fmt.Errorf("bucket %s: %w", bucket, err)
 		}
-		if sealed+left > 0 {
-			q.Log.Warn().Str("bucket", bucket).Int("sealed", sealed).Int("left", left).Str("key", q.Keeper.Key().ID()).
-				Msg("records of a version before were sealed, this once; from now on a record without a seal is in quarantine")
+		if sealed+left == 0 {
+			continue
 		}
+		if q.Adopted != nil {
+			if err := q.Adopted(ctx, bucket, sealed, left); err != nil {
+				return fmt.Errorf("bucket %s: record that its records were sealed: %w", bucket, err)
+			}
+		}
+		q.Log.Warn().Str("bucket", bucket).Int("sealed", sealed).Int("left", left).Str("key", q.Keeper.Key().ID()).
+			Msg("records of a version before were sealed, this once; from now on a record without a seal is in quarantine")
 	}
 	return nil
 }
@@ -172,10 +182,10 @@ func write(ctx context.Context, js jetstream.JetStream, batch []*nats.Msg) error
 
 // wellFormed returns why content cannot be a record of that place.
 func wellFormed(bucket, key string, content []byte) error {
-	if bucket != bus.BucketControl {
+	if bucket == bus.BucketJobs || bucket == bus.BucketFinished {
 		return natsstore.Check(key, content)
 	}
-	if !json.Valid(content) && !strings.HasPrefix(key, "probe.") {
+	if !json.Valid(content) && !strings.HasPrefix(key, "probe.") && key != checkKey {
 		return errors.New("it is no JSON")
 	}
 	return nil

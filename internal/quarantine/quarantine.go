@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -16,12 +17,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/seal"
 )
 
-// buckets hold records that replicas share.
-var buckets = []string{bus.BucketControl, bus.BucketJobs, bus.BucketFinished}
+// stores hold records that replicas share.
+var stores = bus.SealedStores()
 
 // Errors of Drop and Restore.
 var (
@@ -33,15 +35,27 @@ var (
 // Record is a record in quarantine.
 type Record struct {
 	seal.Foreign
-	Copy bool `json:"copy,omitempty"` // this replica has seen a good record there, which restore brings back
+	Held string `json:"held"`           // what is held because of it
+	Copy bool   `json:"copy,omitempty"` // this replica has seen a good record there, which restore brings back
 }
 
-// Quarantine looks after foreign records. All fields are needed but Dropped.
+// Files are collected files, whose records have no seal: only some cannot be read.
+type Files interface {
+	List(context.Context, artifacts.Filter) ([]artifacts.Record, error)
+	Remove(ctx context.Context, id string) error
+}
+
+// Quarantine looks after foreign records. All fields are needed but Files, Dropped and
+// Adopted.
 type Quarantine struct {
 	Bus     *bus.Bus
 	Keeper  *seal.Keeper
-	Dropped func(ctx context.Context, bucket, key string) // is told what was dropped; nil: nobody is
-	Count   func(bucket string, n int)                    // is told how many records of each bucket are known to be foreign
+	Dropped func(ctx context.Context, bucket, key string) // called with each record that was dropped; may be nil
+	// Adopted is called with the number of records of a bucket that the first start with
+	// a key has sealed, and of those that it left without a seal; may be nil.
+	Adopted func(ctx context.Context, bucket string, sealed, left int) error
+	Files   Files
+	Count   func(bucket string, n int) // is told how many records of each bucket are known to be foreign
 	Log     zerolog.Logger
 }
 
@@ -51,7 +65,7 @@ const lookEvery = 5 * time.Second
 // Run reads every record once, and then keeps the list of foreign ones current until ctx
 // ends.
 func (q *Quarantine) Run(ctx context.Context) {
-	if _, err := q.List(ctx); err != nil && ctx.Err() == nil {
+	if err := q.readAll(ctx); err != nil && ctx.Err() == nil {
 		q.Log.Warn().Err(err).Msg("reading all records for foreign ones")
 	}
 	tick := time.NewTicker(lookEvery)
@@ -81,55 +95,60 @@ func (q *Quarantine) look(ctx context.Context) error {
 	for _, f := range q.Keeper.Foreign() {
 		n[f.Bucket]++
 	}
-	for _, b := range buckets {
-		q.Count(b, n[b])
+	for _, s := range stores {
+		q.Count(s.Name, n[s.Name])
 	}
 	return errors.Join(errs...)
 }
 
 // read reads a record as it is stored and has the keeper judge it.
-func (q *Quarantine) read(ctx context.Context, bucket, key string) (jetstream.KeyValueEntry, error) {
-	kv, err := q.raw(ctx, bucket)
+func (q *Quarantine) read(ctx context.Context, bucket, key string) (*jetstream.RawStreamMsg, error) {
+	store, stream, err := q.open(ctx, bucket, key)
 	if err != nil {
 		return nil, err
 	}
-	entry, err := kv.Get(ctx, key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+	m, err := stream.GetLastMsgForSubject(ctx, store.Prefix+key)
+	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && bus.IsMarker(m.Header) {
 		q.Keeper.Forget(bucket, key)
 		return nil, fmt.Errorf("%s %s: %w", bucket, key, ErrNotThere)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s of bucket %s: %w", key, bucket, err)
 	}
-	_, _ = q.Keeper.Open(bucket, key, entry.Value(), entry.Revision()) // the keeper remembers
-	return entry, nil
+	_, _ = q.Keeper.Open(bucket, key, m.Data, m.Sequence) // the keeper remembers
+	return m, nil
 }
 
-func (q *Quarantine) raw(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
-	for _, b := range buckets {
-		if b == bucket {
-			return q.Bus.JetStream().KeyValue(ctx, bucket)
+// open returns the stream in which a record of that key would be.
+func (q *Quarantine) open(ctx context.Context, bucket, key string) (bus.SealedStore, jetstream.Stream, error) {
+	for _, s := range stores {
+		if s.Name == bucket && key != "" && !strings.ContainsAny(key, "*> \t\r\n") {
+			stream, err := q.Bus.JetStream().Stream(ctx, s.Stream)
+			return s, stream, err
 		}
 	}
-	return nil, fmt.Errorf("bucket %q: %w", bucket, ErrNotThere)
+	return bus.SealedStore{}, nil, fmt.Errorf("bucket %q, key %q: %w", bucket, key, ErrNotThere)
 }
 
-// sealed reports whether the records of that key are sealed: some in the bucket of jobs
-// are only marks, and no jobs.
-func sealedKey(bucket, key string) bool {
-	return bucket == bus.BucketControl || !strings.Contains(key, ".")
-}
-
-// List reads every record and returns those that do not verify.
-func (q *Quarantine) List(ctx context.Context) ([]Record, error) {
-	for _, bucket := range buckets {
-		err := each(ctx, q.Bus.JetStream(), bucket, func(key string, m jetstream.Msg, revision uint64) error {
-			_, _ = q.Keeper.Open(bucket, key, m.Data(), revision)
+// readAll has the keeper judge every record.
+func (q *Quarantine) readAll(ctx context.Context) error {
+	for _, s := range stores {
+		err := each(ctx, q.Bus.JetStream(), s, func(key string, m jetstream.Msg, revision uint64) error {
+			_, _ = q.Keeper.Open(s.Name, key, m.Data(), revision)
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read bucket %s: %w", bucket, err)
+			return fmt.Errorf("read bucket %s: %w", s.Name, err)
 		}
+	}
+	return nil
+}
+
+// List reads every record and returns those that do not verify, and collected files whose
+// records cannot be read.
+func (q *Quarantine) List(ctx context.Context) ([]Record, error) {
+	if err := q.readAll(ctx); err != nil {
+		return nil, err
 	}
 	if err := q.look(ctx); err != nil {
 		return nil, err
@@ -137,22 +156,45 @@ func (q *Quarantine) List(ctx context.Context) ([]Record, error) {
 	all := []Record{}
 	for _, f := range q.Keeper.Foreign() {
 		_, known := q.Keeper.Last(f.Bucket, f.Key)
-		all = append(all, Record{f, known})
+		all = append(all, Record{f, held(f.Bucket, f.Key), known})
+	}
+	if q.Files == nil {
+		return all, nil
+	}
+	_, err := q.Files.List(ctx, artifacts.Filter{})
+	var broken *artifacts.Broken
+	if !errors.As(err, &broken) {
+		return all, err
+	}
+	for _, b := range broken.Records {
+		all = append(all, Record{Foreign: seal.Foreign{Bucket: bus.BucketArtifacts, Key: b.ID, Why: b.Err.Error()}, Held: held(bus.BucketArtifacts, b.ID)})
 	}
 	return all, nil
 }
 
+// dropFile removes a collected file whose record cannot be read.
+func (q *Quarantine) dropFile(ctx context.Context, id string) error {
+	err := q.Files.Remove(ctx, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrNotThere, err)
+	}
+	return err
+}
+
 // Drop removes a foreign record: what it held begins anew.
 func (q *Quarantine) Drop(ctx context.Context, bucket, key string) error {
-	if _, err := q.foreign(ctx, bucket, key); err != nil {
-		return err
+	if bucket == bus.BucketArtifacts && q.Files != nil {
+		return q.dropFile(ctx, key)
 	}
-	stream, err := q.Bus.JetStream().Stream(ctx, "KV_"+bucket)
+	m, err := q.foreign(ctx, bucket, key)
 	if err != nil {
 		return err
 	}
-	// Without a marker: a job may be recorded under its key again, as one that was lost.
-	if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$KV."+bucket+"."+key)); err != nil {
+	_, stream, err := q.open(ctx, bucket, key)
+	if err != nil {
+		return err
+	}
+	if err := q.remove(ctx, stream, m); err != nil {
 		return fmt.Errorf("drop %s of bucket %s: %w", key, bucket, err)
 	}
 	q.Keeper.Forget(bucket, key)
@@ -161,6 +203,32 @@ func (q *Quarantine) Drop(ctx context.Context, bucket, key string) error {
 	}
 	return nil
 }
+
+// droppedFor is how long the key of a dropped record is taken: a job may be recorded under
+// it again afterwards, as one that was lost.
+const droppedFor = time.Second
+
+// remove takes a record away, unless it was replaced meanwhile. Of a bucket it is done by
+// a marker, as buckets refuse deletions, and purges by the service are refused by the
+// shipped accounts.
+func (q *Quarantine) remove(ctx context.Context, stream jetstream.Stream, m *jetstream.RawStreamMsg) error {
+	if !stream.CachedInfo().Config.DenyDelete {
+		return stream.DeleteMsg(ctx, m.Sequence)
+	}
+	marker := nats.NewMsg(m.Subject)
+	marker.Header.Set("KV-Operation", "PURGE")
+	marker.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
+	marker.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(m.Sequence, 10))
+	if stream.CachedInfo().Config.AllowMsgTTL {
+		marker.Header.Set(jetstream.MsgTTLHeader, droppedFor.String())
+	}
+	_, err := q.Bus.JetStream().PublishMsg(ctx, marker)
+	return err
+}
+
+// restoredFor is how long a restored record of a rule lasts: how long it had left is lost
+// with the record that took its place.
+const restoredFor = 24 * time.Hour
 
 // Restore puts the latest good record of the key that this replica has seen over a
 // foreign one. With asIs it seals the foreign record as it is: a person vouches for it.
@@ -171,7 +239,7 @@ func (q *Quarantine) Restore(ctx context.Context, bucket, key string, asIs bool)
 	}
 	record, ok := q.Keeper.Last(bucket, key)
 	if asIs {
-		content := seal.Content(entry.Value())
+		content := seal.Content(entry.Data)
 		if err := wellFormed(bucket, key, content); err != nil {
 			return fmt.Errorf("%s of bucket %s cannot be kept as it is: %w: %w", key, bucket, ErrNoRecord, err)
 		}
@@ -180,9 +248,12 @@ func (q *Quarantine) Restore(ctx context.Context, bucket, key string, asIs bool)
 	if !ok {
 		return fmt.Errorf("%s of bucket %s: %w by this replica: drop it, or keep it as it is (--as-is)", key, bucket, ErrNoCopy)
 	}
-	m := nats.NewMsg("$KV." + bucket + "." + key)
+	m := nats.NewMsg(entry.Subject)
 	m.Data = record
-	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(entry.Revision(), 10))
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(entry.Sequence, 10))
+	if strings.HasPrefix(key, "rules.") { // it would stay for ever
+		m.Header.Set(jetstream.MsgTTLHeader, restoredFor.String())
+	}
 	if _, err := q.Bus.JetStream().PublishMsg(ctx, m); err != nil {
 		return fmt.Errorf("restore %s of bucket %s: %w", key, bucket, err)
 	}
@@ -191,7 +262,7 @@ func (q *Quarantine) Restore(ctx context.Context, bucket, key string, asIs bool)
 }
 
 // foreign reads a record that is in quarantine, and no other.
-func (q *Quarantine) foreign(ctx context.Context, bucket, key string) (jetstream.KeyValueEntry, error) {
+func (q *Quarantine) foreign(ctx context.Context, bucket, key string) (*jetstream.RawStreamMsg, error) {
 	entry, err := q.read(ctx, bucket, key)
 	if err != nil {
 		return nil, err
@@ -204,11 +275,11 @@ func (q *Quarantine) foreign(ctx context.Context, bucket, key string) (jetstream
 	return nil, fmt.Errorf("%s of bucket %s verifies: %w", key, bucket, ErrNotThere)
 }
 
-// each visits the sealed records of a bucket at this moment.
-func each(ctx context.Context, js jetstream.JetStream, bucket string, visit func(key string, m jetstream.Msg, revision uint64) error) error {
-	return bus.Each(ctx, js, "KV_"+bucket, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		key := strings.TrimPrefix(m.Subject(), "$KV."+bucket+".")
-		if !sealedKey(bucket, key) {
+// each visits the sealed records of a store at this moment.
+func each(ctx context.Context, js jetstream.JetStream, s bus.SealedStore, visit func(key string, m jetstream.Msg, revision uint64) error) error {
+	return bus.Each(ctx, js, s.Stream, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+		key := strings.TrimPrefix(m.Subject(), s.Prefix)
+		if kind, ok := KindOf(s.Name, key); ok && kind.Bare {
 			return nil
 		}
 		return visit(key, m, meta.Sequence.Stream)

@@ -26,6 +26,7 @@ type World struct {
 	Scripts     fs.FS                      // files that rules may put on endpoints; nil: none are configured
 	Secret      func(name string) error    // nil where the secret can be read
 	Secrets     []string                   // names, for suggestions
+	Bound       func(name string) []string // hosts that a secret may go to; nil: any
 	People      []string                   // names and groups of the users; nil: not known, as with people from elsewhere
 	Supports    func(power edr.Power) bool // of any configured server; nil: not known
 	GuardsFile  string
@@ -137,6 +138,9 @@ func (c *checker) secret(path strictyaml.Path, name string) {
 	}
 	if err := c.world.Secret(name); err != nil {
 		c.add(c.rule.At(path, err.Error()), "the step fails unless the service has it; here, "+thereIs(name, c.world.Secrets), true)
+	}
+	if c.world.Bound != nil && len(c.world.Bound(name)) == 0 {
+		c.add(c.rule.At(path, fmt.Sprintf("the secret %q may be sent to any host", name)), fmt.Sprintf("write secrets: {%s: {hosts: [HOST]}} into the configuration", name), true)
 	}
 }
 

@@ -2,7 +2,6 @@ package secretfiles
 
 import (
 	"encoding/json"
-	"io/fs"
 	"path/filepath"
 )
 
@@ -13,7 +12,7 @@ const (
 	rabbitUser      = "cb"
 )
 
-func rabbitDefinitions(dir, password string, mode fs.FileMode) error {
+func rabbitDefinitions(dir, password string) error {
 	type object map[string]any
 	exchange := func(name, kind string) object {
 		return object{"name": name, "vhost": "/", "type": kind, "durable": true, "auto_delete": false, "internal": false, "arguments": object{}}
@@ -27,5 +26,5 @@ func rabbitDefinitions(dir, password string, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	return write(filepath.Join(dir, definitionsFile), string(data)+"\n", mode)
+	return write(filepath.Join(dir, definitionsFile), string(data)+"\n")
 }

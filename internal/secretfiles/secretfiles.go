@@ -1,5 +1,6 @@
 // Package secretfiles makes the secrets that a fresh deployment needs, as files
-// that only their owner reads. What is there already stays as it is.
+// that only their owner reads, and copies to each part of it those that it reads. What
+// is there already stays as it is.
 package secretfiles
 
 import (
@@ -24,29 +25,29 @@ var accounts = map[string]string{
 	"sys.password":     "SYS_PASSWORD",
 }
 
-// others are the secrets of HTTP ingest, the simulator, Grafana, RabbitMQ, and the
-// servers of a NATS cluster among themselves.
-var others = []string{"ingest.token", "simulator.token", "grafana.password", rabbitFile, routeFile}
+// others are the secrets of HTTP ingest, the simulator, Grafana, RabbitMQ, the servers of
+// a NATS cluster among themselves, and the key that seals the records of replicas.
+var others = []string{"ingest.token", "simulator.token", "grafana.password", rabbitFile, routeFile, "state.key"}
 
 const (
-	routeFile  = "route.password"
-	rabbitFile = "rabbitmq.password"
+	routeFile     = "route.password"
+	rabbitFile    = "rabbitmq.password"
+	natsPasswords = "nats-passwords.conf"
+	natsRoutes    = "nats-routes.conf"
 )
 
-// StateKey is the name of the key that seals the records of replicas.
-const StateKey = "state.key"
+// mode is that of every secret: only its owner reads it.
+const mode fs.FileMode = 0o400
 
-// Make creates the missing secrets in dir and returns their names. mode is the mode of
-// the files: 0o600, or 0o644 on a volume that only containers share. The key of the
-// records is the file stateKey, which must be out of reach of the bus.
-func Make(dir, stateKey string, mode fs.FileMode) ([]string, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+// Make creates the missing secrets in dir and returns their names.
+func Make(dir string) ([]string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("secrets: %w", err)
 	}
 	var made []string
 	secret := map[string]string{}
 	for _, name := range append(slices.Sorted(maps.Keys(accounts)), others...) {
-		text, fresh, err := one(filepath.Join(dir, name), mode)
+		text, fresh, err := one(filepath.Join(dir, name))
 		if err != nil {
 			return made, err
 		}
@@ -55,26 +56,17 @@ func Make(dir, stateKey string, mode fs.FileMode) ([]string, error) {
 		}
 		secret[name] = text
 	}
-	if err := os.MkdirAll(filepath.Dir(stateKey), 0o750); err != nil {
-		return made, fmt.Errorf("secrets: %w", err)
-	}
-	switch _, fresh, err := one(stateKey, mode); {
-	case err != nil:
-		return made, err
-	case fresh:
-		made = append(made, filepath.Base(stateKey))
-	}
-	for _, more := range []func(string, fs.FileMode) ([]string, error){certificate, users} {
-		names, err := more(dir, mode)
+	for _, more := range []func(string) ([]string, error){certificates, users} {
+		names, err := more(dir)
 		made = append(made, names...)
 		if err != nil {
 			return made, err
 		}
 	}
 	return made, errors.Join(
-		write(filepath.Join(dir, "nats-passwords.conf"), accountsConf(secret), mode),
-		write(filepath.Join(dir, "nats-routes.conf"), routesConf(secret[routeFile]), mode),
-		rabbitDefinitions(dir, secret[rabbitFile], mode),
+		write(filepath.Join(dir, natsPasswords), accountsConf(secret)),
+		write(filepath.Join(dir, natsRoutes), routesConf(secret[routeFile])),
+		rabbitDefinitions(dir, secret[rabbitFile]),
 	)
 }
 
@@ -89,7 +81,7 @@ func Bus(dir string) (BusUsers, error) {
 		return u, fmt.Errorf("secrets: %w", err)
 	}
 	for name, password := range map[string]*string{"operator": &u.Operator, "ingest": &u.Ingest, "reader": &u.Reader} {
-		text, _, err := one(filepath.Join(dir, name+".password"), 0o600)
+		text, _, err := one(filepath.Join(dir, name+".password"))
 		if err != nil {
 			return u, err
 		}
@@ -107,7 +99,7 @@ func Key(path string, make bool) (key []byte, made bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, false, fmt.Errorf("key: %w", err)
 	}
-	text, made, err := one(path, 0o600)
+	text, made, err := one(path)
 	return []byte(text), made, err
 }
 
@@ -133,7 +125,7 @@ func routesConf(password string) string {
 }
 
 // one reads a secret, or makes it.
-func one(path string, mode fs.FileMode) (text string, fresh bool, err error) {
+func one(path string) (text string, fresh bool, err error) {
 	data, err := os.ReadFile(path)
 	switch {
 	case err == nil:
@@ -144,10 +136,15 @@ func one(path string, mode fs.FileMode) (text string, fresh bool, err error) {
 	b := make([]byte, 20)
 	_, _ = rand.Read(b) // never fails
 	text = hex.EncodeToString(b)
-	return text, true, write(path, text+"\n", mode)
+	return text, true, write(path, text+"\n")
 }
 
-func write(path, text string, mode fs.FileMode) error {
+// write replaces a file. One of that name which an interrupted write left may be
+// read-only.
+func write(path, text string) error {
+	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("secret: %w", err)
+	}
 	if err := os.WriteFile(path+".new", []byte(text), mode); err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}

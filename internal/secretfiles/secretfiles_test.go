@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -17,15 +16,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWhatIsThereStays(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "secrets")
-	made, err := Make(dir, filepath.Join(dir, StateKey), 0o600)
-	if err != nil || len(made) != len(accounts)+len(others)+1+2+len(people)+1 {
+	made, err := Make(dir)
+	if err != nil || len(made) != len(accounts)+len(others)+2*len(listeners)+len(people)+1 {
 		t.Fatalf("made %v: %v", made, err)
 	}
 	before := read(t, dir)
 	if err := os.Remove(filepath.Join(dir, "reader.password")); err != nil {
 		t.Fatal(err)
 	}
-	made, err = Make(dir, filepath.Join(dir, StateKey), 0o600)
+	made, err = Make(dir)
 	if err != nil || len(made) != 1 || made[0] != "reader.password" {
 		t.Fatalf("made %v: %v", made, err)
 	}
@@ -37,24 +36,29 @@ func TestWhatIsThereStays(t *testing.T) {
 	}
 }
 
-func TestCertificateServesEveryNameOfTheDeployment(t *testing.T) {
+func TestEachListenerHasACertificateForItsNames(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Make(dir, filepath.Join(dir, StateKey), 0o600); err != nil {
+	if _, err := Make(dir); err != nil {
 		t.Fatal(err)
 	}
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, certificateFile), filepath.Join(dir, keyFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	crt, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(crt)
-	for _, host := range append([]string{"127.0.0.1"}, hosts...) {
-		if _, err := crt.Verify(x509.VerifyOptions{Roots: roots, DNSName: host}); err != nil {
-			t.Errorf("%s: %v", host, err)
+	for name, hosts := range listeners {
+		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		crt, err := x509.ParseCertificate(pair.Certificate[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(crt)
+		for _, host := range append([]string{"127.0.0.1"}, hosts...) {
+			if _, err := crt.Verify(x509.VerifyOptions{Roots: roots, DNSName: host}); err != nil {
+				t.Errorf("%s: %s: %v", name, host, err)
+			}
+		}
+		if name != "simulator" && crt.VerifyHostname("simulator") == nil {
+			t.Errorf("the certificate of %s is one of the simulator", name)
 		}
 	}
 }
@@ -62,7 +66,7 @@ func TestCertificateServesEveryNameOfTheDeployment(t *testing.T) {
 // TestUsersComeIn reads the users file as the service does.
 func TestUsersComeIn(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Make(dir, filepath.Join(dir, StateKey), 0o600); err != nil {
+	if _, err := Make(dir); err != nil {
 		t.Fatal(err)
 	}
 	users, err := web.LoadUsers(filepath.Join(dir, usersFile))
@@ -89,7 +93,7 @@ func read(t *testing.T, dir string) map[string]string {
 	}
 	files := map[string]string{}
 	for _, e := range entries {
-		if fi, err := e.Info(); err != nil || fi.Mode().Perm() != 0o600 {
+		if fi, err := e.Info(); err != nil || fi.Mode().Perm() != 0o400 {
 			t.Errorf("%s: %v %v", e.Name(), fi.Mode(), err)
 		}
 		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
@@ -99,18 +103,4 @@ func read(t *testing.T, dir string) map[string]string {
 		files[e.Name()] = string(data)
 	}
 	return files
-}
-
-func TestTheKeyOfTheRecordsLiesElsewhere(t *testing.T) {
-	dir, key := t.TempDir(), filepath.Join(t.TempDir(), "keys", "state.key")
-	made, err := Make(dir, key, 0o600)
-	if err != nil || !slices.Contains(made, "state.key") {
-		t.Fatalf("made %v: %v", made, err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, StateKey)); err == nil {
-		t.Error("the directory that the bus mounts has the key, too")
-	}
-	if text, err := os.ReadFile(key); err != nil || len(text) < 40 {
-		t.Errorf("key %q, %v", text, err)
-	}
 }

@@ -20,7 +20,7 @@ const usersFile = "users.yaml"
 var people = []struct{ name, role string }{{"admin", "admin"}, {"metrics", "viewer"}}
 
 // users makes the users file and its tokens, unless there is a users file.
-func users(dir string, mode fs.FileMode) (made []string, err error) {
+func users(dir string) (made []string, err error) {
 	name := filepath.Join(dir, usersFile)
 	switch _, err := os.Stat(name); {
 	case err == nil:
@@ -34,12 +34,12 @@ func users(dir string, mode fs.FileMode) (made []string, err error) {
 		random := make([]byte, 32)
 		_, _ = rand.Read(random) // never fails
 		token := "edrp_" + hex.EncodeToString(random)
-		if err := write(filepath.Join(dir, p.name+".token"), token+"\n", mode); err != nil {
+		if err := write(filepath.Join(dir, p.name+".token"), token+"\n"); err != nil {
 			return made, err
 		}
 		hash := sha256.Sum256([]byte(token))
 		fmt.Fprintf(&b, "  - name: %s\n    role: %s\n    token_hash: %s\n", p.name, p.role, hex.EncodeToString(hash[:]))
 		made = append(made, p.name+".token")
 	}
-	return append(made, usersFile), write(name, b.String(), mode)
+	return append(made, usersFile), write(name, b.String())
 }

@@ -78,3 +78,28 @@ func (r running) await1(id string) web.Asked {
 	})
 	return ask
 }
+
+// TestQuestionsOfEveryKindNeedPeople: a job that is held for a fact that is not known asks
+// people as an approval does, and the overview says so.
+func TestQuestionsOfEveryKindNeedPeople(t *testing.T) {
+	t.Parallel()
+	sim := edrsim.New(edrsim.Config{Sensors: 2, CheckIn: 20 * time.Millisecond}).Start()
+	t.Cleanup(sim.Close)
+	p := newPlace(t, sim, listProcesses, "")
+	p.write("guards.yaml", "protected: [ { name: crown, sensors: sensor.criticality >= 3, deny: [list_processes] } ]\n")
+	p.write("pipeline.yaml", p.read("pipeline.yaml")+"guards: "+p.dir+"/guards.yaml\n")
+	r := p.run()
+	r.publish(start(1, 7), start(2, 8))
+	var all []web.Approval
+	await(t, time.Minute, "two questions", func() bool {
+		var err error
+		all, err = r.console.Approvals(t.Context())
+		return err == nil && len(all) == 2
+	})
+	if a := all[0]; a.Job.Reason != jobs.ReasonUnknownFact || len(a.Steps) != 1 || a.Steps[0] != "list_processes" {
+		t.Errorf("the question is %+v", a)
+	}
+	if o, err := r.console.Overview(t.Context(), 1); err != nil || o.Approvals != 2 || !hasNeed(o.Needs, "approval", "2 approvals wait") {
+		t.Errorf("the overview counts %d approvals and needs %+v, %v", o.Approvals, o.Needs, err)
+	}
+}

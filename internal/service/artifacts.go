@@ -29,8 +29,11 @@ func (s *Service) openArtifacts(ctx context.Context) error {
 		}
 		conf.Recipients = append(conf.Recipients, r)
 	}
-	s.artifacts, err = artifacts.Open(ctx, conf)
-	return err
+	if s.artifacts, err = artifacts.Open(ctx, conf); err != nil {
+		return err
+	}
+	s.quarantine.Files = s.artifacts
+	return nil
 }
 
 func (s *Service) backend(ctx context.Context) (artifacts.Backend, error) {

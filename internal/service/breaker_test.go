@@ -36,14 +36,14 @@ func TestAnOpenBreakerIsSeenAndReset(t *testing.T) {
 		c := r.check("breakers")
 		return c.State == health.Degraded && strings.Contains(c.Evidence, "list (4 jobs within 10m0s, 3 are allowed)") && !c.Since.IsZero()
 	})
-	if o, err := r.Service.console.Overview(t.Context()); err != nil || !hasNeed(o.Needs, "breaker", "rule list") {
+	if o, err := r.Service.console.Overview(t.Context(), 1); err != nil || !hasNeed(o.Needs, "breaker", "rule list") {
 		t.Errorf("the overview needs %+v, %v", o.Needs, err)
 	}
 	if err := r.Service.console.ResetBreaker(t.Context(), ada, "list", "they were mine"); err != nil {
 		t.Fatal(err)
 	}
 	await(t, time.Minute, "the closed breaker", func() bool { return r.check("breakers").State == health.OK })
-	if o, err := r.Service.console.Overview(t.Context()); err != nil || hasNeed(o.Needs, "breaker", "") {
+	if o, err := r.Service.console.Overview(t.Context(), 1); err != nil || hasNeed(o.Needs, "breaker", "") {
 		t.Errorf("after the reset the overview needs %+v, %v", o.Needs, err)
 	}
 	var resets []audit.Entry

@@ -48,7 +48,7 @@ func TestListsOfManyAreShort(t *testing.T) {
 		}
 	}()
 	c := s.console
-	if err := c.Stop(ctx, web.User{Name: "ada"}, "to let them queue"); err != nil {
+	if err := c.Stop(ctx, web.User{Name: "ada"}, web.Switching{Why: "to let them queue"}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -70,7 +70,7 @@ func TestListsOfManyAreShort(t *testing.T) {
 			p, err := c.Sensors(ctx, web.SensorQuery{Limit: 100, Offset: 5000})
 			return len(p.Sensors), err
 		},
-		"overview": func() (int, error) { o, err := c.Overview(ctx); return len(o.Slots.Claims), err },
+		"overview": func() (int, error) { o, err := c.Overview(ctx, 1); return len(o.Slots.Claims), err },
 		"of a sensor": func() (int, error) {
 			l, err := c.Jobs(ctx, web.JobQuery{State: "live", Sensor: "7", Limit: 200})
 			return len(l.Jobs), err

@@ -24,7 +24,7 @@ func TestAuditLogThatWasExchanged(t *testing.T) {
 	ada := web.User{Name: "ada"}
 	work := func(t *testing.T, r running) {
 		c := r.Service.console
-		for _, err := range []error{c.Stop(t.Context(), ada, "to have entries"), c.Resume(t.Context(), ada, "")} {
+		for _, err := range []error{c.Stop(t.Context(), ada, web.Switching{Why: "to have entries"}), c.Resume(t.Context(), ada, web.Switching{})} {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -86,6 +86,9 @@ func (s *Service) reloadEndpoints() error {
 	for _, m := range s.members {
 		m.Directory.Use(b)
 	}
+	if told := s.told.Load(); told != nil { // and read again at the next look
+		s.told.Store(&toldFacts{facts: told.facts})
+	}
 	return nil
 }
 

@@ -17,6 +17,7 @@ func (s *Service) gauges(ctx context.Context) {
 	for n := 1; ; n++ {
 		s.console.Sample(time.Now(), n)
 		s.readBreakers(ctx)
+		s.readTold(ctx)
 		s.metrics.Health(s.health(ctx))
 		st := s.fleet.Stats()
 		s.metrics.Live.Reset()
@@ -24,6 +25,8 @@ func (s *Service) gauges(ctx context.Context) {
 			s.metrics.Live.WithLabelValues(string(state)).Set(float64(n))
 		}
 		s.servers()
+		s.metrics.Records.Set(float64(s.records.Shares.Records()))
+		s.metrics.RecordsLimit.Set(float64(s.records.Shares.Limits().Records))
 		s.metrics.CanaryAge.Set(s.canaryAge())
 		s.metrics.BusUp.Set(0)
 		if s.bus.Connected() {
@@ -76,6 +79,9 @@ func (s *Service) backlog(ctx context.Context) {
 		}
 		if letters, err := s.bus.JetStream().Stream(ctx, bus.StreamDead); err == nil {
 			dead = float64(letters.CachedInfo().State.Msgs)
+			if err := s.readDead(ctx, letters); err != nil {
+				s.log.Debug().Err(err).Msg("dead letters are not read; tried again")
+			}
 		}
 	}
 	s.metrics.Lag.Set(waiting)

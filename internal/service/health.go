@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"edrpipe/internal/health"
@@ -19,9 +20,14 @@ func (s *Service) health(ctx context.Context) []health.Check {
 		s.intakeHealth(),
 		s.edrHealth(),
 		s.rulesHealth(),
+		s.outputsHealth(),
 		s.guardHealth(),
 		s.endpointsHealth(),
-		[]health.Check{s.recordsHealth(), s.auditHealth(), s.clockHealth()},
+		s.usersHealth(),
+		[]health.Check{
+			s.listsHealth(), s.guardFactsHealth(), s.credentials.check(), s.deadHealth(), s.console.JobsHealth(ctx), s.console.ApprovalsHealth(),
+			s.recordsHealth(), s.limitsHealth(), s.auditHealth(), s.clockHealth(), s.exposureHealth(),
+		},
 	)
 	return s.since.Note(s.clock.Now(), all)
 }
@@ -47,6 +53,12 @@ func (s *Service) rulesHealth() []health.Check {
 		check = health.Bad("rules", health.Degraded, "write a rule into one of the configured directories", "no rule is in force: nothing can match")
 	}
 	return []health.Check{check}
+}
+
+// exposureHealth names what gives secrets or the service to more people than it needs to.
+// Each of it is allowed, so the check is ok.
+func (s *Service) exposureHealth() health.Check {
+	return health.Good("exposure", strings.Join(s.cfg.Exposure(), "; "))
 }
 
 // auditHealth checks that the audit log takes entries and is what it was.

@@ -48,7 +48,7 @@ func newDoor(t *testing.T, sim *edrsim.Server) *door {
 		d.authors += crt
 		return &c
 	}
-	good, expired := certificate("good", time.Now().Add(time.Hour)), certificate("expired", time.Now().Add(-time.Minute))
+	good, expired := certificate("good", time.Now().AddDate(0, 3, 0)), certificate("expired", time.Now().Add(-time.Minute))
 	behind, err := url.Parse(sim.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +61,7 @@ func newDoor(t *testing.T, sim *edrsim.Server) *door {
 		case "dead":
 			panic(http.ErrAbortHandler)
 		case "hanging":
+			_, _ = io.Copy(io.Discard, r.Body) // before that the end of a connection is not noticed
 			<-r.Context().Done()
 		case "401":
 			http.Error(w, "Invalid token", http.StatusUnauthorized)

@@ -4,57 +4,45 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/guard"
 	"edrpipe/pkg/seal"
 )
 
 // ledger keeps who wants what contained, in the bucket that all replicas share. It
 // implements actions.Ledger.
-type ledger struct{ store guard.Store }
-
-// ledgerAttempts bounds how often a change is tried while other replicas write.
-const ledgerAttempts = 100
+type ledger struct{ records }
 
 // Update implements actions.Ledger.
-func (l ledger) Update(ctx context.Context, key string, change func(*actions.Containment) error) (actions.Containment, error) {
+func (l ledger) Update(ctx context.Context, key string, change func(*actions.Containment) error) (c actions.Containment, err error) {
 	name := fmt.Sprintf("containment.%x", sha256.Sum256([]byte(key)))
-	for attempt := range ledgerAttempts {
-		text, revision, err := l.store.Get(ctx, name)
-		if err != nil {
-			return actions.Containment{}, err
-		}
-		c := actions.Containment{Key: key}
-		if len(text) > 0 {
-			if err := seal.Strict(text, &c, "key"); err != nil {
-				return actions.Containment{}, fmt.Errorf("record %s is damaged: %w", name, err)
-			}
-			if c.Key != key {
-				return actions.Containment{}, fmt.Errorf("record %s is of %q", name, c.Key)
+	err = l.records.Update(ctx, name, func(before []byte) ([]byte, error) {
+		c = actions.Containment{Key: key}
+		if len(before) > 0 {
+			if c, err = decodeContainment(before, key); err != nil {
+				return nil, fmt.Errorf("record %s: %w", name, err)
 			}
 		}
 		if err := change(&c); err != nil {
-			return c, err
+			return nil, err
 		}
 		after, err := json.Marshal(c)
-		if err != nil {
-			return c, err
+		if err != nil || string(after) == string(before) || len(before) == 0 && len(c.Reasons) == 0 && !c.Found {
+			return nil, err
 		}
-		if string(after) == string(text) || len(text) == 0 && len(c.Reasons) == 0 && !c.Found {
-			return c, nil
-		}
-		if err = l.store.Put(ctx, name, after, revision); !errors.Is(err, guard.ErrConflict) {
-			return c, err
-		}
-		select {
-		case <-ctx.Done():
-			return c, context.Cause(ctx)
-		case <-time.After(min(time.Duration(attempt)*time.Millisecond, 50*time.Millisecond)):
-		}
+		return after, nil
+	})
+	return c, err
+}
+
+// decodeContainment reads the record of a key. The error is seal.ErrForeign.
+func decodeContainment(record []byte, key string) (c actions.Containment, err error) {
+	if err := seal.Strict(record, &c, "key"); err != nil {
+		return actions.Containment{}, fmt.Errorf("%w: %w", seal.ErrForeign, err)
 	}
-	return actions.Containment{}, fmt.Errorf("%w, %d times", guard.ErrConflict, ledgerAttempts)
+	if c.Key != key {
+		return actions.Containment{}, fmt.Errorf("it is of %q: %w", c.Key, seal.ErrForeign)
+	}
+	return c, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/health"
+	"edrpipe/internal/web"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/jobs"
@@ -41,6 +43,24 @@ func TestAVanishedRecordIsTold(t *testing.T) {
 	})
 	r := p.on(t).run()
 	await(t, time.Minute, "the vanished job as ended", func() bool { return len(r.jobs("ended")) == 2 })
+	r.become("jobs", health.Degraded, "1 job ended without a known outcome")
+	needed := func() bool {
+		o, err := r.Service.console.Overview(t.Context(), 1)
+		if err != nil {
+			t.Error(err)
+		}
+		return hasNeed(o.Needs, "unknown", "1 job ended")
+	}
+	if !needed() {
+		t.Error("the unknown outcome needs nobody")
+	}
+	if _, err := r.Service.console.Resolve(t.Context(), web.User{Name: "ada"}, gone, web.Resolution{Outcome: "settled", Why: "looked at it"}); err != nil {
+		t.Fatal(err)
+	}
+	r.become("jobs", health.OK, "")
+	if needed() {
+		t.Error("a settled outcome still needs people")
+	}
 	for _, j := range r.jobs("") {
 		switch {
 		case j.ID == gone && (j.State != jobs.Unknown || j.Reason != jobs.ReasonRecordLost || j.Sensor != "2" || j.Rule != "list"):

@@ -70,6 +70,9 @@ func (s *Service) openBus(ctx context.Context) error {
 	if err := s.setUpBus(ctx); err != nil {
 		return err
 	}
+	if err := s.openAudit(); err != nil {
+		return err
+	}
 	return s.meetBus(ctx)
 }
 
@@ -162,9 +165,6 @@ func readPassword(file string, into *string) error {
 
 // openGuard reads the guards file and the state that guards share.
 func (s *Service) openGuard(ctx context.Context) error {
-	if err := s.openAudit(); err != nil {
-		return err
-	}
 	control, err := s.bus.Bucket(ctx, bus.BucketControl)
 	if err != nil {
 		return err
@@ -174,7 +174,11 @@ func (s *Service) openGuard(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Facts: s.facts, Now: s.clock.Now, Record: s.recordChange, Log: s.log})
+	mark, err := guard.OpenMark(filepath.Join(s.cfg.Data, "switches.mark"))
+	if err != nil {
+		return err
+	}
+	s.guard = guard.New(guard.Config{Store: guard.KV{Bucket: control}, Policy: policy, Facts: s.facts, Now: s.clock.Now, Record: s.recordChange, Mark: mark, Log: s.log})
 	return s.lostBefore(ctx)
 }
 
@@ -218,7 +222,10 @@ func (s *Service) prepare(t *actions.Task) {
 	t.Artifacts = s.artifacts
 	t.Ledger = s.ledger
 	t.HTTP = s.http
-	t.Secret = namedSecret
+	t.Secret = func(name string) (actions.Secret, error) {
+		text, err := namedSecret(name)
+		return actions.Secret{Text: text, Hosts: s.cfg.Secrets[name].Hosts}, err
+	}
 	t.Publish = func(ctx context.Context, subject string, body any) error {
 		return s.bus.Publish(ctx, bus.Notice{
 			Subject: "edr.published." + subject, ID: t.Job.ID + "-" + t.Job.Step, Type: notices.TypePublished,

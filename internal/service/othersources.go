@@ -45,7 +45,11 @@ func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) 
 		if err != nil {
 			return nil, err
 		}
-		tcp, err := lines.ListenTCP(lines.TCPConfig{Origin: lines.Origin{Server: c.BoundTo(l.Server), Log: log}, Listen: lines.Listen{Address: l.Listen, From: from}, Syslog: l.syslog})
+		idle := l.Idle
+		if idle == 0 {
+			idle = -1
+		}
+		tcp, err := lines.ListenTCP(lines.TCPConfig{Origin: lines.Origin{Server: c.BoundTo(l.Server), Log: log}, Listen: lines.Listen{Address: l.Listen, From: from}, Syslog: l.syslog, Idle: idle, Within: l.Within})
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ rules:
     steps: [ { uses: list_processes } ]
   - id: hurried
     on: process_start
-    max_age: 4s
+    max_age: 15s
     when: sensor.group == "Servers"
     suppress: { for: 0s }
     steps: [ { uses: list_processes } ]
@@ -57,7 +57,7 @@ func TestAMatchWaitsForAFactAsAJob(t *testing.T) {
 				t.Errorf("sensor %s: %+v", sensor, j)
 			}
 		}
-		await(t, 40*time.Second, "the end of max_age", func() bool { return r.jobOf("hurried", "1").State == jobs.Expired })
+		await(t, time.Minute, "the end of max_age", func() bool { return r.jobOf("hurried", "1").State == jobs.Expired })
 		if j := r.jobOf("hurried", "1"); j.Reason != jobs.ReasonUnknownFact || !strings.Contains(j.Detail, "sensor.group is not known") {
 			t.Errorf("after max_age: %+v", j)
 		}

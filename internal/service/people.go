@@ -27,7 +27,7 @@ func (s *Service) openPager(ctx context.Context) error {
 	}
 	s.pager = &pager.Pager{
 		Needs: func(ctx context.Context) ([]web.Need, error) {
-			o, err := s.console.Overview(ctx)
+			o, err := s.console.Overview(ctx, 1)
 			return o.Needs, err
 		},
 		Senders: senders, Marks: marks, Repeat: c.Repeat, Quiet: quiet, Service: s.cfg.Title(), Link: c.Link, Now: s.clock.Now, Log: s.log,

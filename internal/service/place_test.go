@@ -18,6 +18,8 @@ type place struct {
 	t   *testing.T
 	dir string
 	sim *edrsim.Server
+
+	tune func(*Service) // called before a service runs; may be nil
 }
 
 // newPlace writes rules, tokens and configuration. settings are further lines of
@@ -42,7 +44,7 @@ jobs: { take_over: 5s }
 }
 
 // on is the place as a part of the test has it: what runs there ends with the part.
-func (p *place) on(t *testing.T) *place { return &place{t: t, dir: p.dir, sim: p.sim} }
+func (p *place) on(t *testing.T) *place { return &place{t: t, dir: p.dir, sim: p.sim, tune: p.tune} }
 
 func (p *place) write(name, text string) {
 	p.t.Helper()

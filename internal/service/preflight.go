@@ -86,6 +86,16 @@ func (s *Service) preflightPeople() error {
 	if _, err := pager.ParseQuiet(s.cfg.Notify.Quiet); err != nil && s.cfg.Notify.Quiet != "" {
 		errs = append(errs, fmt.Errorf("notify.quiet: %w", err))
 	}
+	for i, o := range s.cfg.Outputs {
+		if _, err := s.sink(o); err != nil {
+			errs = append(errs, fmt.Errorf("outputs[%d].%w", i, err))
+		}
+		if o.Token != "" {
+			if _, err := secret(o.Token); err != nil {
+				errs = append(errs, fmt.Errorf("outputs[%d].token_file: %w", i, err))
+			}
+		}
+	}
 	if s.cfg.Web.Listen == "" {
 		return errors.Join(errs...)
 	}
@@ -163,6 +173,7 @@ func (s *Service) world() references.World {
 	w := references.World{
 		Secret:     func(name string) error { _, err := namedSecret(name); return err },
 		Secrets:    secretsThere(),
+		Bound:      func(name string) []string { return s.cfg.Secrets[name].Hosts },
 		People:     s.peopleNamed(),
 		GuardsFile: s.cfg.Guards,
 	}

@@ -7,6 +7,7 @@ import (
 
 	"edrpipe/internal/buswatch"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/guard"
 )
 
 // lostControl is why everything is stopped after the bucket of switches was lost.
@@ -20,7 +21,7 @@ func (s *Service) repaired(ctx context.Context, c bus.Change) {
 	}
 	switch c.Stream {
 	case "KV_" + bus.BucketControl:
-		if err := s.guard.Stop(ctx, "edrpipe", lostControl); err != nil {
+		if err := s.guard.Stop(ctx, guard.Area{}, "edrpipe", lostControl); err != nil {
 			s.log.Error().Err(err).Msg("the stop after the loss of bucket control cannot be written: see pipeline stop")
 		}
 	case "KV_" + bus.BucketJobs:
@@ -42,5 +43,5 @@ func (s *Service) lostBefore(ctx context.Context) error {
 	if err != nil || stream.CachedInfo().State.LastSeq == 0 { // nothing was ever done here
 		return err
 	}
-	return s.guard.Stop(ctx, "edrpipe", lostControl)
+	return s.guard.Stop(ctx, guard.Area{}, "edrpipe", lostControl)
 }

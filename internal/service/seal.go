@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"edrpipe/internal/health"
 	"edrpipe/internal/quarantine"
 	"edrpipe/internal/secretfiles"
+	"edrpipe/pkg/audit"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/seal"
 )
@@ -34,10 +36,22 @@ func (s *Service) openSeal(context.Context) error {
 // meetBus compares the key with the records on the bus.
 func (s *Service) meetBus(ctx context.Context) error {
 	s.quarantine = &quarantine.Quarantine{
-		Bus: s.bus, Keeper: s.seal, Log: s.log, Dropped: s.dropped,
+		Bus: s.bus, Keeper: s.seal, Log: s.log, Dropped: s.dropped, Adopted: s.adopted,
 		Count: func(bucket string, n int) { s.metrics.Quarantined.WithLabelValues(bucket).Set(float64(n)) },
 	}
 	return s.quarantine.Meet(ctx, s.cfg.Data, s.sealNew)
+}
+
+// adopted writes into the audit log that records without a seal were taken over.
+func (s *Service) adopted(ctx context.Context, bucket string, sealed, left int) error {
+	data, err := json.Marshal(bucket)
+	if err != nil {
+		return err
+	}
+	return s.audit.Append(ctx, audit.Entry{
+		Time: s.clock.Now(), Kind: "switch", By: "service", What: "adopt", Data: data,
+		Text: fmt.Sprintf("%d records of bucket %s that a version before wrote without a seal are sealed with key %s, this once; %d more are no records and stay in quarantine", sealed, bucket, s.seal.Key().ID(), left),
+	})
 }
 
 // dropped ends a job whose record was dropped as unknown: what ran of it is not known.

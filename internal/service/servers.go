@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,12 +12,35 @@ import (
 	"edrpipe/internal/config"
 	"edrpipe/internal/fleet"
 	"edrpipe/internal/kinds"
+	"edrpipe/pkg/binaries"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/directory"
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/jobs/natsstore"
+	"edrpipe/pkg/seal"
 )
+
+// openServers makes what belongs to each EDR server, with what was kept of its endpoints.
+func (s *Service) openServers(ctx context.Context) (err error) {
+	if s.kept, err = s.control(ctx); err != nil {
+		return err
+	}
+	if err := s.openEDR(); err != nil {
+		return err
+	}
+	for _, m := range s.members {
+		err := m.Directory.Load(ctx)
+		switch {
+		case errors.Is(err, seal.ErrForeign):
+			s.log.Error().Err(err).Str("server", m.Name).Msg("some types of endpoints that events had said do not verify; they are unknown until events say them again")
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
 
 // openEDR makes the clients of the EDR servers. They do not connect: a server that is
 // down now only makes its jobs wait.
@@ -31,11 +55,29 @@ func (s *Service) openEDR() error {
 		if err != nil {
 			return err
 		}
-		d := directory.New(directory.Config{Server: client, Tenant: c.Tenant, Changed: s.factsChanged, Now: s.clock.Now, Log: s.log})
+		d := directory.New(directory.Config{Server: client, Tenant: c.Tenant, Store: s.kept, Changed: s.factsChanged, Now: s.clock.Now, Log: s.log})
 		d.Use(book)
-		s.members = append(s.members, fleet.NewMember(c.Name, c.Tenant, c.Accepts(), client, d))
+		m := fleet.NewMember(c.Name, c.Tenant, c.Accepts(), client, d)
+		m.Kind = c.Kind
+		s.members = append(s.members, m)
 	}
+	s.binaries = s.rememberBinaries()
 	return nil
+}
+
+// rememberBinaries makes the memory of binaries, which requests from the servers that
+// have their metadata.
+func (s *Service) rememberBinaries() *binaries.Store {
+	c := binaries.Config{Readers: map[string]edr.BinaryReader{}, Changed: s.factsChanged, Now: s.clock.Now, Logger: s.log}
+	if s.bus != nil {
+		c.Log = bus.Binaries{Bus: s.bus}
+	}
+	for _, m := range s.members {
+		if r, err := edr.As[edr.BinaryReader](m.EDR); err == nil {
+			c.Readers[m.Name] = r
+		}
+	}
+	return binaries.New(c)
 }
 
 // tenantOf is the label of a configured server.
@@ -58,7 +100,7 @@ func (s *Service) openJobs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.ledger = ledger{guard.KV{Bucket: control}}
+	s.ledger = ledger{records{guard.KV{Bucket: control}}}
 	for i, c := range s.cfg.AllServers() {
 		conf := s.jobsConfig(c)
 		conf.Down = s.members[i].Down
@@ -67,8 +109,12 @@ func (s *Service) openJobs(ctx context.Context) error {
 			return err
 		}
 	}
+	former, err := s.openFormer(ctx, guard.KV{Bucket: control}, store)
+	if err != nil {
+		return err
+	}
 	s.fleet, err = fleet.New(fleet.Config{
-		Members: s.members, Store: store, Other: func(name string) { s.metrics.OtherServer.WithLabelValues(name).Inc() }, Now: s.clock.Now, Log: s.log,
+		Members: s.members, Former: former, Store: store, Other: func(name string) { s.metrics.OtherServer.WithLabelValues(name).Inc() }, Now: s.clock.Now, Log: s.log,
 	})
 	return err
 }
@@ -79,8 +125,8 @@ func (s *Service) jobsConfig(c config.Server) jobs.Config {
 	j := s.cfg.Jobs
 	return jobs.Config{
 		Owner: s.owner, Lists: liveLists{s.rules}, Now: s.clock.Now, HostMismatch: jobs.HostMismatch(c.HostMismatch),
-		Sessions: c.Sessions - c.Reserve, Poll: c.SensorPoll, Wait: j.Offline, Grace: s.cfg.Grace, Beat: j.TakeOver / 5,
-		Facts: s.facts, Prepare: s.prepare, Admit: gate{s.guard, s.rules, s.audit}.admit, Stopped: s.guard.Stopped, Report: s.report, Commanded: s.commanded, Log: s.log,
+		Sessions: c.Sessions - c.Reserve, Idle: kinds.Idle(c.Kind), Poll: c.SensorPoll, Wait: j.Offline, Grace: s.cfg.Grace, Beat: j.TakeOver / 5,
+		Facts: s.facts, Prepare: s.prepare, Admit: gate{s.guard, s.rules, s.audit}.admit, Stopped: func() error { return s.guard.Stopped(guard.Area{Server: c.Name, Tenant: c.Tenant}) }, Report: s.report, Commanded: s.commanded, Log: s.log,
 	}
 }
 
@@ -109,7 +155,9 @@ func (s *Service) watchServerFiles(ctx context.Context) {
 				continue // a file is gone for a moment, while it is being replaced
 			}
 			seen[i] = now
-			if err := kinds.Renew(c, s.members[i].EDR); err != nil {
+			err := kinds.Renew(c, s.members[i].EDR)
+			s.credentials.note(c.Name, err)
+			if err != nil {
 				s.log.Error().Err(err).Msg("a changed token or certificate cannot be used; the one from before stays")
 				continue
 			}

@@ -95,7 +95,7 @@ func TestAnEventOfAnotherServerMakesNoJob(t *testing.T) {
 
 func overviewText(t *testing.T, r running) string {
 	t.Helper()
-	o, err := r.Service.console.Overview(t.Context())
+	o, err := r.Service.console.Overview(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,17 +26,21 @@ import (
 	"edrpipe/internal/kinds"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
+	"edrpipe/internal/outputs"
 	"edrpipe/internal/pager"
 	"edrpipe/internal/quarantine"
 	"edrpipe/internal/telemetry"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/artifacts"
 	"edrpipe/pkg/audit"
+	"edrpipe/pkg/binaries"
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/directory"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/guard"
 	"edrpipe/pkg/jobs"
 	"edrpipe/pkg/seal"
+	"edrpipe/pkg/shares"
 	"edrpipe/rules"
 )
 
@@ -73,14 +77,23 @@ type Service struct {
 	tracing    *telemetry.Tracing
 	notices    notices.Publisher
 	watch      *buswatch.Watch
+	binaries   *binaries.Store
 	http       *http.Client
+	records    *bus.Records // of suppression and correlation
 	intake     *intake.Intake
 	canary     *intake.Canary // nil: this process matches nothing
 	breakers   atomic.Pointer[openBreakers]
-	sources    *sources
-	console    *console.Console
-	pager      *pager.Pager // nil: people are told nothing
-	web        *web.Server
+	told       atomic.Pointer[toldFacts]
+
+	deadLetters atomic.Pointer[deadNewest]
+	credentials accessFiles
+	usersFile   *web.UsersFile // nil: there is no web listener
+
+	sources *sources
+	console *console.Console
+	pager   *pager.Pager // nil: people are told nothing
+	outputs []*outputs.Output
+	web     *web.Server
 
 	guardsChanged time.Time             // when the guards file in force was written
 	guardsProblem atomic.Pointer[error] // why the newest guards file is not in force; nil: it is
@@ -88,6 +101,7 @@ type Service struct {
 	endpointsChanged time.Time             // when the endpoints file in force was written
 	endpointsProblem atomic.Pointer[error] // why the newest endpoints file is not in force; nil: it is
 	newFacts         chan struct{}         // facts of endpoints may have become known
+	kept             directory.Store       // what is kept of endpoints; nil: nothing, there is no bus
 
 	closers []func() error // in the order of opening
 }
@@ -98,13 +112,17 @@ func Open(ctx context.Context, cfg config.Config, version string, log zerolog.Lo
 	if err := Preflight(cfg); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), http: egress(), newFacts: make(chan struct{}, 1)}
+	s := &Service{cfg: cfg, log: log, version: version, metrics: telemetry.New(), newFacts: make(chan struct{}, 1)}
+	var err error
+	if s.http, err = newEgress(cfg.Egress); err != nil {
+		return nil, err
+	}
 	for _, problem := range cfg.Exposure() {
 		log.Warn().Msg(problem)
 	}
 	for _, open := range []func(context.Context) error{
-		s.openData, s.openTracing, s.openSeal, s.openBus, func(context.Context) error { return s.openEDR() }, s.openGuard, s.openArtifacts,
-		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openConsole, s.openPager, s.openWeb,
+		s.openData, s.openTracing, s.openSeal, s.openBus, s.openServers, s.openGuard, s.openArtifacts,
+		func(context.Context) error { return s.openRules() }, s.openJobs, s.openIntake, s.openConsole, s.openPager, s.openOutputs, s.openWeb,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -156,9 +174,12 @@ func (s *Service) openIntake(context.Context) (err error) {
 			Filter: s.cfg.Sources.NATS.Subject, Replica: s.owner, Publish: s.sendCanary, Trouble: s.sources.bus.Trouble, Now: time.Now,
 		}
 	}
+	l := s.cfg.Limits
+	ledger := shares.NewLedger(shares.Limits{Records: l.Records, Rule: l.Rule, Endpoint: l.Endpoint, Share: l.Share}, s.clock.Now)
+	s.records = &bus.Records{Bus: s.bus, Bucket: bus.BucketControl, Shares: ledger}
 	s.intake = intake.New(intake.Config{
-		Rules: s.rules, State: &bus.Records{Bus: s.bus, Bucket: bus.BucketControl}, Guard: s.guard, Audit: s.audit, Fleet: s.fleet,
-		Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Canary: s.canary, Gate: s.mayTake, Now: s.clock.Now, Log: s.log,
+		Rules: s.rules, State: s.records, Bounds: intake.Bounds{Events: l.Events, Jobs: l.Jobs}, Keep: s.cfg.Bus.Events.Age, Guard: s.guard, Audit: s.audit, Fleet: s.fleet,
+		Binaries: s.binaries, Dead: dead, Notices: s.notices, Metrics: s.metrics, Tracing: s.tracing, Canary: s.canary, Gate: s.mayTake, Now: s.clock.Now, Log: s.log,
 	})
 	return nil
 }
@@ -180,6 +201,9 @@ func (s *Service) report(ctx context.Context, r jobs.Report) error {
 	s.metrics.Report(r)
 	s.tracing.Report(r)
 	notices.LogReport(s.log, r)
+	if r.Final {
+		s.console.JobEnded(r.Job.State)
+	}
 	if r.Final && r.Job.State == jobs.Failed {
 		return s.guard.Failed(ctx, r.Job.Rule, r.Job.ID)
 	}
@@ -201,11 +225,12 @@ func (s *Service) Run(ctx context.Context) error {
 	var last errgroup.Group
 	working, stop := context.WithCancel(base)
 	defer stop()
-	s.rules.Enrich = func(e *events.Event) { s.fleet.Arrived(working, e) }
+	s.rules.Enrich, s.rules.Images = func(e *events.Event) { s.fleet.Arrived(working, e) }, s.binaries
 	last.Go(func() error { s.clock.Follow(working); return nil })
 	last.Go(func() error { s.fleet.ReadDirectories(working); return nil })
 	last.Go(func() error { s.fleet.Watch(working); return nil })
 	last.Go(func() error { s.watchServerFiles(working); return nil })
+	last.Go(func() error { s.records.Follow(working); return nil })
 	last.Go(func() error { s.intake.Run(working); return nil })
 	last.Go(func() error { return s.guard.Watch(working, s.stopped) })
 	last.Go(func() error { return s.rules.Live.Watch(working) })
@@ -213,6 +238,7 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { s.watch.Run(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
 	last.Go(func() error { s.followFacts(working); return nil })
+	last.Go(func() error { s.binaries.Run(working); return nil })
 	last.Go(func() error { s.watchGuards(working); return nil })
 	last.Go(func() error { s.watchEndpoints(working); return nil })
 	last.Go(func() error { buswatch.FindLost(working, s.bus, s.fleet, s.log); return nil })
@@ -235,6 +261,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	if s.pager != nil {
 		g.Go(func() error { return s.pager.Run(ctx) })
+	}
+	for _, o := range s.outputs {
+		g.Go(func() error { return o.Run(ctx) })
 	}
 	err := g.Wait()
 	stop()

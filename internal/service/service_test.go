@@ -52,6 +52,9 @@ func (p *place) runWith(cfg config.Config, log zerolog.Logger) running {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	if p.tune != nil {
+		p.tune(s)
+	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -248,7 +251,7 @@ func TestStopKeepsTheLine(t *testing.T) {
 	t.Cleanup(sim.Close)
 	r := newPlace(t, sim, listProcesses, "").run()
 	c, ada := r.Service.console, web.User{Name: "ada"}
-	if err := c.Stop(t.Context(), ada, "somebody is looking"); err != nil {
+	if err := c.Stop(t.Context(), ada, web.Switching{Why: "somebody is looking"}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, 20*time.Second, "the stop", func() bool { return strings.Contains(r.fleet.Stats().Paused, "by ada") })
@@ -258,7 +261,7 @@ func TestStopKeepsTheLine(t *testing.T) {
 	if waiting.State != jobs.Queued || waiting.Reason != jobs.ReasonPaused || !strings.Contains(waiting.Detail, "by ada: somebody is looking") {
 		t.Errorf("the job is %s: %s: %s", waiting.State, waiting.Reason, waiting.Detail)
 	}
-	if err := c.Resume(t.Context(), ada, ""); err != nil {
+	if err := c.Resume(t.Context(), ada, web.Switching{}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, 20*time.Second, "its end", func() bool { return len(r.jobs("ended")) == 1 })

@@ -13,9 +13,9 @@ import (
 
 func (s *Service) openConsole(context.Context) error {
 	s.console = console.New(console.Config{
-		Bus: s.bus, Fleet: s.fleet, Guard: s.guard, GuardsFile: s.cfg.Guards, Rules: s.rules,
+		Bus: s.bus, Ingest: s.ingest, Fleet: s.fleet, Guard: s.guard, GuardsFile: s.cfg.Guards, Rules: s.rules,
 		Artifacts: s.artifacts, Metrics: s.metrics, Checks: s.health, Version: s.version, Now: s.clock.Now,
-		Quarantine: s.quarantine, Audit: s.audit, AuditStream: auditStore(s.bus), AuditKey: s.auditKey, VerifyAudit: s.verifyAudit, Log: s.log,
+		Quarantine: s.quarantine, Ledger: s.ledger, Doctor: s.tryConfiguration, Audit: s.audit, AuditStream: auditStore(s.bus), AuditKey: s.auditKey, VerifyAudit: s.verifyAudit, Log: s.log,
 	})
 	return nil
 }
@@ -30,6 +30,7 @@ func (s *Service) openWeb(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.usersFile = users
 	conf := web.Config{
 		Listen: c.Listen, Connections: c.Connections, PerAddress: c.PerAddress, Cert: c.Cert, Key: c.Key, Users: users, Routes: s.console.Routes(), Ready: s.health,
 		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), Log: s.log,

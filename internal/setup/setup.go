@@ -23,9 +23,8 @@ var files embed.FS
 // Plan is what a deployment consists of.
 type Plan struct {
 	Dir    string
-	EDR    Server
+	EDR    []Server // at least one
 	Bus    Bus
-	AMQP   AMQP
 	Listen string // of dashboard and API
 	DryRun bool
 
@@ -35,12 +34,16 @@ type Plan struct {
 	UID, GID         int    // of the container
 }
 
-// Server is the EDR server.
+// Server is an EDR server.
 type Server struct {
 	Name, URL string
+	Kind      string // of the configuration; empty: Carbon Black EDR
+	OrgKey    string // of a Carbon Black Cloud
+	Tenant    string // label; empty: none
 	Token     string // empty: one is made, for the simulator
 	CA        []byte // certificates in PEM; empty: those of the system
 	Pin       string
+	AMQP      AMQP
 }
 
 // Bus is an external NATS; without a URL the bus is embedded.
@@ -49,7 +52,7 @@ type Bus struct {
 	CA                  []byte
 }
 
-// AMQP is the RabbitMQ of the EDR server; without a URL it is not read.
+// AMQP is the RabbitMQ of an EDR server; without a URL it is not read.
 type AMQP struct {
 	URL, Password string
 	CA            []byte
@@ -105,40 +108,83 @@ func (f file) write(dir string) error {
 
 // check refuses what the service would refuse later.
 func (p Plan) check() error {
-	for _, a := range []struct{ what, url, schemes string }{
-		{"EDR server", p.EDR.URL, "https http"}, {"bus", p.Bus.URL, "nats tls"}, {"RabbitMQ", p.AMQP.URL, "amqp amqps"},
-	} {
-		if a.url == "" && a.what != "EDR server" {
-			continue
-		}
-		u, err := url.Parse(a.url)
-		if err != nil || u.Host == "" || !slices.Contains(strings.Fields(a.schemes), u.Scheme) {
-			return fmt.Errorf("the address of the %s, %q, is not of the form %s://host", a.what, a.url, strings.Fields(a.schemes)[0])
-		}
-		if _, secret := u.User.Password(); secret {
-			return fmt.Errorf("the address of the %s holds a password: give it in a file", a.what)
-		}
+	if len(p.EDR) == 0 {
+		return errors.New("a deployment needs an EDR server")
 	}
-	if p.EDR.Name == "" || strings.ContainsAny(p.EDR.Name, "/ *>\t\r\n") {
-		return fmt.Errorf("the EDR server's name %q is to be a word without blanks, slashes, * and >", p.EDR.Name)
+	names := map[string]bool{}
+	for _, s := range p.EDR {
+		if err := s.check(); err != nil {
+			return err
+		}
+		word := strings.ToLower(s.Name)
+		if names[word] {
+			return fmt.Errorf("two EDR servers are called %q: the name is part of the identity of their endpoints", s.Name)
+		}
+		names[word] = true
 	}
-	if p.AMQP.URL != "" && p.AMQP.Password == "" {
-		return errors.New("RabbitMQ needs a password")
+	if p.Bus.URL == "" {
+		return nil
+	}
+	return checkAddress("bus", p.Bus.URL, "nats", "tls")
+}
+
+func (s Server) check() error {
+	if err := checkAddress(strings.TrimSpace("EDR server "+s.Name), s.URL, "https", "http"); err != nil {
+		return err
+	}
+	if s.Name == "" || s.Name[0] == '.' || strings.ContainsAny(s.Name, "/ *>\t\r\n") {
+		return fmt.Errorf("the EDR server's name %q is to be a word without blanks, slashes, * and >, and no dot at its beginning", s.Name)
+	}
+	if s.AMQP.URL == "" {
+		return nil
+	}
+	if s.AMQP.Password == "" {
+		return fmt.Errorf("the RabbitMQ of %s needs a password", s.Name)
+	}
+	return checkAddress("RabbitMQ of "+s.Name, s.AMQP.URL, "amqp", "amqps")
+}
+
+// checkAddress refuses an address of another scheme, and one with a password in it.
+func checkAddress(what, address string, schemes ...string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
+		return fmt.Errorf("the address of the %s, %q, is not of the form %s://host", what, address, schemes[0])
+	}
+	if _, secret := u.User.Password(); secret {
+		return fmt.Errorf("the address of the %s holds a password: give it in a file", what)
 	}
 	return nil
+}
+
+// Short reports whether the configuration has the short form, of one server.
+func (p Plan) Short() bool { return len(p.EDR) == 1 && p.EDR[0].Kind == "" && p.EDR[0].Tenant == "" }
+
+// Secret is the file of a secret of a server, relative to the directory. name is token,
+// ca.pem, amqp.password or amqp-ca.pem.
+func (p Plan) Secret(s Server, name string) string {
+	switch {
+	case !p.Short():
+		return "secrets/" + s.Name + "/" + name
+	case strings.HasPrefix(name, "amqp"):
+		return "secrets/" + name
+	}
+	return "secrets/edr" + map[string]string{"token": ".token", "ca.pem": "-ca.pem"}[name]
 }
 
 // files are all files of the plan, with their contents.
 func (p Plan) files() ([]file, error) {
 	all := []file{
-		{"secrets/edr.token", secret(p.EDR.Token), 0o600},
 		{"secrets/ingest.token", secret(""), 0o600},
 		{".gitignore", []byte("secrets/\nedrpipe-data/\n"), 0o644},
 	}
-	for name, data := range map[string][]byte{
-		"secrets/bus.password": []byte(p.Bus.Password), "secrets/amqp.password": []byte(p.AMQP.Password),
-		"secrets/edr-ca.pem": p.EDR.CA, "secrets/bus-ca.pem": p.Bus.CA, "secrets/amqp-ca.pem": p.AMQP.CA,
-	} {
+	secrets := map[string][]byte{"secrets/bus.password": []byte(p.Bus.Password), "secrets/bus-ca.pem": p.Bus.CA}
+	for _, s := range p.EDR {
+		secrets[p.Secret(s, "token")] = secret(s.Token)
+		secrets[p.Secret(s, "ca.pem")] = s.CA
+		secrets[p.Secret(s, "amqp.password")] = []byte(s.AMQP.Password)
+		secrets[p.Secret(s, "amqp-ca.pem")] = s.AMQP.CA
+	}
+	for name, data := range secrets {
 		if len(data) > 0 {
 			all = append(all, file{name, append(bytes.TrimRight(data, "\n"), '\n'), 0o600})
 		}

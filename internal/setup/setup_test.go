@@ -1,8 +1,11 @@
 package setup
 
 import (
+	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"edrpipe/internal/config"
+	"edrpipe/internal/kinds"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -17,16 +21,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func whole(dir string) Plan {
 	return Plan{
 		Dir: dir, Listen: "127.0.0.1:7480", DryRun: true, Systemd: true, Compose: true, User: "edrpipe", Binary: "/bin/pipeline",
-		EDR:  Server{Name: "hq", URL: "https://edr.example.com", Token: "api-token", CA: []byte("PEM")},
-		Bus:  Bus{URL: "nats://bus.example:4222", User: "service", Password: "bus-password"},
-		AMQP: AMQP{URL: "amqp://cb@edr.example.com:5004/", Password: "amqp-password"},
+		EDR: []Server{{Name: "hq", URL: "https://edr.example.com", Token: "api-token", CA: []byte("PEM"), AMQP: AMQP{URL: "amqp://cb@edr.example.com:5004/", Password: "amqp-password"}}},
+		Bus: Bus{URL: "nats://bus.example:4222", User: "service", Password: "bus-password"},
 	}
+}
+
+// several is a plan with servers of both kinds; one has a name that is also that of
+// other secrets.
+func several(dir string) Plan {
+	p := whole(dir)
+	p.EDR[0].AMQP.CA = []byte("PEM")
+	p.EDR = append(p.EDR, Server{Name: "bus", URL: "https://edr.example.org", Tenant: "acme", Token: "api-token", CA: []byte("PEM")},
+		Server{Name: "cloud", Kind: kinds.CloudKind, OrgKey: "A1B2C3D4", URL: "https://cloud.example.com", Token: "api-token", Pin: strings.Repeat("ab", 32)})
+	return p
 }
 
 func TestWhatIsWrittenIsAConfiguration(t *testing.T) {
 	for name, p := range map[string]Plan{
-		"whole": whole(""), "simulator": {Listen: "127.0.0.1:7480", EDR: Server{Name: "sim", URL: "http://127.0.0.1:7443"}},
-		"hostile name": {Listen: "127.0.0.1:7480", EDR: Server{Name: "a\":{b#d", URL: "https://edr.example.com", Token: "t"}},
+		"whole": whole(""), "several": several(""), "simulator": {Listen: "127.0.0.1:7480", EDR: []Server{{Name: "sim", URL: "http://127.0.0.1:7443"}}},
+		"hostile name":       {Listen: "127.0.0.1:7480", EDR: []Server{{Name: "a\":{b#d", URL: "https://edr.example.com", Token: "t"}}},
+		"several of hostile": {Listen: "127.0.0.1:7480", EDR: []Server{{Name: "a\":{b#d", URL: "https://edr.example.com", Token: "t"}, {Name: "}}'", URL: "https://edr2.example.com", Token: "t"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.Dir = filepath.Join(t.TempDir(), "site")
@@ -37,24 +51,61 @@ func TestWhatIsWrittenIsAConfiguration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.EDR.Name != p.EDR.Name || c.EDR.URL != p.EDR.URL || c.DryRun != p.DryRun || c.Bus.URL != p.Bus.URL || c.Sources.AMQP.URL != p.AMQP.URL {
-				t.Errorf("the file says %+v", c)
+			if got := plannedBy(c, p); !reflect.DeepEqual(got, p.EDR) || c.DryRun != p.DryRun || c.Bus.URL != p.Bus.URL {
+				t.Errorf("the file says %+v, want %+v; all of it: %+v", got, p.EDR, c)
 			}
 			for _, k := range config.Keys() {
-				file := k.Text(c)
-				if k.Secret != "file" || file == "" {
-					continue
+				if file := k.Text(c); k.Secret == "file" && file != "" {
+					isPrivate(t, p, file)
 				}
-				if info, err := os.Stat(filepath.Join(p.Dir, file)); err != nil || info.Mode().Perm() != 0o600 {
-					t.Errorf("%s: %v, %v", k.Path, info, err)
+			}
+			for _, s := range c.Servers {
+				for _, file := range append(kinds.Files(s), s.AMQP.Password) {
+					isPrivate(t, p, cmp.Or(file, "secrets/ingest.token"))
 				}
 			}
 		})
 	}
 }
 
+func isPrivate(t *testing.T, p Plan, file string) {
+	t.Helper()
+	if info, err := os.Stat(filepath.Join(p.Dir, file)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%s: %v, %v", file, info, err)
+	}
+}
+
+// plannedBy are the servers of a configuration as a plan has them; what is in files is
+// read, a token that was made is left out.
+func plannedBy(c config.Config, p Plan) (all []Server) {
+	read := func(file string) []byte {
+		if file == "" {
+			return nil
+		}
+		data, err := os.ReadFile(filepath.Join(p.Dir, file))
+		if err != nil {
+			return []byte(err.Error())
+		}
+		return bytes.TrimSpace(data)
+	}
+	for i, s := range c.AllServers() {
+		of := Server{Name: s.Name, Tenant: s.Tenant, AMQP: AMQP{URL: s.AMQP.URL, Password: string(read(s.AMQP.Password)), CA: read(s.AMQP.CA)}}
+		switch own := s.Own.(type) {
+		case *config.CarbonBlack:
+			of.URL, of.Token, of.CA, of.Pin = own.URL, string(read(own.Token)), read(own.CA), own.Pin
+		case *kinds.Cloud:
+			of.Kind, of.OrgKey, of.URL, of.Token, of.CA, of.Pin = s.Kind, own.OrgKey, own.URL, string(read(own.Token)), read(own.CA), own.Pin
+		}
+		if p.EDR[i].Token == "" && len(of.Token) == 40 {
+			of.Token = ""
+		}
+		all = append(all, of)
+	}
+	return all
+}
+
 func TestSecretsAreInTheirFilesOnly(t *testing.T) {
-	p := whole(filepath.Join(t.TempDir(), "site"))
+	p := several(filepath.Join(t.TempDir(), "site"))
 	names, err := p.Write()
 	if err != nil {
 		t.Fatal(err)
@@ -92,13 +143,16 @@ func TestNothingIsReplaced(t *testing.T) {
 
 func TestBadPlans(t *testing.T) {
 	for want, change := range map[string]func(*Plan){
-		"EDR server":       func(p *Plan) { p.EDR.URL = "edr.example.com" },
-		"form https://":    func(p *Plan) { p.EDR.URL = "" },
+		"EDR server":       func(p *Plan) { p.EDR[0].URL = "edr.example.com" },
+		"needs an EDR":     func(p *Plan) { p.EDR = nil },
+		"form https://":    func(p *Plan) { p.EDR[0].URL = "" },
+		"two EDR servers":  func(p *Plan) { p.EDR = append(p.EDR, p.EDR[0]); p.EDR[1].Name = "HQ" },
+		"dot at its":       func(p *Plan) { p.EDR[0].Name = ".." },
 		"form nats://":     func(p *Plan) { p.Bus.URL = "http://bus" },
-		"form amqp://":     func(p *Plan) { p.AMQP.URL = "edr:5004" },
-		"holds a password": func(p *Plan) { p.AMQP.URL = "amqp://cb:secret@edr:5004/" },
-		"name \"a b\"":     func(p *Plan) { p.EDR.Name = "a b" },
-		"needs a password": func(p *Plan) { p.AMQP.Password = "" },
+		"form amqp://":     func(p *Plan) { p.EDR[0].AMQP.URL = "edr:5004" },
+		"holds a password": func(p *Plan) { p.EDR[0].AMQP.URL = "amqp://cb:secret@edr:5004/" },
+		"name \"a b\"":     func(p *Plan) { p.EDR[0].Name = "a b" },
+		"needs a password": func(p *Plan) { p.EDR[0].AMQP.Password = "" },
 	} {
 		p := whole(filepath.Join(t.TempDir(), "site"))
 		change(&p)

@@ -27,6 +27,9 @@ type Metrics struct {
 	Errors    *prometheus.CounterVec // rule: evaluations that failed
 	Batches   prometheus.Histogram   // messages recorded at once
 
+	Records, RecordsLimit prometheus.Gauge       // of suppression and correlation
+	Bounds                *prometheus.CounterVec // rule, reason: events of endpoints that are at a bound
+
 	OtherServer *prometheus.CounterVec // server: events of those that no configured one accepts, at most 21 names
 
 	Ended *prometheus.CounterVec // state, reason
@@ -53,6 +56,8 @@ type Metrics struct {
 	Repairs                   *prometheus.CounterVec // stream, what
 	CanaryAge                 prometheus.Gauge
 	Breakers                  *prometheus.GaugeVec // rule: 1 while it is open
+
+	Unresolved prometheus.Gauge // jobs whose outcome is unknown until people resolve them, of all replicas
 
 	Lag, Unacknowledged, Redelivered, DeadLetters prometheus.Gauge       // of the bus, for all replicas
 	Reloads                                       *prometheus.CounterVec // outcome
@@ -91,6 +96,9 @@ func New() *Metrics {
 	m.Rejects = counter("rejects_total", "Input that could not be used and is kept as a dead letter.", "reason")
 	m.Matches = counter("matches_total", "Events that a rule matched.", "rule")
 	m.Decisions = counter("decisions_total", "Matches that made no job, by the reason.", "rule", "reason")
+	m.Records = gauge("state_records", "Records of suppression and correlation.")
+	m.RecordsLimit = gauge("state_records_limit", "Records of suppression and correlation that there may be.")
+	m.Bounds = counter("bounds_total", "Events that meet a bound of their endpoint or rule, by the reason.", "rule", "reason")
 	m.OtherServer = counter("other_server_events_total", "Events that rules may want, of servers that no configured one accepts, by the name in the event.", "server")
 	m.Errors = counter("rule_errors_total", "Evaluations of a rule that failed.", "rule")
 	m.Batches = histogram("batch_messages", "Messages whose jobs were recorded at once.", []float64{1, 2, 5, 10, 20, 50, 100, 250})
@@ -115,6 +123,7 @@ func New() *Metrics {
 	m.Unacknowledged = gauge("events_unacknowledged", "Messages that replicas have read and not settled yet.")
 	m.Redelivered = gauge("events_redelivered", "Messages under way that were delivered before.")
 	m.DeadLetters = gauge("dead_letters", "Dead letters on the bus.")
+	m.Unresolved = gauge("outcomes_unknown", "Jobs of the last week that ended without a known outcome and were not resolved.")
 	m.Quarantined = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "edrpipe_quarantined_records", Help: "Records that replicas share and that do not verify: what depends on them is held."}, []string{"bucket"})
 	m.Registry.MustRegister(m.Quarantined)
 	m.CanaryAge = gauge("canary_age_seconds", "Time since a canary event passed the whole intake of this replica.")
@@ -128,7 +137,7 @@ func New() *Metrics {
 	m.Registry.MustRegister(m.Breakers)
 	m.Repairs = counter("bus_repairs_total", "Streams of the bus that were missing or changed and were set back.", "stream", "what")
 	// What is not known yet is no number.
-	for _, g := range []prometheus.Gauge{m.Lag, m.Unacknowledged, m.Redelivered, m.DeadLetters, m.CanaryAge, m.DiskFree, m.DiskFloor} {
+	for _, g := range []prometheus.Gauge{m.Lag, m.Unacknowledged, m.Redelivered, m.DeadLetters, m.Unresolved, m.CanaryAge, m.DiskFree, m.DiskFloor} {
 		g.Set(math.NaN())
 	}
 	m.Reloads = counter("rule_reloads_total", "Loads of the rule files.", "outcome")

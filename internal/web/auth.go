@@ -53,13 +53,24 @@ func (a *auth) require(need Role, next http.Handler) http.Handler {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		case !ok:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="edrpipe"`)
-			writeError(w, http.StatusUnauthorized, "who is there? Send Authorization: Bearer TOKEN")
+			writeError(w, http.StatusUnauthorized, stranger(r))
 		case !user.Role.Allows(need):
 			writeError(w, http.StatusForbidden, user.Name+" is "+string(user.Role)+", and this needs "+string(need))
 		default:
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, user)))
 		}
 	})
+}
+
+// stranger says why a request is of no known user.
+func stranger(r *http.Request) string {
+	if _, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return "the token is not known here: it was mistyped, replaced, or its user was removed"
+	}
+	if _, err := r.Cookie(sessionCookie); err == nil {
+		return "the login has ended, or its user was changed: log in again"
+	}
+	return "who is there? Send Authorization: Bearer TOKEN"
 }
 
 // wantsPage reports whether the request comes from a browser, not a script.

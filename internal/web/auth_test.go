@@ -150,3 +150,20 @@ func TestAChangedUsersFileIsSeen(t *testing.T) {
 		t.Errorf("users after a broken change: %+v, want those from before", got)
 	}
 }
+
+// TestStrangersAreToldApart: who shows nothing, a token that is not known, or a login that
+// has ended each has another thing to do.
+func TestStrangersAreToldApart(t *testing.T) {
+	t.Parallel()
+	for want, set := range map[string]func(*http.Request){
+		"Send Authorization":     func(*http.Request) {},
+		"the token is not known": func(r *http.Request) { r.Header.Set("Authorization", "Bearer edrp_wrong") },
+		"the login has ended":    func(r *http.Request) { r.AddCookie(&http.Cookie{Name: sessionCookie, Value: "old"}) },
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/api/v1/jobs", http.NoBody)
+		set(r)
+		if got := stranger(r); !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

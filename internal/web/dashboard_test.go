@@ -15,15 +15,9 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-	"github.com/rs/zerolog"
 
-	"edrpipe/internal/apiclient"
-	"edrpipe/internal/config"
-	"edrpipe/internal/looseid"
-	"edrpipe/internal/service"
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
-	"edrpipe/pkg/edrsim"
 )
 
 var screenshots = flag.String("screenshots", "", "directory for pictures of every page, on a desktop and on a phone")
@@ -32,78 +26,6 @@ var screenshots = flag.String("screenshots", "", "directory for pictures of ever
 // where text becomes markup.
 const hostile = `<img src=x onerror="document.title='owned'">`
 
-// running is a service on a simulated EDR server.
-type running struct {
-	*apiclient.Client                   // as admin, who uses the pages
-	kim               *apiclient.Client // asks for what admin is to approve
-	dir               string
-}
-
-func startRunning(t *testing.T) running {
-	t.Helper()
-	dir := t.TempDir()
-	write := func(name, text string) string {
-		t.Helper()
-		name = filepath.Join(dir, name)
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	sim := edrsim.New(edrsim.Config{TimeScale: 100, Fleet: []edrsim.SensorSpec{
-		{Hostname: "WS-ONE", OS: "windows", Files: []edrsim.FileSpec{{Path: `c:\temp\x.exe`, Content: "collected\n"}}},
-		{Hostname: hostile, OS: "windows"},
-	}}).Start()
-	t.Cleanup(sim.Close)
-	cfg := config.Default()
-	cfg.Data = filepath.Join(dir, "data")
-	cfg.Rules = []string{write("rule.yaml", "rules:\n  - id: never-matches\n    title: \""+strings.ReplaceAll(hostile, `"`, `\"`)+"\"\n    on: registry\n    when: reg.path == \"nothing\"\n    steps:\n      - uses: list_processes\n")}
-	cfg.Bus.Sync = time.Minute
-	cfg.EDR.Name, cfg.EDR.URL, cfg.EDR.Token, cfg.EDR.SensorPoll = "sim", sim.URL, write("edr.token", sim.Token), 200*time.Millisecond
-	cfg.Web.Listen = "127.0.0.1:0"
-	admin, kim := web.NewToken(), web.NewToken()
-	cfg.Web.Users = write("users.yaml", fmt.Sprintf("users:\n  - { name: admin, role: admin, token_hash: %s }\n  - { name: kim, role: admin, token_hash: %s }\n", web.HashToken(admin), web.HashToken(kim)))
-	s, err := service.Open(context.Background(), cfg, "test", zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return running{&apiclient.Client{Server: s.URL(), Token: admin}, &apiclient.Client{Server: s.URL(), Token: kim}, dir}
-}
-
-// submit submits a job as kim.
-func (r running) submit(t *testing.T, sensor int, steps ...actions.Step) string {
-	t.Helper()
-	var j web.JobLine
-	if err := r.kim.Post(t.Context(), "jobs", web.Submission{Sensor: looseid.ID(looseid.Text(sensor)), Steps: steps}, &j); err != nil {
-		t.Fatal(err)
-	}
-	return j.ID
-}
-
-// answer denies a job that asks.
-func (r running) answer(t *testing.T, job string) {
-	t.Helper()
-	var page web.JobPage
-	if err := r.Get(t.Context(), "jobs/"+job, nil, &page); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Post(t.Context(), "jobs/"+job+"/answer", web.Answer{Step: page.Job.Steps[0].ID}, &page); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // openBrowser starts Chromium, or skips the test where there is none.
 func openBrowser(t *testing.T) context.Context {
 	t.Helper()
@@ -111,12 +33,12 @@ func openBrowser(t *testing.T) context.Context {
 	if err != nil {
 		t.Skip("no chromium here: apt-get install chromium")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Minute)
 	ctx, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox)...)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	t.Cleanup(func() {
 		if err := chromedp.Cancel(ctx); err != nil {
-			t.Error(err)
+			t.Errorf("end %s: %v", path, err)
 		}
 		closeTab()
 		stop()
@@ -124,7 +46,7 @@ func openBrowser(t *testing.T) context.Context {
 	})
 	// The browser lives as long as the context of its first use.
 	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
+		t.Fatalf("start %s: %v", path, err)
 	}
 	return ctx
 }
@@ -132,18 +54,45 @@ func openBrowser(t *testing.T) context.Context {
 // do runs steps, and shows the page's text when one does not work.
 func do(t *testing.T, ctx context.Context, what string, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	limited, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	if err := chromedp.Do(limited, steps...); err != nil {
-		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")) // only to explain the first error
+		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText.slice(0, 4000)")) // only to explain the first error
 		t.Fatalf("%s: %v; the page says:\n%s", what, err, page)
 	}
+}
+
+// until waits for a condition of the page as long as its step may take: on a machine with
+// much to do nothing comes within half a minute for sure.
+func until(condition string) chromedp.Action[bool] {
+	return chromedp.Poll[bool](condition, chromedp.WithPollingTimeout(0))
 }
 
 // shows waits until an element holds the text.
 func shows(selector, text string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		_, err := chromedp.Poll[bool](fmt.Sprintf("!!document.querySelector(%q)?.textContent.includes(%q)", selector, text))(ctx, target)
+		_, err := until(fmt.Sprintf("!!document.querySelector(%q)?.textContent.includes(%q)", selector, text))(ctx, target)
+		return chromedp.Void{}, err
+	}
+}
+
+// keepWords keeps what the page says for a moment from now on, until it is loaded again.
+func keepWords() chromedp.Action[chromedp.Void] {
+	const keep = `new MutationObserver((all) => all.forEach((m) => m.addedNodes.forEach((n) => document.documentElement.dataset.said = (document.documentElement.dataset.said ?? "") + n.textContent + "\n"))).observe(document.getElementById("toasts"), { childList: true }), true`
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.Evaluate[bool](keep)(ctx, target)
+		return chromedp.Void{}, err
+	}
+}
+
+// said waits until the page has said the text since keepWords, however short it was shown.
+func said(text string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := until(fmt.Sprintf("!!document.documentElement.dataset.said?.includes(%q)", text))(ctx, target)
+		if err != nil {
+			words, _ := chromedp.Evaluate[string]("document.documentElement.dataset.said ?? 'nothing'")(ctx, target) // only to explain the first error
+			err = fmt.Errorf("%w; it has said: %s", err, words)
+		}
 		return chromedp.Void{}, err
 	}
 }
@@ -154,7 +103,7 @@ func open(page string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		_, err := chromedp.Evaluate[string](fmt.Sprintf("location.hash = %q", page))(ctx, target)
 		if err == nil {
-			_, err = chromedp.Poll[bool](fmt.Sprintf("document.getElementById('main').dataset.page === %q", "#"+page))(ctx, target)
+			_, err = until(fmt.Sprintf("document.getElementById('main').dataset.page === %q", "#"+page))(ctx, target)
 		}
 		return chromedp.Void{}, err
 	}
@@ -170,7 +119,7 @@ func press(text string) chromedp.Action[chromedp.Void] {
 		return !!it;
 	})()`
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		_, err := chromedp.Poll[bool](fmt.Sprintf(find, text))(ctx, target)
+		_, err := until(fmt.Sprintf(find, text))(ctx, target)
 		return chromedp.Void{}, err
 	}
 }
@@ -199,6 +148,18 @@ func TestDashboard(t *testing.T) {
 		do(t, ctx, "the question", open("/approvals"), shows(".question", "list_processes"), shows("#badge-approvals", "1"))
 		do(t, ctx, "answer", chromedp.SendKeys(".question input", "it is fine"), press("Allow"), shows("main", "Nobody has to decide"))
 		do(t, ctx, "its job", open("/jobs/"+asked), shows("#state", "succeeded"))
+		if err := r.Post(t.Context(), "jobs", web.Submission{Sensor: "1", Steps: []actions.Step{{Uses: "list_processes", Approval: &actions.Approval{Within: time.Hour}}}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		do(t, ctx, "one's own question", open("/approvals"), shows("main", "Asks because"), shows("main", "another person has to allow it"))
+		if evaluate[bool](t, ctx, "[...document.querySelectorAll('.question button')].some((b) => b.textContent === 'Allow')") {
+			t.Error("who submitted a job is offered to allow it")
+		}
+		do(t, ctx, "take it back", press("Deny"), shows("main", "Nobody has to decide"))
+	})
+	t.Run("why leads on", func(t *testing.T) {
+		do(t, ctx, "why", open("/why?about=sensor:1"), chromedp.WaitReady(".timeline strong a[href='#/jobs/"+collected+"']"))
+		do(t, ctx, "jobs of a server", open("/jobs?server=nowhere"), shows("main", "No job fits"), open("/jobs?server=SIM"), chromedp.WaitReady("a[href='#/jobs/"+collected+"']"))
 	})
 	t.Run("stop and resume", func(t *testing.T) {
 		do(t, ctx, "stop", open("/guards"), press("Stop everything"), chromedp.SendKeys("dialog[open] input", "somebody is looking"), press("Stop"))
@@ -212,7 +173,7 @@ func TestDashboard(t *testing.T) {
 	})
 	t.Run("hostile text stays text", func(t *testing.T) {
 		name := strings.ToUpper(hostile) // as the simulator has it
-		for page, text := range map[string]string{"/jobs": name, "/rules": hostile, "/sensors": name, "/live": name, "/why?about=sensor:2": name, "/jobs/" + asked: name} {
+		for page, text := range map[string]string{"/jobs": name, "/rules": hostile, "/sensors": name, "/live": name, "/why?about=sensor:2": name, "/jobs/" + asked: name, "/endpoints/sim%2F2": name, "/rules/never-matches": hostile} {
 			do(t, ctx, page, open(page), shows("main", text))
 			if n := evaluate[int](t, ctx, "document.querySelectorAll('main img').length"); n != 0 {
 				t.Errorf("%s: %d elements were made of an endpoint's text", page, n)
@@ -228,8 +189,10 @@ func TestDashboard(t *testing.T) {
 	})
 	t.Run("pages", func(t *testing.T) {
 		r.submit(t, 2, actions.Step{Uses: "list_processes", Approval: &actions.Approval{Within: time.Hour}})
-		lookAtPages(t, ctx, collected)
+		lookAtPages(t, ctx, screens, map[string]string{"/": "Overview", "/jobs/" + collected: "Job on WS-ONE", "/artifacts": "Artifacts", "/live": "Live", "/why?about=sensor:1": "Why", "/endpoints/sim%2F1": "WS-ONE"})
 	})
+	t.Run("refresh goes on", func(t *testing.T) { refreshGoesOn(t, ctx) })
+	t.Run("exact times", func(t *testing.T) { exactTimes(t, ctx, collected) })
 	do(t, ctx, "log out", leads(chromedp.Click("form[action='/logout'] button")), chromedp.WaitVisible("#token"))
 }
 
@@ -237,7 +200,7 @@ func evaluate[T any](t *testing.T, ctx context.Context, script string) T {
 	t.Helper()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("evaluate %.200s: %v", script, err)
 	}
 	return v
 }
@@ -248,7 +211,7 @@ func download(t *testing.T, ctx context.Context, r running) {
 		_, err := chromedp.CallBrowser(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: r.dir, EventsEnabled: &events})
 		return err
 	}))
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	ended := chromedp.BrowserEvents(ctx, browser.DownloadProgress)
 	do(t, ctx, "click the file", open("/artifacts"), press("x.exe"))
@@ -286,24 +249,98 @@ func refreshUnderTheHand(t *testing.T, ctx context.Context, r running, job strin
 	do(t, ctx, "somebody else answers", chromedp.WaitNotPresent(link(second)))
 }
 
-// lookAtPages opens every page on a desktop and on a phone, light and dark: none
-// may be wider than the screen, and none may say that it did not work.
-func lookAtPages(t *testing.T, ctx context.Context, job string) {
-	for name, screen := range map[string]struct {
-		width  int64
-		scheme string
-	}{"desktop-light": {1280, "light"}, "desktop-dark": {1280, "dark"}, "phone-light": {390, "light"}, "phone-dark": {390, "dark"}} {
-		do(t, ctx, name, chromedp.EmulateViewport(screen.width, 844), chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: screen.scheme}}})
-			return err
-		}))
-		for page, title := range map[string]string{"/": "Overview", "/jobs": "Jobs", "/jobs/" + job: "Job on WS-ONE", "/approvals": "Approvals", "/rules": "Rules", "/events": "Events", "/sensors": "Sensors", "/guards": "Guards", "/artifacts": "Artifacts", "/live": "Live", "/why?about=sensor:1": "Why"} {
+// refreshGoesOn has questions of the first page fail, one for the page and one that comes
+// only after it: what is shown is read again all the same.
+func refreshGoesOn(t *testing.T, ctx context.Context) {
+	const breaks = `(() => {
+		const real = window.fetch, root = document.documentElement.dataset;
+		root.asked = 0;
+		window.fetch = (...all) => {
+			if (!String(all[0]).includes("overview")) return real(...all);
+			return [1, 2, 4].includes(++root.asked) ? Promise.reject(new TypeError("planted")) : real(...all);
+		};
+		return true;
+	})()`
+	do(t, ctx, "the first page", open("/"), shows("h1", "Overview"))
+	evaluate[bool](t, ctx, breaks)
+	do(t, ctx, "a failure in words", shows("h1", "That did not work"), shows("main", "the service does not answer"))
+	do(t, ctx, "refreshed after both", shows("h1", "Overview"), waits("document.documentElement.dataset.asked >= 8"))
+	do(t, ctx, "as it was", chromedp.Reload(), shows("h1", "Overview"))
+}
+
+// exactTimes asks for jobs of an exact time, which the address holds.
+func exactTimes(t *testing.T, ctx context.Context, job string) {
+	link := fmt.Sprintf("a[href='#/jobs/%s']", job)
+	do(t, ctx, "exact times", open("/jobs?state=succeeded"), chromedp.WaitReady(link), choose("select[name=days]", "exact"), chromedp.WaitReady("input[name=until]"), chromedp.WaitReady(link))
+	address := evaluate[string](t, ctx, "location.hash")
+	if !strings.Contains(address, "since=") || !strings.Contains(address, "until=") || !strings.Contains(address, "state=succeeded") || strings.Contains(address, "days=") {
+		t.Errorf("the address is %s", address)
+	}
+	do(t, ctx, "a time before", set("input[name=since]", "2020-01-31T03:00:00"), set("input[name=until]", "2020-01-31T03:30:00"), press("Search"), shows("main", "No job fits"), chromedp.WaitNotPresent(link))
+	want := evaluate[string](t, ctx, "new Date('2020-01-31T03:30:00').toISOString().replace('.000', '')")
+	if at := evaluate[string](t, ctx, "new URLSearchParams(location.hash.split('?')[1]).get('until')"); at != want {
+		t.Errorf("the address has until=%s, want %s", at, want)
+	}
+	do(t, ctx, "the fields have it after a reload", chromedp.Reload(), shows("main", "No job fits"))
+	if at := evaluate[string](t, ctx, "document.querySelector('input[name=until]').value"); at != "2020-01-31T03:30" && at != "2020-01-31T03:30:00" {
+		t.Errorf("the field has %s", at)
+	}
+	do(t, ctx, "a wrong address", open("/jobs?since=yesterday"), shows("main", "since: write a time such as"))
+	do(t, ctx, "the end before the beginning", open("/events?since=2020-01-31T03:30:00Z&until=2020-01-31T03:00:00Z"), shows("main", "is before since"))
+	do(t, ctx, "back to periods", open("/jobs?since=2020-01-31T03:00:00Z&until=2020-01-31T03:30:00Z"), shows("main", "No job in this time"), choose("select[name=days]", "1"), chromedp.WaitReady(link), chromedp.WaitNotPresent("input[name=until]"))
+}
+
+// waits is until, as a step.
+func waits(condition string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := until(condition)(ctx, target)
+		return chromedp.Void{}, err
+	}
+}
+
+// set gives a field a value, and choose makes a choice as a person does.
+func set(selector, value string) chromedp.Action[chromedp.Void] {
+	return waits(fmt.Sprintf("(() => { const e = document.querySelector(%q); if (e) e.value = %q; return !!e; })()", selector, value))
+}
+
+func choose(selector, value string) chromedp.Action[chromedp.Void] {
+	return waits(fmt.Sprintf("(() => { const e = document.querySelector(%q); if (!e) return false; e.value = %q; e.dispatchEvent(new Event('change')); return true; })()", selector, value))
+}
+
+// screen is what a page is looked at on.
+type screen struct {
+	name, scheme string
+	width        int64
+}
+
+var screens = []screen{{"desktop-light", "light", 1280}, {"desktop-dark", "dark", 1280}, {"phone-light", "light", 390}, {"phone-dark", "dark", 390}}
+
+func (s screen) use() chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		if _, err := chromedp.EmulateViewport(s.width, 844)(ctx, target); err != nil {
+			return chromedp.Void{}, err
+		}
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: s.scheme}}})
+		return chromedp.Void{}, err
+	}
+}
+
+// lookAtPages opens pages on screens: none may be wider than the screen, none
+// may say that it did not work, and all can be read and reached by everybody.
+func lookAtPages(t *testing.T, ctx context.Context, screens []screen, pages map[string]string) {
+	t.Helper()
+	for _, s := range screens {
+		do(t, ctx, s.name, s.use())
+		for page, title := range pages {
 			do(t, ctx, page, open(page), shows("main h1", title))
-			if w := evaluate[int64](t, ctx, "document.documentElement.scrollWidth"); w > screen.width {
-				t.Errorf("%s on %s is %d wide, the screen %d", page, name, w, screen.width)
+			if w := evaluate[int64](t, ctx, "document.documentElement.scrollWidth"); w > s.width {
+				t.Errorf("%s on %s is %d wide, the screen %d", page, s.name, w, s.width)
+			}
+			for _, problem := range evaluate[[]string](t, ctx, audit) {
+				t.Errorf("%s on %s: %s", page, s.name, problem)
 			}
 			if *screenshots != "" {
-				shoot(t, ctx, name+"-"+title)
+				shoot(t, ctx, s.name+"-"+strings.NewReplacer("/", "-", "?", "-", "%2F", "-").Replace(strings.Trim(page, "/")))
 			}
 		}
 	}

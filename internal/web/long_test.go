@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -58,11 +59,17 @@ func TestSlowBodies(t *testing.T) {
 // watch opens the stream of notices and reports its end.
 func (s site) watch(t *testing.T, token string) (ended chan error) {
 	t.Helper()
+	return s.watchAs(t, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) })
+}
+
+// watchAs does so with the credentials that show adds.
+func (s site) watchAs(t *testing.T, show func(*http.Request)) (ended chan error) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/api/v1/stream", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
+	show(req)
 	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +125,56 @@ func TestStreamEndsWithItsUser(t *testing.T) {
 			default:
 			}
 		})
+	}
+}
+
+// TestStreamEndsWithLogout: a stream and a download that a browser has open end when its
+// login does, and those of another login of the same user go on.
+func TestStreamEndsWithLogout(t *testing.T) {
+	t.Parallel()
+	s, _, _ := startServer(t, nil, quick)
+	login := func() *http.Cookie {
+		t.Helper()
+		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		res, err := client.PostForm(s.URL+"/login", url.Values{"token": {s.tokens[Viewer]}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		for _, c := range res.Cookies() {
+			if c.Name == sessionCookie {
+				return c
+			}
+		}
+		t.Fatalf("login: %d, no cookie", res.StatusCode)
+		return nil
+	}
+	leaving, staying := login(), login()
+	with := func(c *http.Cookie) func(*http.Request) { return func(r *http.Request) { r.AddCookie(c) } }
+	ended, goesOn := s.watchAs(t, with(leaving)), s.watchAs(t, with(staying))
+	out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/logout", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.AddCookie(leaving)
+	out.Header.Set("Origin", s.URL)
+	res, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode >= 400 {
+		t.Fatalf("logout: %d", res.StatusCode)
+	}
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Error("the stream goes on after the logout")
+	}
+	select {
+	case <-goesOn:
+		t.Error("the stream of another login ended")
+	default:
 	}
 }
 

@@ -24,6 +24,15 @@ func static() fs.FS {
 	return sub
 }
 
+// Stylesheet is the look of the pages, for others that are to look the same.
+func Stylesheet() []byte {
+	text, err := fs.ReadFile(static(), "app.css")
+	if err != nil {
+		panic(err) // the file is in the binary
+	}
+	return text
+}
+
 // page serves one of the files.
 func page(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -167,7 +167,9 @@ func (l serverLog) Write(p []byte) (int, error) {
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	answer := Readiness{Checks: s.cfg.Ready(r.Context())}
 	answer.Ready = health.Ready(answer.Checks)
-	if user, known := s.auth.identify(r); !known || user.Limited() {
+	user, known := s.auth.identify(r)
+	answer.User = user.Name
+	if !known || user.Limited() {
 		for i, c := range answer.Checks {
 			answer.Checks[i] = c.Bare()
 		}

@@ -21,6 +21,7 @@ type UsersFile struct {
 	mu      sync.Mutex
 	users   *Users
 	changed time.Time
+	problem error
 }
 
 // OpenUsers reads the users file of that name.
@@ -58,7 +59,7 @@ func (f *UsersFile) Current() *Users {
 	if at := f.modified(); !at.Equal(f.changed) {
 		f.changed = at
 		u, err := LoadUsers(f.name)
-		if err != nil {
+		if f.problem = err; err != nil {
 			f.log.Error().Err(err).Msg("the users file has mistakes; the users from before stay")
 			return f.users
 		}
@@ -66,6 +67,14 @@ func (f *UsersFile) Current() *Users {
 		f.log.Info().Int("users", len(u.List)).Msg("users read again")
 	}
 	return f.users
+}
+
+// Problem returns why the newest file is not in force; nil: it is.
+func (f *UsersFile) Problem() error {
+	f.Current()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.problem
 }
 
 func (f *UsersFile) modified() time.Time {

@@ -17,6 +17,8 @@ type Overview struct {
 	Server     string                 `json:"server" jsonschema:"description=names of the EDR servers"`
 	DryRun     bool                   `json:"dry_run"`
 	Stopped    *Stopped               `json:"stopped,omitempty"`
+	Stops      []Stopped              `json:"stops,omitempty" jsonschema:"description=stops of single servers and tenants"`
+	DryRuns    []Stopped              `json:"dry_runs,omitempty" jsonschema:"description=dry runs of single servers and tenants"`
 	Needs      []Need                 `json:"needs" jsonschema:"description=what a person has to look at\\, the most urgent first"`
 	Checks     []health.Check         `json:"checks"`
 	Jobs       map[jobs.State]int     `json:"jobs" jsonschema:"description=live jobs by state"`
@@ -33,12 +35,14 @@ type Overview struct {
 // Readiness is the answer of the readiness call.
 type Readiness struct {
 	Ready  bool           `json:"ready"`
+	User   string         `json:"user,omitempty" jsonschema:"description=whose token the request had; absent: nobody's\\, and the checks have no reasons"`
 	Checks []health.Check `json:"checks"`
 }
 
 // Need is one thing that a person has to look at.
 type Need struct {
-	Kind string `json:"kind" jsonschema:"enum=stop,enum=check,enum=approval,enum=rules,enum=unknown,enum=breaker"`
+	Kind string `json:"kind" jsonschema:"enum=stop,enum=check,enum=degraded,enum=approval,enum=rules,enum=unknown,enum=failed,enum=breaker"`
+	Of   string `json:"of,omitempty" jsonschema:"description=what makes it differ from others of its kind whatever its numbers\\, such as a rule"`
 	Text string `json:"text"`
 	Link string `json:"link" jsonschema:"description=the page of the dashboard to go to"`
 }
@@ -49,8 +53,12 @@ type RuleCount struct {
 	Matches float64 `json:"matches"`
 }
 
-// Stopped is the emergency stop: by whom and why.
+// Stopped is the emergency stop, or a dry run: of a server, a tenant, or of everything
+// where neither is named; by whom and why.
 type Stopped struct {
+	Server string `json:"server,omitempty"`
+	Tenant string `json:"tenant,omitempty"`
+
 	By  string    `json:"by"`
 	Why string    `json:"why,omitempty"`
 	At  time.Time `json:"at"`
@@ -77,6 +85,7 @@ type SlotClaim struct {
 type History struct {
 	Step    int       `json:"step_seconds"`
 	End     time.Time `json:"end"`
+	Known   int       `json:"known" jsonschema:"description=the newest steps that are since the start; others are not known"`
 	Events  []float64 `json:"events"`
 	Matches []float64 `json:"matches"`
 	Jobs    []float64 `json:"jobs"`
@@ -89,10 +98,12 @@ type JobQuery struct {
 	Rule   string
 	Sensor looseid.ID
 	Host   string    // part of a host name
+	Server string    // EDR server by its name
+	Tenant string    // tenant of the EDR server
 	Action string    // one of its steps uses it
 	Text   string    // words that all occur in what a list shows
-	Since  time.Time // jobs that ended before it are left out; zero: a day ago
-	Until  time.Time // jobs made after it are left out
+	Since  time.Time // jobs that ended before it are left out; zero: a day before Until
+	Until  time.Time // jobs made after it are left out; zero: now
 	Sort   string    // created, updated, state, rule, host; with - the other direction
 	Limit  int       // 0: MaxList
 	Offset int
@@ -104,6 +115,9 @@ type JobsPage struct {
 	More  bool      `json:"more,omitempty" jsonschema:"description=there are more than total says"`
 	Since time.Time `json:"since,omitzero" jsonschema:"description=how far back ended jobs were looked for"`
 	Jobs  []JobLine `json:"jobs"`
+
+	Servers []string `json:"servers,omitempty" jsonschema:"description=EDR servers that can be asked for"`
+	Tenants []string `json:"tenants,omitempty" jsonschema:"description=tenants that can be asked for"`
 }
 
 // JobLine is a job in a list.
@@ -133,6 +147,7 @@ type JobLine struct {
 
 // Asked is a question that holds a job.
 type Asked struct {
+	About     string         `json:"about,omitempty" jsonschema:"description=what is asked\\, where it is not the step itself"`
 	Step      string         `json:"step,omitempty"`
 	Item      int            `json:"item,omitempty"`
 	Uses      string         `json:"uses,omitempty"`
@@ -251,6 +266,8 @@ type SensorLine struct {
 type GuardsPage struct {
 	Stopped  *Stopped  `json:"stopped,omitempty"`
 	DryRun   bool      `json:"dry_run"`
+	Stops    []Stopped `json:"stops,omitempty" jsonschema:"description=stops of single servers and tenants"`
+	DryRuns  []Stopped `json:"dry_runs,omitempty" jsonschema:"description=dry runs of single servers and tenants"`
 	File     string    `json:"file,omitempty"`
 	Guards   []string  `json:"guards" jsonschema:"description=each guard in words"`
 	Budgets  []Budget  `json:"budgets"`
@@ -265,10 +282,18 @@ type Budget struct {
 	Resets time.Time `json:"resets,omitzero"`
 }
 
+// Switching is what a stop, its end or a dry run holds for: one server, the servers of
+// one tenant, or everything where neither is named.
+type Switching struct {
+	Server string `json:"server,omitempty"`
+	Tenant string `json:"tenant,omitempty"`
+	Why    string `json:"why,omitempty"`
+}
+
 // DryRun switches acting off or on.
 type DryRun struct {
-	On  bool   `json:"on"`
-	Why string `json:"why,omitempty"`
+	On bool `json:"on"`
+	Switching
 }
 
 // Quarantined names a record in quarantine.
@@ -297,10 +322,20 @@ type EventQuery struct {
 	Host    string    // of this host; case and domain do not count
 	Process string    // part of a path, name or command line
 	Text    string    // part of what a list shows
-	Since   time.Time // arrived at or after; zero: an hour ago
-	Until   time.Time // happened until
+	Since   time.Time // arrived at or after; zero: an hour before Until
+	Until   time.Time // happened until; zero: now
+	Verdict string    // what became of it; empty: anything
 	Limit   int       // the last ones; 0: 200
 }
+
+// What became of an event.
+const (
+	BecameJob   = "job"
+	BecameNoJob = "no_job" // a rule matched, and a decision was against a job
+	NoMatch     = "no_match"
+	OtherServer = "other_server" // of no configured one
+	RuleFailed  = "failed"
+)
 
 // EventsPage is the last events that a query selects, newest first.
 type EventsPage struct {
@@ -320,6 +355,7 @@ type EventLine struct {
 	Host     string     `json:"host,omitempty"`
 	Sensors  []string   `json:"sensors,omitempty"`
 	Story    string     `json:"story"`
+	Kind     string     `json:"kind" jsonschema:"enum=job,enum=no_job,enum=no_match,enum=other_server,enum=failed"`
 	Verdict  string     `json:"verdict" jsonschema:"description=what became of it\\, in words"`
 	Rules    []string   `json:"rules,omitempty" jsonschema:"description=rules in force that match it"`
 	Jobs     []EventJob `json:"jobs,omitempty"`

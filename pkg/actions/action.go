@@ -81,7 +81,7 @@ type Task struct {
 	Publish   func(ctx context.Context, subject string, body any) error
 	Scripts   Scripts // files that rules may upload and run
 	HTTP      *http.Client
-	Secret    func(name string) (string, error) // secrets from files or environment, by name
+	Secret    func(name string) (Secret, error) // secrets from files or environment, by name
 	Now       func() time.Time
 	Log       zerolog.Logger
 	Progress  func(text string)

@@ -72,9 +72,9 @@ func (b *Binder) Truth(s Scope, condition string) (truth expression.Truth, missi
 	if err != nil {
 		return expression.False, 0, err
 	}
-	unknown := events.AllFacts
+	unknown := events.AllFacts | events.FactImage
 	if s.Event != nil {
-		unknown = s.Event.Sensor.Unknown()
+		unknown = s.Event.Unknown()
 	}
 	return p.Truth(env, unknown)
 }

@@ -257,6 +257,11 @@ func (c *compiler) params(path strictyaml.Path, s Step, a Action, scope *express
 	fields, before := Fields(a.Params()), c.errors()
 	with := make(map[string]any, len(s.With))
 	for name, value := range s.With {
+		if value == nil {
+			c.add(Problem{Path: path.Key("with").Key(name), Message: fmt.Sprintf("%q has no value", name), Hint: "give it one, or leave it out"})
+			with[name] = templated{}
+			continue
+		}
 		m := marker{c: c, scope: scope}
 		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
 		var want *expression.Type

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"edrpipe/pkg/edr"
 )
 
 // Containment is who wants an endpoint isolated, or a hash banned. The state is
@@ -31,6 +33,9 @@ type Reason struct {
 func (r Reason) String() string {
 	return fmt.Sprintf("%s, job %s", cmp.Or(r.Rule, r.By, "a person"), r.Job)
 }
+
+// IsolationKey is the key of the isolation of an endpoint.
+func IsolationKey(at edr.Endpoint) string { return "isolate " + at.String() }
 
 // Ledger keeps containments, durably and for all replicas.
 type Ledger interface {

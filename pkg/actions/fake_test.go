@@ -66,7 +66,7 @@ func (e *endpoint) task() *Task {
 		Artifacts: &shelf{},
 		Publish:   func(context.Context, string, any) error { return nil },
 		Scripts:   scripts{"tidy.ps1": "Remove-Item $args[0]", "tidy.sh": "rm -- \"$1\"", "old.bat": "del %1"},
-		Secret:    func(name string) (string, error) { return "secret-" + name, nil },
+		Secret:    func(name string) (Secret, error) { return Secret{Text: "secret-" + name}, nil },
 		Now:       time.Now, Log: zerolog.Nop(),
 	}
 }

@@ -33,6 +33,9 @@ var placeholder = regexp.MustCompile(`(?:^|[^$])(\{\{\s*([a-z_]+(?:\.[A-Za-z0-9_
 // placeholders warns of text that looks like a placeholder and names what a rule can use:
 // it stands as it is.
 func (m *marker) placeholders(path strictyaml.Path, text string) {
+	if !mayHoldPlaceholder(text) {
+		return
+	}
 	for _, found := range placeholder.FindAllStringSubmatchIndex(text, -1) {
 		for group := 2; group <= 5; group++ {
 			if found[2*group] < 0 {
@@ -50,4 +53,23 @@ func (m *marker) placeholders(path strictyaml.Path, text string) {
 			})
 		}
 	}
+}
+
+// mayHoldPlaceholder leaves out nearly every text without running the expression.
+func mayHoldPlaceholder(text string) bool {
+	for i := range len(text) - 1 {
+		switch text[i] {
+		case '%':
+			return true
+		case '$':
+			if text[i+1] == '(' || text[i+1] == '{' && !strings.HasPrefix(text[i+2:], "{") {
+				return true
+			}
+		case '{':
+			if text[i+1] == '{' && (i == 0 || text[i-1] != '$') {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -181,7 +181,7 @@ func (t *Task) newRequest(ctx context.Context, p HTTPParams, body []byte, id str
 		req.Header.Set(name, value)
 	}
 	for name, secret := range p.Secrets {
-		value, err := t.secret(secret)
+		value, err := t.secret(secret, u.Hostname())
 		if err != nil {
 			return nil, err
 		}
@@ -198,7 +198,7 @@ func (t *Task) sign(req *http.Request, secret, id string, body []byte) error {
 	if secret == "" {
 		return nil
 	}
-	key, err := t.secret(secret)
+	key, err := t.secret(secret, req.URL.Hostname())
 	if err != nil {
 		return err
 	}
@@ -208,17 +208,6 @@ func (t *Task) sign(req *http.Request, secret, id string, body []byte) error {
 	req.Header.Set("webhook-timestamp", at)
 	req.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	return nil
-}
-
-func (t *Task) secret(name string) (string, error) {
-	if t.Secret == nil {
-		return "", fmt.Errorf("secret %q: no secrets are configured", name)
-	}
-	value, err := t.Secret(name)
-	if err != nil {
-		return "", fmt.Errorf("secret %q: %w", name, err)
-	}
-	return value, nil
 }
 
 // neverSent reports whether err is that of a connection that was not established.

@@ -187,7 +187,7 @@ func TestNotifyShowsEventTextAsText(t *testing.T) {
 				}
 				return reply(200, "ok"), nil
 			})
-			task.Secret = func(string) (string, error) { return "https://hooks.example/abc", nil }
+			task.Secret = func(string) (Secret, error) { return Secret{Text: "https://hooks.example/abc"}, nil }
 			if _, err := run(t, task, "notify", map[string]any{"to": "hook", "format": format, "title": hostile, "text": hostile, "fields": map[string]any{"path": hostile}}); err != nil {
 				t.Fatal(err)
 			}
@@ -219,7 +219,7 @@ func walkJSON(v any, visit func(map[string]any)) {
 
 func TestNotifyKeepsTheAddressSecret(t *testing.T) {
 	task := online(func(*http.Request) (*http.Response, error) { return reply(404, ""), nil })
-	task.Secret = func(string) (string, error) { return "https://hooks.example/services/T0/hidden", nil }
+	task.Secret = func(string) (Secret, error) { return Secret{Text: "https://hooks.example/services/T0/hidden"}, nil }
 	_, err := run(t, task, "notify", map[string]any{"to": "hook", "title": "t"})
 	if err == nil || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("error = %v", err)

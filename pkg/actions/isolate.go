@@ -77,7 +77,7 @@ func (t *Task) isolation(wait time.Duration, verb string, out *IsolateOutput) (c
 		return contained{}, fmt.Errorf("%s sensor %s: %w", verb, t.Sensor.ID, err)
 	}
 	return contained{
-		key: "isolate " + edr.Endpoint{Server: t.Server.Name(), ID: t.Sensor.ID}.String(),
+		key: IsolationKey(edr.Endpoint{Server: t.Server.Name(), ID: t.Sensor.ID}),
 		is: func(ctx context.Context) (on, ending bool, err error) {
 			s, err := t.Server.Sensor(ctx, t.Sensor.ID)
 			if err != nil {

@@ -25,15 +25,19 @@ var _ = Register(Definition[NotifyParams, HTTPOutput]{
 		Class:   Repeatable,
 	},
 	Do: func(ctx context.Context, t *Task, p NotifyParams) (HTTPOutput, error) {
-		address, err := t.secret(p.To)
+		to, err := t.lookUp(p.To)
 		if err != nil {
 			return HTTPOutput{}, err
 		}
-		if u, err := url.Parse(address); err != nil || u.Host == "" {
+		u, err := url.Parse(to.Text)
+		if err != nil || u.Host == "" {
 			return HTTPOutput{}, errors.New("secret " + p.To + " is not an address")
 		}
+		if err := to.mayGoTo(p.To, u.Hostname()); err != nil {
+			return HTTPOutput{}, err
+		}
 		out, err := t.request(ctx, HTTPParams{
-			URL: address, Method: "POST", Sign: p.Sign, Body: p.message(t.Job),
+			URL: to.Text, Method: "POST", Sign: p.Sign, Body: p.message(t.Job),
 			Timeout: notifyTimeout, Retries: 5, Idempotent: true,
 		})
 		if err != nil {

@@ -32,7 +32,8 @@ type Field struct {
 	OneOf    []string
 	Names    string
 
-	index []int // as reflect.Value.FieldByIndex takes it
+	index   []int // as reflect.Value.FieldByIndex takes it
+	located bool  // a place on an endpoint, or several
 }
 
 // Fields lists the fields of a parameter or output type in the order written.
@@ -67,6 +68,7 @@ func fieldsOf(t reflect.Type) []Field {
 			Default:  f.Tag.Get("default"),
 			Names:    f.Tag.Get("names"),
 			index:    f.Index,
+			located:  isLocated(f.Type),
 		}
 		if list := f.Tag.Get("oneof"); list != "" {
 			field.OneOf = strings.Split(list, ",")

@@ -26,12 +26,26 @@ func (p RemotePath) place() string    { return string(p) }
 func (p RemotePattern) place() string { return string(p) }
 func (p Program) place() string       { return string(p) }
 
+// isLocated reports whether values of a type, or the items of a list, name places.
+func isLocated(t reflect.Type) bool {
+	if t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	return t.Implements(reflect.TypeFor[located]())
+}
+
 // confine refuses the paths in v that leave the endpoint, unless v allows it.
 func (d *decoder) confine(at strictyaml.Path, v reflect.Value, fields []Field) {
+	if !slices.ContainsFunc(fields, func(f Field) bool { return f.located }) {
+		return
+	}
 	if r, ok := v.Interface().(interface{ remote() bool }); ok && r.remote() {
 		return
 	}
 	for _, f := range fields {
+		if !f.located {
+			continue
+		}
 		field := v.FieldByIndex(f.index)
 		if field.Kind() == reflect.Slice {
 			for i := range field.Len() {

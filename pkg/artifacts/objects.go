@@ -12,10 +12,13 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/internal/ordered"
 )
 
 // Objects is a Backend in a JetStream object store. What it writes is an
@@ -131,7 +134,7 @@ func (o Objects) describe(ctx context.Context, info *jetstream.ObjectInfo, sent 
 	if err != nil {
 		return err
 	}
-	m := nats.NewMsg("$O." + info.Bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(info.Name)))
+	m := nats.NewMsg(description(info.Bucket, info.Name))
 	m.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
 	m.Data = text
 	_, err = o.JetStream.PublishMsg(ctx, m)
@@ -176,21 +179,35 @@ func (o Objects) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	return kept, err
 }
 
-// Delete implements Backend.
+// Delete implements Backend. Of an object whose description cannot be read the
+// description is removed; which chunks it had is not known.
 func (o Objects) Delete(ctx context.Context, name string) error {
 	err := o.Store.Delete(ctx, name)
 	if errors.Is(err, jetstream.ErrObjectNotFound) {
 		return nil
 	}
-	return err
+	if err == nil || !errors.Is(err, jetstream.ErrBadObjectMeta) {
+		return err
+	}
+	status, err := o.Store.Status(ctx)
+	if err != nil {
+		return err
+	}
+	stream, err := o.JetStream.Stream(ctx, "OBJ_"+status.Bucket())
+	if err != nil {
+		return err
+	}
+	return stream.Purge(ctx, jetstream.WithPurgeSubject(description(status.Bucket(), name)))
+}
+
+// description is the subject of an object's description.
+func description(bucket, name string) string {
+	return "$O." + bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
 
 // List implements Backend.
 func (o Objects) List(ctx context.Context, visit func(Blob) error) error {
 	infos, err := o.list(ctx)
-	if errors.Is(err, jetstream.ErrNoObjectsFound) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -203,16 +220,56 @@ func (o Objects) List(ctx context.Context, visit func(Blob) error) error {
 	return nil
 }
 
-// list retries a list without an answer: after an election in a cluster the end marker
-// of a list is sometimes never sent.
+// listBytes bounds the descriptions under way to a list.
+const listBytes = 4 << 20
+
+// listWithin bounds the wait for the next description of a file.
+const listWithin = 30 * time.Second
+
+// list reads the descriptions of all files. The client library's own List never ends where
+// the last of them cannot be read; here such a one has its name only, and no size.
 func (o Objects) list(ctx context.Context) (infos []*jetstream.ObjectInfo, err error) {
-	for wait := 5 * time.Second; wait <= time.Minute; wait *= 2 {
-		limited, cancel := context.WithTimeout(ctx, wait)
-		infos, err = o.Store.List(limited)
+	status, err := o.Store.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	consumer, err := ordered.Consumer(ctx, o.JetStream, "OBJ_"+status.Bucket(), jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{"$O." + status.Bucket() + ".M.>"}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, InactiveThreshold: listWithin,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if consumer.CachedInfo().NumPending == 0 {
+		return nil, nil
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxBytes(listBytes))
+	if err != nil {
+		return nil, err
+	}
+	defer messages.Stop()
+	for {
+		limited, cancel := context.WithTimeout(ctx, listWithin)
+		m, err := messages.Next(jetstream.NextContext(limited))
 		cancel()
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return infos, err
+		if err != nil {
+			return nil, err
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, err
+		}
+		var info jetstream.ObjectInfo
+		encoded := strings.TrimPrefix(m.Subject(), "$O."+status.Bucket()+".M.")
+		name, bad := base64.URLEncoding.DecodeString(encoded)
+		if bad == nil && (json.Unmarshal(m.Data(), &info) != nil || info.Name != string(name)) {
+			info = jetstream.ObjectInfo{ObjectMeta: jetstream.ObjectMeta{Name: string(name)}}
+		}
+		if bad == nil && !info.Deleted {
+			info.ModTime = meta.Timestamp
+			infos = append(infos, &info)
+		}
+		if meta.NumPending == 0 {
+			return infos, nil
 		}
 	}
-	return nil, err
 }

@@ -16,6 +16,7 @@ type Swept struct {
 	Expired   []Record // past their retention
 	Squeezed  []Record // removed before that, because the store was over its quota
 	Abandoned []string // data that a crash left without a record
+	Broken    []string // artifacts whose records cannot be read: they stay
 	Kept      int      // past their retention, but needed by a live job
 	Bytes     int64    // stored now
 }
@@ -26,6 +27,13 @@ type Swept struct {
 func (s *Store) Sweep(ctx context.Context, live func(job string) bool) (Swept, error) {
 	var out Swept
 	records, err := s.List(ctx, Filter{})
+	var broken *Broken
+	if errors.As(err, &broken) { // that one is broken must not let the store fill up
+		for _, b := range broken.Records {
+			out.Broken = append(out.Broken, b.ID)
+		}
+		err = nil
+	}
 	if err != nil {
 		return out, err
 	}

@@ -263,8 +263,22 @@ func (f Filter) fits(r Record) bool {
 		(f.SHA256 == "" || strings.EqualFold(f.SHA256, r.SHA256)) && !r.Time.Before(f.Since)
 }
 
-// List returns the records that fit, oldest first. One that cannot be read does
-// not hide the others: they are returned with the error.
+// Broken is the error of a list in which records could not be read.
+type Broken struct{ Records []BrokenRecord }
+
+// BrokenRecord is an artifact whose record cannot be read: damaged, or written by
+// somebody else.
+type BrokenRecord struct {
+	ID  string
+	Err error
+}
+
+func (b *Broken) Error() string {
+	return fmt.Sprintf("%d records of artifacts cannot be read, the first: %v", len(b.Records), b.Records[0].Err)
+}
+
+// List returns the records that fit, oldest first. One that cannot be read does not hide
+// the others: they are returned, and the error is a *Broken.
 func (s *Store) List(ctx context.Context, f Filter) ([]Record, error) {
 	var ids []string
 	err := s.Backend.List(ctx, func(b Blob) error {
@@ -279,7 +293,7 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Record, error) {
 	slices.Sort(ids)
 	since := f.Since.UTC().Format(idTime)
 	var found []Record
-	var broken []error
+	var broken Broken
 	for _, id := range slices.Backward(ids) {
 		// The id contains the time of storing, so the record need not be read.
 		if f.Last > 0 && len(found) >= f.Last || !f.Since.IsZero() && id < since {
@@ -289,11 +303,22 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Record, error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // deleted in between
 		case err != nil:
-			broken = append(broken, err)
+			broken.Records = append(broken.Records, BrokenRecord{id, err})
 		case f.fits(rec):
 			found = append(found, rec)
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Record) int { return a.Time.Compare(b.Time) })
-	return found, errors.Join(broken...)
+	if len(broken.Records) > 0 {
+		return found, &broken
+	}
+	return found, nil
+}
+
+// Remove removes an artifact whose record cannot be read, on a person's word.
+func (s *Store) Remove(ctx context.Context, id string) error {
+	if _, err := s.Get(ctx, id); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("artifact %s has no broken record: %w", id, fs.ErrNotExist)
+	}
+	return s.remove(ctx, Record{Artifact: actions.Artifact{ID: id}})
 }

@@ -136,6 +136,27 @@ func objects(t *testing.T) Backend {
 	return Objects{JetStream: b.JetStream(), Store: store}
 }
 
+// TestADescriptionThatCannotBeReadIsNamedAndHidesNoOther, wherever in the list it is.
+func TestADescriptionThatCannotBeReadIsNamedAndHidesNoOther(t *testing.T) {
+	b := objects(t).(Objects)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, name := range []string{"one", "two"} {
+		if err := b.Put(ctx, name, strings.NewReader("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, noise := range []string{"no JSON", "{}", "[]"} {
+		if _, err := b.JetStream.Publish(ctx, "$O.artifacts.M.bm9pc2U=", []byte(noise)); err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		if err := b.List(ctx, func(b Blob) error { names = append(names, b.Name); return nil }); err != nil || fmt.Sprint(names) != "[noise one two]" {
+			t.Errorf("behind %q: %v, %v", noise, names, err)
+		}
+	}
+}
+
 func TestStoreKeepsWhatItSays(t *testing.T) {
 	s := open(t, Config{Retain: time.Hour})
 	a := put(t, s, "j", "evil")

@@ -60,19 +60,19 @@ type Log struct {
 	mu      sync.Mutex
 	waiting []*write // guarded by mu
 
-	writing sync.Mutex // held by the writer of a block
+	turn chan struct{} // holds one: who writes a block for all that wait
 }
 
 // write is an entry on its way into the store.
 type write struct {
 	entry Entry
-	done  bool
 	err   error
+	done  chan struct{} // closed when err is known
 }
 
 // New returns a log on a store. What the store holds already is continued.
 func New(c Config) *Log {
-	l := &Log{store: c.Store, key: c.Key, now: c.Now, reached: c.Reached, passed: c.Passed, noted: c.Noted}
+	l := &Log{store: c.Store, key: c.Key, now: c.Now, reached: c.Reached, passed: c.Passed, noted: c.Noted, turn: make(chan struct{}, 1)}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -94,22 +94,34 @@ func (l *Log) Append(ctx context.Context, e Entry) error {
 	if e.Time.IsZero() {
 		e.Time = l.now()
 	}
-	w := &write{entry: e}
+	w := &write{entry: e, done: make(chan struct{})}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, w)
 	l.mu.Unlock()
-
-	// Whoever comes first writes for all who wait; they find their entry done.
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	for !w.done {
-		batch := l.batch()
-		err := l.flush(ctx, batch)
-		for _, b := range batch {
-			b.done, b.err = true, err
+	for {
+		select {
+		case <-w.done:
+			return w.err
+		case <-ctx.Done():
+			return fmt.Errorf("audit log: %w", context.Cause(ctx))
+		case l.turn <- struct{}{}:
+			l.write(ctx)
+			<-l.turn
 		}
 	}
-	return w.err
+}
+
+// write writes the oldest entries that wait, and answers their callers.
+func (l *Log) write(ctx context.Context) {
+	batch := l.batch()
+	if len(batch) == 0 {
+		return
+	}
+	err := l.flush(ctx, batch)
+	for _, w := range batch {
+		w.err = err
+		close(w.done)
+	}
 }
 
 // maxBlock keeps blocks well below what a message may hold, bytes.

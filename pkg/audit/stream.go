@@ -7,6 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"edrpipe/internal/conflict"
+	"edrpipe/internal/ordered"
+
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -65,8 +68,7 @@ func (s *Stream) Last(ctx context.Context) ([]byte, uint64, error) {
 // Append implements Store.
 func (s *Stream) Append(ctx context.Context, block []byte, after uint64) error {
 	_, err := s.JetStream.Publish(ctx, s.Subject, block, jetstream.WithExpectLastSequence(after))
-	var api *jetstream.APIError
-	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if conflict.Is(err) {
 		return ErrConflict
 	}
 	return err
@@ -81,7 +83,7 @@ func (s *Stream) Read(ctx context.Context, visit func(uint64, []byte) error) err
 	state := stream.CachedInfo().State
 	seen := uint64(0)
 	if state.Msgs > 0 {
-		if seen, err = s.read(ctx, stream, state.LastSeq, visit); err != nil {
+		if seen, err = s.read(ctx, state.LastSeq, visit); err != nil {
 			return err
 		}
 	}
@@ -91,12 +93,15 @@ func (s *Stream) Read(ctx context.Context, visit func(uint64, []byte) error) err
 	return nil
 }
 
-func (s *Stream) read(ctx context.Context, stream jetstream.Stream, last uint64, visit func(uint64, []byte) error) (seen uint64, err error) {
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
+// readBytes bounds the blocks under way to a reader.
+const readBytes = 4 << 20
+
+func (s *Stream) read(ctx context.Context, last uint64, visit func(uint64, []byte) error) (seen uint64, err error) {
+	consumer, err := ordered.Consumer(ctx, s.JetStream, s.Name, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
 	if err != nil {
 		return 0, fmt.Errorf("audit stream %s: %w", s.Name, err)
 	}
-	messages, err := consumer.Messages()
+	messages, err := consumer.Messages(jetstream.PullMaxBytes(readBytes))
 	if err != nil {
 		return 0, fmt.Errorf("audit stream %s: %w", s.Name, err)
 	}

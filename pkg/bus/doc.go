@@ -6,6 +6,7 @@
 //	edr.dead.<reason>               rejected input, with reason and origin (DEAD)
 //	edr.jobs.<job>.<transition>     life of each job (JOBS)
 //	edr.results.<rule>.<job>        result of each job, once (RESULTS)
+//	edr.binaries.<hash>             metadata of a binary, for the service alone (BINARIES)
 //	edr.published.<subject>         messages of the action publish (RESULTS)
 //	edr.tenant.<tenant>.results.>   results again, of the servers of one tenant (TENANTS)
 //	edr.audit                       hash-linked log of decisions (AUDIT)

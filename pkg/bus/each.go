@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/internal/ordered"
 )
 
 // eachBytes bounds the messages in flight; a record has up to 1 MiB.
@@ -21,7 +24,7 @@ func Each(ctx context.Context, js jetstream.JetStream, stream string, visit func
 	if s.CachedInfo().State.Msgs == 0 {
 		return nil
 	}
-	consumer, err := s.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
+	consumer, err := ordered.Consumer(ctx, js, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy, InactiveThreshold: 10 * time.Second})
 	if err != nil {
 		return err
 	}
@@ -52,6 +55,9 @@ func Each(ctx context.Context, js jetstream.JetStream, stream string, visit func
 
 // isMarker reports whether a message only records that a key was deleted.
 func isMarker(m jetstream.Msg) bool {
-	h := m.Headers()
-	return h["KV-Operation"] != nil || h["Nats-Marker-Reason"] != nil
+	return IsMarker(m.Headers())
 }
+
+// IsMarker reports whether a message with these headers only records that a key was
+// deleted.
+func IsMarker(h nats.Header) bool { return h["KV-Operation"] != nil || h["Nats-Marker-Reason"] != nil }

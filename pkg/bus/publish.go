@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/internal/conflict"
+
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -38,9 +40,9 @@ func (b *Bus) PublishOnce(ctx context.Context, n Notice) error {
 	for {
 		err := b.publish(ctx, n, jetstream.ExpectedLastSubjSeqHeader, "0")
 		switch {
-		case err == nil || IsConflict(err) && !isUnderWay(err):
+		case err == nil || conflict.Is(err) && !conflict.UnderWay(err):
 			return nil
-		case !isUnderWay(err):
+		case !conflict.UnderWay(err):
 			return err
 		}
 		if pace.Sleep(ctx, 20*time.Millisecond) != nil {
@@ -98,5 +100,19 @@ func Token(s string) string {
 			return '_'
 		}
 		return r
+	}, s)
+}
+
+// Key makes text safe as one part of a key of a bucket, which takes less than a subject:
+// what is no letter, digit, "-", "_", "/" or "=" of ASCII becomes "_".
+func Key(s string) string {
+	if s == "" {
+		return "_"
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_/=", r) {
+			return r
+		}
+		return '_'
 	}, s)
 }

@@ -3,13 +3,13 @@ package bus_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"edrpipe/pkg/bus"
+	"edrpipe/pkg/shares"
 )
 
 func increment(data []byte) ([]byte, error) {
@@ -25,7 +25,7 @@ func TestRecordsOfReplicasAreOne(t *testing.T) {
 		replicas.Go(func() {
 			r := &bus.Records{Bus: b, Bucket: bus.BucketControl}
 			for range 25 {
-				if err := r.Update(t.Context(), "count.all", time.Hour, increment); err != nil {
+				if err := r.Update(t.Context(), shares.Record{Key: "count.all"}, time.Hour, increment); err != nil {
 					t.Error(err)
 				}
 			}
@@ -42,7 +42,7 @@ func record(t *testing.T, b *bus.Bus, key string) (value string) {
 	t.Helper()
 	r := &bus.Records{Bus: b, Bucket: bus.BucketControl}
 	stop := errors.New("only looking")
-	err := r.Update(t.Context(), key, time.Hour, func(data []byte) ([]byte, error) {
+	err := r.Update(t.Context(), shares.Record{Key: key}, time.Hour, func(data []byte) ([]byte, error) {
 		value = string(data)
 		return nil, stop
 	})
@@ -62,12 +62,12 @@ func TestRecordsExpireAndRemoveAndSurvive(t *testing.T) {
 			ttl = time.Second
 		}
 		for range 2 { // created, then replaced: the time to live must not be lost
-			if err := r.Update(t.Context(), key, ttl, increment); err != nil {
+			if err := r.Update(t.Context(), shares.Record{Key: key}, ttl, increment); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := r.Update(t.Context(), "a.removed", time.Hour, func([]byte) ([]byte, error) { return nil, nil }); err != nil {
+	if err := r.Update(t.Context(), shares.Record{Key: "a.removed"}, time.Hour, func([]byte) ([]byte, error) { return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -82,25 +82,5 @@ func TestRecordsExpireAndRemoveAndSurvive(t *testing.T) {
 	defer stop()
 	if kept, removed := record(t, b, "a.kept"), record(t, b, "a.removed"); kept != "2" || removed != "" {
 		t.Errorf("after a restart: kept %q, removed %q; want 2 and nothing", kept, removed)
-	}
-}
-
-func TestRecordsAreBounded(t *testing.T) {
-	b, stop := embedded(t, t.TempDir())
-	defer stop()
-	fill := &bus.Records{Bus: b, Bucket: bus.BucketControl}
-	for i := range 5 {
-		if err := fill.Update(t.Context(), fmt.Sprintf("b.%d", i), time.Hour, increment); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := &bus.Records{Bus: b, Bucket: bus.BucketControl, Max: 5}
-	for _, key := range []string{"b.new", "b.0"} {
-		if err := r.Update(t.Context(), key, time.Hour, increment); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if fresh, old := record(t, b, "b.new"), record(t, b, "b.0"); fresh != "" || old != "2" || r.Dropped() != 1 {
-		t.Errorf("beyond the bound: new %q, old %q, dropped %d; want none, 2 and 1", fresh, old, r.Dropped())
 	}
 }

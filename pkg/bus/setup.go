@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,12 +83,29 @@ func (b *Bus) parts() []part {
 		all = append(all, part{c, func(ctx context.Context) error { _, err := b.js.CreateStream(ctx, c); return err }})
 	}
 	for _, c := range b.buckets() {
-		want := jetstream.StreamConfig{Name: "KV_" + c.Bucket, MaxAge: c.TTL, Replicas: c.Replicas, AllowAtomicPublish: true}
-		all = append(all, part{want, func(ctx context.Context) error { _, err := b.js.CreateKeyValue(ctx, c); return err }})
+		want := jetstream.StreamConfig{Name: "KV_" + c.Bucket, MaxAge: c.TTL, MaxBytes: c.MaxBytes, Replicas: c.Replicas, AllowAtomicPublish: true}
+		all = append(all, part{want, func(ctx context.Context) error { return b.createBucket(ctx, c, want) }})
 	}
 	c := jetstream.ObjectStoreConfig{Bucket: BucketArtifacts, Description: "collected files", Replicas: b.replicas, MaxBytes: b.limits.ArtifactBytes}
-	want := jetstream.StreamConfig{Name: "OBJ_" + c.Bucket, MaxBytes: c.MaxBytes, Replicas: c.Replicas}
+	want := jetstream.StreamConfig{Name: "OBJ_" + c.Bucket, MaxBytes: c.MaxBytes, Replicas: c.Replicas, Discard: jetstream.DiscardNew}
 	return append(all, part{want, func(ctx context.Context) error { _, err := b.js.CreateObjectStore(ctx, c); return err }})
+}
+
+// createBucket makes a bucket. One with a bound drops its oldest records there, where the
+// client library has it refuse new ones.
+func (b *Bus) createBucket(ctx context.Context, c jetstream.KeyValueConfig, want jetstream.StreamConfig) error {
+	kv, err := b.js.CreateKeyValue(ctx, c)
+	if err != nil || c.MaxBytes == 0 {
+		return err
+	}
+	stream, err := b.js.Stream(ctx, "KV_"+kv.Bucket())
+	if err != nil {
+		return err
+	}
+	next := stream.CachedInfo().Config
+	next.Discard = want.Discard
+	_, err = b.js.UpdateStream(ctx, next)
+	return err
 }
 
 // ensureReaders makes the pull consumers by which other zones read results. They are
@@ -163,14 +181,14 @@ func (b *Bus) adjust(ctx context.Context, is, want jetstream.StreamConfig, mend 
 	next.AllowDirect = is.AllowDirect || want.AllowDirect
 	next.AllowMsgTTL = is.AllowMsgTTL || want.AllowMsgTTL
 	if want.MaxBytes != 0 {
-		next.MaxBytes = want.MaxBytes
+		next.MaxBytes, next.Discard = want.MaxBytes, want.Discard
 	}
 	if want.Subjects != nil {
 		if is.Retention != want.Retention {
 			return nil, fmt.Errorf("its retention is %s and has to be %s, which only a new stream can have: copy it, delete it and restart", is.Retention, want.Retention)
 		}
 		next.Subjects, next.Duplicates = want.Subjects, want.Duplicates
-		next.Discard, next.MaxMsgs, next.MaxMsgsPerSubject, next.MaxMsgSize = want.Discard, -1, -1, -1
+		next.Discard, next.MaxMsgs, next.MaxMsgsPerSubject, next.MaxMsgSize = want.Discard, -1, cmp.Or(want.MaxMsgsPerSubject, -1), -1
 	}
 	what := differences(is, next)
 	if what == "" {

@@ -18,6 +18,8 @@ const (
 	StreamTenants = "TENANTS"
 	StreamAudit   = "AUDIT"
 
+	StreamBinaries = "BINARIES" // metadata of binaries, the service's own
+
 	BucketJobs      = "jobs" // live job records
 	BucketFinished  = "jobs-finished"
 	BucketControl   = "control" // slot tables, stop switch, silences, suppression keys, budgets, correlation windows
@@ -33,7 +35,8 @@ type Limits struct {
 	ResultsAge    time.Duration // [90 days]
 	ResultsBytes  int64         // [1 GiB]
 	JobsAge       time.Duration // of transitions and of finished records [30 days]
-	JobsBytes     int64         // [1 GiB]
+	JobsBytes     int64         // of transitions, and as many of finished records [1 GiB]
+	BinaryBytes   int64         // [64 MiB]: metadata of binaries; what was dropped is requested again
 	AuditBytes    int64         // [unlimited]: audit is never dropped silently
 	ArtifactBytes int64         // [unlimited]: the artifact store has quotas of its own
 	Duplicates    time.Duration // window in which a re-published event is recognised [10 min]
@@ -55,7 +58,7 @@ func (l Limits) withDefaults() Limits {
 		field *int64
 		value int64
 	}{
-		{&l.EventsBytes, 2 << 30}, {&l.DeadBytes, 256 << 20}, {&l.ResultsBytes, 1 << 30}, {&l.JobsBytes, 1 << 30}, {&l.AuditBytes, -1}, {&l.ArtifactBytes, -1},
+		{&l.EventsBytes, 2 << 30}, {&l.DeadBytes, 256 << 20}, {&l.ResultsBytes, 1 << 30}, {&l.JobsBytes, 1 << 30}, {&l.BinaryBytes, 64 << 20}, {&l.AuditBytes, -1}, {&l.ArtifactBytes, -1},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -75,6 +78,7 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 		{Name: StreamResults, Subjects: []string{"edr.results.>", "edr.published.>"}, Description: "what came of each job", MaxAge: l.ResultsAge, MaxBytes: l.ResultsBytes, AllowDirect: true},
 		{Name: StreamTenants, Subjects: []string{"edr.tenant.>"}, Description: "results again, by the tenant of their server", MaxAge: l.ResultsAge, MaxBytes: l.ResultsBytes, AllowDirect: true},
 		{Name: StreamAudit, Subjects: []string{"edr.audit"}, Description: "hash-linked log of decisions and commands", MaxBytes: l.AuditBytes, Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true},
+		{Name: StreamBinaries, Subjects: []string{binarySubject + "*"}, Description: "metadata of binaries, by hash", MaxBytes: l.BinaryBytes, MaxMsgsPerSubject: 1},
 	}
 	all[0].AllowMsgTTL = true // canaries leave by themselves
 	for i := range all {
@@ -90,7 +94,7 @@ func (b *Bus) streams() []jetstream.StreamConfig {
 func (b *Bus) buckets() []jetstream.KeyValueConfig {
 	return []jetstream.KeyValueConfig{
 		{Bucket: BucketJobs, Description: "live job records", History: 1, Replicas: b.replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: jobMarkers},
-		{Bucket: BucketFinished, Description: "finished job records", History: 1, Replicas: b.replicas, Storage: jetstream.FileStorage, TTL: b.limits.JobsAge},
+		{Bucket: BucketFinished, Description: "finished job records", History: 1, Replicas: b.replicas, Storage: jetstream.FileStorage, TTL: b.limits.JobsAge, MaxBytes: b.limits.JobsBytes},
 		{Bucket: BucketControl, Description: "slots, switches, budgets, suppression", History: 1, Replicas: b.replicas, Storage: jetstream.FileStorage, LimitMarkerTTL: time.Minute},
 	}
 }
@@ -106,6 +110,23 @@ func (b *Bus) Streams() []string {
 	}
 	for _, k := range b.buckets() {
 		all = append(all, "KV_"+k.Bucket)
+	}
+	return all
+}
+
+// SealedStore is where records that carry a seal are kept, one of each key: a bucket, or
+// a stream.
+type SealedStore struct {
+	Name   string // that the seals name
+	Stream string
+	Prefix string // of the subjects; the key follows
+}
+
+// SealedStores lists them.
+func SealedStores() []SealedStore {
+	all := []SealedStore{{StreamBinaries, StreamBinaries, binarySubject}}
+	for _, bucket := range []string{BucketControl, BucketJobs, BucketFinished} {
+		all = append(all, SealedStore{bucket, "KV_" + bucket, "$KV." + bucket + "."})
 	}
 	return all
 }

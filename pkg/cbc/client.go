@@ -17,10 +17,12 @@ type Client struct {
 	cfg    Config // its Token and TLS are those of the beginning: see access
 	base   string // scheme and host
 	access atomic.Pointer[access]
+	liveresponse.Expiry
 
 	mu        sync.Mutex
 	requested map[string]quarantine   // by device, until its flag follows
 	seen      map[string]recentDevice // short-lived cache
+	worked    time.Time               // when Live Response last answered as it should
 }
 
 // quarantine is a request that the device has not followed yet.
@@ -35,11 +37,13 @@ type recentDevice struct {
 }
 
 var (
-	_ edr.Server      = (*Client)(nil)
-	_ edr.Isolator    = (*Client)(nil)
-	_ edr.HashBanner  = (*Client)(nil)
-	_ edr.AlertCloser = (*Client)(nil)
-	_ edr.AlertNoter  = (*Client)(nil)
+	_ edr.Server            = (*Client)(nil)
+	_ edr.Isolator          = (*Client)(nil)
+	_ edr.HashBanner        = (*Client)(nil)
+	_ edr.AlertCloser       = (*Client)(nil)
+	_ edr.AlertNoter        = (*Client)(nil)
+	_ edr.Prober            = (*Client)(nil)
+	_ edr.PermissionChecker = (*Client)(nil)
 )
 
 // New returns a client of the organisation in c. It sends no request.
@@ -73,7 +77,9 @@ func (c *Client) Renew(token string, t liveresponse.TLS) error {
 	if err != nil {
 		return err
 	}
-	old := c.access.Swap(&access{token, liveresponse.NewHTTPClient(conf), liveresponse.NewHTTPClient(conf.Clone())})
+	storage := conf.Clone() // of other hosts
+	c.Watch(conf)
+	old := c.access.Swap(&access{token, liveresponse.NewHTTPClient(conf), liveresponse.NewHTTPClient(storage)})
 	if old != nil {
 		old.http.CloseIdleConnections()
 		old.storage.CloseIdleConnections()

@@ -326,5 +326,9 @@ func FuzzReplies(f *testing.F) {
 		_, _ = c.Commands(t.Context(), "1:2")
 		_, _, _ = c.SearchAlerts(t.Context(), AlertQuery{})
 		_, _ = c.OpenSession(t.Context(), "2")
+		_, _ = c.Alert(t.Context(), "a")
+		if all := c.Permissions(t.Context()); len(all) != len(c.trials()) {
+			t.Errorf("%d permissions of %d", len(all), len(c.trials()))
+		}
 	})
 }

@@ -166,6 +166,7 @@ func (s *Session) post(ctx context.Context, cmd command, body json.RawMessage, w
 		s.note(int64(*got.ID))
 		s.mu.Lock()
 		s.sent++
+		s.used = time.Now()
 		s.mu.Unlock()
 	}
 	return got.commandJSON, f

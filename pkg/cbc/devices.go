@@ -34,25 +34,28 @@ type deviceJSON struct {
 // recent is how long a device that was read need not be read again to open a session.
 const recent = 15 * time.Second
 
+// maxSeen is how many devices are remembered so that are not recent.
+const maxSeen = 1000
+
 // maxRows is the most that one search returns.
 const maxRows = 10_000
 
 // Sensor returns one device, or edr.ErrUnknownSensor.
 func (c *Client) Sensor(ctx context.Context, id string) (edr.Sensor, error) {
-	d, err := c.device(ctx, id)
+	d, err := c.device(ctx, id, ongoing)
 	if err != nil {
 		return edr.Sensor{}, err
 	}
 	return c.sensor(d), nil
 }
 
-func (c *Client) device(ctx context.Context, id string) (deviceJSON, error) {
+func (c *Client) device(ctx context.Context, id string, order urgency) (deviceJSON, error) {
 	w := edr.Where{Sensor: id}
 	if _, err := deviceNumber(id); err != nil {
 		return deviceJSON{}, err
 	}
 	var got deviceJSON
-	err := c.do(ctx, call{method: http.MethodGet, path: c.app("/devices/" + url.PathEscape(id)), out: &got, repeat: true, where: w})
+	err := c.do(ctx, call{method: http.MethodGet, path: c.app("/devices/" + url.PathEscape(id)), out: &got, repeat: true, where: w, order: order})
 	if err == nil && string(got.ID) != id {
 		err = &Error{Where: w, Kind: edr.ErrServer, Reason: fmt.Sprintf("asked for device %s, got %.40q", id, got.ID)}
 	}
@@ -78,7 +81,7 @@ func (c *Client) remember(d deviceJSON) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if len(c.seen) >= 1000 {
+	if len(c.seen) >= maxSeen {
 		for id, r := range c.seen {
 			if now.Sub(r.at) > recent {
 				delete(c.seen, id)
@@ -96,7 +99,7 @@ func (c *Client) justRead(ctx context.Context, id string) (deviceJSON, error) {
 	if ok && time.Since(r.at) < recent {
 		return r.device, nil
 	}
-	return c.device(ctx, id)
+	return c.device(ctx, id, opening)
 }
 
 // sensor is a device in the words of pkg/edr.
@@ -145,6 +148,11 @@ func (c *Client) Sensors(ctx context.Context, q edr.SensorQuery) ([]edr.Sensor, 
 	if int(page.Found) > len(all) {
 		if all, err = c.scroll(ctx, body, int(page.Found)); err != nil {
 			return nil, err
+		}
+	}
+	if len(all) <= maxSeen {
+		for _, d := range all {
+			c.remember(d)
 		}
 	}
 	return c.matching(all, q), nil

@@ -116,11 +116,11 @@ const maxHops = 3
 // openContent opens a stored file's content. The server redirects to signed object
 // storage: that request carries no token, and goes only to https, or to loopback.
 func (c *Client) openContent(ctx context.Context, path string, w edr.Where, stall liveresponse.StallTimer) (*http.Response, *failure) {
-	if err := c.cfg.Limiter.Wait(ctx); err != nil {
-		return nil, &failure{err: liveresponse.Unanswered(w, err)}
+	r := call{method: http.MethodGet, path: path, where: w}
+	if f := c.turn(ctx, r); f != nil {
+		return nil, f
 	}
 	stall.Reset(c.cfg.StallTimeout) // the wait above is no stall
-	r := call{method: http.MethodGet, path: path, where: w}
 	resp, f := c.send(ctx, r, nil, func(h http.Header) { h.Set("Accept-Encoding", "identity") })
 	for hop := 0; f == nil && isRedirect(resp.StatusCode); hop++ {
 		at, err := resp.Location()

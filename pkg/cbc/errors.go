@@ -71,7 +71,7 @@ func (c *Client) kindOf(status int, body []byte, r call) error {
 	opens := r.method == http.MethodPost && r.path == c.sessions()
 	switch status {
 	case http.StatusUnauthorized:
-		return edr.ErrUnauthorized
+		return edr.ErrTokenRefused
 	case http.StatusForbidden:
 		if opens && sessionLimit.Match(body) {
 			return edr.ErrSessionLimit

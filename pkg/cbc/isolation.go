@@ -16,7 +16,7 @@ func (c *Client) SetIsolation(ctx context.Context, sensorID string, isolated boo
 	if err != nil {
 		return err
 	}
-	now, err := c.device(ctx, sensorID)
+	now, err := c.device(ctx, sensorID, urgent)
 	if err != nil {
 		return err
 	}
@@ -29,8 +29,8 @@ func (c *Client) SetIsolation(ctx context.Context, sensorID string, isolated boo
 	}
 	err = c.do(ctx, call{
 		method: http.MethodPost, path: c.app("/device_actions"), repeat: true, // the same state twice is one
-		where: edr.Where{Sensor: sensorID},
-		body:  map[string]any{"action_type": "QUARANTINE", "device_id": []int64{n}, "options": map[string]string{"toggle": toggle}},
+		where: edr.Where{Sensor: sensorID}, order: urgent,
+		body: map[string]any{"action_type": "QUARANTINE", "device_id": []int64{n}, "options": map[string]string{"toggle": toggle}},
 	})
 	if err != nil {
 		return err

@@ -45,7 +45,7 @@ func (c *Client) Ban(ctx context.Context, sha256, reason string) error {
 		if found, err := c.Overrides(ctx, sha256); err != nil || len(found) > 0 {
 			return err
 		}
-		err := c.do(ctx, call{method: http.MethodPost, path: c.app("/reputations/overrides"), body: map[string]any{
+		err := c.do(ctx, call{method: http.MethodPost, path: c.app("/reputations/overrides"), order: urgent, body: map[string]any{
 			"override_list": "BLACK_LIST", "override_type": "SHA256", "sha256_hash": sha256,
 			"filename": "edrpipe-" + sha256[:12], "description": reason,
 		}})
@@ -93,7 +93,7 @@ func (c *Client) Overrides(ctx context.Context, sha256 string) ([]Override, erro
 		Results list[overrideJSON] `json:"results"`
 	}
 	err := c.do(ctx, call{
-		method: http.MethodPost, path: c.app("/reputations/overrides/_search"), out: &got, repeat: true,
+		method: http.MethodPost, path: c.app("/reputations/overrides/_search"), out: &got, repeat: true, order: urgent,
 		body: map[string]any{
 			"criteria": map[string]any{"override_list": []string{"BLACK_LIST"}, "override_type": []string{"SHA256"}},
 			"query":    sha256, "rows": 100,

@@ -2,10 +2,11 @@ package cbc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +15,42 @@ import (
 	"edrpipe/pkg/edrsim"
 )
 
+// requests are the times of those that were sent.
+type requests struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+func (r *requests) note() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at = append(r.at, time.Now())
+}
+
+// all is how many there were.
+func (r *requests) all() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.at)
+}
+
+// most is how many there were in any window.
+func (r *requests) most(window time.Duration) (most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := 0
+	for i, at := range r.at {
+		for at.Sub(r.at[first]) >= window {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
 // virtual is a client of a simulated organisation in virtual time, at the default
 // rate, and a count of its requests.
-func virtual(t *testing.T, cfg edrsim.Config, limiter *Limiter) (*Client, *edrsim.Server, *atomic.Int64) {
+func virtual(t *testing.T, cfg edrsim.Config, limiter *Limiter) (*Client, *edrsim.Server, *requests) {
 	t.Helper()
 	cfg.Kind, cfg.Token = edrsim.KindCloud, testToken
 	sim := edrsim.New(cfg)
@@ -25,13 +59,13 @@ func virtual(t *testing.T, cfg edrsim.Config, limiter *Limiter) (*Client, *edrsi
 	if err != nil {
 		t.Fatal(err)
 	}
-	requests := new(atomic.Int64)
+	sent := new(requests)
 	count := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests.Add(1)
+		sent.note()
 		sim.ServeHTTP(w, r)
 	})
 	c.access.Load().http.Transport, c.access.Load().storage.Transport = inMemory{count}, inMemory{sim}
-	return c, sim, requests
+	return c, sim, sent
 }
 
 // job is what a job does: it reads the device's record, opens a session, runs
@@ -59,50 +93,74 @@ func TestAJobOfOneCommandTakesAtMostEightRequests(t *testing.T) {
 		if err := job(t.Context(), c, "6231047", 1); err != nil {
 			t.Fatal(err)
 		}
-		if n := requests.Load(); n > 8 {
+		if n := requests.all(); n > 8 {
 			t.Errorf("%d requests, want at most 8", n)
 		}
 	})
 }
 
-// TestAHundredJobsStayWithinTheRate: the product's example of a limit is 1,000
-// requests in five minutes. The work takes as long as the rate makes it take.
-func TestAHundredJobsStayWithinTheRate(t *testing.T) {
+// TestOrderOfRequests: of the requests that wait, urgent ones go first and openings last,
+// but for every eighth token, which is for the one that has waited longest.
+func TestOrderOfRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const devices = 100
-		c, sim, requests := virtual(t, edrsim.Config{
-			CheckIn: 2 * time.Second, Fleet: []edrsim.SensorSpec{{Count: devices}}, Slots: 100, Quirks: edrsim.Quirks{"rate": "1000/5m"},
-		}, nil)
-		start := time.Now()
-		slots := make(chan struct{}, 90)
-		errs := make([]error, devices)
-		var jobs sync.WaitGroup
-		for i := range devices {
-			jobs.Go(func() {
-				slots <- struct{}{}
-				defer func() { <-slots }()
-				errs[i] = job(t.Context(), c, fmt.Sprint(6231047+i), 5)
+		l := NewLimiter(1, 1)
+		if err := l.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var got []string
+		var all sync.WaitGroup
+		for i, u := range []urgency{opening, opening, ongoing, ongoing, ongoing, ongoing, ongoing, ongoing, ongoing, urgent} {
+			all.Go(func() {
+				if err := l.wait(t.Context(), u); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, fmt.Sprint(i))
 			})
+			synctest.Wait() // so that they come in this order
 		}
-		jobs.Wait()
-		took := time.Since(start)
-		for i, err := range errs {
-			if err != nil {
-				t.Fatalf("job %d: %v", i, err)
-			}
+		begun := time.Now()
+		all.Wait()
+		if order := strings.Join(got, " "); order != "9 2 3 4 5 6 0 7 8 1" {
+			t.Errorf("order %s", order)
 		}
-		// One device, one list, one opening, one look, five commands with one look
-		// each, one closing.
-		const least = devices * (4 + 5*2 + 1)
-		permitted := time.Duration(float64(least-DefaultBurst) / DefaultRate * float64(time.Second))
-		if took > permitted*12/10 {
-			t.Errorf("took %v for %d requests; the rate permits the least of %d in %v", took, requests.Load(), least, permitted)
+		if took := time.Since(begun); took != 10*time.Second {
+			t.Errorf("took %v for ten requests at one a second", took)
 		}
-		if n := sim.Counters().Requests; len(n) == 0 || c.Limiter().PausedUntil().After(start) {
-			t.Error("the server refused requests for their rate")
+	})
+}
+
+// TestAWaitThatEndsTakesNoToken, and one that a pause outlasts ends at once.
+func TestAWaitThatEndsTakesNoToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(0.1, 1)
+		if err := l.Wait(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		t.Logf("%d requests in %v", requests.Load(), took)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := l.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, edr.ErrThrottled) {
+			t.Errorf("Wait = %v", err)
+		}
+		begun := time.Now()
+		if err := l.Wait(t.Context()); err != nil || time.Since(begun) != 5*time.Second {
+			t.Errorf("Wait = %v after %v, want the token of the other one", err, time.Since(begun))
+		}
+		l.Pause(time.Now().Add(time.Hour))
+		l.Pause(time.Now().Add(time.Minute)) // does not end the longer one
+		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		begun = time.Now()
+		if err := l.Wait(ctx); !errors.Is(err, edr.ErrThrottled) || time.Since(begun) != 0 {
+			t.Errorf("Wait = %v after %v", err, time.Since(begun))
+		}
+		if err := l.Wait(t.Context()); err != nil || time.Since(begun) != time.Hour {
+			t.Errorf("Wait = %v after %v", err, time.Since(begun))
+		}
 	})
 }
 
@@ -117,8 +175,8 @@ func TestARefusalForTheRateStopsTheWholeHost(t *testing.T) {
 		if _, err := c.Sensor(t.Context(), "6231047"); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(start); took < time.Second || requests.Load() != 2 {
-			t.Errorf("%d requests in %v, want a second one after Retry-After", requests.Load(), took)
+		if took := time.Since(start); took < time.Second || requests.all() != 2 {
+			t.Errorf("%d requests in %v, want a second one after Retry-After", requests.all(), took)
 		}
 		limiter.Pause(time.Now().Add(time.Minute))
 		start = time.Now()

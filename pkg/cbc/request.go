@@ -30,7 +30,8 @@ type call struct {
 	body   any // sent as JSON; nil: no body
 	out    any // decoded from JSON; left alone by an empty answer
 	where  edr.Where
-	repeat bool  // may be sent again after a passing fault
+	repeat bool // may be sent again after a passing fault
+	order  urgency
 	length int64 // of a streamed body, in bytes; 0 or less: not known
 }
 
@@ -105,8 +106,8 @@ func (c *Client) once(ctx context.Context, r call) *failure {
 		}
 		body = bytes.NewReader(b)
 	}
-	if err := c.cfg.Limiter.Wait(ctx); err != nil {
-		return &failure{err: liveresponse.Unanswered(r.where, err)}
+	if f := c.turn(ctx, r); f != nil {
+		return f
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
 	defer cancel()
@@ -117,10 +118,26 @@ func (c *Client) once(ctx context.Context, r call) *failure {
 		h.Set("Accept", "application/json")
 	})
 	if f != nil {
+		c.noteAnswer(r, f)
 		return f
 	}
 	defer resp.Body.Close()
-	return c.decode(resp, r)
+	f = c.decode(resp, r)
+	c.noteAnswer(r, f)
+	return f
+}
+
+// turn blocks until a request may be sent.
+func (c *Client) turn(ctx context.Context, r call) *failure {
+	err := c.cfg.Limiter.wait(ctx, r.order)
+	if err == nil {
+		return nil
+	}
+	f := &failure{err: liveresponse.Unanswered(r.where, err)}
+	if errors.Is(err, edr.ErrThrottled) {
+		f.err = &Error{Where: r.where, Kind: edr.ErrThrottled, Reason: err.Error()}
+	}
+	return f
 }
 
 // send sends a request and returns a successful answer, or a redirect, with its

@@ -7,11 +7,17 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"edrpipe/internal/pace"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/liveresponse"
 )
+
+// KeepIdle is for how long a session without work is worth keeping: another one takes
+// three requests and the few seconds in which a device joins, while this one takes a
+// keepalive each five minutes and keeps people off the device.
+const KeepIdle = 30 * time.Second
 
 // Limits of a session.
 const (
@@ -31,8 +37,9 @@ type Session struct {
 
 	mu   sync.Mutex
 	info edr.SessionInfo
-	last int64 // highest command id known, or edr.NoCommand
-	sent int   // commands that count towards the session's limit
+	last int64     // highest command id known, or edr.NoCommand
+	sent int       // commands that count towards the session's limit
+	used time.Time // when its idle time began anew
 }
 
 var (
@@ -45,7 +52,7 @@ var (
 )
 
 func newSession(c *Client, got sessionJSON, d deviceJSON) *Session {
-	s := &Session{c: c, id: string(got.ID), os: osOf(string(d.OS)), hostname: hostOf(string(d.Name)), last: edr.NoCommand}
+	s := &Session{c: c, id: string(got.ID), os: osOf(string(d.OS)), hostname: hostOf(string(d.Name)), last: edr.NoCommand, used: time.Now()}
 	s.info = got.info(s.hostname)
 	return s
 }
@@ -81,7 +88,7 @@ func (s *Session) Await(ctx context.Context) error {
 			return liveresponse.Unanswered(s.where(), err)
 		}
 		var got sessionJSON
-		if err := s.c.do(ctx, call{method: http.MethodGet, path: s.c.sessions(s.id), out: &got, repeat: true, where: s.where()}); err != nil {
+		if err := s.c.do(ctx, call{method: http.MethodGet, path: s.c.sessions(s.id), out: &got, repeat: true, where: s.where(), order: opening}); err != nil {
 			return err
 		}
 		s.mu.Lock()
@@ -103,12 +110,28 @@ const (
 	dumpPoll = 20
 )
 
-// KeepAlive extends the session's idle time. A pending session is left alone.
+// KeepAlive extends the session's idle time. A pending session is left alone. No
+// request is sent, because each counts towards the host's rate, where the last command
+// or keepalive was less than Config.KeepAlive ago.
 func (s *Session) KeepAlive(ctx context.Context) error {
-	if s.Info().Status != edr.SessionActive {
+	s.mu.Lock()
+	due := s.info.Status == edr.SessionActive && time.Since(s.used) >= s.c.cfg.KeepAlive
+	s.mu.Unlock()
+	if !due {
 		return nil
 	}
-	return s.c.do(ctx, call{method: http.MethodGet, path: s.c.sessions(s.id, "keepalive"), repeat: true, where: s.where()})
+	err := s.c.do(ctx, call{method: http.MethodGet, path: s.c.sessions(s.id, "keepalive"), repeat: true, where: s.where()})
+	if err == nil {
+		s.touch()
+	}
+	return err
+}
+
+// touch notes that the session's idle time has begun anew.
+func (s *Session) touch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = time.Now()
 }
 
 // Close ends the session. Closing one that is gone is no error.
@@ -169,7 +192,7 @@ func (s *Session) look(ctx context.Context, id int64, w edr.Where) (commandJSON,
 func (s *Session) Cancel(ctx context.Context, id int64) error {
 	w := s.where()
 	w.Command = &id
-	err := s.c.do(ctx, call{method: http.MethodDelete, path: s.c.sessions(s.id, "commands", strconv.FormatInt(id, 10)), repeat: true, where: w})
+	err := s.c.do(ctx, call{method: http.MethodDelete, path: s.c.sessions(s.id, "commands", strconv.FormatInt(id, 10)), repeat: true, where: w, order: urgent})
 	var e *Error
 	if errors.As(err, &e) && e.Status == http.StatusConflict {
 		return nil

@@ -14,7 +14,7 @@ import (
 // Sessions lists the pending and active sessions of all clients of the organisation.
 // It needs no session and has no effect: a good test of the connection.
 func (c *Client) Sessions(ctx context.Context) ([]edr.SessionInfo, error) {
-	live, err := c.liveSessions(ctx, edr.Where{})
+	live, err := c.liveSessions(ctx, edr.Where{}, ongoing)
 	if err != nil {
 		return nil, err
 	}
@@ -25,9 +25,9 @@ func (c *Client) Sessions(ctx context.Context) ([]edr.SessionInfo, error) {
 	return infos, nil
 }
 
-func (c *Client) liveSessions(ctx context.Context, w edr.Where) ([]sessionJSON, error) {
+func (c *Client) liveSessions(ctx context.Context, w edr.Where, order urgency) ([]sessionJSON, error) {
 	var got wrapped[sessionJSON]
-	err := c.do(ctx, call{method: http.MethodGet, path: c.sessions(), out: &got, repeat: true, where: w})
+	err := c.do(ctx, call{method: http.MethodGet, path: c.sessions(), out: &got, repeat: true, where: w, order: order})
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *Client) OpenSession(ctx context.Context, sensorID string) (*Session, er
 		return nil, err
 	}
 	w := edr.Where{Sensor: sensorID}
-	before, err := c.liveSessions(ctx, w)
+	before, err := c.liveSessions(ctx, w, opening)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (c *Client) create(ctx context.Context, sensorID string, before []sessionJS
 	pauses := c.pauses()
 	for try := 1; ; {
 		var got sessionJSON
-		f := c.once(ctx, call{method: http.MethodPost, path: c.sessions(), where: w, out: &got, body: map[string]any{"device_id": n}})
+		f := c.once(ctx, call{method: http.MethodPost, path: c.sessions(), where: w, out: &got, order: opening, body: map[string]any{"device_id": n}})
 		switch {
 		case f == nil && got.ID == "":
 			f = &failure{err: &Error{Where: w, Kind: edr.ErrServer, Reason: "answer names no session"}, delivery: answered, passing: true}
@@ -165,7 +165,7 @@ func (c *Client) create(ctx context.Context, sensorID string, before []sessionJS
 func (c *Client) claim(ctx context.Context, sensorID string, before []sessionJSON, f *failure) (*sessionJSON, error) {
 	waited := c.cfg.Settle / 5
 	for ; ; waited *= 2 {
-		live, err := c.liveSessions(ctx, edr.Where{Sensor: sensorID})
+		live, err := c.liveSessions(ctx, edr.Where{Sensor: sensorID}, ongoing)
 		if err != nil {
 			return nil, ambiguous(f)
 		}
@@ -213,7 +213,7 @@ func (c *Client) CloseSession(ctx context.Context, sessionID string) error {
 	if sessionID == "" {
 		return nil
 	}
-	err := c.do(ctx, call{method: http.MethodDelete, path: c.sessions(sessionID), repeat: true, where: edr.Where{Session: sessionID}})
+	err := c.do(ctx, call{method: http.MethodDelete, path: c.sessions(sessionID), repeat: true, where: edr.Where{Session: sessionID}, order: urgent})
 	if errors.Is(err, edr.ErrSessionGone) {
 		return nil
 	}

@@ -58,8 +58,8 @@ func (s *Session) upload(ctx context.Context, path string, r io.Reader) (string,
 }
 
 func (s *Session) uploadOnce(ctx context.Context, path string, r io.Reader, size int64) (string, edr.FileInfo, error) {
-	if err := s.c.cfg.Limiter.Wait(ctx); err != nil {
-		return "", edr.FileInfo{}, liveresponse.Unanswered(s.where(), err)
+	if f := s.c.turn(ctx, call{where: s.where()}); f != nil {
+		return "", edr.FileInfo{}, f
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

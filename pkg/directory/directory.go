@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Server edr.Server
 	Tenant string        // label of the server; empty: none
+	Store  Store         // of what events say of types; nil: it is forgotten at the end
 	Every  time.Duration // between readings of the whole fleet; 0: 10 minutes
 	// Changed is called when unknown facts of endpoints may have become known: after a
 	// reading, or a change of the endpoints file. It must not block. Nil: no calls.
@@ -33,6 +34,7 @@ const (
 	readTimeout  = 3 * time.Second  // of one endpoint's record
 	missingFor   = 5 * time.Minute  // an endpoint that the server does not have is read again after
 	failedFor    = 30 * time.Second // no single record is read after one that failed
+	groupAgain   = 5 * time.Second  // a record whose group could not be read is read again after
 	maxMissing   = 10_000
 )
 
@@ -48,6 +50,7 @@ type Directory struct {
 	book    *endpoints.Book
 	whole   bool      // the fleet has been read
 	failed  time.Time // when a single record could not be read
+	grouped time.Time // when a record was last read for its group; d.reading is held
 	reading sync.Mutex
 
 	heard types // types from events
@@ -62,22 +65,38 @@ func New(c Config) *Directory {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Directory{cfg: c, byID: map[string]*Record{}, byHost: map[string][]*Record{}, missing: map[string]time.Time{}, texts: map[string]string{}}
+	d := &Directory{cfg: c, byID: map[string]*Record{}, byHost: map[string][]*Record{}, missing: map[string]time.Time{}, texts: map[string]string{}}
+	if c.Store != nil {
+		d.heard.changed = make(chan struct{}, 1)
+	}
+	return d
 }
 
-// Run reads the fleet until ctx ends.
+// Run reads the fleet, and stores what events say, until ctx ends.
 func (d *Directory) Run(ctx context.Context) {
+	if d.cfg.Store != nil {
+		var keeping sync.WaitGroup
+		defer keeping.Wait()
+		keeping.Go(func() { d.keep(ctx) })
+	}
 	wait := firstRetry
 	for {
 		pause := d.cfg.Every
-		if err := d.Read(ctx); err != nil {
-			if ctx.Err() != nil {
-				return
-			}
+		err := d.Read(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
 			d.cfg.Log.Warn().Err(err).Dur("again_in", wait).Msg("directory of endpoints could not be read; facts of endpoints that it does not have yet are unknown")
 			pause, wait = wait, min(2*wait, longestRetry)
-		} else {
+		case d.groupsUnread():
+			d.cfg.Log.Warn().Str("server", d.cfg.Server.Name()).Dur("again_in", wait).Msg("the names of groups could not be read; matches that hang on them are held")
+			pause, wait = wait, min(2*wait, longestRetry)
+		default:
 			wait = firstRetry
+		}
+		if err := d.Load(ctx); err != nil && ctx.Err() == nil { // what other replicas have heard
+			d.cfg.Log.Warn().Err(err).Msg("types that events had said could not be read; those of some endpoints may be unknown here")
 		}
 		select {
 		case <-time.After(pause):
@@ -102,6 +121,9 @@ func (d *Directory) Read(ctx context.Context) error {
 func (d *Directory) replace(all []edr.Sensor) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for i := range all {
+		d.keepGroup(&all[i])
+	}
 	d.byID, d.byHost = make(map[string]*Record, len(all)), make(map[string][]*Record, len(all))
 	d.texts, d.missing = map[string]string{}, map[string]time.Time{}
 	for _, s := range all {
@@ -126,15 +148,36 @@ func (d *Directory) Use(b *endpoints.Book) {
 
 // Note takes over a record that another caller has just read from the server.
 func (d *Directory) Note(s edr.Sensor) {
-	if s.ID == "" || s.Hostname == "" {
-		return // an id alone
+	if s.ID == "" || s.Hostname == "" || s.OS == "" {
+		return // an id, or an id and an event's host name, is no record: its facts are not read
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.keepGroup(&s)
 	if old := d.byID[s.ID]; old != nil && old.same(s) {
 		return
 	}
 	d.put(d.recordOf(s))
+}
+
+// keepGroup gives a record whose group could not be read the one that was read before.
+// d.mu is held.
+func (d *Directory) keepGroup(s *edr.Sensor) {
+	if old := d.byID[s.ID]; s.GroupUnread && old != nil && !old.groupUnread {
+		s.Group, s.GroupUnread = old.Group, false
+	}
+}
+
+// groupsUnread reports whether a group of the fleet could not be read.
+func (d *Directory) groupsUnread() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, r := range d.byID {
+		if r.groupUnread {
+			return true
+		}
+	}
+	return false
 }
 
 // put adds a record. d.mu is held.
@@ -204,21 +247,40 @@ func (d *Directory) Lookup(id string) (Record, error) {
 	return Record{}, ErrUnread
 }
 
-// Find is Lookup with a request for a missing record. A server that has failed recently
-// is not requested again: ErrUnread.
+// Find is Lookup with a request for a missing record, or a missing group. A server that
+// has failed recently is not requested again: ErrUnread.
 func (d *Directory) Find(ctx context.Context, id string) (Record, error) {
 	r, err := d.Lookup(id)
-	if !errors.Is(err, ErrUnread) {
+	if !errors.Is(err, ErrUnread) && !r.groupUnread {
 		return r, err
 	}
 	d.reading.Lock() // one at a time: what another one read serves us too
 	defer d.reading.Unlock()
-	if r, err := d.Lookup(id); !errors.Is(err, ErrUnread) {
+	r, err = d.Lookup(id)
+	switch {
+	case r.groupUnread && d.cfg.Now().Sub(d.grouped) >= groupAgain:
+		d.grouped = d.cfg.Now()
+		if made, err := d.request(ctx, id); err == nil {
+			return made, nil
+		}
+		return r, nil
+	case !errors.Is(err, ErrUnread):
 		return r, err
-	}
-	if !d.failed.IsZero() && d.cfg.Now().Sub(d.failed) < failedFor {
+	case d.failing():
 		return Record{}, ErrUnread
 	}
+	return d.request(ctx, id)
+}
+
+// failing reports whether the server has failed recently.
+func (d *Directory) failing() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return !d.failed.IsZero() && d.cfg.Now().Sub(d.failed) < failedFor
+}
+
+// request reads one record from the server. d.reading is held.
+func (d *Directory) request(ctx context.Context, id string) (Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	sensor, err := d.cfg.Server.Sensor(ctx, id)
@@ -227,7 +289,9 @@ func (d *Directory) Find(ctx context.Context, id string) (Record, error) {
 		d.forget(id)
 		return Record{}, err
 	case err != nil:
+		d.mu.Lock()
 		d.failed = d.cfg.Now()
+		d.mu.Unlock()
 		return Record{}, fmt.Errorf("%w: %w", ErrUnread, err)
 	}
 	made := d.take(sensor)
@@ -239,6 +303,7 @@ func (d *Directory) Find(ctx context.Context, id string) (Record, error) {
 func (d *Directory) take(s edr.Sensor) Record {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.keepGroup(&s)
 	made := d.recordOf(s)
 	d.put(made)
 	d.failed = time.Time{}

@@ -202,3 +202,50 @@ func BenchmarkFill(b *testing.B) {
 		d.Fill(b.Context(), e)
 	}
 }
+
+// TestAGroupThatIsNotReadIsPending: a server that tells the record and not the name of
+// its group has not told the fact, and a group that was known before stays.
+func TestAGroupThatIsNotReadIsPending(t *testing.T) {
+	f := newFleet()
+	known, unread := f.sensors["1"], f.sensors["2"]
+	unread.Group, unread.GroupUnread = "", true
+	f.sensors["2"] = unread
+	clock := time.Now()
+	d := directory.New(directory.Config{Server: f, Now: func() time.Time { return clock }})
+	if err := d.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e := eventOf("2", "", "")
+	if d.Fill(t.Context(), e); e.Sensor.Pending != events.FactGroup || e.Sensor.OS != "windows" {
+		t.Errorf("pending %s, os %q", e.Sensor.Pending, e.Sensor.OS)
+	}
+	requests := f.singles
+	d.Fill(t.Context(), eventOf("2", "", ""))
+	if f.singles != requests {
+		t.Error("a request for each event")
+	}
+	known.Group, known.GroupUnread = "", true
+	d.Note(known)
+	if r, err := d.Lookup("1"); err != nil || r.Group != "Domain Controllers" {
+		t.Errorf("the group that was known is now %q, %v", r.Group, err)
+	}
+	unread.Group, unread.GroupUnread = "Office", false
+	f.sensors["2"], clock = unread, clock.Add(time.Minute)
+	e = eventOf("2", "", "")
+	if d.Fill(t.Context(), e); e.Sensor.Pending != 0 || e.Sensor.Group != "Office" {
+		t.Errorf("afterwards pending %s, group %q", e.Sensor.Pending, e.Sensor.Group)
+	}
+}
+
+// TestAnIDAndAHostNameAreNoRecord: a caller that has only these has not read a record,
+// and the facts of the endpoint stay pending.
+func TestAnIDAndAHostNameAreNoRecord(t *testing.T) {
+	f := newFleet()
+	f.down = true
+	d := directory.New(directory.Config{Server: f})
+	d.Note(edr.Sensor{ID: "2", Hostname: "WKS-2"})
+	e := eventOf("2", "WKS-2", "")
+	if d.Fill(t.Context(), e); e.Sensor.Pending != events.ServerFacts {
+		t.Errorf("pending %q, want all that a server tells", e.Sensor.Pending)
+	}
+}

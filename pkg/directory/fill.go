@@ -46,10 +46,13 @@ func (d *Directory) merge(s *events.Sensor, id string, r *Record, err error) {
 	switch {
 	case err == nil:
 		r.fill(s)
+		if r.groupUnread {
+			s.Pending = (events.FactGroup | d.bookFacts()) & s.Unknown()
+		}
 	case errors.Is(err, ErrUnread):
 		// The file waits as well: some of its entries may depend on the server's record.
 		s.Pending = (events.ServerFacts | d.bookFacts()) & s.Unknown()
-	case len(s.IDs) < 2:
+	case s.Named() < 2:
 		d.byEvent(s).Fill(s)
 	}
 }
@@ -76,7 +79,7 @@ func (d *Directory) of(ctx context.Context, s *events.Sensor) (Record, error) {
 	if s.ID != "" {
 		return d.Find(ctx, s.ID)
 	}
-	if len(s.IDs) > 0 || s.Hostname == "" {
+	if len(s.IDs) > 0 || s.Hostname == "" || s.Named() > 1 {
 		return Record{}, edr.ErrUnknownSensor
 	}
 	if !d.Whole() { // others may have the name too

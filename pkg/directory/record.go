@@ -21,8 +21,9 @@ type Record struct {
 	Type        string // workstation, server, domain_controller; empty: not known
 	LastCheckin time.Time
 
-	addresses []netip.Addr
-	own       *endpoints.Facts // from the endpoints file
+	groupUnread bool // the server has not answered for Group
+	addresses   []netip.Addr
+	own         *endpoints.Facts // from the endpoints file
 }
 
 // recordOf reduces the server's record to the cached fields. Texts that many endpoints
@@ -31,7 +32,7 @@ func (d *Directory) recordOf(s edr.Sensor) *Record {
 	r := &Record{
 		Endpoint: edr.Endpoint{Server: d.cfg.Server.Name(), ID: strings.Clone(s.ID)},
 		Hostname: strings.Clone(s.Hostname), OS: s.OS,
-		OSVersion: d.shared(s.OSVersion), Group: d.shared(s.Group), Type: typeOf(s.OSVersion), LastCheckin: s.LastCheckin,
+		OSVersion: d.shared(s.OSVersion), Group: d.shared(s.Group), Type: typeOf(s.OSVersion), LastCheckin: s.LastCheckin, groupUnread: s.GroupUnread,
 		addresses: endpoints.Addresses(s.IPs),
 	}
 	if s.DNSName != s.Hostname {
@@ -48,7 +49,7 @@ func (r *Record) subject() endpoints.Subject {
 // same reports whether the server's record equals the cached one in the cached fields.
 func (r *Record) same(s edr.Sensor) bool {
 	return r.Hostname == s.Hostname && (r.DNSName == s.DNSName || r.DNSName == "" && s.DNSName == s.Hostname) &&
-		r.OS == s.OS && r.OSVersion == s.OSVersion && r.Group == s.Group && len(r.addresses) == len(endpoints.Addresses(s.IPs))
+		r.OS == s.OS && r.OSVersion == s.OSVersion && r.Group == s.Group && r.groupUnread == s.GroupUnread && len(r.addresses) == len(endpoints.Addresses(s.IPs))
 }
 
 // typeOf infers the type from the name of the OS: Windows Server is at least a server.

@@ -8,12 +8,24 @@ import (
 // Errors that callers decide on. Backends wrap them; test with errors.Is.
 var (
 	ErrUnknownSensor = errors.New("sensor is not known to the server")
+	ErrUnknownBinary = errors.New("binary is not known to the server")
 	ErrOffline       = errors.New("sensor is offline")
 	ErrSessionLimit  = errors.New("server's session limit is reached")
 	ErrSessionBusy   = errors.New("sensor already has a session")
 	ErrSessionGone   = errors.New("session is gone")
 	ErrUnsupported   = errors.New("command is not supported by the sensor")
 	ErrUnauthorized  = errors.New("token is refused or lacks rights")
+	// ErrTokenRefused is an ErrUnauthorized for which the request was not looked at: a
+	// valid token makes it work.
+	ErrTokenRefused error = tokenRefused{}
+	// ErrThrottled: the server takes no requests for a while, because there were too many;
+	// this one was not sent.
+	ErrThrottled = errors.New("server takes no requests now: there were too many")
+	// ErrLicence: the server's licence has ended, so that it neither opens sessions nor
+	// takes new bans. A new licence makes the request work.
+	ErrLicence = errors.New("licence of the server has ended")
+	// ErrLicenceEnding: the licence has ended, and the server works for some time yet.
+	ErrLicenceEnding = errors.New("licence of the server has ended, and it goes on for a while")
 	ErrDisabled      = errors.New("server has Live Response disabled")
 	ErrServer        = errors.New("server error")
 	ErrTimeout       = errors.New("no answer in time")
@@ -22,6 +34,11 @@ var (
 	// not known. It must not be repeated before the state has been read.
 	ErrAmbiguous = errors.New("outcome is not known")
 )
+
+type tokenRefused struct{}
+
+func (tokenRefused) Error() string        { return "token is refused" }
+func (tokenRefused) Is(target error) bool { return target == ErrUnauthorized }
 
 // Where is the subject of an error. Zero fields are unknown.
 type Where struct {

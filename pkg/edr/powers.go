@@ -39,6 +39,12 @@ type (
 		NoteAlert(ctx context.Context, id, note string) error
 	}
 
+	// BinaryReader can read the metadata of the binaries that the sensors have met.
+	BinaryReader interface {
+		// Binary reads the server's record of a binary. ErrUnknownBinary: there is none.
+		Binary(ctx context.Context, md5 string) (Binary, error)
+	}
+
 	// Files can read, write, list and delete files of the endpoint.
 	Files interface {
 		GetFile(ctx context.Context, path string, r Range, w io.Writer) (FileInfo, error)
@@ -84,6 +90,14 @@ const (
 	SHA256 HashKind = "sha256"
 )
 
+// Binary is a server's record of an executable image. A text that the image lacks is
+// empty, or "(unknown)".
+type Binary struct {
+	MD5, SHA256                                            string
+	OriginalName, Description, Product, Company, Publisher string
+	SignResult                                             string // Signed, Unsigned, Expired, …
+}
+
 // AlertClosing is the reason for closing an alert, in Carbon Black Cloud's terms. A
 // product without such a term ignores it. Empty fields are left to the product.
 type AlertClosing struct {
@@ -112,6 +126,7 @@ const (
 	PowerBan       Power = "ban"
 	PowerClose     Power = "close alert"
 	PowerNote      Power = "note alert"
+	PowerBinaries  Power = "read binaries"
 	PowerFiles     Power = "files"
 	PowerProcesses Power = "processes"
 	PowerRun       Power = "run"
@@ -130,6 +145,7 @@ var powers = []struct {
 	{PowerBan, reflect.TypeFor[HashBanner](), false},
 	{PowerClose, reflect.TypeFor[AlertCloser](), false},
 	{PowerNote, reflect.TypeFor[AlertNoter](), false},
+	{PowerBinaries, reflect.TypeFor[BinaryReader](), false},
 	{PowerFiles, reflect.TypeFor[Files](), true},
 	{PowerProcesses, reflect.TypeFor[Processes](), true},
 	{PowerRun, reflect.TypeFor[Runner](), true},

@@ -45,6 +45,7 @@ type Sensor struct {
 	DNSName      string    `json:"dns_name,omitempty"`
 	GroupID      string    `json:"group_id,omitempty"`
 	Group        string    `json:"group,omitempty"` // name
+	GroupUnread  bool      `json:"-"`               // the server has not answered for the name; Group is empty
 	OS           OS        `json:"os"`
 	OSVersion    string    `json:"os_version,omitempty"`
 	Status       string    `json:"status"` // as the server says it

@@ -64,6 +64,9 @@ func (s *Server) postBan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badRequest(err)
 	}
+	if err := s.unlicensed(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	b := s.bans[md5]
 	if b == nil {

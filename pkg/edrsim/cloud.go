@@ -134,6 +134,9 @@ func (c *cloud) inOrg(f endpointFunc) endpointFunc {
 		if org := r.PathValue("org"); org != c.srv.cfg.OrgKey {
 			return &cloudError{http.StatusNotFound, "NOT_FOUND", "Unknown org_id: " + org, object{"org_id": org}}
 		}
+		if err := c.permitted(r); err != nil {
+			return err
+		}
 		return f(w, r)
 	}
 }

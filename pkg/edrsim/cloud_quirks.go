@@ -34,6 +34,7 @@ var cloudQuirkTable = []Quirk{
 	{"limit-status", []string{"403", "<status>"}, "Answer when as many devices have a session as may.", nil},
 	{"limit-wait", []string{"0s", "<duration>"}, "How long the answer at the session limit takes.", nil},
 	{"list-envelope", []string{"array", "results"}, "Whether lists of sessions, commands and files are arrays or under results.", nil},
+	{"missing-permission", []string{"none", "<permission>"}, "A permission that the key lacks, such as org.liveresponse.process:EXECUTE: what needs it is answered 403.", nil},
 	{"multi-sz", []string{"list", "joined"}, "Data of REG_MULTI_SZ: a list, or one text joined by commas.", nil},
 	{"process-details", []string{"absent", "present"}, "Whether create process tells the pid and the return code.", nil},
 	{"quarantine-offline", []string{"kept", "dropped"}, "What becomes of a quarantine requested of an offline device.", nil},

@@ -116,6 +116,10 @@ var cloudQuirkCases = map[string]quirkCase{
 		}
 		return "object"
 	}},
+	"missing-permission": {map[string]string{"none": "200 201", "device:READ": "403 201", "org.liveresponse.session:CREATE": "200 403"}, func(c *client) any {
+		device := c.statusOf("GET", cloudAPI+"/devices/6231047", "")
+		return fmt.Sprint(device, c.statusOf("POST", cloudAPI+"/liveresponse/sessions", `{"device_id":6231047}`))
+	}},
 	"multi-sz": {map[string]string{"list": "[a b]", "joined": "a,b"}, func(c *client) any { return c.value()["value_data"] }},
 	"process-details": {map[string]string{"absent": "", "present": "pid return_code"}, func(c *client) any {
 		return keysOf(c.ran(c.cloudSession(device1), m{"name": "create process", "path": `cmd.exe /c echo hello`, "wait": true}), "pid", "return_code")

@@ -22,6 +22,7 @@ func (s *Server) controlRoutes(mux *http.ServeMux) {
 		return
 	}
 	route("POST /_sim/alerts", s.simAddAlert)
+	route("POST /_sim/binaries", s.simAddBinary)
 }
 
 func (s *Server) getCounters(w http.ResponseWriter, r *http.Request) error {

@@ -36,6 +36,8 @@ func (s *Server) routes() *http.ServeMux {
 	cblr := func(pattern string, f endpointFunc) { api(pattern, s.liveResponse(f)) }
 
 	api("GET /api/info", s.getInfo)
+	api("GET /api/v1/license", s.getLicence)
+	api("POST /api/v1/license", s.postLicence)
 	api("GET /api/v1/storage/events/partition", s.getPartitions)
 	api("GET /api/v1/watchlist", s.getWatchlists)
 	api("GET /api/group", s.listGroups)
@@ -69,6 +71,8 @@ func (s *Server) routes() *http.ServeMux {
 
 	api("GET /api/v2/alert", s.listAlerts)
 	api("POST /api/v1/alert/{id}", s.postAlert)
+
+	api("GET /api/v1/binary/{md5}/summary", s.getBinary)
 
 	api("GET /api/v1/banning/blacklist", s.listBans)
 	api("POST /api/v1/banning/blacklist", s.postBan)

@@ -67,6 +67,16 @@ var quirkCases = map[string]quirkCase{
 		return len(c.do("GET", "/api/v1/cblr/session?active_only=true", nil, 200).([]any))
 	}},
 	"address": {map[string]string{"mapped": "::ffff:10.20.0.1", "plain": "10.20.0.1"}, func(c *client) any { return c.get(c.activate(1))["address"] }},
+	"licence": {map[string]string{"valid": "200 200 false", "expired": "200 200 true", "412": "412 412 true"}, func(c *client) any {
+		session := c.statusOf("POST", "/api/v1/cblr/session", `{"sensor_id":1}`)
+		ban := c.statusOf("POST", "/api/v1/banning/blacklist", `{"md5hash":"d41d8cd98f00b204e9800998ecf8427e"}`)
+		expired := c.get("/api/v1/license")["license_expired"]
+		c.do("POST", "/api/v1/license", m{"license": "NEW"}, 200)
+		if again := c.statusOf("POST", "/api/v1/banning/blacklist", `{"md5hash":"d41d8cd98f00b204e9800998ecf8427e"}`); again != 200 {
+			c.t.Errorf("a ban with a new licence: %d", again)
+		}
+		return fmt.Sprintf("%d %d %v", session, ban, expired)
+	}},
 	"cancel-status": {map[string]string{"cancel": "cancel", "canceled": "canceled", "cancelled": "cancelled"}, func(c *client) any {
 		s := c.activate(1)
 		c.do("POST", s+"/command", m{"name": "create process", "object": "ping x", "wait": true}, 200)

@@ -56,7 +56,8 @@ type behaviour struct {
 
 	activeOnly, address, archive, cancel, cblr, closeAgain, closeReply string
 	closedSession, commands, duplicate, emptyList, emptyOutput         string
-	gzip, hostFilter, inFlight, keepalive, limit, listNoMatch          string
+	gzip, hostFilter, inFlight, keepalive, licence                     string
+	limit, listNoMatch                                                 string
 	maxUpload, offsetEnd, partitions, powerLoss, putExisting, rangeReq string
 	regSet, sensorPut, sensorV2, sessionGroup, sidNewline, storageSize string
 	unsupported, waitCap, zone                                         string
@@ -95,6 +96,8 @@ var quirks = []quirk{
 		func(b *behaviour) *string { return &b.inFlight }},
 	{Quirk{"keepalive-pending", []string{"close", "ignore"}, "What a keepalive does to a session that is still pending.", nil},
 		func(b *behaviour) *string { return &b.keepalive }},
+	{Quirk{"licence", []string{"valid", "expired", "<status>"}, "State of the server's licence: valid, over for ten days, or over for forty, when sessions and new bans are refused with that status. POST /api/v1/license makes it valid.", nil},
+		func(b *behaviour) *string { return &b.licence }},
 	{Quirk{"limit-status", []string{"500", "<status>"}, "HTTP status when all session slots are taken.", nil},
 		func(b *behaviour) *string { return &b.limit }},
 	{Quirk{"list-no-match", []string{"error", "empty"}, "Directory list of a wildcard that matches nothing.", nil},
@@ -169,6 +172,8 @@ func (q Quirk) accepts(value string) bool {
 		case "<duration>":
 			d, err := time.ParseDuration(value)
 			return err == nil && d > 0
+		case "<permission>":
+			return permissionForm.MatchString(value)
 		case "<requests/duration>":
 			_, _, err := parseRate(value)
 			return err == nil

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,7 +43,9 @@ type Server struct {
 	ended    []*session // oldest first
 	lastID   int
 	bans     map[string]*ban
+	renewed  atomic.Bool       // a licence was uploaded; needs no lock
 	alerts   map[string]object // of an EDR server, by id
+	binaries map[string]object // of an EDR server, by lower-case MD5
 	counters *counters
 
 	cloud *cloud // of KindCloud, or nil
@@ -57,7 +60,7 @@ func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{
 		Token: cfg.Token, cfg: cfg, clock: newClock(cfg.Start, cfg.TimeScale), spool: spool{cfg.SpoolDir, cfg.SpoolAbove},
-		changed: make(chan struct{}), sessions: map[int]*session{}, bans: map[string]*ban{}, alerts: map[string]object{}, counters: newCounters(),
+		changed: make(chan struct{}), sessions: map[int]*session{}, bans: map[string]*ban{}, alerts: map[string]object{}, binaries: map[string]object{}, counters: newCounters(),
 	}
 	if cfg.Kind == KindCloud {
 		s.as = cloudBehaviour()

@@ -38,6 +38,9 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &req); err != nil {
 		return err
 	}
+	if err := s.unlicensed(); err != nil {
+		return err
+	}
 	x, err := s.open(req)
 	if err != nil {
 		return err

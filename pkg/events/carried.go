@@ -68,7 +68,10 @@ var carriedFields = sync.OnceValue(func() map[string]map[string]bool {
 			all[typ][path] = true
 		}
 	}
-	for _, carried := range all {
+	for typ, carried := range all {
+		if carriesImage(typ, typeNamed(typ).shape.kind, carried) {
+			addImage(carried)
+		}
 		addDerived(carried)
 		addParts(carried)
 	}
@@ -89,6 +92,15 @@ func (s *shape) carried() map[string]bool {
 		}
 	}
 	return carried
+}
+
+// addImage adds the metadata of the image.
+func addImage(carried map[string]bool) {
+	for path := range fields {
+		if strings.HasPrefix(path, imagePart) {
+			carried[path] = true
+		}
+	}
 }
 
 // addDerived adds what follows from fields that are carried.

@@ -30,18 +30,18 @@ var cloudEndpointRows = []row{
 }
 
 var cloudProcessRows = []row{
-	{to: "process.guid", from: "process_guid", as: asText, in: onlyTop},
+	{to: "process.guid", from: "process_guid", as: asValue, in: onlyTop},
 	{to: "process.pid", do: cloudPID, from: "process_pid process_guid"},
-	{to: "process.path", from: "process_path process_name", as: asText, in: onlyTop},
-	{to: "process.command_line", from: "process_cmdline", as: asText, in: onlyTop},
-	{to: "process.user", from: "process_username", as: asText, in: onlyTop},
+	{to: "process.path", from: "process_path process_name", as: asValue, in: onlyTop},
+	{to: "process.command_line", from: "process_cmdline", as: asValue, in: onlyTop},
+	{to: "process.user", from: "process_username", as: asValue, in: onlyTop},
 	{to: "process.md5 process.sha256", do: cloudProcessHashes, from: "process_hash process_md5 process_sha256"},
 	{to: "process.start", from: "process_start_time", as: asTime, in: onlyTop},
-	{to: "process.parent.guid", from: "parent_guid", as: asText, in: onlyTop},
+	{to: "process.parent.guid", from: "parent_guid", as: asValue, in: onlyTop},
 	{to: "process.parent.pid", from: "parent_pid", as: asInt, in: onlyTop},
-	{to: "process.parent.path", from: "parent_path parent_name", as: asText, in: onlyTop},
-	{to: "process.parent.command_line", from: "parent_cmdline", as: asText, in: onlyTop},
-	{to: "process.parent.user", from: "parent_username", as: asText, in: onlyTop},
+	{to: "process.parent.path", from: "parent_path parent_name", as: asValue, in: onlyTop},
+	{to: "process.parent.command_line", from: "parent_cmdline", as: asValue, in: onlyTop},
+	{to: "process.parent.user", from: "parent_username", as: asValue, in: onlyTop},
 	{to: "process.parent.md5 process.parent.sha256", do: cloudParentHashes, from: "parent_hash parent_md5 parent_sha256"},
 }
 
@@ -70,18 +70,18 @@ func keyList(rows []row) string {
 }
 
 var cloudModuleRows = []row{
-	{to: "module.path", from: "modload_name", as: asText, in: onlyTop},
+	{to: "module.path", from: "modload_name", as: asValue, in: onlyTop},
 	{to: "module.md5 module.sha256", do: cloudModuleHashes, from: "modload_hash modload_md5 modload_sha256"},
 }
 
 var cloudFileRows = []row{
-	{to: "file.path", from: "filemod_name", as: asText, in: onlyTop},
+	{to: "file.path", from: "filemod_name", as: asValue, in: onlyTop},
 	{to: "file.action", do: cloudFileAction, from: "action"},
 	{to: "file.md5 file.sha256", do: cloudFileHashes, from: "filemod_hash filemod_md5 filemod_sha256"},
 }
 
 var cloudRegistryRows = []row{
-	{to: "reg.raw_path", from: "regmod_name", as: asText, in: onlyTop},
+	{to: "reg.raw_path", from: "regmod_name", as: asValue, in: onlyTop},
 	{to: "reg.action", do: cloudRegistryAction, from: "action"},
 }
 
@@ -100,13 +100,13 @@ var cloudConnectionRows = []row{
 	{to: "net.dns_query", from: "netconn_dns_query_name", as: asValue, in: onlyTop},
 	{to: "net.proxy_ip", from: "netconn_proxy_ip", as: asIP, in: onlyTop},
 	{to: "net.proxy_port", from: "netconn_proxy_port", as: asPort, in: onlyTop},
-	{to: "net.proxy_domain", from: "netconn_proxy_domain", as: asText, in: onlyTop},
+	{to: "net.proxy_domain", from: "netconn_proxy_domain", as: asValue, in: onlyTop},
 	{to: "net.proxy", do: cloudProxy, from: "type netconn_proxy_ip netconn_proxy_domain"},
 }
 
 var cloudTargetRows = []row{
-	{to: "target.guid", from: "crossproc_guid", as: asText, in: onlyTop},
-	{to: "target.path", from: "crossproc_name", as: asText, in: onlyTop},
+	{to: "target.guid", from: "crossproc_guid", as: asValue, in: onlyTop},
+	{to: "target.path", from: "crossproc_name", as: asValue, in: onlyTop},
 	{to: "target.md5 target.sha256", do: cloudTargetHashes, from: "crossproc_hash crossproc_md5 crossproc_sha256"},
 	{to: "target.action", do: cloudCrossAction, from: "action"},
 	{to: "target.is_target", from: "crossproc_target", as: asFlag, in: onlyTop},
@@ -116,12 +116,12 @@ var cloudTargetRows = []row{
 var cloudScriptRows = []row{
 	{to: "script.text", from: "fileless_scriptload_cmdline scriptload_content", as: asText, in: onlyTop},
 	{to: "script.sha256", do: cloudScriptHash, from: "scriptload_hash fileless_scriptload_hash scriptload_sha256"},
-	{to: "file.path", from: "scriptload_name", as: asText, in: onlyTop},
+	{to: "file.path", from: "scriptload_name", as: asValue, in: onlyTop},
 }
 
 // cloudHitRows are read of watchlist hits and of alerts.
 var cloudHitRows = []row{
-	{to: "alert.id", from: "alert_id", as: asText, in: onlyTop},
+	{to: "alert.id", from: "alert_id", as: asValue, in: onlyTop},
 	{to: "alert.type", from: "type", as: asText, in: onlyTop},
 	{to: "alert.severity", from: "severity", as: asFloat, in: onlyTop}, // 1 to 10 in this product
 	{to: "watchlist.name watchlist.id watchlist.names watchlist.ids", do: cloudWatchlists, from: "watchlists name id"},
@@ -134,7 +134,7 @@ var cloudHitRows = []row{
 }
 
 var cloudAlertRows = []row{
-	{to: "alert.id", from: "id alert_id", as: asText, in: onlyTop},
+	{to: "alert.id", from: "id alert_id", as: asValue, in: onlyTop},
 	{to: "alert.key", do: cloudAlertKey, from: "org_key id alert_id"},
 	{to: "alert.status alert.closure_reason alert.changed_by alert.changed_by_type", do: cloudWorkflow,
 		from: "workflow status closure_reason changed_by changed_by_type"},

@@ -62,9 +62,9 @@ func (x *reading) value(k key) string { return notNull(x.topText(k)) }
 
 // cloudAlertKey joins what makes an alert the same one.
 func cloudAlertKey(x *reading) {
-	org, id := x.topText(keyOrgKey), x.topText(keyID)
+	org, id := x.value(keyOrgKey), x.value(keyID)
 	if id == "" {
-		id = x.topText(keyAlertID)
+		id = x.value(keyAlertID)
 	}
 	if org != "" && id != "" {
 		x.event.Alert.Key = x.pool.take(append(append(append(x.pool.room(len(org)+len(id)+1), org...), '/'), id...))
@@ -120,7 +120,7 @@ func cloudWatchlists(x *reading) {
 			continue
 		}
 		x.within(list[element.start:element.end], func() {
-			name, id := x.topText(keyName), x.topText(keyID)
+			name, id := x.value(keyName), x.value(keyID)
 			if w.Name == "" {
 				w.Name = name
 				w.ID, _ = integerOf(id)

@@ -51,7 +51,7 @@ func cloudReceived(x *reading) {
 // cloudServer: an event names its server by the key of its organisation, whatever its
 // source is bound to.
 func cloudServer(x *reading) {
-	if org := x.topText(keyOrgKey); org != "" {
+	if org := x.value(keyOrgKey); org != "" {
 		x.event.Event.Server, x.event.Event.Bound = org, ""
 	}
 }
@@ -95,7 +95,7 @@ func cloudStartTime(guid string) time.Time {
 
 func cloudHostname(x *reading) {
 	s := &x.event.Sensor
-	name := x.topText(keyDeviceName)
+	name := x.value(keyDeviceName)
 	if i := strings.LastIndexByte(name, '\\'); i >= 0 {
 		s.Domain, name = name[:i], name[i+1:]
 	}
@@ -106,7 +106,7 @@ func cloudHostname(x *reading) {
 
 func cloudGroup(x *reading) {
 	for _, k := range deviceGroupKeys {
-		if name := x.topText(k); name != "" {
+		if name := x.value(k); name != "" {
 			x.event.Sensor.Group, x.event.Sensor.Groups = name, []string{name}
 			return
 		}
@@ -114,7 +114,7 @@ func cloudGroup(x *reading) {
 }
 
 func cloudOS(x *reading) {
-	os := x.pool.lower(x.topText(keyDeviceOS))
+	os := x.pool.lower(x.value(keyDeviceOS))
 	if os == "mac" || os == "macos" {
 		os = "osx"
 	}
@@ -182,8 +182,8 @@ func cloudStart(x *reading) {
 		cloudProcess.steps[i].do(x)
 	}
 	p := &x.event.Process
-	p.AlreadyRunning = strings.Contains(x.topText(keyAction), "PROCESS_DISCOVERED")
-	guid, path := x.topText(keyChildprocGUID), x.topText(keyChildprocName)
+	p.AlreadyRunning = strings.Contains(x.value(keyAction), "PROCESS_DISCOVERED")
+	guid, path := x.value(keyChildprocGUID), x.value(keyChildprocName)
 	if guid == "" && path == "" {
 		return
 	}
@@ -193,7 +193,7 @@ func cloudStart(x *reading) {
 	}
 	*p = Process{
 		GUID: guid, PID: x.cloudPIDOf(keyChildprocPID, keyChildprocGUID), Path: path,
-		CommandLine: x.topText(keyTargetCmdline), User: x.topText(keyChildprocUser),
+		CommandLine: x.value(keyTargetCmdline), User: x.value(keyChildprocUser),
 		AlreadyRunning: p.AlreadyRunning, Parent: parent,
 	}
 	p.MD5, p.SHA256 = x.hashes(childHashKeys)
@@ -275,12 +275,12 @@ func cloudDirection(x *reading) {
 }
 
 func cloudProtocol(x *reading) {
-	x.event.Net.Protocol = strings.TrimPrefix(x.pool.lower(x.topText(keyNetconnProtocol)), "proto_")
+	x.event.Net.Protocol = strings.TrimPrefix(x.pool.lower(x.value(keyNetconnProtocol)), "proto_")
 }
 
 func cloudProxy(x *reading) {
 	x.event.Net.Proxy = x.topText(keyType) == "endpoint.event.netconn_proxy"
 	for _, k := range proxyKeys {
-		x.event.Net.Proxy = x.event.Net.Proxy || x.topText(k) != ""
+		x.event.Net.Proxy = x.event.Net.Proxy || x.value(k) != ""
 	}
 }

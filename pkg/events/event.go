@@ -21,6 +21,7 @@ type Event struct {
 	Target    Target         `expr:"target" json:"target,omitzero"`
 	Script    Script         `expr:"script" json:"script,omitzero"`
 	Binary    Binary         `expr:"binary" json:"binary,omitzero"`
+	Image     ImageInfo      `expr:"image" json:"image,omitzero"`
 	Watchlist Watchlist      `expr:"watchlist" json:"watchlist,omitzero"`
 	Feed      Feed           `expr:"feed" json:"feed,omitzero"`
 	IOC       IOC            `expr:"ioc" json:"ioc,omitzero"`
@@ -86,29 +87,30 @@ const (
 
 // Sensor is the endpoint (or endpoints) that the event is about.
 type Sensor struct {
-	ID          string            `expr:"id" json:"id,omitempty"`         // text, as "42"; empty unless there is exactly one
-	IDs         []string          `expr:"ids" json:"ids"`                 // every sensor that the event names
-	Server      string            `expr:"server" json:"server,omitempty"` // configured name of the server that has the sensor
-	Hostname    string            `expr:"hostname" json:"hostname,omitempty"`
-	Hostnames   []string          `expr:"hostnames" json:"hostnames,omitempty"`
-	Group       string            `expr:"group" json:"group,omitempty"`
-	Groups      []string          `expr:"groups" json:"groups,omitempty"`
-	OS          string            `expr:"os" json:"os,omitempty" form:"os" words:"windows,linux,osx"`                          // windows, linux, osx
-	OSVersion   string            `expr:"os_version" json:"os_version,omitempty"`                                              // as the server writes it
-	Type        string            `expr:"type" json:"type,omitempty" form:"word" words:"workstation,server,domain_controller"` // workstation, server, domain_controller
-	Criticality float64           `expr:"criticality" json:"criticality,omitempty"`
-	Tags        []string          `expr:"tags" json:"tags,omitempty"`     // from the endpoints file
-	Labels      map[string]string `expr:"labels" json:"labels,omitempty"` // from the endpoints file
-	Tenant      string            `expr:"tenant" json:"tenant,omitempty"` // of the server
-	Known       Facts             `json:"known,omitempty"`                // facts that are known although their value is empty
-	Given       Facts             `json:"given,omitempty"`                // facts that do not come from the event: its server or the endpoints file gave them
-	Pending     Facts             `json:"-"`                              // facts that the server may have and that have not been read yet
-	Domain      string            `expr:"domain" json:"domain,omitempty"` // of the host name, where the event has it
-	InternalIP  string            `expr:"internal_ip" json:"internal_ip,omitempty" form:"ip"`
-	ExternalIP  string            `expr:"external_ip" json:"external_ip,omitempty" form:"ip"`
-	Location    string            `expr:"location" json:"location,omitempty"` // ONSITE, OFFSITE, UNKNOWN
-	User        string            `expr:"user" json:"user,omitempty"`         // last one known on the device
-	Priority    string            `expr:"priority" json:"priority,omitempty"` // LOW, MEDIUM, HIGH, MISSION_CRITICAL
+	ID             string            `expr:"id" json:"id,omitempty"`         // text, as "42"; empty unless there is exactly one
+	IDs            []string          `expr:"ids" json:"ids"`                 // every sensor that the event names
+	Server         string            `expr:"server" json:"server,omitempty"` // configured name of the server that has the sensor
+	Hostname       string            `expr:"hostname" json:"hostname,omitempty"`
+	Hostnames      []string          `expr:"hostnames" json:"hostnames,omitempty"`
+	OtherHostnames []string          `expr:"other_hostnames" json:"other_hostnames,omitempty"` // of an alert about a binary: the further hosts that have it
+	Group          string            `expr:"group" json:"group,omitempty"`
+	Groups         []string          `expr:"groups" json:"groups,omitempty"`
+	OS             string            `expr:"os" json:"os,omitempty" form:"os" words:"windows,linux,osx"`                          // windows, linux, osx
+	OSVersion      string            `expr:"os_version" json:"os_version,omitempty"`                                              // as the server writes it
+	Type           string            `expr:"type" json:"type,omitempty" form:"word" words:"workstation,server,domain_controller"` // workstation, server, domain_controller
+	Criticality    float64           `expr:"criticality" json:"criticality,omitempty"`
+	Tags           []string          `expr:"tags" json:"tags,omitempty"`     // from the endpoints file
+	Labels         map[string]string `expr:"labels" json:"labels,omitempty"` // from the endpoints file
+	Tenant         string            `expr:"tenant" json:"tenant,omitempty"` // of the server
+	Known          Facts             `json:"known,omitempty"`                // facts that are known although their value is empty
+	Given          Facts             `json:"given,omitempty"`                // facts that do not come from the event: its server or the endpoints file gave them
+	Pending        Facts             `json:"-"`                              // facts that the server may have and that have not been read yet
+	Domain         string            `expr:"domain" json:"domain,omitempty"` // of the host name, where the event has it
+	InternalIP     string            `expr:"internal_ip" json:"internal_ip,omitempty" form:"ip"`
+	ExternalIP     string            `expr:"external_ip" json:"external_ip,omitempty" form:"ip"`
+	Location       string            `expr:"location" json:"location,omitempty"` // ONSITE, OFFSITE, UNKNOWN
+	User           string            `expr:"user" json:"user,omitempty"`         // last one known on the device
+	Priority       string            `expr:"priority" json:"priority,omitempty"` // LOW, MEDIUM, HIGH, MISSION_CRITICAL
 }
 
 // Image is an executable or library on disk.

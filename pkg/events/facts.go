@@ -8,7 +8,8 @@ import (
 
 // Facts is a set of facts of an endpoint: fields of Sensor that events seldom carry,
 // and that come from the endpoint's server or from the operator's endpoints file. A
-// fact is known or unknown; unknown is neither empty nor false.
+// fact is known or unknown; unknown is neither empty nor false. FactImage is one more,
+// of the event's image.
 type Facts uint16
 
 // The facts.
@@ -36,8 +37,12 @@ var factFields = map[string]Facts{
 
 var factNames = [...]string{"os", "os_version", "group", "type", "criticality", "tags", "labels", "tenant"}
 
-// FactOf returns the fact that a field of the sensor holds: "sensor.type", or "type".
+// FactOf returns the fact that a field holds: "sensor.type", or "type"; of any field of
+// the image but known it is FactImage.
 func FactOf(path string) (Facts, bool) {
+	if path == "image" || isImageFact(path) {
+		return FactImage, true
+	}
 	f, ok := factFields[strings.TrimPrefix(path, "sensor.")]
 	return f, ok
 }
@@ -49,6 +54,9 @@ func (f Facts) Names() []string {
 		if f&(1<<i) != 0 {
 			names = append(names, "sensor."+name)
 		}
+	}
+	if f&FactImage != 0 {
+		names = append(names, "image")
 	}
 	return names
 }

@@ -12,6 +12,9 @@ import (
 //go:embed event.go
 var eventSource string
 
+//go:embed image.go
+var imageSource string
+
 // FieldDoc returns the source comment of a field of an event's part, such as "Process"
 // and "AlreadyRunning", for generated documentation. It is empty for a field without a
 // comment.
@@ -19,10 +22,18 @@ func FieldDoc(part, field string) string { return fieldDocs()[part+"."+field] }
 
 var fieldDocs = sync.OnceValue(func() map[string]string {
 	docs := map[string]string{}
-	file, err := parser.ParseFile(gotoken.NewFileSet(), "event.go", eventSource, parser.ParseComments)
-	if err != nil { // it has been compiled: cannot happen
-		panic(err)
+	for _, source := range []string{eventSource, imageSource} {
+		file, err := parser.ParseFile(gotoken.NewFileSet(), "event.go", source, parser.ParseComments)
+		if err != nil { // it has been compiled: cannot happen
+			panic(err)
+		}
+		documented(file, docs)
 	}
+	return docs
+})
+
+// documented adds the comments of a file's fields.
+func documented(file *ast.File, docs map[string]string) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -38,5 +49,4 @@ var fieldDocs = sync.OnceValue(func() map[string]string {
 		}
 		return false
 	})
-	return docs
-})
+}

@@ -20,7 +20,12 @@ type field struct {
 
 func (f *field) ptr(e *Event) unsafe.Pointer { return unsafe.Add(unsafe.Pointer(e), f.offset) }
 
-func (f *field) text(e *Event) *string   { return (*string)(f.ptr(e)) }
+// textAt is the text field at an offset that fields has.
+func textAt(e *Event, offset uintptr) *string {
+	return (*string)(unsafe.Add(unsafe.Pointer(e), offset))
+}
+
+func (f *field) text(e *Event) *string   { return textAt(e, f.offset) }
 func (f *field) integer(e *Event) *int   { return (*int)(f.ptr(e)) }
 func (f *field) long(e *Event) *int64    { return (*int64)(f.ptr(e)) }
 func (f *field) float(e *Event) *float64 { return (*float64)(f.ptr(e)) }

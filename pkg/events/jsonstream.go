@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"edrpipe/pkg/events/batch"
 )
 
 // Keys that identify the format of a JSON object, before its event type is known.
@@ -59,8 +61,8 @@ func (p *pass) stream(s string, routing string, wraps int) bool {
 			}
 			i += n
 		default:
-			n, more := 0, true
-			if arrays > 0 {
+			n, more := p.bareBase64(s[i:], p.base+i, routing, wraps)
+			if n == 0 && more && arrays > 0 {
 				n, more = p.scalar(s[i:], p.base+i)
 			}
 			if n == 0 && more {
@@ -72,10 +74,25 @@ func (p *pass) stream(s string, routing string, wraps int) bool {
 			i += n
 		}
 	}
-	if arrays != 0 {
+	if arrays != 0 && strings.Trim(s, "[], \t\r\n") != "" { // not of an array whose elements stand on lines of their own
 		return p.reject(BadJSON, fmt.Errorf("%w: brackets do not match", errShort), p.base+len(s), "")
 	}
 	return true
+}
+
+// bareBase64 decodes events that a forwarder put into a list in base64 without quotes. n
+// is 0 where there are none.
+func (p *pass) bareBase64(s string, at int, routing string, wraps int) (n int, more bool) {
+	if s[0] != 'e' && s[0] != 'I' && s[0] != 'C' && s[0] != 'D' && s[0] != 'L' { // base64 of {, and of blanks or a comma before it
+		return 0, true
+	}
+	inner, n := batch.BareBase64([]byte(s[:lineLength(s)]))
+	for _, text := range inner {
+		if !p.unwrap(string(text), at, routing, wraps) {
+			return n, false
+		}
+	}
+	return n, true
 }
 
 // scalar rejects the element of an array that is a number, true, false or null. Its
@@ -188,15 +205,16 @@ func templateList(s string) int {
 	return i + len(list)
 }
 
+// salvage decodes the elements of such a list, with its brackets where it is whole.
 func (p *pass) salvage(s string, inner, at int, routing string, wraps int) (int, bool) {
-	base := p.base
-	p.base = at + inner
-	defer func() { p.base = base }()
-	end := len(s)
+	from, end := inner, len(s)
 	if tail := strings.TrimRight(s, " \t\r\n"); strings.HasSuffix(tail, "]}") {
-		end = len(tail) - 2
+		from, end = inner-1, len(tail)-1
 	}
-	return len(s), p.stream(s[inner:end], routing, wraps+1)
+	base := p.base
+	p.base = at + from
+	defer func() { p.base = base }()
+	return len(s), p.stream(s[from:end], routing, wraps+1)
 }
 
 // textual decodes an event that is wrapped in a string: JSON text, or JSON in

@@ -86,6 +86,12 @@ func equal(w uint64, c byte) uint64 {
 	return (w - ones) &^ w & tops
 }
 
+// upper marks the bytes of a word that are capital ASCII letters, exactly.
+func upper(w uint64) uint64 {
+	low := w &^ tops
+	return (low + ones*(0x80-'A')) &^ (low + ones*(0x7f-'Z')) &^ w & tops
+}
+
 // firstMark is the place of the first byte that is marked, 8 when none is.
 func firstMark(marks uint64) int { return bits.TrailingZeros64(marks) >> 3 }
 

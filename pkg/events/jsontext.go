@@ -73,18 +73,34 @@ func (p *textPool) clean(s string) string {
 	return s
 }
 
-// lower is s in lower case, ASCII letters only: for hashes and words.
+// lower is s in lower case, ASCII letters only: for hashes, words and Windows paths.
 func (p *textPool) lower(s string) string {
-	for i := range len(s) {
-		if c := s[i]; c >= 'A' && c <= 'Z' {
-			b := p.room(len(s))
-			for j := range len(s) {
-				b = append(b, lowerASCII(s[j]))
-			}
-			return p.take(b)
+	first := firstUpper(s)
+	if first < 0 {
+		return s
+	}
+	b := append(p.room(len(s)), s...)
+	for i := first; i < len(b); i++ {
+		b[i] = lowerASCII(b[i])
+	}
+	return p.take(b)
+}
+
+// firstUpper is the place of a capital ASCII letter before which there is none, rounded
+// down to the word of eight bytes that it stands in; -1 without one.
+func firstUpper(s string) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if upper(load64(s[i:])) != 0 {
+			return i
 		}
 	}
-	return s
+	for ; i < len(s); i++ {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			return i
+		}
+	}
+	return -1
 }
 
 func lowerASCII(c byte) byte {

@@ -35,3 +35,21 @@ func IsCloud(name string) bool {
 }
 
 var cloudTypes = sync.OnceValue(cloudShapes)
+
+// The products whose messages are decoded, named as the kinds of their servers.
+const (
+	ProductEDR   = "carbonblack-edr"
+	ProductCloud = "carbonblack-cloud"
+)
+
+// ProductOf is the product that sends events of a canonical type, or "" where the type
+// does not tell.
+func ProductOf(name string) string {
+	switch {
+	case IsCloud(name):
+		return ProductCloud
+	case types[name].shape != nil, strings.HasPrefix(name, "ingress.event."), strings.HasPrefix(name, "alert."):
+		return ProductEDR
+	}
+	return ""
+}

@@ -1,8 +1,10 @@
 package events
 
 import (
+	"cmp"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -39,28 +41,29 @@ var formed = fieldsOfForms(formPath, formDomain, formAddress, formOS)
 // strictlyFormed are those of events that were not decoded from a product's message.
 var strictlyFormed = fieldsOfForms(formHash, formWord, formReg)
 
+// A formedField is a text field of Event with its form.
 type formedField struct {
-	*field
-	form *normalForm
+	offset uintptr
+	form   *normalForm
 }
 
+// fieldsOfForms are the text fields with these forms, in the order of Event.
 func fieldsOfForms(forms ...*normalForm) []formedField {
 	var all []formedField
 	for _, f := range fields {
 		form := formsByTag[f.form]
-		for _, wanted := range forms {
-			if form == wanted && f.typ.Kind() == reflect.String {
-				all = append(all, formedField{f, form})
-			}
+		if f.typ.Kind() == reflect.String && slices.Contains(forms, form) {
+			all = append(all, formedField{f.offset, form})
 		}
 	}
+	slices.SortFunc(all, func(a, b formedField) int { return cmp.Compare(a.offset, b.offset) })
 	return all
 }
 
 func (p *textPool) normalise(e *Event, all []formedField) {
-	for _, f := range all {
-		if s := f.text(e); *s != "" {
-			*s = f.form.apply(p, *s)
+	for i := range all {
+		if s := textAt(e, all[i].offset); *s != "" {
+			*s = all[i].form.apply(p, *s)
 		}
 	}
 }

@@ -78,3 +78,20 @@ func TestNormalFormsStay(t *testing.T) {
 		}
 	})
 }
+
+// Lower case by words of eight bytes is the same as by bytes, for every byte.
+func TestLowerIsLowerOfEachByte(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "text"))
+		want := []byte(s)
+		for i, c := range want {
+			if 'A' <= c && c <= 'Z' {
+				want[i] = c + 'a' - 'A'
+			}
+		}
+		var pool textPool
+		if got := pool.lower(s); got != string(want) {
+			t.Fatalf("lower(%q) = %q, want %q", s, got, want)
+		}
+	})
+}

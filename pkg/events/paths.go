@@ -5,14 +5,13 @@ import "strings"
 // baseName is the last part of a Windows or POSIX path. A backslash separates
 // only in a path that does not begin with a slash: POSIX names may hold one.
 func baseName(path string) string {
-	posix := strings.HasPrefix(path, "/")
-	separates := func(c byte) bool { return c == '/' || c == '\\' && !posix }
+	posix := path != "" && path[0] == '/'
 	end := len(path)
-	for end > 0 && separates(path[end-1]) {
+	for end > 0 && (path[end-1] == '/' || path[end-1] == '\\' && !posix) {
 		end--
 	}
 	start := end
-	for start > 0 && !separates(path[start-1]) {
+	for start > 0 && path[start-1] != '/' && (path[start-1] != '\\' || posix) {
 		start--
 	}
 	return path[start:end]

@@ -37,22 +37,13 @@ func (x *reading) flaw(name string) {
 func (x *reading) finish() {
 	e := x.event
 	x.pool.normalise(e, formed)
-	named := func(name *string, path string) {
-		switch {
-		case *name == "":
-			*name = baseName(path)
-		case isWindowsPath(path):
-			*name = x.pool.lower(*name)
-		case path == "":
-			*name = x.pool.fileName(*name)
-		}
-	}
-	named(&e.Process.Name, e.Process.Path)
-	named(&e.Process.Parent.Name, e.Process.Parent.Path)
-	named(&e.Module.Name, e.Module.Path)
-	named(&e.Child.Name, e.Child.Path)
-	named(&e.Target.Name, e.Target.Path)
-	named(&e.File.Name, e.File.Path)
+	e.Image.setKnown()
+	x.named(&e.Process.Name, e.Process.Path)
+	x.named(&e.Process.Parent.Name, e.Process.Parent.Path)
+	x.named(&e.Module.Name, e.Module.Path)
+	x.named(&e.Child.Name, e.Child.Path)
+	x.named(&e.Target.Name, e.Target.Path)
+	x.named(&e.File.Name, e.File.Path)
 	if e.File.Name != "" {
 		e.File.Ext = extension(e.File.Name)
 	}
@@ -71,6 +62,21 @@ func (x *reading) finish() {
 	}
 	if x.pool.nul {
 		x.flaw(FlawNUL)
+	}
+}
+
+// named derives the name of a file from its path where the event has none, and brings
+// a name that it has to its normal form.
+func (x *reading) named(name *string, path string) {
+	switch {
+	case *name == "":
+		if path != "" {
+			*name = baseName(path)
+		}
+	case isWindowsPath(path):
+		*name = x.pool.lower(*name)
+	case path == "":
+		*name = x.pool.fileName(*name)
 	}
 }
 

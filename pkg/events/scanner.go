@@ -3,6 +3,7 @@ package events
 import (
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 )
 
@@ -82,7 +83,11 @@ func (s *Scanner) want(path string, wanted map[string]bool) {
 		s.want("event.server", wanted)
 		s.want("sensor.ids", wanted)
 	}
-	for _, source := range derived[path] {
+	sources := derived[path]
+	if strings.HasPrefix(path, imagePart) {
+		sources = imageSources
+	}
+	for _, source := range sources {
 		s.want(source, wanted)
 	}
 }

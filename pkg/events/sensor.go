@@ -10,18 +10,21 @@ var (
 	keySensorID     = keyOf("sensor_id")
 	keyHostname     = keyOf("hostname")
 	keyComputerName = keyOf("computer_name")
-	keyEndpoint     = keyOf("endpoint")
-	keyGroup        = keyOf("group")
-	keyUniqueID     = keyOf("unique_id")
-	keyID           = keyOf("id")
-	keySegmentID    = keyOf("segment_id")
-	keyProcessGUID  = keyOf("process_guid")
-	keyProcessID    = keyOf("process_id")
-	keyLinkProcess  = keyOf("link_process")
-	keyLinkParent   = keyOf("link_parent")
-	keyLinkSensor   = keyOf("link_sensor")
-	keyLinkChild    = keyOf("link_child")
-	keyLinkTarget   = keyOf("link_target")
+
+	keyOtherHostnames = keyOf("other_hostnames")
+
+	keyEndpoint    = keyOf("endpoint")
+	keyGroup       = keyOf("group")
+	keyUniqueID    = keyOf("unique_id")
+	keyID          = keyOf("id")
+	keySegmentID   = keyOf("segment_id")
+	keyProcessGUID = keyOf("process_guid")
+	keyProcessID   = keyOf("process_id")
+	keyLinkProcess = keyOf("link_process")
+	keyLinkParent  = keyOf("link_parent")
+	keyLinkSensor  = keyOf("link_sensor")
+	keyLinkChild   = keyOf("link_child")
+	keyLinkTarget  = keyOf("link_target")
 )
 
 // Where a process's GUID may stand. unique_id and id are a process only in a
@@ -47,6 +50,19 @@ func findSensor(x *reading) {
 			e.Sensor.Hostnames = append(e.Sensor.Hostnames, name)
 		} else {
 			endpointNames(x)
+		}
+	}
+}
+
+// otherHostnames takes the further hosts of an alert about a binary: its hostname is one
+// of those that have the file.
+func otherHostnames(x *reading) {
+	s := &x.event.Sensor
+	v, t := x.look(keyOtherHostnames)
+	for _, name := range x.list(v, t) {
+		known := func(other string) bool { return strings.EqualFold(other, name) }
+		if name != "" && !slices.ContainsFunc(s.Hostnames, known) && !slices.ContainsFunc(s.OtherHostnames, known) {
+			s.OtherHostnames = append(s.OtherHostnames, name)
 		}
 	}
 }

@@ -16,6 +16,7 @@ var commonRows = []row{
 	{to: "sensor.ids sensor.hostnames", do: findSensor,
 		from: "sensor_id process_guid process_id unique_id id endpoint link_process link_sensor hostname computer_name docs"},
 	{to: "sensor.hostname", do: soleHostname, from: "hostname computer_name endpoint"},
+	{to: "sensor.other_hostnames", do: otherHostnames, from: "other_hostnames"},
 	{to: "sensor.groups sensor.group", do: findGroups, from: "group"},
 	{to: "sensor.os", from: "os_type", as: asWord},
 	{to: "sensor.type", from: "host_type", as: asWord},

@@ -173,7 +173,10 @@ func (c *costs) visit(n ast.Node) cost {
 		all.steps += float64(len(n.Arguments))
 		return all
 	}
-	return c.sum(parts(n))
+	all := cost{steps: 1}
+	eachChild(n, func(kid ast.Node) { all = together(all, c.of(kid)) })
+	all.size = math.Max(1, all.size)
+	return all
 }
 
 func (c *costs) binary(n *ast.BinaryNode) cost {
@@ -229,34 +232,4 @@ func (c *costs) sum(nodes []ast.Node) cost {
 
 func together(a, b cost) cost {
 	return cost{steps: a.steps + b.steps, loops: max(a.loops, b.loops), size: a.size + b.size}
-}
-
-// parts lists the direct children of the nodes that need no special care.
-func parts(n ast.Node) []ast.Node {
-	switch n := n.(type) {
-	case *ast.UnaryNode:
-		return []ast.Node{n.Node}
-	case *ast.ChainNode:
-		return []ast.Node{n.Node}
-	case *ast.MemberNode:
-		return []ast.Node{n.Node, n.Property}
-	case *ast.SliceNode:
-		all := []ast.Node{n.Node}
-		if n.From != nil {
-			all = append(all, n.From)
-		}
-		if n.To != nil {
-			all = append(all, n.To)
-		}
-		return all
-	case *ast.PredicateNode:
-		return []ast.Node{n.Node}
-	case *ast.ConditionalNode:
-		return []ast.Node{n.Cond, n.Exp1, n.Exp2}
-	case *ast.MapNode:
-		return n.Pairs
-	case *ast.PairNode:
-		return []ast.Node{n.Key, n.Value}
-	}
-	return nil
 }

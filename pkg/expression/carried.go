@@ -89,9 +89,7 @@ func (c *fieldCollector) walk(n ast.Node, optional bool) {
 			}
 		}
 	}
-	for _, kid := range children(n) {
-		c.walk(kid, optional)
-	}
+	eachChild(n, func(kid ast.Node) { c.walk(kid, optional) })
 }
 
 // compared notes a field that is compared with the empty text, 0 or false.
@@ -100,19 +98,30 @@ func (c *fieldCollector) compared(n *ast.BinaryNode) {
 		return
 	}
 	for _, sides := range [][2]ast.Node{{n.Left, n.Right}, {n.Right, n.Left}} {
-		f, ok := c.field(sides[0])
-		if text, isText := sides[1].(*ast.StringNode); ok && isText && text.Value == "" {
-			c.known = append(c.known, f.Path)
+		if !isEmptyConstant(sides[1]) {
+			continue
 		}
-		if number, isNumber := sides[1].(*ast.IntegerNode); ok && isNumber && number.Value == 0 {
+		if f, ok := c.field(sides[0]); ok {
 			c.known = append(c.known, f.Path)
 		}
 	}
 }
 
+// isEmptyConstant reports whether a node is the empty text or 0.
+func isEmptyConstant(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value == ""
+	case *ast.IntegerNode:
+		return n.Value == 0
+	}
+	return false
+}
+
 // field is the field, or part, of the event that a node names.
 func (c *fieldCollector) field(n ast.Node) (FieldRead, bool) {
-	var chain []*ast.MemberNode
+	var room [4]*ast.MemberNode
+	chain := room[:0]
 	base := unchained(n)
 	for {
 		m, ok := unchained(base).(*ast.MemberNode)
@@ -130,8 +139,10 @@ func (c *fieldCollector) field(n ast.Node) (FieldRead, bool) {
 	if !ok || c.scope.named(root.Value) != part.Type {
 		return FieldRead{}, false
 	}
-	f := FieldRead{Path: root.Value, Offset: root.Location().From}
+	f := FieldRead{Offset: root.Location().From}
 	end, t := root.Location().To, part.Type
+	var longest [64]byte
+	path := append(longest[:0], root.Value...)
 	for _, m := range slices.Backward(chain) {
 		name, ok := m.Property.(*ast.StringNode)
 		if !ok || t.Kind != Object {
@@ -142,27 +153,31 @@ func (c *fieldCollector) field(n ast.Node) (FieldRead, bool) {
 			break
 		}
 		t, end = inner.Type, m.Property.Location().To
-		f.Path += "." + name.Value
+		path = append(append(path, '.'), name.Value...)
 	}
+	f.Path = fieldPath(path)
 	f.Length = max(1, end-f.Offset)
 	return f, true
 }
 
-// children lists the direct children of any node.
-func children(n ast.Node) []ast.Node {
-	switch n := n.(type) {
-	case *ast.BinaryNode:
-		return []ast.Node{n.Left, n.Right}
-	case *ast.CallNode:
-		return append([]ast.Node{n.Callee}, n.Arguments...)
-	case *ast.BuiltinNode:
-		return n.Arguments
-	case *ast.ArrayNode:
-		return n.Nodes
-	case *ast.VariableDeclaratorNode:
-		return []ast.Node{n.Value, n.Expr}
-	case *ast.SequenceNode:
-		return n.Nodes
+// fieldPath is a path as text. Those of the event's fields are made once.
+func fieldPath(path []byte) string {
+	if known, ok := eventPaths[string(path)]; ok {
+		return known
 	}
-	return parts(n)
+	return string(path)
 }
+
+var eventPaths = func() map[string]string {
+	paths := map[string]string{}
+	var add func(above string, t *Type)
+	add = func(above string, t *Type) {
+		for _, f := range t.Fields {
+			path := above + f.Name
+			paths[path] = path
+			add(path+".", f.Type)
+		}
+	}
+	add("", EventType)
+	return paths
+}()

@@ -91,9 +91,9 @@ func (b *clauseBuilder) clause(n ast.Node, lets []*ast.VariableDeclaratorNode) (
 	case *ast.BinaryNode:
 		switch n.Operator {
 		case "and", "&&":
-			return b.group("and", n, lets, chained(n, "and", "&&")...)
+			return b.group("and", n, lets, chained(nil, n, "and", "&&")...)
 		case "or", "||":
-			return b.group("or", n, lets, chained(n, "or", "||")...)
+			return b.group("or", n, lets, chained(nil, n, "or", "||")...)
 		}
 	}
 	c := &Clause{Text: printed(n), facts: factsOf(n), asks: asksKnown(n)}
@@ -121,13 +121,13 @@ func (b *clauseBuilder) group(op string, n ast.Node, lets []*ast.VariableDeclara
 	return c, nil
 }
 
-// chained lists the sides of a row of the same operator.
-func chained(n ast.Node, operators ...string) []ast.Node {
+// chained adds the sides of a row of the same operator to parts.
+func chained(parts []ast.Node, n ast.Node, operators ...string) []ast.Node {
 	b, ok := n.(*ast.BinaryNode)
 	if !ok || !slices.Contains(operators, b.Operator) {
-		return []ast.Node{n}
+		return append(parts, n)
 	}
-	return append(chained(b.Left, operators...), chained(b.Right, operators...)...)
+	return chained(chained(parts, b.Left, operators...), b.Right, operators...)
 }
 
 // generate makes a program of a checked node.

@@ -109,8 +109,9 @@ func (s *Scope) check(source string, want *Type, config *conf.Config) (*parser.T
 	}
 	found = append(found, admit(tree, s)...)
 	if len(found) == 0 && !s.lenient {
-		if found = s.literals(tree); len(found) == 0 {
-			found = s.contradictions(tree)
+		lets := letsOf(tree.Node)
+		if found = s.literals(tree, lets); len(found) == 0 {
+			found = s.contradictions(tree, lets)
 		}
 	}
 	if got := fromNature(tree.Node.Nature()); want != nil && len(found) == 0 {

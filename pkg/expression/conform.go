@@ -55,7 +55,7 @@ func (t *Type) Conform(v any) any {
 				return int(i) // exact beyond 2^53
 			}
 		}
-		if n, ok := number(v); ok {
+		if n, ok := number(v); ok && math.Abs(n) < 1<<63 {
 			return int(n)
 		}
 	case Float:
@@ -130,8 +130,10 @@ func conformDuration(v any) any {
 			return d
 		}
 	}
-	n, _ := number(v)
-	return time.Duration(n)
+	if n, ok := number(v); ok && math.Abs(n) < 1<<63 {
+		return time.Duration(n)
+	}
+	return time.Duration(0)
 }
 
 func number(v any) (float64, bool) {
@@ -150,7 +152,8 @@ func number(v any) (float64, bool) {
 }
 
 // Plain turns numbers as JSON decoding gives them into int where they are
-// whole, throughout a value. A whole number beyond 64 bits keeps its digits.
+// whole, throughout a value. A number that neither int nor float64 can hold keeps its
+// digits.
 func Plain(v any) any {
 	switch v := v.(type) {
 	case float64:
@@ -161,9 +164,8 @@ func Plain(v any) any {
 		if i, err := v.Int64(); err == nil {
 			return int(i)
 		}
-		if strings.ContainsAny(string(v), ".eE") {
-			f, _ := v.Float64()
-			return f
+		if f, err := v.Float64(); err == nil && strings.ContainsAny(string(v), ".eE") {
+			return Plain(f)
 		}
 	case map[string]any:
 		return plainMap(v)

@@ -13,8 +13,8 @@ import (
 
 // fact is what a comparison says of a value.
 type fact struct {
-	key   string // the value, as printed
-	op    string // ==, in, <, <=, >, >=, contains, startsWith, endsWith, true
+	value ast.Node // of which something is said
+	op    string   // ==, in, <, <=, >, >=, contains, startsWith, endsWith, true
 	not   bool
 	texts []string  // of texts
 	nums  []float64 // of numbers
@@ -23,10 +23,31 @@ type fact struct {
 	most  float64   // that the number can be, from 0; 0: no bound
 }
 
+// open reports whether the fact, and its opposite, are plainly met by some text.
+func (f *fact) open() bool { return len(f.texts) > 0 && f.words == nil }
+
 // factReader makes facts of comparisons.
 type factReader struct {
 	scope *Scope
 	lets  map[string]ast.Node
+	known map[*ast.BinaryNode]*fact // of comparisons read before; a nil fact: not understood
+}
+
+// comparison is the fact of a comparison, which is made once; nil where it is not
+// understood.
+func (r *factReader) comparison(n *ast.BinaryNode) *fact {
+	known, seen := r.known[n]
+	if seen {
+		return known
+	}
+	if f, understood := r.makeFact(n); understood {
+		known = &f
+	}
+	if r.known == nil {
+		r.known = map[*ast.BinaryNode]*fact{}
+	}
+	r.known[n] = known
+	return known
 }
 
 // read makes a fact of a comparison. One that is not understood is true or false as
@@ -34,21 +55,22 @@ type factReader struct {
 func (r *factReader) read(t term) fact {
 	switch n := t.node.(type) {
 	case *ast.BinaryNode:
-		if f, ok := r.comparison(n); ok {
+		if known := r.comparison(n); known != nil {
+			f := *known
 			f.not = f.not != t.not
 			return f
 		}
 	case *ast.CallNode: // has(field) of a text or number: it is not empty
 		if callee, ok := n.Callee.(*ast.IdentifierNode); ok && callee.Value == "has" && len(n.Arguments) == 1 {
 			if typ := r.scope.typeOf(unchained(n.Arguments[0])); typ != nil && typ.Kind == Text {
-				return fact{key: printed(n.Arguments[0]), op: "==", texts: []string{""}, not: !t.not, words: r.words(n.Arguments[0])}
+				return fact{value: n.Arguments[0], op: "==", texts: []string{""}, not: !t.not, words: r.words(n.Arguments[0])}
 			}
 		}
 	}
-	return fact{key: printed(t.node), op: "true", not: t.not}
+	return fact{value: t.node, op: "true", not: t.not}
 }
 
-func (r *factReader) comparison(n *ast.BinaryNode) (fact, bool) {
+func (r *factReader) makeFact(n *ast.BinaryNode) (fact, bool) {
 	subject, constant, op := n.Left, n.Right, n.Operator
 	if _, isConstant := r.constant(subject); isConstant {
 		mirrored, ok := map[string]string{"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}[op]
@@ -61,7 +83,7 @@ func (r *factReader) comparison(n *ast.BinaryNode) (fact, bool) {
 	if !ok {
 		return fact{}, false
 	}
-	f := fact{key: printed(subject), op: op, words: r.words(subject), whole: fromNature(subject.Nature()).Kind == Int}
+	f := fact{value: subject, op: op, words: r.words(subject), whole: fromNature(subject.Nature()).Kind == Int}
 	f.texts, f.nums = value.texts, value.nums
 	if t := r.scope.typeOf(unchained(subject)); t != nil && t.Form == "port" {
 		f.most = math.MaxUint16
@@ -76,7 +98,7 @@ func (r *factReader) comparison(n *ast.BinaryNode) (fact, bool) {
 		return fact{}, false
 	}
 	if value.truth != nil {
-		return fact{key: printed(subject), op: "true", not: f.not == *value.truth}, op == "==" || op == "!="
+		return fact{value: subject, op: "true", not: f.not == *value.truth}, op == "==" || op == "!="
 	}
 	if f.op != "==" && f.op != "in" && len(f.nums) != 1 {
 		return fact{}, false
@@ -155,11 +177,14 @@ func (r *factReader) words(n ast.Node) []string {
 	return l.words
 }
 
-// consistent reports whether some value meets all facts about one key.
-func consistent(facts []fact, key string) bool {
-	var about []fact
+// consistent reports whether some value meets the last fact and all others about the
+// same value.
+func consistent(facts []fact) bool {
+	var room [4]fact
+	about := room[:0]
+	last := facts[len(facts)-1]
 	for _, f := range facts {
-		if f.key == key {
+		if alike(f.value, last.value) {
 			about = append(about, f)
 		}
 	}
@@ -328,9 +353,9 @@ func (f fact) meetsNumber(n float64) bool {
 // comparison at its operator.
 func wholeOf(n ast.Node) file.Location {
 	loc := n.Location()
-	for _, kid := range children(n) {
+	eachChild(n, func(kid ast.Node) {
 		inner := wholeOf(kid)
 		loc.From, loc.To = min(loc.From, inner.From), max(loc.To, inner.To)
-	}
+	})
 	return loc
 }

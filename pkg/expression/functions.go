@@ -16,6 +16,8 @@ type Function struct {
 	Doc       string
 	Example   string // a condition
 	Result    *Type  // nil: that of what it is given
+	Total     bool   // it cannot fail on texts: its constants are checked when it is compiled
+	Like      string // the operator that gives the same where case does not count; empty: none
 
 	types []any                          // Go functions of its signatures
 	call  func(args ...any) (any, error) // nil: uses the scope, see bind

@@ -13,8 +13,8 @@ import (
 // literals reports constants that what they are compared with can never be: of
 // another spelling, outside of a closed set of words, with a TAB where a path was
 // meant.
-func (s *Scope) literals(tree *parser.Tree) Errors {
-	c := &literalChecker{scope: s, lets: letsOf(tree.Node)}
+func (s *Scope) literals(tree *parser.Tree, lets map[string]ast.Node) Errors {
+	c := &literalChecker{scope: s, lets: lets}
 	each(tree.Node, func(n ast.Node) {
 		switch n := n.(type) {
 		case *ast.BinaryNode:
@@ -32,11 +32,14 @@ type literalChecker struct {
 	found Errors
 }
 
-// letsOf finds what let gives names to.
+// letsOf finds what let gives names to; nil when there is none.
 func letsOf(root ast.Node) map[string]ast.Node {
-	lets := map[string]ast.Node{}
+	var lets map[string]ast.Node
 	each(root, func(n ast.Node) {
 		if let, ok := n.(*ast.VariableDeclaratorNode); ok {
+			if lets == nil {
+				lets = map[string]ast.Node{}
+			}
 			if _, twice := lets[let.Name]; twice {
 				lets[let.Name] = nil
 				return
@@ -87,7 +90,7 @@ func (c *literalChecker) declared(n ast.Node) look {
 	l := look{form: formsByName[t.Form], words: t.Words, text: true}
 	l.line = l.form == nil && l.words == nil
 	if c.scope.carrier != nil {
-		reader := fieldCollector{scope: c.scope, bound: map[string]bool{}}
+		reader := fieldCollector{scope: c.scope}
 		if f, ok := reader.field(n); ok {
 			if words := c.scope.carrier.Words(f.Path); words != nil {
 				l.words, l.line = words, false
@@ -127,12 +130,6 @@ func (c *literalChecker) binary(n *ast.BinaryNode) {
 	}
 }
 
-// foldedFunctions are the functions that compare without regard to case, with the
-// operators that they are otherwise like.
-var foldedFunctions = map[string]string{
-	"ieq": "==", "icontains": "contains", "istartswith": "startsWith", "iendswith": "endsWith",
-}
-
 func (c *literalChecker) call(n *ast.CallNode) {
 	callee, ok := n.Callee.(*ast.IdentifierNode)
 	if !ok || len(n.Arguments) != 2 {
@@ -143,13 +140,13 @@ func (c *literalChecker) call(n *ast.CallNode) {
 		c.inList(n.Arguments[0], text)
 		return
 	}
-	like := foldedFunctions[callee.Value]
+	f, _ := FunctionNamed(callee.Value)
 	switch {
-	case !ok || like == "" && callee.Value != "glob":
-	case like == "==":
+	case !ok || f.Like == "" && callee.Value != "glob":
+	case f.Like == "==":
 		c.whole(c.lookOf(n.Arguments[0]), n.Arguments[0], text, true)
-	case like != "":
-		c.piece(c.lookOf(n.Arguments[0]), n.Arguments[0], text, like, true)
+	case f.Like != "":
+		c.piece(c.lookOf(n.Arguments[0]), n.Arguments[0], text, f.Like, true)
 	default:
 		c.control(c.lookOf(n.Arguments[0]), text)
 	}
@@ -169,8 +166,23 @@ func (c *literalChecker) inList(field ast.Node, name *ast.StringNode) {
 		return
 	}
 	fits, known := listKinds[t.Form]
-	if kind := lists.Kind(name.Value); kind != "" && known && !slices.Contains(fits, kind) {
-		c.add(at(name.Location(), fmt.Sprintf("%s is never in this list, which is of type %s", shorten(printed(field)), kind), "the list's entries, or a line \"# type: …\" at its top, say its type"))
+	kind := lists.Kind(name.Value)
+	if kind == "" || !known {
+		return
+	}
+	what := shorten(printed(field))
+	const types = "the list's entries, or a line \"# type: …\" at its top, say its type"
+	odd, none := "", false
+	if t.Form != "reg" { // its paths have a normal form of their own
+		odd, none = lists.Odd(name.Value, fits[0])
+	}
+	switch {
+	case !slices.Contains(fits, kind):
+		c.add(at(name.Location(), fmt.Sprintf("%s is never in this list, which is of type %s", what, kind), types))
+	case none:
+		c.add(at(name.Location(), fmt.Sprintf("%s is never in this list, which has no entry of type %s", what, fits[0]), types))
+	case odd != "":
+		c.add(at(name.Location(), fmt.Sprintf("%s is never found by the entry %s of this list, which is of type text", what, odd), fmt.Sprintf("entries of type %s need a list of their own, with %q at its top", fits[0], "# type: "+fits[0])))
 	}
 }
 

@@ -41,7 +41,9 @@ func (m *Memo) recall(s *Scope, source string, want *Type) *Program {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.programs[memoKey{source, want != nil}] {
-		if !slices.ContainsFunc(r.names, func(f Field) bool { return !same(s.named(f.Name), f.Type) }) {
+		if !slices.ContainsFunc(r.names, func(f Field) bool {
+			return !same(s.named(f.Name), f.Type) || s.carrier != nil && f.Name == "event" // its words differ
+		}) {
 			return r.Program
 		}
 	}

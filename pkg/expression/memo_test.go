@@ -60,6 +60,8 @@ func TestMemoDoesNotHideMistakes(t *testing.T) {
 		{"a field that is not there", "vars.who", vars(&memo, "whom", TextType)},
 		{"a type that does not fit", `vars.who contains "x"`, vars(&memo, "who", IntType)},
 		{"a name that is not there", "vars.who", EventScope().Remembering(&memo).With("item", "", TextType)},
+		{"a word that is none of them", `vars.who == "zz"`, vars(&memo, "who", OneOf("aa", "bb"))},
+		{"a text that is no digest", `vars.who == "zz"`, vars(&memo, "who", &Type{Kind: Text, Form: "md5"})},
 		{"a name that let may not take", "let item = 1; item + 1", here.With("item", "", TextType)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

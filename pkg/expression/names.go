@@ -212,9 +212,12 @@ func at(loc file.Location, message, hint string) *Error {
 
 // boundNames collects the names that let declares anywhere.
 func boundNames(root ast.Node) map[string]bool {
-	bound := map[string]bool{}
+	var bound map[string]bool
 	each(root, func(n ast.Node) {
 		if let, ok := n.(*ast.VariableDeclaratorNode); ok {
+			if bound == nil {
+				bound = map[string]bool{}
+			}
 			bound[let.Name] = true
 		}
 	})

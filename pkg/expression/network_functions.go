@@ -7,7 +7,7 @@ import (
 
 var networkFunctions = []Function{
 	{
-		Name: "cidr", Signature: "cidr(ip, network…)", Result: BoolType,
+		Name: "cidr", Signature: "cidr(ip, network…)", Result: BoolType, Total: true,
 		Doc:     "The address lies in one of the networks. False for what is not an address.",
 		Example: `cidr(net.remote_ip, "10.0.0.0/8", "fd00::/8")`,
 		types:   []any{new(func(string, ...string) bool)},
@@ -15,7 +15,7 @@ var networkFunctions = []Function{
 		call:    inNetworks,
 	},
 	{
-		Name: "is_private", Signature: "is_private(ip)", Result: BoolType,
+		Name: "is_private", Signature: "is_private(ip)", Result: BoolType, Total: true,
 		Doc:     "The address is private, link-local, loopback or unspecified: not one of the internet.",
 		Example: `net.direction == "outbound" && !is_private(net.remote_ip)`,
 		types:   []any{new(func(string) bool)},
@@ -25,7 +25,7 @@ var networkFunctions = []Function{
 		}),
 	},
 	{
-		Name: "is_ip", Signature: "is_ip(text)", Result: BoolType,
+		Name: "is_ip", Signature: "is_ip(text)", Result: BoolType, Total: true,
 		Doc:     "The text is an IPv4 or IPv6 address.",
 		Example: `is_ip(ioc.value)`,
 		types:   []any{new(func(string) bool)},

@@ -14,47 +14,58 @@ const maxBranches = 2000
 
 // contradictions reports parts of a condition that no event can meet, as
 // a == 1 && a == 2, and parts that every event meets, as a != 1 || a != 2.
-func (s *Scope) contradictions(tree *parser.Tree) Errors {
-	c := &contradictionFinder{facts: factReader{scope: s, lets: letsOf(tree.Node)}}
-	for _, value := range c.facts.lets {
+func (s *Scope) contradictions(tree *parser.Tree, lets map[string]ast.Node) Errors {
+	for _, value := range lets {
 		if value == nil {
 			return nil // a name with two meanings
 		}
 	}
+	c := &contradictionFinder{search: search{reader: factReader{scope: s, lets: lets}}}
 	c.walk(tree.Node)
 	return c.found
 }
 
 type contradictionFinder struct {
-	facts factReader
-	found Errors
+	search search
+	found  Errors
 }
 
 // walk looks at every group of and, and of or, the inner ones first: what is wrong
 // with a part is not said of the whole again.
 func (c *contradictionFinder) walk(n ast.Node) {
 	before := len(c.found)
-	and, or := chained(n, "and", "&&"), chained(n, "or", "||")
-	kids := children(n)
-	if len(and) > 1 {
-		kids = and
-	} else if len(or) > 1 {
-		kids = or
+	parts, connective := connected(n)
+	if connective == "" {
+		eachChild(n, c.walk)
 	}
-	for _, kid := range kids {
-		c.walk(kid)
+	for _, part := range parts {
+		c.walk(part)
 	}
 	if len(c.found) > before || len(c.found) >= maxErrors {
 		return
 	}
-	switch {
-	case len(and) > 1:
-		c.group(n, and, false, "cannot both be true", "this can never be true")
-	case len(or) > 1:
-		c.group(n, or, true, "cannot both be false, so that this is always true", "this is always true")
+	switch connective {
+	case "and":
+		c.group(n, parts, false, "cannot both be true", "this can never be true")
+	case "or":
+		c.group(n, parts, true, "cannot both be false, so that this is always true", "this is always true")
 	default:
 		c.comparison(n)
 	}
+}
+
+// connected lists the parts of a row of and, or of or; any other node has none, and no
+// connective.
+func connected(n ast.Node) (parts []ast.Node, connective string) {
+	if b, ok := n.(*ast.BinaryNode); ok {
+		switch b.Operator {
+		case "and", "&&":
+			return chained(nil, n, "and", "&&"), "and"
+		case "or", "||":
+			return chained(nil, n, "or", "||"), "or"
+		}
+	}
+	return nil, ""
 }
 
 // comparison reports a comparison that has one outcome.
@@ -63,7 +74,8 @@ func (c *contradictionFinder) comparison(n ast.Node) {
 	if !ok {
 		return
 	}
-	if _, understood := c.facts.comparison(b); !understood {
+	f := c.search.reader.comparison(b)
+	if f == nil || f.open() {
 		return
 	}
 	switch {
@@ -76,9 +88,9 @@ func (c *contradictionFinder) comparison(n ast.Node) {
 
 // group reports parts that cannot hold together; of an or, whose opposites cannot.
 func (c *contradictionFinder) group(n ast.Node, parts []ast.Node, opposite bool, pair, all string) {
-	var terms []term
-	for _, part := range parts {
-		terms = append(terms, term{part, opposite})
+	terms := make([]term, len(parts))
+	for i, part := range parts {
+		terms[i] = term{part, opposite}
 	}
 	if c.possible(terms...) {
 		return
@@ -128,28 +140,50 @@ type term struct {
 // possible reports whether the terms may all hold on some event. What it cannot tell
 // is possible.
 func (c *contradictionFinder) possible(terms ...term) bool {
-	s := &search{reader: &c.facts, left: maxBranches}
-	return s.hold(terms, nil)
+	s := &c.search
+	s.left, s.facts, s.pending = maxBranches, s.facts[:0], s.pending[:0]
+	next := none
+	for _, t := range slices.Backward(terms) {
+		next = s.first(t, next)
+	}
+	return s.hold(next)
 }
 
 // search tries the combinations of alternatives.
 type search struct {
-	reader *factReader
-	left   int
+	reader  factReader
+	left    int       // combinations that are tried yet
+	facts   []fact    // what is to hold
+	pending []pending // all the lists of terms that are to hold, too
 }
 
-// hold reports whether the terms may hold beside the facts.
-func (s *search) hold(terms []term, facts []fact) bool {
+// pending is a term and the place, in all of them, of what is to hold after it.
+type pending struct {
+	term
+	next int
+}
+
+// none is the end of a list of what is pending.
+const none = -1
+
+// first puts a term before what is pending.
+func (s *search) first(t term, next int) int {
+	s.pending = append(s.pending, pending{t, next})
+	return len(s.pending) - 1
+}
+
+// hold reports whether what is pending may hold beside the facts.
+func (s *search) hold(next int) bool {
 	if s.left--; s.left < 0 {
 		return true
 	}
-	for len(terms) > 0 {
-		t := terms[0]
-		terms = terms[1:]
+	for next != none {
+		t := s.pending[next].term
+		next = s.pending[next].next
 		switch n := t.node.(type) {
 		case *ast.UnaryNode:
 			if n.Operator == "!" || n.Operator == "not" {
-				terms = append([]term{{n.Node, !t.not}}, terms...)
+				next = s.first(term{n.Node, !t.not}, next)
 				continue
 			}
 		case *ast.BoolNode:
@@ -158,24 +192,37 @@ func (s *search) hold(terms []term, facts []fact) bool {
 			}
 			continue
 		case *ast.ConditionalNode:
-			return s.hold(append([]term{{n.Cond, false}, {n.Exp1, t.not}}, terms...), facts) ||
-				s.hold(append([]term{{n.Cond, true}, {n.Exp2, t.not}}, terms...), facts)
+			return s.either(next, []term{{n.Cond, false}, {n.Exp1, t.not}}, []term{{n.Cond, true}, {n.Exp2, t.not}})
 		case *ast.BinaryNode:
 			if n.Operator == "and" || n.Operator == "&&" || n.Operator == "or" || n.Operator == "||" {
 				conjunction := (n.Operator == "and" || n.Operator == "&&") != t.not
 				if conjunction {
-					terms = append([]term{{n.Left, t.not}, {n.Right, t.not}}, terms...)
+					next = s.first(term{n.Left, t.not}, s.first(term{n.Right, t.not}, next))
 					continue
 				}
-				return s.hold(append([]term{{n.Left, t.not}}, terms...), facts) ||
-					s.hold(append([]term{{n.Right, t.not}}, terms...), facts)
+				return s.either(next, []term{{n.Left, t.not}}, []term{{n.Right, t.not}})
 			}
 		}
-		f := s.reader.read(t)
-		facts = append(slices.Clip(facts), f)
-		if !consistent(facts, f.key) {
+		s.facts = append(s.facts, s.reader.read(t))
+		if !consistent(s.facts) {
 			return false
 		}
 	}
 	return true
+}
+
+// either reports whether one of two lists of terms may hold with what is pending.
+func (s *search) either(next int, alternatives ...[]term) bool {
+	facts, all := len(s.facts), len(s.pending)
+	for _, terms := range alternatives {
+		first := next
+		for _, t := range slices.Backward(terms) {
+			first = s.first(t, first)
+		}
+		if s.hold(first) {
+			return true
+		}
+		s.facts, s.pending = s.facts[:facts], s.pending[:all]
+	}
+	return false
 }

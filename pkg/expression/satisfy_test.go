@@ -54,6 +54,15 @@ func TestContradictions(t *testing.T) {
 		{`process.pid == 1 ? process.pid == 2 : process.pid == 1`, ""},
 		{`"a.exe" == process.name && "b.exe" == process.name`, "cannot both be true"},
 		{`2 < process.pid && process.pid < 2`, "cannot both be true"},
+		{`2 < process.pid && process.pid == 2`, "cannot both be true"},
+		{`2 <= process.pid && process.pid == 2`, ""},
+		{`process.user startsWith "ab" && !(process.user startsWith "a")`, "cannot both be true"},
+		{`process.user startsWith "a" && !(process.user startsWith "ab")`, ""},
+		{`process.user endsWith "ab" && !(process.user endsWith "b")`, "cannot both be true"},
+		{`process.user endsWith "b" && !(process.user endsWith "ab")`, ""},
+		{`net.bytes_sent > 9007199254740992 && net.bytes_sent < 9007199254740994`, ""}, // beyond what a float64 tells apart
+		{`(process.already_running ? process.pid == 2 : process.pid == 1) && process.pid == 1`, ""},
+		{`(process.already_running ? process.pid == 2 : process.pid == 3) && process.pid == 1`, "cannot both be true"},
 		{`process.already_running == true && process.already_running == false`, "cannot both be true"},
 	}
 	for _, tt := range tests {

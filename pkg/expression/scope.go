@@ -26,6 +26,9 @@ type Lists interface {
 type KindedLists interface {
 	// Kind is hash, ip, domain, path or text; "" for an unknown list.
 	Kind(list string) string
+	// Odd finds an entry of a list of text that one of the kind would find and it does
+	// not, or reports that it has none of the kind.
+	Odd(list, kind string) (entry string, none bool)
 }
 
 // Scope is what an expression may use: names with types, functions and lists.

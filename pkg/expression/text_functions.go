@@ -9,7 +9,7 @@ var twoTexts = []any{new(func(string, string) bool)}
 
 var textFunctions = []Function{
 	{
-		Name: "icontains", Signature: "icontains(text, part)", Result: BoolType,
+		Name: "icontains", Signature: "icontains(text, part)", Result: BoolType, Total: true, Like: "contains",
 		Doc:     "The text contains the part; case does not count.",
 		Example: "icontains(reg.path, `\\currentversion\\run\\`)",
 		types:   twoTexts,
@@ -18,7 +18,7 @@ var textFunctions = []Function{
 		}),
 	},
 	{
-		Name: "ieq", Signature: "ieq(text, text)", Result: BoolType,
+		Name: "ieq", Signature: "ieq(text, text)", Result: BoolType, Total: true, Like: "==",
 		Doc:     "The texts are equal; case does not count.",
 		Example: `ieq(process.user, "nt authority\\system")`,
 		types:   twoTexts,
@@ -27,7 +27,7 @@ var textFunctions = []Function{
 		}),
 	},
 	{
-		Name: "istartswith", Signature: "istartswith(text, prefix)", Result: BoolType,
+		Name: "istartswith", Signature: "istartswith(text, prefix)", Result: BoolType, Total: true, Like: "startsWith",
 		Doc:     "The text begins with the prefix; case does not count.",
 		Example: `istartswith(process.path, "c:\\users\\")`,
 		types:   twoTexts,
@@ -36,7 +36,7 @@ var textFunctions = []Function{
 		}),
 	},
 	{
-		Name: "iendswith", Signature: "iendswith(text, suffix)", Result: BoolType,
+		Name: "iendswith", Signature: "iendswith(text, suffix)", Result: BoolType, Total: true, Like: "endsWith",
 		Doc:     "The text ends with the suffix; case does not count.",
 		Example: `iendswith(process.path, ".SCR")`,
 		types:   twoTexts,
@@ -52,34 +52,41 @@ var textFunctions = []Function{
 		call:    isIn,
 	},
 	{
-		Name: "glob", Signature: "glob(text, pattern)", Result: BoolType,
+		Name: "glob", Signature: "glob(text, pattern)", Result: BoolType, Total: true,
 		Doc:     "The whole text matches the pattern: * is any run of characters, ? any one, all else itself, the backslash too.",
 		Example: "glob(file.path, `c:\\users\\*\\downloads\\*.iso`)",
 		types:   twoTexts, check: constantPattern,
 		call: onText(2, func(a []string) (any, error) { return globMatch(a[0], a[1]), nil }),
 	},
 	{
-		Name: "iglob", Signature: "iglob(text, pattern)", Result: BoolType,
+		Name: "iglob", Signature: "iglob(text, pattern)", Result: BoolType, Total: true,
 		Doc:     "Like glob; case does not count.",
 		Example: `iglob(process.command_line, "* -EncodedCommand *")`,
 		types:   twoTexts, check: constantPattern,
 		call: onText(2, func(a []string) (any, error) { return globMatch(Fold(a[0]), Fold(a[1])), nil }),
 	},
 	{
-		Name: "basename", Signature: "basename(path)", Result: TextType,
+		Name: "basename", Signature: "basename(path)", Result: TextType, Total: true,
 		Doc:     "The last part of a Windows or Unix path.",
 		Example: `basename(module.path) == "amsi.dll"`,
 		types:   []any{new(func(string) string)},
 		call:    onText(1, func(a []string) (any, error) { return a[0][strings.LastIndexAny(a[0], `\/`)+1:], nil }),
 	},
 	{
-		Name: "dirname", Signature: "dirname(path)", Result: TextType,
+		Name: "dirname", Signature: "dirname(path)", Result: TextType, Total: true,
 		Doc:     "The path without its last part and the separator before it.",
 		Example: "dirname(process.path) == `c:\\windows\\system32`",
 		types:   []any{new(func(string) string)},
 		call: onText(1, func(a []string) (any, error) {
 			return a[0][:max(0, strings.LastIndexAny(a[0], `\/`))], nil
 		}),
+	},
+	{
+		Name: "program_of", Signature: "program_of(command_line)", Result: TextType, Total: true,
+		Doc:     "The path of the program in a command line, in the ImagePath of a service or in the value of a Run key: lower case, without arguments and quotes, the directories of Windows written out with their usual places. Other variables stay. Empty when there is none.",
+		Example: `program_of(process.command_line) == "c:\\users\\public\\a.exe"`,
+		types:   []any{new(func(string) string)},
+		call:    onText(1, func(a []string) (any, error) { return programOf(a[0]), nil }),
 	},
 	{
 		Name: "join", Signature: "join(list, separator)", Result: TextType,

@@ -112,32 +112,40 @@ func factsOf(root ast.Node) events.Facts {
 	inner := map[ast.Node]bool{}
 	each(root, func(n ast.Node) {
 		m, ok := n.(*ast.MemberNode)
-		if !ok || !isSensor(m.Node) {
+		if !ok || wholeFacts(m.Node) == 0 {
 			return
 		}
 		inner[unchained(m.Node)] = true
 		name, ok := m.Property.(*ast.StringNode)
 		if !ok { // sensor[…]: which one depends on the event
-			all = events.AllFacts
+			all |= wholeFacts(m.Node)
 			return
 		}
-		if fact, ok := events.FactOf(name.Value); ok {
+		part := unchained(m.Node).(*ast.IdentifierNode).Value
+		if fact, ok := events.FactOf(part + "." + name.Value); ok {
 			all |= fact
 		}
 	})
 	each(root, func(n ast.Node) {
-		if isSensor(n) && !inner[n] {
+		if !inner[n] {
 			if _, chain := n.(*ast.ChainNode); !chain {
-				all = events.AllFacts // read whole
+				all |= wholeFacts(n)
 			}
 		}
 	})
 	return all
 }
 
-func isSensor(n ast.Node) bool {
+// wholeFacts are the facts of a part of the event that is read whole.
+func wholeFacts(n ast.Node) events.Facts {
 	id, ok := unchained(n).(*ast.IdentifierNode)
-	return ok && id.Value == "sensor"
+	switch {
+	case ok && id.Value == "sensor":
+		return events.AllFacts
+	case ok && id.Value == "image":
+		return events.FactImage
+	}
+	return 0
 }
 
 // asksKnown returns the fact that known(…) asks for, where n is such a call.
@@ -167,7 +175,7 @@ func misplacedKnown(root ast.Node) *Error {
 		switch {
 		case !ok || callee.Value != "known":
 		case asksKnown(n) == 0 || asksKnown(n) == events.AllFacts:
-			found = at(n.Location(), fmt.Sprintf("known(…) is for facts of the endpoint: %s", events.AllFacts), "of fields that events carry, use has(…)")
+			found = at(n.Location(), fmt.Sprintf("known(…) is for facts of the endpoint, and the image's: %s", events.AllFacts|events.FactImage), "of fields that events carry, use has(…)")
 		case !clauses[n]:
 			found = at(n.Location(), "known(…) stands by itself, joined with and, or, not", "write it as a clause: known(sensor.type) && …")
 		}

@@ -32,7 +32,7 @@ var valueFunctions = []Function{
 		},
 	},
 	{
-		Name: "in_list", Signature: `in_list(text, "name")`, Result: BoolType,
+		Name: "in_list", Signature: `in_list(text, "name")`, Result: BoolType, Total: true,
 		Doc:     "The named list has the text, an address also by its network, a domain also by *.; case does not count. Lists are the files lists/<name>.txt, one value a line, and lists/<name>.csv beside the rules.",
 		Example: `!in_list(process.sha256, "known-good")`,
 		types:   []any{new(func(string, string) bool)},
@@ -49,7 +49,7 @@ var valueFunctions = []Function{
 		}),
 	},
 	{
-		Name: "duration", Signature: `duration("15m")`, Result: DurationType,
+		Name: "duration", Signature: `duration("15m")`, Result: DurationType, Total: true,
 		Doc:     "A duration: 90s, 15m, 72h, 7d, 1h30m.",
 		Example: `event.age < duration("15m")`,
 		types:   []any{new(func(string) time.Duration)},

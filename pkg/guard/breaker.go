@@ -71,13 +71,14 @@ func openAnyway(err error) error {
 	return err
 }
 
-// Took counts a job of a rule, and opens the rule's breaker at an unusual number.
-func (g *Guard) Took(ctx context.Context, rule string) error {
+// Took counts a job of a rule, once in a window, and opens the rule's breaker at an
+// unusual number.
+func (g *Guard) Took(ctx context.Context, rule, job string) error {
 	b := g.policy.Load().Breaker
 	if b.Jobs == 0 || rule == "" {
 		return nil
 	}
-	n, usual, begin := g.volume.count(rule, b.window(), g.now())
+	n, usual, begin := g.volume.count(rule, job, b.Jobs, b.window(), g.now())
 	most := max(float64(b.Jobs), b.Usual*usual)
 	if float64(n) <= most {
 		return nil
@@ -192,15 +193,16 @@ type volume struct {
 type rate struct {
 	begin time.Time
 	n     int
-	usual float64 // moving average over past windows
+	jobs  map[string]bool // the first of the window: one that comes again is not counted again
+	usual float64         // moving average over past windows
 }
 
 // smoothing is the weight of a past window in what is usual.
 const smoothing = 0.2
 
 // count adds one job and returns the number in this window, the usual one, and when
-// the window began.
-func (v *volume) count(rule string, per time.Duration, now time.Time) (n int, usual float64, begin time.Time) {
+// the window began. Up to the bound and a batch beyond it jobs are known by name.
+func (v *volume) count(rule, job string, bound int, per time.Duration, now time.Time) (n int, usual float64, begin time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	r := v.rules[rule]
@@ -213,10 +215,19 @@ func (v *volume) count(rule string, per time.Duration, now time.Time) (n int, us
 	}
 	for windows := 0; !now.Before(r.begin.Add(per)); windows++ {
 		r.usual += smoothing * (float64(r.n) - r.usual)
-		r.n, r.begin = 0, r.begin.Add(per)
+		r.n, r.jobs, r.begin = 0, nil, r.begin.Add(per)
 		if windows > 50 { // so long ago that nothing is left of it
 			r.usual, r.begin = 0, now
 		}
+	}
+	if r.jobs[job] {
+		return r.n, r.usual, r.begin
+	}
+	if r.jobs == nil {
+		r.jobs = map[string]bool{}
+	}
+	if len(r.jobs) < bound+maxUnits {
+		r.jobs[job] = true
 	}
 	r.n++
 	return r.n, r.usual, r.begin

@@ -36,7 +36,7 @@ func TestTheBreakerOfDefaults(t *testing.T) {
 			now, changes := monday, []Change(nil)
 			g := breakerGuard(new(Memory), c.breaker, &now, &changes)
 			for _, job := range []string{"a", "b", "c"} {
-				if err := errors.Join(g.Failed(t.Context(), "r", job), g.Took(t.Context(), "r")); err != nil {
+				if err := errors.Join(g.Failed(t.Context(), "r", job), g.Took(t.Context(), "r", job)); err != nil {
 					t.Fatal(err)
 				}
 				now = now.Add(c.apart)
@@ -73,7 +73,7 @@ func TestAResetHoldsOnEveryReplica(t *testing.T) {
 	took := func(g *Guard, n int) {
 		for range n {
 			now = now.Add(time.Second)
-			if err := g.Took(t.Context(), "r"); err != nil {
+			if err := g.Took(t.Context(), "r", now.String()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -104,11 +104,12 @@ func (l Limit) part(a admission.Request, tenant string) string {
 	return ""
 }
 
-// spend takes the step's unit from each budget that it falls under. All of them are
-// checked first, so that a step which one budget holds does not use up others. A step
-// that still waits for an approval spends no unit.
-func (g *Guard) spend(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
-	var limits []Limit
+// limits are the budgets that the step falls under; none for an undo. A budget that may be
+// one of them, where a fact is missing to tell, is added to unclear.
+func (g *Guard) limits(ctx context.Context, a admission.Request, p *Policy, unclear *unclear) (limits []Limit, v admission.Verdict) {
+	if a.Undo {
+		return nil, v
+	}
 	for _, l := range p.Budgets {
 		if !lists(l.Actions, a) {
 			continue
@@ -116,15 +117,25 @@ func (g *Guard) spend(ctx context.Context, a admission.Request, p *Policy) admis
 		truth, missing, err := g.applies(ctx, l.Scope, l.match, a)
 		switch {
 		case err != nil:
-			return misjudged(l.Name, err)
+			return nil, misjudged(l.Name, err)
 		case truth == expression.False:
 			continue
-		case truth == expression.Unknown && !a.Undo:
-			return g.unknownFact(l.Name, missing)
+		case truth == expression.Unknown:
+			unclear.add(l.Name, missing)
+		}
+		if f := g.factsOf(ctx, a); l.Each == "tenant" && f.Unknown()&events.FactTenant != 0 {
+			unclear.add(l.Name, events.FactTenant)
 		}
 		limits = append(limits, l)
 	}
-	if a.Undo || len(limits) == 0 {
+	return limits, v
+}
+
+// spend takes the step's unit from each budget that it falls under. All of them are
+// checked first, so that a step which one budget holds does not use up others. A step
+// that still waits for an approval spends no unit.
+func (g *Guard) spend(ctx context.Context, a admission.Request, limits []Limit) admission.Verdict {
+	if len(limits) == 0 {
 		return admission.Verdict{}
 	}
 	if err := g.budgets.take(ctx); err != nil {
@@ -156,9 +167,6 @@ func (g *Guard) take(ctx context.Context, l Limit, a admission.Request, dry bool
 	tenant := ""
 	if l.Each == "tenant" {
 		f := g.factsOf(ctx, a)
-		if f.Unknown()&events.FactTenant != 0 {
-			return g.unknownFact(l.Name, events.FactTenant)
-		}
 		tenant = f.Tenant
 	}
 	err := update(ctx, g.store, l.key(), func(b *ledger) bool {
@@ -192,22 +200,4 @@ func (g *Guard) spent(ctx context.Context, l Limit) (Spent, error) {
 	b.Entries = slices.DeleteFunc(b.Entries, func(e entry) bool { return !g.now().Before(e.At.Add(l.Per)) })
 	b = b.fullest()
 	return Spent{Name: l.Name, Used: len(b.Entries), Limit: l.size(), Per: l.Per, Frees: b.frees(l.Per)}, nil
-}
-
-// Quota counts a unit against a limit of a rule, over all replicas, and returns when
-// there is room again if there is none. The same unit counts once. A record that does
-// not verify has no room, and the time is zero.
-func (g *Guard) Quota(ctx context.Context, rule, unit string, limit int, per time.Duration) (ok bool, until time.Time, err error) {
-	if err := g.budgets.take(ctx); err != nil {
-		return false, time.Time{}, err
-	}
-	defer g.budgets.give()
-	err = update(ctx, g.store, "guard.quota."+rule, func(b *ledger) bool {
-		ok, until = b.take(unit, "", limit, per, g.now().UTC())
-		return ok
-	})
-	if errors.Is(err, seal.ErrForeign) {
-		return false, time.Time{}, nil
-	}
-	return ok && err == nil, until, err
 }

@@ -24,16 +24,11 @@ const maxSilences = 1000
 
 // control is that record.
 type control struct {
-	Stop     *Switch   `json:"stop,omitempty"`
-	DryRun   *Switch   `json:"dry_run,omitempty"`
+	Switches
 	Silences []Silence `json:"silences,omitempty"`
-}
-
-// Switch is something that a person switched on.
-type Switch struct {
-	By  string    `json:"by"`
-	Why string    `json:"why,omitempty"`
-	At  time.Time `json:"at"`
+	// Serial orders the records that there were: an older one that is put back has a lower
+	// one. Records of versions before have none.
+	Serial int64 `json:"serial,omitempty"`
 }
 
 // Silence keeps a rule, a sensor or an action, or what several of them together
@@ -62,56 +57,21 @@ func (g *Guard) silenced(ctx context.Context, c control, a admission.Request) ad
 		return admission.Verdict{}
 	}
 	for _, s := range c.Silences {
-		if g.now().Before(s.Expires) && s.covers(a) && g.ofTenant(ctx, s, a) {
+		if g.now().Before(s.Expires) && s.covers(a) && g.ofTenant(ctx, s.Tenant, a) {
 			return admission.Verdict{Decision: admission.Deny, Reason: Silenced, Guard: s.ID, Detail: fmt.Sprintf("%s, by %s until %s", s.Comment, s.Author, s.Expires.Format(time.RFC3339))}
 		}
 	}
 	return admission.Verdict{}
 }
 
-// ofTenant reports whether a silence is about the tenant of the step's endpoint. A tenant
-// that is not known may be the one.
-func (g *Guard) ofTenant(ctx context.Context, s Silence, a admission.Request) bool {
-	if s.Tenant == "" {
+// ofTenant reports whether the step's endpoint is of a tenant; "" is all. A tenant that
+// is not known may be the one.
+func (g *Guard) ofTenant(ctx context.Context, tenant string, a admission.Request) bool {
+	if tenant == "" {
 		return true
 	}
 	f := g.factsOf(ctx, a)
-	return f.Tenant == s.Tenant || f.Unknown()&events.FactTenant != 0
-}
-
-// Stop stops all acting on all replicas, until Resume. It returns when it is
-// durable.
-func (g *Guard) Stop(ctx context.Context, by, why string) error {
-	return g.change(ctx, Change{What: "stop", By: by, Why: why}, func(c *control, now time.Time) error {
-		if c.Stop == nil {
-			c.Stop = &Switch{By: by, Why: why, At: now}
-		}
-		return nil
-	})
-}
-
-// Resume ends a Stop.
-func (g *Guard) Resume(ctx context.Context, by, why string) error {
-	return g.change(ctx, Change{What: "resume", By: by, Why: why}, func(c *control, _ time.Time) error {
-		c.Stop = nil
-		return nil
-	})
-}
-
-// SetDryRun switches all acting to recording only, or back. A dry run in the guards file
-// stays in force.
-func (g *Guard) SetDryRun(ctx context.Context, on bool, by, why string) error {
-	what := "act"
-	if on {
-		what = "dry_run"
-	}
-	return g.change(ctx, Change{What: what, By: by, Why: why}, func(c *control, now time.Time) error {
-		c.DryRun = nil
-		if on {
-			c.DryRun = &Switch{By: by, Why: why, At: now}
-		}
-		return nil
-	})
+	return f.Tenant == tenant || f.Unknown()&events.FactTenant != 0
 }
 
 // AddSilence adds a silence, which needs an author, a comment, an end and a subject. A
@@ -150,48 +110,88 @@ func (g *Guard) RemoveSilence(ctx context.Context, id, by string) error {
 	})
 }
 
-// change writes the control record and reports the change.
+// change writes the control record and reports the change. Where the record is gone or an
+// older one was put back, nothing but a resume of everything ends the stop that this is.
 func (g *Guard) change(ctx context.Context, what Change, edit func(*control, time.Time) error) error {
 	what.At = g.now().UTC()
 	var refused error
-	err := update(ctx, g.store, controlKey, func(c *control) bool {
-		refused = edit(c, what.At)
-		return refused == nil
+	var written int64
+	err := replace(ctx, g.store, controlKey, func(c *control, revision uint64) bool {
+		lost := g.mark.judge(*c, revision)
+		if lost == nil && revision > 0 {
+			g.mark.note(g.log, c.Serial, revision)
+		}
+		if refused = edit(c, what.At); refused != nil {
+			return false
+		}
+		if lost != nil && c.Stop == nil && (what.What != "resume" || what.On != "") {
+			c.Stop = quarantined(lost)
+		}
+		c.Serial = g.mark.next(c.Serial, what.At.UnixMicro())
+		written = c.Serial
+		return true
 	})
 	if err = errors.Join(err, refused); err != nil {
 		return err
 	}
+	g.mark.note(g.log, written, 0)
 	g.record(ctx, what)
 	return nil
+}
+
+// control reads what people switched. A record that was removed, or replaced by an older
+// one, does not mean that nothing is switched on: the error is seal.ErrForeign until a
+// person resumes everything.
+func (g *Guard) control(ctx context.Context) (control, error) {
+	c, revision, err := read[control](ctx, g.store, controlKey)
+	if errors.Is(err, seal.ErrForeign) { // whether it held a stop is not known, also once it is dropped
+		g.mark.note(g.log, 0, 0)
+	}
+	if err != nil {
+		return c, err
+	}
+	if err := g.mark.judge(c, revision); err != nil {
+		if r, ok := g.store.(refuser); ok && revision > 0 && errors.Is(err, seal.ErrForeign) {
+			err = r.Refuse(controlKey, revision, err)
+		}
+		return control{}, fmt.Errorf("guard state %s: %w", controlKey, err)
+	}
+	if revision > 0 {
+		g.mark.note(g.log, c.Serial, revision)
+	}
+	return c, nil
+}
+
+// inForce returns the silences that have not ended.
+func inForce(all []Silence, now time.Time) []Silence {
+	return slices.DeleteFunc(slices.Clone(all), func(s Silence) bool { return !now.Before(s.Expires) })
 }
 
 // Status is what people see of the guard.
 type Status struct {
 	Stopped  *Switch   `json:"stopped,omitempty"`
 	DryRun   *Switch   `json:"dry_run,omitempty"`
+	Stops    []Switch  `json:"stops,omitempty"` // of servers and tenants
+	DryRuns  []Switch  `json:"dry_runs,omitempty"`
 	Silences []Silence `json:"silences"`
 	Budgets  []Spent   `json:"budgets"`
 }
 
 // Status reads the switches, the silences in force, and what is left of budgets.
 func (g *Guard) Status(ctx context.Context) (Status, error) {
-	c, _, err := read[control](ctx, g.store, controlKey)
+	c, err := g.control(ctx)
 	if errors.Is(err, seal.ErrForeign) {
-		c, err = control{Stop: quarantined(err)}, nil
+		c, err = control{Switches: Switches{Stop: quarantined(err)}}, nil
 	}
 	if err != nil {
 		return Status{}, err
 	}
 	p := g.policy.Load()
-	s := Status{Stopped: c.Stop, DryRun: c.DryRun, Silences: []Silence{}, Budgets: []Spent{}}
+	s := Status{Stopped: c.Stop, DryRun: c.DryRun, Stops: c.Stops, DryRuns: c.DryRuns, Silences: []Silence{}, Budgets: []Spent{}}
 	if p.DryRun && s.DryRun == nil {
 		s.DryRun = &Switch{By: "guards file"}
 	}
-	for _, silence := range c.Silences {
-		if g.now().Before(silence.Expires) {
-			s.Silences = append(s.Silences, silence)
-		}
-	}
+	s.Silences = append(s.Silences, inForce(c.Silences, g.now())...)
 	for _, l := range p.Budgets {
 		spent, err := g.spent(ctx, l)
 		if err != nil {
@@ -200,79 +200,4 @@ func (g *Guard) Status(ctx context.Context) (Status, error) {
 		s.Budgets = append(s.Budgets, spent)
 	}
 	return s, nil
-}
-
-// Switches are the switches of people as Watch saw them last.
-type Switches struct {
-	Stop   *Switch
-	DryRun *Switch
-}
-
-// observed is what Watch saw last.
-type observed struct {
-	Switches
-	at time.Time // by our own clock: it is asked how long ago that was
-}
-
-// Times of watching: a stop is seen by every replica within a second, and a
-// replica that cannot see stops by itself.
-const (
-	watchEvery = 250 * time.Millisecond
-	watchStale = 5 * time.Second
-)
-
-// Watch keeps the answer of Stopped fresh until ctx ends. told, if not nil, is called
-// with each answer that differs from the one before.
-func (g *Guard) Watch(ctx context.Context, told func(stopped error)) error {
-	if told == nil {
-		told = func(error) {}
-	}
-	last := "nothing yet"
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		look, cancel := context.WithTimeout(ctx, watchStale)
-		c, _, err := read[control](look, g.store, controlKey)
-		cancel()
-		if errors.Is(err, seal.ErrForeign) { // it is not known whether somebody stopped
-			c, err = control{Stop: quarantined(err)}, nil
-		}
-		if err == nil {
-			g.seen.Store(&observed{Switches{c.Stop, c.DryRun}, time.Now()})
-		} else if ctx.Err() == nil {
-			g.log.Warn().Err(err).Msg("stop switch cannot be read")
-		}
-		if now := g.Stopped(); fmt.Sprint(now) != last {
-			told(now)
-			last = fmt.Sprint(now)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// Stopped tells, without asking the store, whether nothing new may leave: after
-// Stop, and when Watch has not seen the switch for five seconds.
-func (g *Guard) Stopped() error {
-	o, err := g.Seen()
-	if err != nil {
-		return err
-	}
-	if o.Stop != nil {
-		return fmt.Errorf("%w by %s: %s", ErrStopped, o.Stop.By, o.Stop.Why)
-	}
-	return nil
-}
-
-// Seen returns the switches without asking the store, or an error when Watch has not
-// seen them for five seconds.
-func (g *Guard) Seen() (Switches, error) {
-	o := g.seen.Load()
-	if o == nil || time.Since(o.at) > watchStale {
-		return Switches{}, fmt.Errorf("stop switch was not read lately: %w", ErrStopped)
-	}
-	return o.Switches, nil
 }

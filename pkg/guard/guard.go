@@ -26,6 +26,7 @@ type Config struct {
 	// Record is called for each change of the guard itself: switches, silences, opened
 	// breakers. It goes to the audit log. Nil: no record.
 	Record func(ctx context.Context, c Change)
+	Mark   *Mark // the newest record of switches that was seen; nil: of this process only
 	Log    zerolog.Logger
 }
 
@@ -34,7 +35,7 @@ type Change struct {
 	What string // stop, resume, dry_run, act, silence, unsilence, breaker, reset
 	By   string // a person; "breaker" for a breaker
 	Why  string
-	On   string // rule, silence or the like that it is about
+	On   string // rule, silence, server, tenant or the like that it is about
 	At   time.Time
 }
 
@@ -54,13 +55,17 @@ type Guard struct {
 	volume  volume
 
 	seen atomic.Pointer[observed] // by Watch
+	mark *Mark
 }
 
 // New returns a guard.
 func New(c Config) *Guard {
-	g := &Guard{store: c.Store, facts: c.Facts, now: c.Now, record: c.Record, log: c.Log, budgets: newTurn()}
+	g := &Guard{store: c.Store, facts: c.Facts, now: c.Now, record: c.Record, mark: c.Mark, log: c.Log, budgets: newTurn()}
 	if g.store == nil {
 		g.store = &Memory{}
+	}
+	if g.mark == nil {
+		g.mark = new(Mark)
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -87,8 +92,7 @@ func (g *Guard) Policy() *Policy { return g.policy.Load() }
 // steps: what can never run is denied before it waits. Everything that may
 // change until then, budgets above all, is decided by Admit.
 func (g *Guard) Enqueue(ctx context.Context, a admission.Request) admission.Verdict {
-	v, _ := g.denied(ctx, a, g.policy.Load())
-	return v
+	return g.denied(ctx, a, g.policy.Load(), &unclear{})
 }
 
 // Admit decides about a step immediately before it acts. Repeated calls for the same
@@ -105,26 +109,33 @@ func (g *Guard) Admit(ctx context.Context, a admission.Request) admission.Verdic
 	if err != nil {
 		return g.undecided(err)
 	}
-	if c.Stop != nil {
-		return admission.Verdict{Decision: admission.Hold, Reason: Stopped, Guard: c.Stop.By, Detail: c.Stop.Why, Until: g.now().Add(time.Second), InOrder: true}
+	if s := g.switched(ctx, c.Stop, c.Stops, a); s != nil {
+		return admission.Verdict{Decision: admission.Hold, Reason: Stopped, Guard: s.By, Detail: s.detail(), Until: g.now().Add(time.Second), InOrder: true}
 	}
-	denied, unclear := g.denied(ctx, a, p)
-	if denied.Decision != admission.Allow {
-		return denied
+	var unclear unclear
+	if v := g.denied(ctx, a, p, &unclear); v.Decision != admission.Allow {
+		return v
 	}
 	if v := g.silenced(ctx, c, a); v.Decision != admission.Allow {
 		return v
 	}
-	if v := acting(a, p, c); v.Decision != admission.Allow {
+	if v := acting(a, p, g.switched(ctx, c.DryRun, c.DryRuns, a)); v.Decision != admission.Allow {
 		return v
 	}
-	if unclear.Decision != admission.Allow {
-		return unclear
-	}
-	if v := g.rules(ctx, a, p, breaker); v.Decision != admission.Allow {
+	if v := g.rules(ctx, a, p, breaker, &unclear); v.Decision != admission.Allow {
 		return v
 	}
-	return g.spend(ctx, a, p)
+	limits, v := g.limits(ctx, a, p, &unclear)
+	if v.Decision != admission.Allow {
+		return v
+	}
+	if v := unclear.verdict(a); v.Decision != admission.Allow {
+		return v
+	}
+	if v := g.unapproved(ctx, a, p); v.Decision != admission.Allow {
+		return v
+	}
+	return g.spend(ctx, a, limits)
 }
 
 // state reads what people switched and the breaker that binds the step, both at
@@ -135,24 +146,24 @@ func (g *Guard) state(ctx context.Context, a admission.Request) (c control, f fu
 	if a.Rule != "" && !a.Undo {
 		reading.Go(func() { f, _, unread = read[fuse](ctx, g.store, fuseKey(a.Rule)) })
 	}
-	c, _, err = read[control](ctx, g.store, controlKey)
+	c, err = g.control(ctx)
 	reading.Wait()
 	return c, f, errors.Join(err, unread)
 }
 
 // rules are the guards that a step which takes something back is free of: it
 // brings the fleet nearer to what it was.
-func (g *Guard) rules(ctx context.Context, a admission.Request, p *Policy, breaker fuse) admission.Verdict {
+func (g *Guard) rules(ctx context.Context, a admission.Request, p *Policy, breaker fuse, unclear *unclear) admission.Verdict {
 	if a.Undo {
 		return admission.Verdict{}
 	}
-	if v := g.hours(ctx, a, p); v.Decision != admission.Allow {
+	if v := g.hours(ctx, a, p, unclear); v.Decision != admission.Allow {
 		return v
 	}
 	if breaker.open(g.now()) {
 		return admission.Verdict{Decision: admission.Shadow, Reason: Tripped, Guard: a.Rule, Detail: breaker.Open.Why}
 	}
-	return g.unapproved(ctx, a, p)
+	return admission.Verdict{}
 }
 
 // undecided waits: a guard that cannot decide has not allowed the step.
@@ -161,9 +172,9 @@ func (g *Guard) undecided(err error) admission.Verdict {
 	return admission.Verdict{Decision: admission.Hold, Reason: Undecided, Detail: err.Error(), Until: g.now().Add(10 * time.Second), InOrder: true}
 }
 
-// denied is what no person's approval can allow. unclear is not zero where a guard may
-// protect the sensor, and a fact is missing to tell.
-func (g *Guard) denied(ctx context.Context, a admission.Request, policy *Policy) (v, unclear admission.Verdict) {
+// denied is what no person's approval can allow. A guard that may protect the sensor,
+// where a fact is missing to tell, is added to unclear.
+func (g *Guard) denied(ctx context.Context, a admission.Request, policy *Policy, unclear *unclear) admission.Verdict {
 	for _, p := range policy.Protected {
 		if !lists(p.Deny, a) {
 			continue
@@ -171,17 +182,17 @@ func (g *Guard) denied(ctx context.Context, a admission.Request, policy *Policy)
 		truth, missing, err := g.applies(ctx, p.Scope, p.match, a)
 		switch {
 		case err != nil:
-			return misjudged(p.Name, err), unclear
+			return misjudged(p.Name, err)
 		case truth == expression.True:
-			return admission.Verdict{Decision: admission.Deny, Reason: Protected, Guard: p.Name, Detail: p.Why}, unclear
-		case truth == expression.Unknown && unclear.Decision == admission.Allow:
-			unclear = g.unknownFact(p.Name, missing)
+			return admission.Verdict{Decision: admission.Deny, Reason: Protected, Guard: p.Name, Detail: p.Why}
+		case truth == expression.Unknown:
+			unclear.add(p.Name, missing)
 		}
 	}
 	if r, bound := policy.pathRule(a); bound && !lists(r.Allow, a) {
-		return admission.Verdict{Decision: admission.Deny, Reason: NotAllowed, Guard: r.Path, Detail: fmt.Sprintf("rules of %q may not use %s", a.RulePath, a.Action)}, unclear
+		return admission.Verdict{Decision: admission.Deny, Reason: NotAllowed, Guard: r.Path, Detail: fmt.Sprintf("rules of %q may not use %s", a.RulePath, a.Action)}
 	}
-	return admission.Verdict{}, unclear
+	return admission.Verdict{}
 }
 
 // pathRule returns the bounds of the rule by the path of its file. If there are bounds, a
@@ -202,7 +213,7 @@ func (p *Policy) pathRule(a admission.Request) (PathRule, bool) {
 
 // acting decides what is only recorded. An undo that may not act now waits: it
 // must not be lost.
-func acting(a admission.Request, p *Policy, c control) admission.Verdict {
+func acting(a admission.Request, p *Policy, dry *Switch) admission.Verdict {
 	off := admission.Verdict{Decision: admission.Shadow, Reason: DryRun}
 	if a.Undo {
 		off.Decision = admission.Hold
@@ -211,8 +222,8 @@ func acting(a admission.Request, p *Policy, c control) admission.Verdict {
 	case p.DryRun:
 		off.Guard, off.Detail = "guards file", "dry_run is set"
 		return off
-	case c.DryRun != nil:
-		off.Guard, off.Detail = c.DryRun.By, c.DryRun.Why
+	case dry != nil:
+		off.Guard, off.Detail = dry.By, dry.detail()
 		return off
 	case a.Undo:
 		return admission.Verdict{}
@@ -224,7 +235,7 @@ func acting(a admission.Request, p *Policy, c control) admission.Verdict {
 	return admission.Verdict{}
 }
 
-func (g *Guard) hours(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
+func (g *Guard) hours(ctx context.Context, a admission.Request, p *Policy, unclear *unclear) admission.Verdict {
 	for _, w := range p.Hours {
 		if !lists(w.Actions, a) || !w.governs(a) {
 			continue
@@ -240,7 +251,8 @@ func (g *Guard) hours(ctx context.Context, a admission.Request, p *Policy) admis
 		case truth == expression.False:
 			continue
 		case truth == expression.Unknown:
-			return g.unknownFact(w.Name, missing)
+			unclear.add(w.Name, missing)
+			continue
 		}
 		v := admission.Verdict{Decision: admission.Hold, Reason: Hours, Guard: w.Name, Until: next, Detail: fmt.Sprintf("%s only from %s to %s", a.Action, w.From, w.To)}
 		if w.Otherwise == "deny" {
@@ -260,6 +272,9 @@ func (w Window) governs(a admission.Request) bool {
 
 // unapproved holds the step for approvals and counts the answers itself.
 func (g *Guard) unapproved(ctx context.Context, a admission.Request, p *Policy) admission.Verdict {
+	if a.Undo {
+		return admission.Verdict{}
+	}
 	for _, c := range p.Approvals {
 		if !lists(c.Actions, a) {
 			continue
@@ -279,8 +294,7 @@ func (g *Guard) unapproved(ctx context.Context, a admission.Request, p *Policy) 
 			need := admission.Approval{From: c.From, Require: max(c.Require, 1), Within: cmp.Or(c.Within, 24*time.Hour)}
 			v := admission.Verdict{Decision: admission.Hold, Reason: Unapproved, Guard: c.Name, Approval: &need, Detail: fmt.Sprintf("%d of %d agreed", agreed, need.Require)}
 			if truth == expression.Unknown {
-				unknown := g.unknownFact(c.Name, missing)
-				v.Reason, v.Detail, v.Missing = unknown.Reason, unknown.Detail+"; "+v.Detail, missing
+				v.Reason, v.Detail, v.Missing = UnknownFact, notKnown(missing)+"; "+v.Detail, missing
 			}
 			return v
 		}
@@ -309,4 +323,4 @@ func (c Consent) asked(a admission.Answer) bool {
 }
 
 // ErrStopped is what Stopped returns after Stop.
-var ErrStopped = errors.New("everything is stopped")
+var ErrStopped = errors.New("stopped")

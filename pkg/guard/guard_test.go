@@ -270,9 +270,11 @@ func TestBreakerOpensOnFailures(t *testing.T) {
 func TestBreakerOpensOnUnusualVolume(t *testing.T) {
 	now := monday
 	g := newGuard(t, nil, func() time.Time { return now })
+	job := 0
 	took := func(n int) {
 		for range n {
-			if err := g.Took(t.Context(), "r"); err != nil {
+			job++
+			if err := g.Took(t.Context(), "r", fmt.Sprint(job)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -315,16 +317,16 @@ func TestSwitches(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	do(g.Stop(t.Context(), "ann", "looks wrong"))
+	do(g.Stop(t.Context(), Area{}, "ann", "looks wrong"))
 	want("stopped", isolate(1, "Office"), admission.Hold, Stopped)
 	want("stopped, undo", undo, admission.Hold, Stopped)
-	do(g.Resume(t.Context(), "ann", ""))
+	do(g.Resume(t.Context(), Area{}, "ann", ""))
 	want("resumed", isolate(1, "Office"), admission.Allow, "")
-	do(g.SetDryRun(t.Context(), true, "ann", "trial"))
+	do(g.SetDryRun(t.Context(), Area{}, true, "ann", "trial"))
 	want("dry run", isolate(1, "Office"), admission.Shadow, DryRun)
 	want("dry run: an undo is not lost", undo, admission.Hold, DryRun)
 	want("dry run: what is denied is denied", isolate(1, "Domain Controllers"), admission.Deny, Protected)
-	do(g.SetDryRun(t.Context(), false, "ann", ""))
+	do(g.SetDryRun(t.Context(), Area{}, false, "ann", ""))
 	for _, s := range []Silence{{ID: "a", Rule: "r"}, {ID: "a", Sensor: "1"}, {ID: "a", Action: "iso*"}} {
 		s.Author, s.Comment, s.Expires = "ann", "noise", now.Add(time.Hour)
 		do(g.AddSilence(t.Context(), s))
@@ -357,26 +359,26 @@ func TestStopIsSeenWithinASecond(t *testing.T) {
 			_ = other.Watch(ctx, func(stopped error) { told = append(told, stopped != nil) })
 		}()
 		synctest.Wait()
-		if err := other.Stopped(); err != nil {
+		if err := other.Stopped(Area{}); err != nil {
 			t.Errorf("before: %v", err)
 		}
-		if err := g.Stop(t.Context(), "ann", "now"); err != nil {
+		if err := g.Stop(t.Context(), Area{}, "ann", "now"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if err := other.Stopped(); !errors.Is(err, ErrStopped) {
+		if err := other.Stopped(Area{}); !errors.Is(err, ErrStopped) {
 			t.Errorf("a second later: %v", err)
 		}
-		if err := g.Resume(t.Context(), "ann", ""); err != nil {
+		if err := g.Resume(t.Context(), Area{}, "ann", ""); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if err := other.Stopped(); err != nil {
+		if err := other.Stopped(Area{}); err != nil {
 			t.Errorf("after resume: %v", err)
 		}
 		store.broken.Store(true)
 		time.Sleep(6 * time.Second)
-		if err := other.Stopped(); !errors.Is(err, ErrStopped) {
+		if err := other.Stopped(Area{}); !errors.Is(err, ErrStopped) {
 			t.Errorf("with a store that cannot be read: %v", err)
 		}
 		if v := other.Admit(t.Context(), isolate(1, "Office")); v.Decision != admission.Hold || v.Reason != Undecided {

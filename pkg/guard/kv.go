@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"edrpipe/internal/conflict"
+
 	"github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/pkg/bus"
@@ -41,7 +43,7 @@ func (k KV) Put(ctx context.Context, key string, value []byte, revision uint64) 
 	} else {
 		_, err = k.Bucket.Update(ctx, key, value, revision)
 	}
-	if bus.IsConflict(err) {
+	if conflict.Is(err) {
 		return ErrConflict
 	}
 	return err

@@ -259,16 +259,16 @@ func TestNoSequenceLeadsToADeniedAct(t *testing.T) {
 				}
 			},
 			"stop": func(t *rapid.T) {
-				must(any("replica").Stop(context.Background(), "ann", "why"))
+				must(any("replica").Stop(context.Background(), Area{}, "ann", "why"))
 				stopped = stopped || !store.broken.Load()
 			},
 			"resume": func(t *rapid.T) {
-				must(any("replica").Resume(context.Background(), "ann", "why"))
+				must(any("replica").Resume(context.Background(), Area{}, "ann", "why"))
 				stopped = stopped && store.broken.Load()
 			},
 			"dry run": func(t *rapid.T) {
 				on := rapid.Bool().Draw(t, "on")
-				must(any("replica").SetDryRun(context.Background(), on, "ann", "why"))
+				must(any("replica").SetDryRun(context.Background(), Area{}, on, "ann", "why"))
 				if !store.broken.Load() {
 					dry = on
 				}

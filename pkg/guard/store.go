@@ -84,13 +84,18 @@ func read[T any](ctx context.Context, s Store, key string) (v T, revision uint64
 // update changes a record by compare-and-set until it holds. change may be
 // called many times, each time with what is stored, and says whether to write.
 func update[T any](ctx context.Context, s Store, key string, change func(*T) bool) error {
+	return replace(ctx, s, key, func(v *T, _ uint64) bool { return change(v) })
+}
+
+// replace is update with the revision of what is stored; 0: nothing is.
+func replace[T any](ctx context.Context, s Store, key string, change func(*T, uint64) bool) error {
 	const attempts = 100
 	for attempt := range attempts {
 		v, revision, err := read[T](ctx, s, key)
 		if err != nil {
 			return err
 		}
-		if !change(&v) {
+		if !change(&v, revision) {
 			return nil
 		}
 		text, err := json.Marshal(v)

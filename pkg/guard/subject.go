@@ -3,9 +3,7 @@ package guard
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"reflect"
-	"time"
 
 	"edrpipe/pkg/admission"
 	"edrpipe/pkg/edr"
@@ -74,16 +72,11 @@ func (g *Guard) holds(ctx context.Context, p *expression.Program, a admission.Re
 		"type": f.Type, "criticality": f.Criticality, "tags": anyList(f.Tags), "labels": labels, "tenant": f.Tenant,
 	}
 	env := expression.Env(a.Event, map[string]any{"sensor": sensor, "action": a.Action, "rule": a.Rule})
-	return p.Truth(env, f.Unknown())
-}
-
-// unknownFact is the verdict if a fact is missing to decide whether a guard applies: the
-// step waits until the fact arrives.
-func (g *Guard) unknownFact(name string, missing events.Facts) admission.Verdict {
-	return admission.Verdict{
-		Decision: admission.Hold, Reason: UnknownFact, Guard: name, Until: g.now().Add(time.Minute), Missing: missing,
-		Detail: fmt.Sprintf("%s is not known; it can come from the endpoint's events, from its server, or from the endpoints file", missing),
+	unknown := f.Unknown()
+	if a.Event == nil || !a.Event.Image.Known {
+		unknown |= events.FactImage
 	}
+	return p.Truth(env, unknown)
 }
 
 func anyList(texts []string) []any {

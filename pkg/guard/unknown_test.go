@@ -15,6 +15,10 @@ protected:
   - {name: dc, sensors: 'sensor.type == "domain_controller"', deny: [isolate]}
 approvals:
   - {name: servers, actions: [run], sensors: 'sensor.group == "Servers"', require: 1}
+hours:
+  - {name: nights, actions: [get_file], sensors: 'sensor.type == "server"', from: "02:00", to: "03:00"}
+budgets:
+  - {name: few, actions: [list_processes], where: 'sensor.type == "server"', times: 1, per: 1h}
 `
 
 // TestUnknownFactsHold: a fact may come from the event, the server, the directory or
@@ -48,7 +52,17 @@ func TestUnknownFactsHold(t *testing.T) {
 		"approval, from the server":            {"run", func(a *request) { a.Sensor.Group = "Office" }, nil, admission.Allow, "", ""},
 		"approval, the server says so":         {"run", func(a *request) { a.Sensor.Group = "Servers" }, nil, admission.Hold, Unapproved, ""},
 		"approval, unknown, and people agreed": {"run", func(a *request) { a.Answers = []admission.Answer{{By: "ann", Allow: true}} }, nil, admission.Allow, "", ""},
-		"a guard on other actions":             {"get_file", nil, nil, admission.Allow, "", ""},
+		"an undo of a person, unknown":         {"isolate", func(a *request) { a.Undo = true }, nil, admission.Hold, UnknownFact, "sensor.type is not known"},
+		"protected, and a person agreed":       {"isolate", func(a *request) { a.Answers = []admission.Answer{{By: "ann", Allow: true}} }, nil, admission.Allow, "", ""},
+		"protected, and a person refused":      {"isolate", func(a *request) { a.Answers = []admission.Answer{{By: "ann"}} }, nil, admission.Deny, Refused, "ann refused"},
+		"agreed, and the fact says protected":  {"isolate", func(a *request) { a.Answers = []admission.Answer{{By: "ann", Allow: true}} }, file("domain_controller"), admission.Deny, Protected, ""},
+		"the word of who submitted it":         {"isolate", func(a *request) { a.Submitter, a.Answers = "ann", []admission.Answer{{By: "ann", Allow: true}} }, nil, admission.Hold, UnknownFact, ""},
+		"hours, from nowhere":                  {"get_file", nil, nil, admission.Hold, UnknownFact, "sensor.type is not known"},
+		"hours, and a person agreed":           {"get_file", func(a *request) { a.Answers = []admission.Answer{{By: "ann", Allow: true}} }, nil, admission.Allow, "", ""},
+		"hours, from the file":                 {"get_file", nil, file("server"), admission.Hold, Hours, ""},
+		"budget, from nowhere":                 {"list_processes", nil, nil, admission.Hold, UnknownFact, "sensor.type is not known"},
+		"budget, and a person agreed":          {"list_processes", func(a *request) { a.Answers = []admission.Answer{{By: "ann", Allow: true}} }, nil, admission.Allow, "", ""},
+		"a guard on other actions":             {"ban_hash", nil, nil, admission.Allow, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := New(Config{Policy: load(t, unclearGuards), Facts: c.facts, Now: at(monday)})
@@ -61,7 +75,10 @@ func TestUnknownFactsHold(t *testing.T) {
 			if v.Decision != c.want || v.Reason != c.why || !strings.Contains(v.Detail, c.detail) {
 				t.Errorf("got %+v, want %s %s %q", v, c.want, c.why, c.detail)
 			}
-			if early := g.Enqueue(t.Context(), a); (early.Decision == admission.Deny) != (c.want == admission.Deny) {
+			if v.Reason == UnknownFact && (v.Approval == nil || v.Missing == 0) {
+				t.Errorf("nobody can answer: %+v", v)
+			}
+			if early := g.Enqueue(t.Context(), a); (early.Decision == admission.Deny) != (c.why == Protected) {
 				t.Errorf("at enqueue: %+v", early)
 			}
 		})

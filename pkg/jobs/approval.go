@@ -22,7 +22,7 @@ func (s *Scheduler) Approve(ctx context.Context, id string, ans Answer) (*Job, e
 			return nil, err
 		}
 	}
-	return s.amend(ctx, id, func(j *Job) (bool, error) {
+	return s.records.amend(ctx, id, func(j *Job) (bool, error) {
 		if j.State != Held {
 			return false, job.Refuse("job %s is %s: it waits for nobody's approval", id, j.State)
 		}

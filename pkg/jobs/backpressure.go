@@ -82,22 +82,22 @@ func (p *backpressure) granted(id string) {
 // freeSlots is how many sessions we may ask for now. Within a pause none; after
 // it a single one tries whether the server gives sessions again. until is the end
 // of a pause. s.mu is held.
-func (s *Scheduler) freeSlots(now time.Time) (free int, until time.Time) {
+func (s *slots) freeSlots(now time.Time) (free int, until time.Time) {
 	held := s.claims.slots()
 	s.backpressure.mu.Lock()
 	defer s.backpressure.mu.Unlock()
 	if s.backpressure.until.After(now) {
 		return 0, s.backpressure.until
 	}
-	free = s.cfg.Sessions - s.backpressure.foreign - held - s.sessions
+	free = s.cfg.Sessions - s.backpressure.foreign - held - s.promised
 	if s.backpressure.refusals > 0 {
-		free = min(free, 1-s.sessions)
+		free = min(free, 1-s.promised)
 	}
 	return free, time.Time{}
 }
 
 // limit is how many slots all replicas may hold.
-func (s *Scheduler) limit() int {
+func (s *slots) limit() int {
 	s.backpressure.mu.Lock()
 	defer s.backpressure.mu.Unlock()
 	return s.cfg.Sessions - s.backpressure.foreign
@@ -111,7 +111,7 @@ const (
 )
 
 // count looks at how many sessions other clients hold while that matters.
-func (s *Scheduler) count(ctx context.Context) {
+func (s *slots) count(ctx context.Context) {
 	var last time.Time
 	for {
 		if every := s.countInterval(); every > 0 && time.Since(last) >= every {
@@ -125,7 +125,7 @@ func (s *Scheduler) count(ctx context.Context) {
 }
 
 // countInterval is the time between counts; 0: no decision depends on them.
-func (s *Scheduler) countInterval() time.Duration {
+func (s *slots) countInterval() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -139,7 +139,7 @@ func (s *Scheduler) countInterval() time.Duration {
 
 // countOnce counts sessions that no replica's claim names, neither before nor
 // after the list was made: ours come and go meanwhile.
-func (s *Scheduler) countOnce(ctx context.Context) {
+func (s *slots) countOnce(ctx context.Context) {
 	before := s.claims.sessions()
 	sessions, err := s.cfg.Server.Sessions(ctx)
 	if err != nil {

@@ -36,6 +36,10 @@ type Config struct {
 	// record of the endpoint; empty: the job is held for people.
 	HostMismatch HostMismatch
 
+	// Idle is how long a session without work is kept while its slot is not wanted; 0: for
+	// as long as it is not.
+	Idle time.Duration
+
 	Workers int // sensors worked on at once that need no session; 0: 32
 
 	Poll    time.Duration // between looks at all sensors; 0: 30s

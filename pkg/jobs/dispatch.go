@@ -6,36 +6,51 @@ import (
 	"time"
 
 	"edrpipe/pkg/jobs/internal/order"
+	"edrpipe/pkg/jobs/internal/run"
 )
+
+// A dispatcher starts visits to sensors. board.mu guards given.
+type dispatcher struct {
+	*board
+	claims     *claims
+	slots      *slots
+	records    *records
+	reconciler *reconciler
+	follower   *follower
+	runs       *run.Config
+
+	given []*order.Sensor // that gave their slot up; still busy until others had their choice
+	late  context.Context // set before the first visit; ends with the grace of a shutdown
+}
 
 // dispatch starts visits to sensors until ctx ends, then waits for them to end:
 // within the grace by themselves, after it by force.
-func (s *Scheduler) dispatch(ctx, support context.Context) error {
+func (d *dispatcher) dispatch(ctx, support context.Context) error {
 	var visits sync.WaitGroup
 	work, force := context.WithCancelCause(support)
 	defer force(nil)
 	late, over := context.WithCancel(context.WithoutCancel(ctx))
 	defer over()
-	s.late = late
+	d.late = late
 	for ctx.Err() == nil && support.Err() == nil {
-		next := s.startVisits(work, &visits)
-		timer := time.NewTimer(s.untilNext(next))
+		next := d.startVisits(work, &visits)
+		timer := time.NewTimer(d.untilNext(next))
 		select {
-		case <-s.wake:
+		case <-d.wake:
 		case <-timer.C:
 		case <-ctx.Done():
 		case <-support.Done():
 		}
 		timer.Stop()
 	}
-	s.mu.Lock()
-	s.stopping = true
-	for _, v := range s.visits {
+	d.mu.Lock()
+	d.stopping = true
+	for _, v := range d.visits {
 		signal(v.poke)
 	}
-	s.mu.Unlock()
-	grace := time.AfterFunc(s.cfg.Grace-farewell(s.cfg.Grace), func() { force(errShutdown) })
-	end := time.AfterFunc(s.cfg.Grace, over)
+	d.mu.Unlock()
+	grace := time.AfterFunc(d.cfg.Grace-farewell(d.cfg.Grace), func() { force(errShutdown) })
+	end := time.AfterFunc(d.cfg.Grace, over)
 	visits.Wait()
 	grace.Stop()
 	end.Stop()
@@ -47,111 +62,110 @@ func (s *Scheduler) dispatch(ctx, support context.Context) error {
 func farewell(grace time.Duration) time.Duration { return min(grace/4, 2*time.Second) }
 
 // untilNext is how long the dispatcher may sleep.
-func (s *Scheduler) untilNext(next time.Time) time.Duration {
+func (d *dispatcher) untilNext(next time.Time) time.Duration {
 	if next.IsZero() {
 		return time.Hour
 	}
-	return max(next.Sub(s.cfg.Now()), 0)
+	return max(next.Sub(d.cfg.Now()), 0)
 }
 
 // startVisits starts every visit that can be started now and returns when to
 // look again.
-func (s *Scheduler) startVisits(ctx context.Context, visits *sync.WaitGroup) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.cfg.Now()
-	defer s.reviewGiven(now)
-	if !s.ready {
+func (d *dispatcher) startVisits(ctx context.Context, visits *sync.WaitGroup) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.cfg.Now()
+	defer d.reviewGiven(now)
+	if !d.ready {
 		return time.Time{}
 	}
-	due, next := s.queue.Ring(now)
-	s.reconciler.add(due...)
-	if !s.mayBegin() {
+	due, next := d.queue.Ring(now)
+	d.reviews.add(due...)
+	if !d.mayBegin() {
 		return next
 	}
-	next = order.Earliest(next, s.startChosen(ctx, visits, now))
-	if s.reviewGiven(now) {
-		next = order.Earliest(next, s.startChosen(ctx, visits, now))
+	next = order.Earliest(next, d.startChosen(ctx, visits, now))
+	if d.reviewGiven(now) {
+		next = order.Earliest(next, d.startChosen(ctx, visits, now))
 	}
-	s.wakeIdle(now)
-	s.giveUpIdle(now)
-	s.giveUpPending(now)
+	d.slots.wakeIdle(now)
+	d.slots.giveUpIdle(now)
+	d.slots.giveUpPending(now)
 	return next
 }
 
 // startChosen starts visits while there are slots and workers. next is when there may
-// be more of them; s.mu is held.
-func (s *Scheduler) startChosen(ctx context.Context, visits *sync.WaitGroup, now time.Time) (next time.Time) {
+// be more of them; d.mu is held.
+func (d *dispatcher) startChosen(ctx context.Context, visits *sync.WaitGroup, now time.Time) (next time.Time) {
 	for {
-		free, until := s.freeSlots(now)
+		free, until := d.slots.freeSlots(now)
 		next = order.Earliest(next, until)
-		c := s.queue.Choose(now, free > 0, s.claims.elsewhere)
+		c := d.queue.Choose(now, free > 0, d.claims.elsewhere)
 		if c.Sensor == nil {
 			return next
 		}
 		slot := c.Job != nil && c.Job.Session
-		if !slot && len(s.visits) >= s.cfg.Workers+s.cfg.Sessions {
+		if !slot && len(d.visits) >= d.cfg.Workers+d.cfg.Sessions {
 			return next
 		}
-		s.startVisit(ctx, visits, c, slot)
+		d.startVisit(ctx, visits, c, slot)
 	}
 }
 
 // reviewGiven makes sensors available again that gave their slot up, which it reports:
-// after those that it was given up for had their choice. s.mu is held.
-func (s *Scheduler) reviewGiven(now time.Time) bool {
-	given := s.given
-	s.given = nil
+// after those that it was given up for had their choice. d.mu is held.
+func (d *dispatcher) reviewGiven(now time.Time) bool {
+	given := d.given
+	d.given = nil
 	for _, sn := range given {
-		s.available(sn, now)
+		d.available(sn, now)
 	}
 	return len(given) > 0
 }
 
-// startVisit marks the sensor as ours and works on it; s.mu is held.
-func (s *Scheduler) startVisit(ctx context.Context, visits *sync.WaitGroup, c order.Candidate, slot bool) {
+// startVisit marks the sensor as ours and works on it; d.mu is held.
+func (d *dispatcher) startVisit(ctx context.Context, visits *sync.WaitGroup, c order.Candidate, slot bool) {
 	sn := c.Sensor
 	sn.Busy, sn.Stale = true, false
-	s.queue.Review(sn, s.cfg.Now())
-	v := &visit{s: s, sensor: sn.Endpoint, wantsSlot: slot, poke: make(chan struct{}, 1)}
+	d.queue.Review(sn, d.cfg.Now())
+	v := &visit{d: d, sensor: sn.Endpoint, wantsSlot: slot, poke: make(chan struct{}, 1)}
 	v.ctx, v.cancel = context.WithCancelCause(ctx)
-	s.visits[sn.Endpoint] = v
+	d.visits[sn.Endpoint] = v
 	if slot {
-		s.sessions++
+		d.slots.promised++
 	}
 	visits.Go(func() {
 		v.work()
 		v.cancel(nil)
-		s.endVisit(v)
+		d.endVisit(v)
 	})
 }
 
 // endVisit makes the sensor available again.
-func (s *Scheduler) endVisit(v *visit) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (d *dispatcher) endVisit(v *visit) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	v.settleSlot()
-	delete(s.visits, v.sensor)
-	sn := s.queue.Sensor(v.sensor)
+	delete(d.visits, v.sensor)
+	sn := d.queue.Sensor(v.sensor)
 	sn.Stale = false // a claim left behind waits for a beat: what failed now would fail again at once
-	s.queue.SetAlarm(sn, sn.Rest)
+	d.queue.SetAlarm(sn, sn.Rest)
 	if v.giving != "" {
-		s.backpressure.free()
-		s.given = append(s.given, sn)
-		s.log.Info().Str("endpoint", v.sensor.String()).Str("why", v.giving).Msg("slot given up")
+		d.slots.backpressure.free()
+		d.given = append(d.given, sn)
+		d.log.Info().Str("endpoint", v.sensor.String()).Str("why", v.giving).Msg("slot given up")
 	} else {
-		s.available(sn, s.cfg.Now())
+		d.available(sn, d.cfg.Now())
 	}
-	s.poke()
+	d.poke()
 }
 
-// available lets new visits to the sensor start; s.mu is held.
-func (s *Scheduler) available(sn *order.Sensor, now time.Time) {
-	sn.Busy = false
-	s.queue.Review(sn, now)
-	for _, e := range sn.Jobs {
-		if s.desire(e, now) != nil {
-			s.reconciler.add(e.ID)
-		}
-	}
+// parting is the context for closing a session or retracting a command: it outlives the
+// end of the visit or step, and ends with the grace period of a shutdown. A server that
+// does not answer cannot delay that; the session's claim stays, and the replica that
+// takes it over closes the session.
+func (d *dispatcher) parting(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	forget := context.AfterFunc(d.late, cancel)
+	return ctx, func() { forget(); cancel() }
 }

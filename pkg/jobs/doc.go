@@ -23,10 +23,12 @@
 //	internal/freshness how far the records have been seen
 //	natsstore          the stores on NATS
 //
-// This package joins them. The dispatcher (dispatch.go) takes the next sensor from
-// the order and starts a visit (visit.go), which claims the sensor (claims.go),
-// opens a session (session.go) and has its jobs run in order (visit_run.go). The
-// follower (follower.go) keeps the order in step with the store, the reconciler
-// (reconciler.go) keeps the records of jobs that do not run, the poller
-// (sensors.go) reads the sensors that jobs wait for.
+// This package joins them. What its parts share in memory is the board (board.go), under
+// one lock. The dispatcher (dispatch.go) takes the next sensor from the order and starts
+// a visit (visit.go), which claims the sensor (claims.go), opens a session (session.go)
+// and has its jobs run in order (visit_run.go); slots (slots.go, backpressure.go) decides
+// who has a session. The follower (follower.go) keeps the board in step with the store,
+// the records (record.go) are changed and reported in one place, the reconciler
+// (reconciler.go) keeps those of jobs that do not run, and the poller (sensors.go) reads
+// the sensors that jobs wait for. The Scheduler has what callers use.
 package jobs

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,7 +31,7 @@ func (s *Scheduler) Enqueue(ctx context.Context, js ...*Job) (created []bool, er
 		last = j.Created
 	}
 	replaced := s.applyPolicies(js, now)
-	turns := s.sequencer.turns(idsOf(js)...)
+	turns := s.records.sequencer.turns(idsOf(js)...)
 	created, err = s.cfg.Store.Create(ctx, js)
 	if err != nil {
 		created = make([]bool, len(js))
@@ -52,7 +51,7 @@ func (s *Scheduler) Enqueue(ctx context.Context, js ...*Job) (created []bool, er
 		reports.Go(func() error {
 			turns[i].tell(func() {
 				if created[i] {
-					s.report(ctx, Report{Job: j, Transition: &j.History[0]})
+					s.records.report(ctx, Report{Job: j, Transition: &j.History[0]})
 				}
 			})
 			return nil
@@ -179,7 +178,7 @@ func (s *Scheduler) settlePolicies(ctx context.Context, js []*Job, created []boo
 			continue
 		}
 		if j.State.Terminal() {
-			s.conclude(ctx, j)
+			s.records.conclude(ctx, j)
 		}
 		for _, id := range replaced[j.ID] {
 			if err := s.replace(ctx, id, j); err != nil {
@@ -188,13 +187,6 @@ func (s *Scheduler) settlePolicies(ctx context.Context, js []*Job, created []boo
 		}
 	}
 	return nil
-}
-
-// ofGroup lists the live jobs of a job's group.
-func (s *Scheduler) ofGroup(j *Job) (ids []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(s.queue.OfGroup(j.Group), func(id string) bool { return id == j.ID })
 }
 
 // replace ends a job in favour of a newer one.

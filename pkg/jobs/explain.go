@@ -44,6 +44,9 @@ func (s *Scheduler) Explain(ctx context.Context, id string) (Explanation, error)
 	}
 	if j.State == Held {
 		x.Next = order.Earliest(e.Answer, e.Deadline)
+		if down := s.down(); j.Reason == ReasonFactPending && down != "" {
+			x.Detail += "; " + down
+		}
 		return x, nil
 	}
 	s.explainWaiting(&x, e, s.cfg.Now())
@@ -77,7 +80,7 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *order.Entry, now time.Time
 		x.Reason, x.Detail, x.Next = r, fmt.Sprintf(format, args...), next
 	}
 	head, halted, down := s.queue.Head(sn, now), s.halted(), s.down()
-	free, until := s.freeSlots(now)
+	free, until := s.slots.freeSlots(now)
 	switch {
 	case halted != "":
 		because(ReasonPaused, time.Time{}, "nothing is started now: %s", halted)
@@ -89,8 +92,8 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *order.Entry, now time.Time
 		because(ReasonServer, time.Time{}, "%s", down)
 	case sn.Pause.After(now):
 		because(sn.Paused.Reason, sn.Pause, "nothing is done on sensor %s before %s: %s", sn.Endpoint, sn.Pause.UTC().Format(time.RFC3339), sn.Paused.Detail)
-	case sn.Read.IsZero() && e.Session && s.unreadable != "":
-		because(ReasonServer, time.Time{}, "the sensor's state cannot be read: %s", s.unreadable)
+	case sn.Read.IsZero() && e.Session && s.poller.unreadable != "":
+		because(ReasonServer, time.Time{}, "the sensor's state cannot be read: %s", s.poller.unreadable)
 	case sn.Read.IsZero() && e.Session:
 		because(ReasonUnknownState, time.Time{}, "the sensor's state is being read")
 	case e.Session && !sn.Offline.IsZero():
@@ -108,9 +111,9 @@ func (s *Scheduler) explainWaiting(x *Explanation, e *order.Entry, now time.Time
 	case s.claims.elsewhere(sn.Endpoint):
 		because(ReasonOrder, time.Time{}, "another replica works on sensor %s", sn.Endpoint)
 	case !until.IsZero():
-		because(ReasonServer, until, "the EDR server refuses sessions: %s", s.backpressure.reason())
+		because(ReasonServer, until, "the EDR server refuses sessions: %s", s.slots.backpressure.reason())
 	case e.Session && free <= 0:
-		because(ReasonSlot, time.Time{}, "every session slot is taken; %s", s.nextSlot(e, now))
+		because(ReasonSlot, time.Time{}, "every session slot is taken; %s%s", s.slots.nextSlot(e, now), s.slots.others())
 	default:
 		because("", time.Time{}, "it starts now")
 	}
@@ -162,9 +165,9 @@ func (s *Scheduler) Stats() Stats {
 	st := Stats{Limit: s.cfg.Sessions}
 	t, _ := s.claims.current()
 	st.Claims, st.Slots = t.Claims, t.Slots()
-	s.backpressure.mu.Lock()
-	st.Foreign, st.Refusing = s.backpressure.foreign, s.backpressure.why
-	s.backpressure.mu.Unlock()
+	s.slots.backpressure.mu.Lock()
+	st.Foreign, st.Refusing = s.slots.backpressure.foreign, s.slots.backpressure.why
+	s.slots.backpressure.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := s.queue.Count()

@@ -13,12 +13,12 @@ import (
 )
 
 // arrived reports whether the facts are known now for whose want people were asked.
-func (s *Scheduler) arrived(ctx context.Context, j *Job) bool {
+func (c *reconciler) arrived(ctx context.Context, j *Job) bool {
 	missing := j.Missing()
-	if missing == 0 || s.cfg.Facts == nil {
+	if missing == 0 || c.cfg.Facts == nil {
 		return false
 	}
-	return run.Knowing(ctx, s.cfg.Facts, j, edr.Sensor{}).Sensor.Unknown()&missing == 0
+	return run.Knowing(ctx, c.cfg.Facts, j, edr.Sensor{}).Unknown()&missing == 0
 }
 
 // FactsChanged has the jobs looked at that are held because a fact of their endpoint is
@@ -28,7 +28,7 @@ func (s *Scheduler) FactsChanged() {
 	defer s.mu.Unlock()
 	for e := range s.queue.Jobs() {
 		if heldFor(e, ReasonUnknownFact) {
-			s.reconciler.add(e.ID)
+			s.reviews.add(e.ID)
 		}
 	}
 }
@@ -61,7 +61,7 @@ func (s *Scheduler) Settle(ctx context.Context, id string, to State, reason Reas
 		case j.State != Held || j.Reason != ReasonFactPending:
 			return nil
 		}
-		err = s.transition(ctx, j, job.Move{To: to, Reason: reason, Detail: detail, Wake: wakeOf(j, edit)}, edit)
+		err = s.records.transition(ctx, j, job.Move{To: to, Reason: reason, Detail: detail, Wake: wakeOf(j, edit)}, edit)
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}

@@ -27,7 +27,8 @@ type fakeServer struct {
 
 	counts
 
-	fail func(request string, sensor int) error // nil: nothing fails
+	fail   func(request string, sensor int) error // nil: nothing fails
+	refuse func(request string) error             // of a result; nil: it is given
 }
 
 // counts is what the server has seen so far.
@@ -71,6 +72,7 @@ type fakeSensor struct {
 	interval time.Duration
 	phase    time.Time // of one check-in
 	isolated bool
+	untold   bool // the server does not say when it checks in
 }
 
 // fakeSession is a session as the server keeps it.
@@ -134,9 +136,13 @@ func (s *fakeSensor) next(now time.Time) time.Time {
 func (s *fakeSensor) info() edr.Sensor {
 	now := time.Now()
 	next := s.next(now)
+	due := next
+	if s.untold {
+		due = time.Time{}
+	}
 	return edr.Sensor{
 		ID: looseid.Text(s.id), Hostname: cmp.Or(s.host, fmt.Sprintf("host-%d", s.id)), OS: edr.Windows, Online: s.online, LiveResponse: true,
-		LastCheckin: next.Add(-s.interval), NextCheckin: next,
+		LastCheckin: next.Add(-s.interval), NextCheckin: due,
 	}
 }
 
@@ -478,7 +484,14 @@ func (c *fakeClient) do(ctx context.Context, name, object string) error {
 	c.s.srv.mu.Lock()
 	sent = c.s.commands[sent.ID-1]
 	live := c.s.live()
+	var refused error
+	if c.s.srv.refuse != nil {
+		refused = c.s.srv.refuse("result")
+	}
 	c.s.srv.mu.Unlock()
+	if refused != nil {
+		return refused
+	}
 	if trace.Finished != nil {
 		trace.Finished(ctx, sent)
 	}

@@ -19,7 +19,7 @@ import (
 // Several replicas may look at the same time.
 func (s *Scheduler) Lost(ctx context.Context, told []TransitionNotice) (lost []string, err error) {
 	select {
-	case <-s.synced:
+	case <-s.follower.synced:
 	case <-s.finished:
 		return nil, errors.New("jobs: the scheduler has ended")
 	case <-ctx.Done():
@@ -45,14 +45,6 @@ func (s *Scheduler) Lost(ctx context.Context, told []TransitionNotice) (lost []s
 		}
 	}
 	return lost, nil
-}
-
-// knows reports whether the job is among the live ones.
-func (s *Scheduler) knows(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, ending := s.ending[id]
-	return ending || s.queue.Job(id) != nil
 }
 
 // lostJob is the record written for a job whose own record is lost.

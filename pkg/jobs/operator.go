@@ -13,39 +13,11 @@ import (
 	"edrpipe/pkg/jobs/job"
 )
 
-// amend changes a live job's record on behalf of a person, and has the reconciler act
-// on it. edit tells whether it changed anything; it may be called several times.
-func (s *Scheduler) amend(ctx context.Context, id string, edit func(j *Job) (bool, error)) (*Job, error) {
-	store := s.storeOf(id)
-	for {
-		j, err := store.Get(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		changed, err := edit(j)
-		if err != nil || !changed {
-			return j, err
-		}
-		err = store.Update(ctx, j)
-		if errors.Is(err, ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		s.note(j)
-		s.mu.Unlock()
-		s.reconciler.add(id)
-		return j, nil
-	}
-}
-
 // Cancel requests the end of a job. A waiting job ends at once. For a running one a
 // command that the sensor has not begun is retracted; one that runs on the sensor is
 // left to finish, as the job's detail then states. Cancelling an ended job is no error.
 func (s *Scheduler) Cancel(ctx context.Context, id, by, why string) (*Job, error) {
-	return s.amend(ctx, id, func(j *Job) (bool, error) {
+	return s.records.amend(ctx, id, func(j *Job) (bool, error) {
 		if j.State.Terminal() || j.Cancel != nil {
 			return false, nil
 		}
@@ -163,16 +135,6 @@ func (s *Scheduler) Resume() {
 	s.poke()
 }
 
-// halted is why nothing may be started; "" when it may. s.mu is held.
-func (s *Scheduler) halted() string {
-	if s.paused == "" && s.cfg.Stopped != nil {
-		if err := s.cfg.Stopped(); err != nil {
-			return err.Error()
-		}
-	}
-	return s.paused
-}
-
 // Look has the scheduler look again whether the server works, and read the sensors that
 // jobs wait for.
 func (s *Scheduler) Look() {
@@ -180,20 +142,9 @@ func (s *Scheduler) Look() {
 	signal(s.unread)
 }
 
-// down is why the server does not work; "" when it does.
-func (s *Scheduler) down() string {
-	if s.cfg.Down == nil {
-		return ""
-	}
-	return s.cfg.Down()
-}
-
-// mayBegin reports whether jobs may be begun now. s.mu is held.
-func (s *Scheduler) mayBegin() bool { return s.halted() == "" && s.down() == "" }
-
 // Get returns a job, live or finished.
 func (s *Scheduler) Get(ctx context.Context, id string) (*Job, error) {
-	return s.storeOf(id).Get(ctx, id)
+	return s.records.storeOf(id).Get(ctx, id)
 }
 
 // Live reports whether a job is among the live ones, as far as is known here: it has
@@ -245,7 +196,7 @@ func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
 func (s *Scheduler) Unended(ctx context.Context, q Query) ([]*Job, error) {
 	var all []*Job
 	for _, id := range s.liveIDs(q) {
-		j, err := s.storeOf(id).Get(ctx, id)
+		j, err := s.records.storeOf(id).Get(ctx, id)
 		switch {
 		case err == nil:
 			all = append(all, j)
@@ -270,11 +221,11 @@ func (q Query) Selects(j *Job) bool {
 
 // liveIDs chooses by what is in memory, so that a short list of a long queue
 // reads few records.
-func (s *Scheduler) liveIDs(q Query) (ids []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (b *board) liveIDs(q Query) (ids []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var chosen []*order.Entry
-	for e := range s.queue.Jobs() {
+	for e := range b.queue.Jobs() {
 		if q.mayMatch(e) {
 			chosen = append(chosen, e)
 		}
@@ -286,7 +237,7 @@ func (s *Scheduler) liveIDs(q Query) (ids []string) {
 	for _, e := range chosen {
 		ids = append(ids, e.ID)
 	}
-	for id, of := range s.ending {
+	for id, of := range b.ending {
 		if q.at(of) {
 			ids = append(ids, id)
 		}

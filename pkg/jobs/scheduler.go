@@ -3,54 +3,28 @@ package jobs
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"edrpipe/internal/pace"
-	"edrpipe/pkg/edr"
-	"edrpipe/pkg/jobs/internal/freshness"
-	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/run"
+	"edrpipe/pkg/jobs/job"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 )
 
 // A Scheduler runs jobs on the sensors of one EDR server. Make one with New, let
 // Run work, and give it jobs with Enqueue and Submit, also before Run.
 type Scheduler struct {
-	cfg          Config
-	log          zerolog.Logger
-	claims       *claims
-	seen         freshness.Position // how far the records have been seen
-	backpressure backpressure
-	reconciler   *reconciler
-	sequencer    sequencer
-	runs         run.Config
-	volatile     *Memory // records of jobs that are functions
+	*board
+	claims     *claims
+	records    *records
+	slots      *slots
+	poller     *poller
+	follower   *follower
+	reconciler *reconciler
+	dispatcher *dispatcher
 
-	wake     chan struct{} // something changed: look again; holds one
-	unread   chan struct{} // a sensor has never been read; holds one
-	synced   chan struct{} // closed when every live job is known for the first time
-	first    sync.Once
 	finished chan struct{} // closed when Run is over
-
-	mu        sync.Mutex // guards what follows
-	queue     *order.Queue
-	visits    map[edr.Endpoint]*visit
-	sessions  int                     // slots given to visits that are not in the table yet
-	given     []*order.Sensor         // that gave their slot up; still busy until others had their choice
-	ending    map[string]edr.Endpoint // sensors of jobs that have ended and are not archived yet
-	functions map[string]*Handle
-	waiters   map[string][]chan struct{}
-	unseen    map[string]bool // live jobs that a new watch has not shown yet
-	paused    string          // why; "" when it is not
-	// unreadable is why sensors could not be read when that was last tried; "" when they
-	// could.
-	unreadable string
-	late       context.Context // set before the first visit; ends with the grace of a shutdown
-	stopping   bool
-	ready      bool
-	running    bool
+	running  bool          // board.mu guards it
 }
 
 // New makes a Scheduler, which is idle until Run.
@@ -59,16 +33,16 @@ func New(cfg Config) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
+	b := newBoard(cfg)
 	s := &Scheduler{
-		cfg: cfg, log: cfg.Log.With().Str("server", cfg.Server.Name()).Logger(),
-		claims:   newClaims(cfg.Table, cfg.Owner, cfg.Beat),
-		volatile: new(Memory),
-		wake:     make(chan struct{}, 1), unread: make(chan struct{}, 1),
-		synced: make(chan struct{}), finished: make(chan struct{}),
-		queue: order.New(cfg.Ageing), visits: map[edr.Endpoint]*visit{},
-		ending: map[string]edr.Endpoint{}, functions: map[string]*Handle{}, waiters: map[string][]chan struct{}{},
+		board: b, claims: newClaims(cfg.Table, cfg.Owner, cfg.Beat), records: &records{board: b, volatile: new(Memory)},
+		poller: &poller{board: b}, follower: &follower{board: b, synced: make(chan struct{})}, finished: make(chan struct{}),
 	}
-	s.reconciler, s.runs = newReconciler(s), s.runConfig()
+	s.slots = &slots{board: b, claims: s.claims}
+	s.reconciler = &reconciler{board: b, records: s.records}
+	s.dispatcher = &dispatcher{
+		board: b, claims: s.claims, slots: s.slots, records: s.records, reconciler: s.reconciler, follower: s.follower, runs: s.runConfig(),
+	}
 	return s, nil
 }
 
@@ -91,75 +65,21 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	support, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, support := errgroup.WithContext(support)
-	g.Go(func() error { return s.follow(support, s.cfg.Store) })
-	g.Go(func() error { return s.follow(support, s.volatile) })
-	g.Go(func() error { s.lookout(support); return nil })
+	g.Go(func() error { return s.follower.follow(support, s.cfg.Store) })
+	g.Go(func() error { return s.follower.follow(support, s.records.volatile) })
+	g.Go(func() error { s.follower.lookout(support); return nil })
 	g.Go(func() error { s.beat(support); return nil })
-	g.Go(func() error { s.poll(support); return nil })
-	g.Go(func() error { s.count(support); return nil })
+	g.Go(func() error { s.poller.poll(support); return nil })
+	g.Go(func() error { s.slots.count(support); return nil })
 	g.Go(func() error { s.reconciler.work(support); return nil })
 	g.Go(func() error {
 		defer stop()
-		return s.dispatch(ctx, support)
+		return s.dispatcher.dispatch(ctx, support)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
-}
-
-// note takes a record into the queue; s.mu is held.
-func (s *Scheduler) note(j *Job) {
-	if j.State.Terminal() {
-		s.queue.Remove(j.ID, s.cfg.Now())
-		s.ending[j.ID] = j.Endpoint
-		// Whoever ended it also reports and archives it. If that does not happen, we do.
-		s.reconciler.later(j.ID, s.cfg.Beat*stopAfter)
-		if j.Parent != nil {
-			s.reconciler.add(j.Parent.Job)
-		}
-		return
-	}
-	now := s.cfg.Now()
-	sn := s.queue.Sensor(j.Endpoint)
-	e := s.queue.NewEntry(j)
-	if s.functions[j.ID] != nil {
-		e.Session, e.Volatile = true, true
-	}
-	s.queue.Put(e, now)
-	if sn.Read.IsZero() {
-		signal(s.unread)
-	}
-	if v := s.visits[j.Endpoint]; v != nil {
-		v.noticed(j)
-	} else if j.Cancel != nil || s.desire(e, now) != nil {
-		s.reconciler.add(j.ID)
-	}
-	if j.State == Held && j.Decided(now) {
-		s.reconciler.add(j.ID) // whoever took the answer died before acting on it
-	}
-}
-
-// gone forgets a job that left the live ones; s.mu is held.
-func (s *Scheduler) gone(id string) {
-	s.queue.Remove(id, s.cfg.Now())
-	delete(s.ending, id)
-	s.reconciler.forget(id)
-	for _, w := range s.waiters[id] {
-		close(w)
-	}
-	delete(s.waiters, id)
-}
-
-// poke has the dispatcher look again.
-func (s *Scheduler) poke() { signal(s.wake) }
-
-// signal puts a token into a channel that holds one.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }
 
 // beat renews our claims and stops what we may no longer do.
@@ -196,4 +116,20 @@ func (s *Scheduler) checkClaims() {
 		}
 	}
 	s.poke() // other replicas may have released sensors and slots
+}
+
+// runConfig is what runs of jobs need of the scheduler.
+func (s *Scheduler) runConfig() *run.Config {
+	return &run.Config{
+		Server: s.cfg.Server, Lists: s.cfg.Lists, Step: s.cfg.Step, Chain: s.cfg.Chain, Mismatch: s.cfg.HostMismatch, Now: s.cfg.Now, Log: s.log,
+		Facts: s.cfg.Facts, Prepare: s.cfg.Prepare, Admit: s.cfg.Admit, Stopped: s.cfg.Stopped, Commanded: s.cfg.Commanded, Progress: s.progress,
+		Enqueue: func(ctx context.Context, j *Job) error {
+			_, err := s.Enqueue(ctx, j)
+			return err
+		},
+		Move: func(ctx context.Context, j *Job, m job.Move) error { return s.records.transition(ctx, j, m, nil) },
+		StepEnded: func(ctx context.Context, id string, r StepRecord, now func() *Job) {
+			s.records.sequencer.turns(id)[0].tell(func() { s.records.report(ctx, Report{Job: now(), Step: &r}) })
+		},
+	}
 }

@@ -83,7 +83,7 @@ func TestWhatWasNotRecordedIsNotTold(t *testing.T) {
 		if queued != 1 {
 			t.Errorf("told %d times that a job is queued, want once", queued)
 		}
-		if n := len(s.sequencer.last); n != 0 {
+		if n := len(s.records.sequencer.last); n != 0 {
 			t.Errorf("%d jobs still have a turn", n)
 		}
 	})

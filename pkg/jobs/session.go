@@ -15,12 +15,14 @@ import (
 )
 
 const (
-	closeTimeout  = 20 * time.Second // for closing a session at the end of a visit
-	keepAlive     = 30 * time.Second // well below the sensor's 120 s of patience
-	firstRest     = time.Minute      // of a sensor whose session could not be opened
-	longestRest   = 15 * time.Minute
-	busyRest      = 15 * time.Second // of a sensor with a session of another client
-	unknownServer = 5 * time.Second  // between attempts to close a session while the server fails
+	closeTimeout   = 20 * time.Second // for closing a session at the end of a visit
+	keepAlive      = 30 * time.Second // well below the sensor's 120 s of patience
+	unknownCheckin = 15 * time.Minute // for a session to become active where no check-in is foretold
+	firstRest      = time.Minute      // of a sensor whose session could not be opened
+	longestRest    = 15 * time.Minute
+	busyRest       = 15 * time.Second // of a sensor with a session of another client
+	offlineRest    = 15 * time.Second // of one that reads online and is refused as offline, at first
+	unknownServer  = 5 * time.Second  // between attempts to close a session while the server fails
 )
 
 // session is the visit's Live Response session.
@@ -65,18 +67,18 @@ func (v *visit) open(ctx context.Context) (edr.Session, error) {
 // ask opens a session and records it in the claim: first that it is being opened, then
 // its id, so that a successor can find and close it.
 func (v *visit) ask(ctx context.Context) (edr.Session, error) {
-	v.s.backpressure.mu.Lock()
-	highest := v.s.backpressure.highest
-	v.s.backpressure.mu.Unlock()
+	v.d.slots.backpressure.mu.Lock()
+	highest := v.d.slots.backpressure.highest
+	v.d.slots.backpressure.mu.Unlock()
 	if err := v.setClaim(ctx, "", highest+1); err != nil {
 		return nil, err
 	}
-	raw, err := v.s.cfg.Server.Open(ctx, v.sensor.ID)
+	raw, err := v.d.cfg.Server.Open(ctx, v.sensor.ID)
 	if err != nil {
 		return nil, v.refused(ctx, err, highest+1)
 	}
 	id := raw.Info().ID
-	v.s.backpressure.granted(id)
+	v.d.slots.backpressure.granted(id)
 	if err := v.setClaim(ctx, id, 0); err != nil {
 		return nil, errors.Join(err, v.closeID(ctx, id))
 	}
@@ -85,7 +87,7 @@ func (v *visit) ask(ctx context.Context) (edr.Session, error) {
 
 // setClaim writes the session into our claim.
 func (v *visit) setClaim(ctx context.Context, id string, opening int64) error {
-	return v.s.claims.set(ctx, v.sensor, v.epoch, func(_ *Table, cl *Claim) error {
+	return v.d.claims.set(ctx, v.sensor, v.epoch, func(_ *Table, cl *Claim) error {
 		cl.Session, cl.Opening = looseid.ID(id), opening
 		return nil
 	})
@@ -96,46 +98,57 @@ func (v *visit) refused(ctx context.Context, err error, opening int64) error {
 	err = fmt.Errorf("open a session on sensor %s: %w", v.sensor, err)
 	switch {
 	case errors.Is(err, edr.ErrSessionLimit):
-		v.s.backpressure.refused(v.s.cfg.Now(), "the server's session limit is reached", true)
+		v.d.slots.backpressure.refused(v.d.cfg.Now(), "the server's session limit is reached", true)
 	case errors.Is(err, edr.ErrSessionBusy):
-		v.s.rest(v.sensor, ReasonSensorBusy, pace.Backoff(busyRest, 0, busyRest))
+		v.d.rest(v.sensor, ReasonSensorBusy, pace.Backoff(busyRest, 0, busyRest))
 	case errors.Is(err, edr.ErrUnknownSensor), errors.Is(err, edr.ErrOffline):
-		v.s.reread(v.sensor)
-	case errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled):
-		v.s.backpressure.refused(v.s.cfg.Now(), err.Error(), false)
+		v.fails(offlineRest) // ends when it has been seen offline and is back
+	case errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled), errors.Is(err, edr.ErrThrottled), errors.Is(err, edr.ErrLicence):
+		v.d.slots.backpressure.refused(v.d.cfg.Now(), err.Error(), false)
 	default:
 		// The request may have arrived: a session that it opened has to be closed.
-		v.s.backpressure.refused(v.s.cfg.Now(), err.Error(), false)
+		v.d.slots.backpressure.refused(v.d.cfg.Now(), err.Error(), false)
 		return errors.Join(err, v.fence(Claim{Opening: opening}))
 	}
 	return errors.Join(err, v.setClaim(context.WithoutCancel(ctx), "", 0))
 }
 
-// await waits for the sensor to take the session up: until shortly after its
-// next check-in, because a pending session holds a slot.
+// await waits for the sensor to take the session up: until shortly after its next
+// check-in, because a pending session holds a slot, or longer where the server does not
+// say when that is.
 func (v *visit) await(ctx context.Context, raw edr.Session) error {
 	info, _ := v.info()
-	limited, cancel := context.WithTimeout(ctx, order.UntilCheckin(info, v.s.cfg.Now())+v.s.cfg.Pending)
+	patience := order.UntilCheckin(info, v.d.cfg.Now()) + v.d.cfg.Pending
+	if info.NextCheckin.IsZero() {
+		patience = unknownCheckin
+	}
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	defer v.pending(cancel)()
 	err := raw.Await(limited)
 	if err == nil {
-		v.s.mu.Lock()
-		v.s.queue.Sensor(v.sensor).Failures = 0
-		v.s.mu.Unlock()
+		v.d.mu.Lock()
+		v.d.queue.Sensor(v.sensor).Failures = 0
+		v.d.mu.Unlock()
 		return nil
 	}
 	err = fmt.Errorf("session %s on sensor %s: %w", raw.Info().ID, v.sensor, err)
 	if ctx.Err() == nil && !v.over() {
-		v.s.mu.Lock()
-		sn := v.s.queue.Sensor(v.sensor)
-		n := sn.Failures
-		sn.Failures++
-		v.s.mu.Unlock()
-		v.s.rest(v.sensor, ReasonSilent, pace.Backoff(firstRest, n, longestRest))
-		v.s.reread(v.sensor)
+		v.fails(firstRest)
 	}
 	return errors.Join(err, v.closeID(ctx, raw.Info().ID))
+}
+
+// fails lets the sensor rest, longer each time until it has taken a session up, and has
+// it read again: its record may be out of date.
+func (v *visit) fails(first time.Duration) {
+	v.d.mu.Lock()
+	sn := v.d.queue.Sensor(v.sensor)
+	n := sn.Failures
+	sn.Failures++
+	v.d.mu.Unlock()
+	v.d.rest(v.sensor, ReasonSilent, pace.Backoff(first, n, longestRest))
+	v.d.reread(v.sensor)
 }
 
 // pending lets the wait for a session end early, unless a job has begun already. It
@@ -148,12 +161,12 @@ func (v *visit) pending(withdraw func()) (over func()) {
 		return func() {}
 	}
 	set := func(f func()) {
-		v.s.mu.Lock()
-		defer v.s.mu.Unlock()
+		v.d.mu.Lock()
+		defer v.d.mu.Unlock()
 		v.withdraw = f
 	}
 	set(withdraw)
-	v.s.poke() // a job of higher priority may wait
+	v.d.poke() // a job of higher priority may wait
 	return func() { set(nil) }
 }
 
@@ -184,9 +197,9 @@ func (v *visit) close(ctx context.Context) error {
 
 // setOpen marks the sensor's jobs as not waiting for a check-in.
 func (v *visit) setOpen(open bool) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	sn, now := v.s.queue.Sensor(v.sensor), v.s.cfg.Now()
+	v.d.mu.Lock()
+	defer v.d.mu.Unlock()
+	sn, now := v.d.queue.Sensor(v.sensor), v.d.cfg.Now()
 	if sn.Open = open; open {
 		v.since = now
 	} else {
@@ -194,22 +207,12 @@ func (v *visit) setOpen(open bool) {
 	}
 }
 
-// parting is the context for closing a session or retracting a command: it outlives the
-// end of the visit or step, and ends with the grace period of a shutdown. A server that
-// does not answer cannot delay that; the session's claim stays, and the replica that
-// takes it over closes the session.
-func (s *Scheduler) parting(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
-	forget := context.AfterFunc(s.late, cancel)
-	return ctx, func() { forget(); cancel() }
-}
-
 // closeID ends a session of ours and notes that in the claim.
 func (v *visit) closeID(ctx context.Context, id string) error {
-	ctx, cancel := v.s.parting(ctx, closeTimeout)
+	ctx, cancel := v.d.parting(ctx, closeTimeout)
 	defer cancel()
 	for {
-		err := v.s.cfg.Server.CloseSession(ctx, id)
+		err := v.d.cfg.Server.CloseSession(ctx, id)
 		if err == nil || errors.Is(err, edr.ErrSessionGone) {
 			break
 		}
@@ -251,7 +254,7 @@ func (v *visit) fence(was Claim) error {
 // order: any session on the sensor may be the one that was being opened.
 func (v *visit) opened(from int64) (ids []string, err error) {
 	for n := 0; ; n++ {
-		sessions, err := v.s.cfg.Server.Sessions(v.ctx)
+		sessions, err := v.d.cfg.Server.Sessions(v.ctx)
 		if err == nil {
 			for _, info := range sessions {
 				if info.SensorID == v.sensor.ID && (!numbered(info.ID) || sessionNumber(info.ID) >= from) {

@@ -22,7 +22,15 @@ import (
 //
 // A step that runs is never ended for that.
 
-// tenure is a visit's hold on its slot. Scheduler.mu guards it.
+// slots decides which visit has a session slot. It and its methods work on the board.
+type slots struct {
+	*board
+	claims       *claims
+	backpressure backpressure
+	promised     int // slots given to visits that are not in the table yet; board.mu guards it
+}
+
+// tenure is a visit's hold on its slot. board.mu guards it.
 type tenure struct {
 	serves   *order.Entry // the job that the session is open or opened for; nil: none
 	since    time.Time    // when the session was opened; zero: there is none
@@ -32,8 +40,8 @@ type tenure struct {
 }
 
 // coming is how many slots are free or about to be: so many of the waiting jobs need no
-// further one. Less than 0: other clients use the reserve. s.mu is held.
-func (s *Scheduler) coming(now time.Time) int {
+// further one. Less than 0: other clients use the reserve. board.mu is held.
+func (s *slots) coming(now time.Time) int {
 	n, _ := s.freeSlots(now)
 	if freed, limited := s.backpressure.limited(); limited {
 		n = freed // the server has fewer slots for us than we think
@@ -48,8 +56,8 @@ func (s *Scheduler) coming(now time.Time) int {
 
 // wanting returns the first job that waits for a slot which is neither free nor about
 // to be, or nil. Idle sessions of other replicas are about to be free: those give them
-// up by the same rule. s.mu is held.
-func (s *Scheduler) wanting(now time.Time) *order.Entry {
+// up by the same rule. board.mu is held.
+func (s *slots) wanting(now time.Time) *order.Entry {
 	if s.backpressure.failing() {
 		return nil
 	}
@@ -73,8 +81,8 @@ type idleSession struct {
 }
 
 // idleSessions lists the idle sessions of all replicas, in the order of their claims.
-// s.mu is held.
-func (s *Scheduler) idleSessions(now time.Time) (all []idleSession) {
+// board.mu is held.
+func (s *slots) idleSessions(now time.Time) (all []idleSession) {
 	for _, v := range s.visits {
 		if v.slot && !v.idle.IsZero() && v.giving == "" {
 			all = append(all, idleSession{v.epoch, v})
@@ -90,8 +98,8 @@ func (s *Scheduler) idleSessions(now time.Time) (all []idleSession) {
 }
 
 // wakeIdle has visits with an idle session begin the jobs whose time has come.
-// s.mu is held.
-func (s *Scheduler) wakeIdle(now time.Time) {
+// board.mu is held.
+func (s *slots) wakeIdle(now time.Time) {
 	for _, v := range s.visits {
 		if !v.idle.IsZero() && s.queue.Head(s.queue.Sensor(v.sensor), now) != nil {
 			signal(v.poke)
@@ -100,8 +108,8 @@ func (s *Scheduler) wakeIdle(now time.Time) {
 }
 
 // giveUpIdle gives up as many idle sessions as slots are wanted: of all replicas' those
-// with the oldest claims, and of ours those that have been idle for longest. s.mu is held.
-func (s *Scheduler) giveUpIdle(now time.Time) {
+// with the oldest claims, and of ours those that have been idle for longest. board.mu is held.
+func (s *slots) giveUpIdle(now time.Time) {
 	idle := s.idleSessions(now)
 	if len(idle) == 0 || s.backpressure.failing() {
 		return
@@ -129,8 +137,8 @@ func (s *Scheduler) giveUpIdle(now time.Time) {
 }
 
 // giveUpPending gives up sessions that still wait for their sensor, for jobs of higher
-// priority. s.mu is held.
-func (s *Scheduler) giveUpPending(now time.Time) {
+// priority. board.mu is held.
+func (s *slots) giveUpPending(now time.Time) {
 	for {
 		var last *visit
 		for _, v := range s.visits {
@@ -149,7 +157,7 @@ func (s *Scheduler) giveUpPending(now time.Time) {
 	}
 }
 
-// giveUp has the visit end. s.mu is held.
+// giveUp has the visit end. board.mu is held.
 func (v *visit) giveUp(why string) {
 	v.giving = why
 	if v.withdraw != nil {
@@ -159,12 +167,12 @@ func (v *visit) giveUp(why string) {
 }
 
 // givesUpBefore reports whether the visit gives its slot up instead of beginning a job.
-// s.mu is held.
+// board.mu is held.
 func (v *visit) givesUpBefore(e *order.Entry, now time.Time) bool {
 	if !v.slot || v.giving != "" {
 		return v.giving != ""
 	}
-	q, first := v.s.queue, v.s.wanting(now)
+	q, first := v.d.queue, v.d.slots.wanting(now)
 	switch {
 	case first == nil:
 	case q.Precedes(first, e, now):
@@ -176,40 +184,48 @@ func (v *visit) givesUpBefore(e *order.Entry, now time.Time) bool {
 }
 
 // hadTurn reports whether the sensor has had its session for as long as it would wait
-// for the next one. s.mu is held.
+// for the next one. board.mu is held.
 func (v *visit) hadTurn(now time.Time) bool {
-	return !v.since.IsZero() && now.Sub(v.since) >= v.s.queue.Turn(v.s.queue.Sensor(v.sensor))
+	return !v.since.IsZero() && now.Sub(v.since) >= v.d.queue.Turn(v.d.queue.Sensor(v.sensor))
 }
 
 // GiveWay implements run.Place.
 func (v *visit) GiveWay(id string) (why string, gives bool) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	e, now := v.s.queue.Job(id), v.s.cfg.Now()
+	v.d.mu.Lock()
+	defer v.d.mu.Unlock()
+	e, now := v.d.queue.Job(id), v.d.cfg.Now()
 	if e == nil || !v.slot {
 		return "", false
 	}
-	if first := v.s.wanting(now); v.giving == "" && first != nil && v.s.queue.Interrupts(first, e, now) {
+	if first := v.d.slots.wanting(now); v.giving == "" && first != nil && v.d.queue.Interrupts(first, e, now) {
 		v.giveUp(fmt.Sprintf("job %s on %s has a higher priority", first.ID, first.Sensor.Endpoint))
 	}
 	return v.giving, v.giving != ""
 }
 
 // hold keeps an idle session until there is work for it, which it reports, or its slot
-// is wanted.
+// is wanted, or it has been idle for Config.Idle.
 func (v *visit) hold() bool {
 	if v.session == nil {
 		return false
 	}
-	v.setIdle(v.s.cfg.Now())
+	v.setIdle(v.d.cfg.Now())
 	defer v.setIdle(time.Time{})
-	v.s.poke() // the slot may be wanted
+	v.d.poke() // the slot may be wanted
+	var enough <-chan time.Time
+	if v.d.cfg.Idle > 0 {
+		timer := time.NewTimer(v.d.cfg.Idle)
+		defer timer.Stop()
+		enough = timer.C
+	}
 	for !v.over() {
 		if v.next() != nil {
 			return true
 		}
 		select {
 		case <-v.poke:
+		case <-enough:
+			return false
 		case <-v.session.gone:
 			return false
 		case <-v.ctx.Done():
@@ -220,20 +236,20 @@ func (v *visit) hold() bool {
 }
 
 func (v *visit) setIdle(since time.Time) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
+	v.d.mu.Lock()
+	defer v.d.mu.Unlock()
 	v.idle, v.serves = since, nil
 }
 
 // over reports whether the visit is to end.
 func (v *visit) over() bool {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	return v.s.stopping || v.giving != "" || !v.s.mayBegin()
+	v.d.mu.Lock()
+	defer v.d.mu.Unlock()
+	return v.d.stopping || v.giving != "" || !v.d.mayBegin()
 }
 
-// nextSlot returns the rule by which the next slot becomes free for a job. s.mu is held.
-func (s *Scheduler) nextSlot(e *order.Entry, now time.Time) string {
+// nextSlot returns the rule by which the next slot becomes free for a job. board.mu is held.
+func (s *slots) nextSlot(e *order.Entry, now time.Time) string {
 	below, equal := 0, 0
 	var turn time.Time
 	for _, v := range s.visits {
@@ -254,7 +270,20 @@ func (s *Scheduler) nextSlot(e *order.Entry, now time.Time) string {
 	case equal > 0:
 		return fmt.Sprintf("the first of %d sensors with jobs of equal priority gives its slot up at the end of a job from %s on", equal, turn.UTC().Format(time.RFC3339))
 	}
+	if s.claims.slots() == 0 {
+		return "none of them is ours"
+	}
 	return "it is free when the work on a sensor ends"
+}
+
+// others says how many of the slots other clients of the server hold; "": none.
+func (s *slots) others() string {
+	s.backpressure.mu.Lock()
+	defer s.backpressure.mu.Unlock()
+	if s.backpressure.foreign == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; other clients hold %d of %d sessions", s.backpressure.foreign, s.cfg.Sessions)
 }
 
 // openElsewhere are the sensors on which other replicas that live have a session that

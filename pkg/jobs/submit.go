@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -58,7 +57,7 @@ func (s *Scheduler) SubmitFunc(ctx context.Context, f Func) (*Handle, error) {
 	default:
 	}
 	s.functions[j.ID] = h
-	if _, err := s.volatile.Create(ctx, []*Job{j}); err != nil {
+	if _, err := s.records.volatile.Create(ctx, []*Job{j}); err != nil {
 		return nil, err
 	}
 	s.note(j)
@@ -166,47 +165,6 @@ func (h *Handle) returned(result any, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.result, h.err = result, err
-}
-
-// function is the handle of a function job that has not ended, or nil.
-func (s *Scheduler) function(id string) *Handle {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.functions[id]
-}
-
-func (s *Scheduler) progress(id, text string) {
-	if h := s.function(id); h != nil {
-		h.mu.Lock()
-		h.progress = text
-		h.mu.Unlock()
-	}
-}
-
-// endFunction settles the handle of a function job that has ended and forgets it.
-func (s *Scheduler) endFunction(j *Job) {
-	h := s.function(j.ID)
-	if h == nil {
-		return
-	}
-	result, err := h.Result()
-	if err == nil && j.State != Succeeded {
-		err = fmt.Errorf("job on sensor %s %s: %s %s", j.Endpoint, j.State, j.Reason, j.Detail)
-	}
-	h.end(j.State, result, err)
-	s.mu.Lock()
-	delete(s.functions, j.ID)
-	s.mu.Unlock()
-	s.volatile.Forget(j.ID)
-}
-
-func (s *Scheduler) stateOf(id string) State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.queue.Job(id); e != nil {
-		return e.State
-	}
-	return Running // between its last step and its end
 }
 
 // loseFunctions ends the handles of functions that will not run any more.

@@ -50,7 +50,7 @@ func (s *Scheduler) wakeUp(ctx context.Context, id string) error {
 		if err != nil || j.State != Parked || j.WakeAt.IsZero() {
 			return err
 		}
-		if err = s.transition(ctx, j, job.Move{To: Queued}, nil); !errors.Is(err, ErrConflict) {
+		if err = s.records.transition(ctx, j, job.Move{To: Queued}, nil); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/internal/run"
-	"edrpipe/pkg/jobs/job"
 )
 
 // errShutdown ends steps that outlast the grace of a shutdown.
@@ -18,12 +17,12 @@ var errShutdown = errors.New("the scheduler is stopping")
 // A visit is our work on one sensor under one claim: its jobs in order, on one
 // session. It is one goroutine; the fields up to tenure are its own.
 type visit struct {
-	s         *Scheduler
+	d         *dispatcher
 	sensor    edr.Endpoint
 	epoch     uint64 // of the claim; 0 before it is taken
 	wantsSlot bool
 	slot      bool     // the claim holds a slot
-	counted   bool     // the slot is in the table: Scheduler.sessions does not count it any more
+	counted   bool     // the slot is in the table: slots.promised does not count it any more
 	leaves    bool     // the claim stays behind, because its session could not be closed
 	session   *session // nil: none is open
 	early     *Job     // the record of the job to be begun, as read by inSight; nil: begin reads it
@@ -39,19 +38,19 @@ type visit struct {
 
 // work claims the sensor and runs its jobs until there is none or others wait.
 func (v *visit) work() {
-	log := v.s.log.With().Str("endpoint", v.sensor.String()).Logger()
-	cl, was, err := v.s.claims.take(v.ctx, v.sensor, v.wantsSlot, v.s.limit())
+	log := v.d.log.With().Str("endpoint", v.sensor.String()).Logger()
+	cl, was, err := v.d.claims.take(v.ctx, v.sensor, v.wantsSlot, v.d.slots.limit())
 	if err != nil {
 		if !errors.Is(err, errElsewhere) && !errors.Is(err, run.ErrNoSlot) {
 			log.Warn().Err(err).Msg("claiming the sensor")
-			v.s.holdOff(v.sensor, ReasonBus, err, v.s.cfg.Beat)
+			v.d.holdOff(v.sensor, ReasonBus, err, v.d.cfg.Beat)
 		}
 		return
 	}
-	v.s.mu.Lock()
+	v.d.mu.Lock()
 	v.epoch, v.slot = cl.Epoch, cl.Slot
 	v.settleSlot()
-	v.s.mu.Unlock()
+	v.d.mu.Unlock()
 	defer v.leave()
 	if was.Owner != "" {
 		log.Info().Str("owner", was.Owner).Str("session", string(was.Session)).Msg("taking over a claim")
@@ -85,21 +84,21 @@ func (v *visit) inSight(e *order.Entry) bool {
 		return true
 	}
 	var reading sync.WaitGroup
-	reading.Go(func() { v.early, _ = v.s.cfg.Store.Get(v.ctx, e.ID) }) // what cannot be read now begin reads again
-	err := v.s.catchUp(v.ctx)
+	reading.Go(func() { v.early, _ = v.d.cfg.Store.Get(v.ctx, e.ID) }) // what cannot be read now begin reads again
+	err := v.d.follower.catchUp(v.ctx)
 	reading.Wait()
 	if err != nil && v.ctx.Err() == nil {
-		v.s.log.Warn().Err(err).Str("endpoint", v.sensor.String()).Msg("not every job of the sensor is known")
-		v.s.holdOff(v.sensor, ReasonBus, err, v.s.cfg.Beat)
+		v.d.log.Warn().Err(err).Str("endpoint", v.sensor.String()).Msg("not every job of the sensor is known")
+		v.d.holdOff(v.sensor, ReasonBus, err, v.d.cfg.Beat)
 	}
 	return err == nil
 }
 
-// settleSlot moves the slot from those promised to those in the table; s.mu is held.
+// settleSlot moves the slot from those promised to those in the table; board.mu is held.
 func (v *visit) settleSlot() {
 	if v.wantsSlot && !v.counted {
 		v.counted = true
-		v.s.sessions--
+		v.d.slots.promised--
 	}
 }
 
@@ -108,13 +107,13 @@ func (v *visit) next() *order.Entry {
 	if v.ctx.Err() != nil {
 		return nil
 	}
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	if v.s.stopping || !v.s.mayBegin() {
+	v.d.mu.Lock()
+	defer v.d.mu.Unlock()
+	if v.d.stopping || !v.d.mayBegin() {
 		return nil
 	}
-	now := v.s.cfg.Now()
-	e := v.s.queue.Head(v.s.queue.Sensor(v.sensor), now)
+	now := v.d.cfg.Now()
+	e := v.d.queue.Head(v.d.queue.Sensor(v.sensor), now)
 	if e == nil || (e.Session && !v.slot) {
 		return nil // without a slot the sensor goes back in line for one
 	}
@@ -133,7 +132,7 @@ func (v *visit) ready(e *order.Entry) bool {
 	}
 	_, err := v.open(v.ctx)
 	if err != nil && context.Cause(v.ctx) == nil {
-		v.s.log.Info().Err(err).Str("endpoint", v.sensor.String()).Msg("no session now")
+		v.d.log.Info().Err(err).Str("endpoint", v.sensor.String()).Msg("no session now")
 	}
 	return err == nil
 }
@@ -141,7 +140,7 @@ func (v *visit) ready(e *order.Entry) bool {
 // leave closes the session and gives the claim back. A claim whose session may
 // still be open stays, so that the server's limit is not exceeded.
 func (v *visit) leave() {
-	ctx, cancel := v.s.parting(v.ctx, closeTimeout)
+	ctx, cancel := v.d.parting(v.ctx, closeTimeout)
 	defer cancel()
 	fenced := errors.Is(context.Cause(v.ctx), run.ErrFenced)
 	if v.session != nil {
@@ -150,16 +149,16 @@ func (v *visit) leave() {
 		}
 	}
 	if fenced || v.leaves {
-		v.s.claims.abandon(v.sensor, v.epoch)
+		v.d.claims.abandon(v.sensor, v.epoch)
 		return
 	}
-	if err := v.s.claims.release(ctx, v.sensor, v.epoch); err != nil {
-		v.s.log.Warn().Err(err).Str("endpoint", v.sensor.String()).Msg("releasing the sensor; the claim is cleared later")
+	if err := v.d.claims.release(ctx, v.sensor, v.epoch); err != nil {
+		v.d.log.Warn().Err(err).Str("endpoint", v.sensor.String()).Msg("releasing the sensor; the claim is cleared later")
 	}
 }
 
 // noticed handles another replica's or a person's change to a job of the sensor during
-// our visit. s.mu is held.
+// our visit. board.mu is held.
 func (v *visit) noticed(j *Job) {
 	v.mu.Lock()
 	if x := v.now; x != nil && x.ID() == j.ID && j.Cancel != nil {
@@ -169,28 +168,10 @@ func (v *visit) noticed(j *Job) {
 	signal(v.poke)
 }
 
-// rest keeps sessions off a sensor for a while.
-func (s *Scheduler) rest(sensor edr.Endpoint, why Reason, d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sn := s.queue.Sensor(sensor)
-	sn.Rest, sn.Why = s.cfg.Now().Add(d), why
-	s.queue.SetAlarm(sn, sn.Rest)
-}
-
-// holdOff keeps everything off a sensor for a while. Its jobs keep their order
-// that way, where a job that waited by itself would let others pass.
-func (s *Scheduler) holdOff(sensor edr.Endpoint, why Reason, err error, d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sn := s.queue.Sensor(sensor)
-	sn.Pause, sn.Paused = s.cfg.Now().Add(d), job.Move{Reason: why, Detail: err.Error()}
-}
-
 // info is what is known of the visit's sensor.
 func (v *visit) info() (edr.Sensor, time.Time) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	sn := v.s.queue.Sensor(v.sensor)
+	v.d.mu.Lock()
+	defer v.d.mu.Unlock()
+	sn := v.d.queue.Sensor(v.sensor)
 	return sn.Info, sn.Read
 }

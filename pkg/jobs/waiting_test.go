@@ -500,3 +500,47 @@ func TestRecordsAreJudgedByTheTimeTheyAreStampedWith(t *testing.T) {
 		})
 	}
 }
+
+// TestACheckInThatIsNotForetold is waited for as long as the session may stay pending:
+// giving up after seconds would close and open sessions for ever.
+func TestACheckInThatIsNotForetold(t *testing.T) {
+	t.Parallel()
+	scenario(t, 1, func(t *testing.T, srv *fakeServer, s *Scheduler) {
+		srv.set(1, func(sn *fakeSensor) {
+			sn.untold, sn.interval, sn.phase = true, time.Hour, time.Now().Add(10*time.Minute)
+		})
+		j := chain(1, step("test_run", "x"))
+		enqueue(t, s, j)
+		wantEnd(t, s, j.ID, Succeeded)
+		if n := srv.seen().opened; n != 1 {
+			t.Errorf("%d sessions were opened, want 1", n)
+		}
+	})
+}
+
+// TestASessionWithoutWorkIsKeptForIdle and no longer, though nothing else wants its slot.
+func TestASessionWithoutWorkIsKeptForIdle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := newFakeServer(10)
+		srv.add(1, 10*time.Second)
+		s, stop := start(t, Config{Server: srv, Idle: time.Minute})
+		defer func() { stop(); time.Sleep(time.Minute) }()
+		first := chain(1, step("test_run", "x"))
+		enqueue(t, s, first)
+		wantEnd(t, s, first.ID, Succeeded)
+		time.Sleep(50 * time.Second)
+		second := chain(1, step("test_run", "y"))
+		enqueue(t, s, second)
+		wantEnd(t, s, second.ID, Succeeded)
+		if n := srv.seen().opened; n != 1 {
+			t.Errorf("%d sessions were opened within Idle, want 1", n)
+		}
+		time.Sleep(62 * time.Second)
+		for id, info := range srv.allSessions() {
+			if info.Status == edr.SessionActive {
+				t.Errorf("session %d is kept beyond Idle", id)
+			}
+		}
+	})
+}

@@ -38,11 +38,15 @@ type banJSON struct {
 func (c *Client) BansBy() edr.HashKind { return edr.MD5 }
 
 // Ban stops the binary with that MD5 from running on every sensor. Banning it
-// again is no error.
+// again is no error. A server whose licence has ended may take a ban that no sensor
+// follows: it is refused here, as edr.ErrLicence.
 func (c *Client) Ban(ctx context.Context, md5, reason string) error {
 	md5, err := hashName(md5)
 	if err != nil {
 		return err
+	}
+	if err := c.licensed(ctx); errors.Is(err, edr.ErrLicence) {
+		return fmt.Errorf("ban of %s: %w", md5, err)
 	}
 	return c.do(ctx, call{method: http.MethodPost, path: banPath, repeat: true, body: map[string]any{
 		"md5hash": md5, "text": reason, "enabled": true,

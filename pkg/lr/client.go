@@ -16,14 +16,18 @@ type Client struct {
 	cfg    Config // its Token and TLS are those of the beginning: see access
 	base   string // scheme, host and path prefix, without a final slash
 	access atomic.Pointer[access]
+	liveresponse.Expiry
 
-	groups groupNames
+	groups  groupNames
+	licence licence
 }
 
 var (
 	_ edr.Server     = (*Client)(nil)
 	_ edr.Isolator   = (*Client)(nil)
 	_ edr.HashBanner = (*Client)(nil)
+	_ edr.Prober     = (*Client)(nil)
+	_ edr.Certified  = (*Client)(nil)
 )
 
 // New returns a client of the server in c. It sends no request.
@@ -56,6 +60,7 @@ func (c *Client) Renew(token string, t TLS) error {
 	if err != nil {
 		return err
 	}
+	c.Watch(conf)
 	if old := c.access.Swap(&access{token, liveresponse.NewHTTPClient(conf)}); old != nil {
 		old.http.CloseIdleConnections()
 	}

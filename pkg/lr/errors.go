@@ -19,7 +19,9 @@ type Error = liveresponse.Error
 // "Sensor", which is the only hint of real servers at what is missing.
 func kindOf(status int, reason, path string) error {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusUnauthorized:
+		return edr.ErrTokenRefused
+	case http.StatusForbidden:
 		return edr.ErrUnauthorized
 	case http.StatusPreconditionFailed:
 		return edr.ErrDisabled

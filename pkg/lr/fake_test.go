@@ -53,7 +53,7 @@ func (f *fake) client(t *testing.T, change ...func(*Config)) *Client {
 	t.Helper()
 	cfg := Config{
 		URL: f.URL, Token: testToken, Tries: 3, Backoff: time.Millisecond, Settle: 60 * time.Millisecond,
-		RequestTimeout: 5 * time.Second, LongPoll: -1, Log: zerolog.New(&f.log).Level(zerolog.TraceLevel),
+		RequestTimeout: 5 * time.Second, LongPoll: -1, Log: zerolog.New(zerolog.SyncWriter(&f.log)).Level(zerolog.TraceLevel),
 	}
 	for _, c := range change {
 		c(&cfg)

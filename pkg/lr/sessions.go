@@ -76,7 +76,7 @@ func (c *Client) OpenSession(ctx context.Context, sensorID string) (*Session, er
 	}
 	got, err := c.create(ctx, sensorID, before)
 	if err != nil {
-		return nil, err
+		return nil, c.whyRefused(ctx, err)
 	}
 	return newSession(c, got, sensor.OS, true), nil
 }
@@ -99,7 +99,7 @@ func (c *Client) Join(ctx context.Context, sensorID string) (*Session, error) {
 	}
 	got, err := c.create(ctx, sensorID, live)
 	if err != nil {
-		return nil, err
+		return nil, c.whyRefused(ctx, err)
 	}
 	return newSession(c, got, sensor.OS, true), nil
 }
@@ -261,7 +261,7 @@ func (c *Client) claim(ctx context.Context, sensorID string, mark number, f *fai
 			return sessionJSON{}, &Error{Where: edr.Where{Sensor: sensorID, Session: idText(s.ID)}, Status: f.err.Status, Kind: edr.ErrSessionBusy, Reason: f.err.Reason}
 		}
 	}
-	if f.err.Status >= 400 && f.err.Kind != edr.ErrUnauthorized && f.err.Kind != edr.ErrDisabled && len(live) >= c.cfg.SessionLimit {
+	if f.err.Status >= 400 && !errors.Is(f.err.Kind, edr.ErrUnauthorized) && f.err.Kind != edr.ErrDisabled && len(live) >= c.cfg.SessionLimit {
 		f.err.Kind = edr.ErrSessionLimit
 	}
 	if f.err.Kind == edr.ErrSessionLimit {

@@ -2,6 +2,8 @@ package lr_test
 
 import (
 	"flag"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +78,7 @@ func TestEveryQuirk(t *testing.T) {
 	for _, quirk := range edrsim.AllQuirks() {
 		for _, value := range quirk.Values[1:] {
 			switch {
-			case quirk.Name == "cblr": // no Live Response, no conformance
+			case quirk.Name == "cblr", quirk.Name == "licence" && value == "<status>": // no Live Response, no conformance
 				continue
 			case strings.HasPrefix(value, "<"):
 				value = map[string]string{"<status>": "503", "<bytes>": "4000000", "<duration>": "2s", "<offset>": "-05:00"}[value]
@@ -138,6 +140,34 @@ func TestGroupNames(t *testing.T) {
 			one, err := c.Sensor(t.Context(), s.ID)
 			if err != nil || s.Group != want[s.ID] || one.Group != want[s.ID] {
 				t.Errorf("%s: sensor %s is in %q, listed in %q, %v; want %q", version, s.ID, one.Group, s.Group, err, want[s.ID])
+			}
+		}
+	}
+}
+
+// TestAGroupThatIsNotAnsweredIsUnread: it may be answered the next time; what the token
+// may not read or the server does not have stays unknown.
+func TestAGroupThatIsNotAnsweredIsUnread(t *testing.T) {
+	for status, unread := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusUnauthorized: false, http.StatusForbidden: false, http.StatusNotFound: false} {
+		sim := edrsim.New(edrsim.Config{})
+		t.Cleanup(sim.Close)
+		answers := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/group") {
+				http.Error(w, "no", status)
+				return
+			}
+			sim.ServeHTTP(w, r)
+		})
+		front := httptest.NewServer(answers)
+		t.Cleanup(front.Close)
+		c, err := lr.New(lr.Config{URL: front.URL, Token: sim.Token, AllowPlain: true, Backoff: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.CloseIdle)
+		for range 2 { // the second is not a request
+			if s, err := c.Sensor(t.Context(), "1"); err != nil || s.Group != "" || s.GroupUnread != unread {
+				t.Errorf("HTTP %d: group %q, unread %v, %v", status, s.Group, s.GroupUnread, err)
 			}
 		}
 	}

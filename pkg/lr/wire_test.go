@@ -73,6 +73,7 @@ func FuzzAnswers(f *testing.F) {
 		`{"files":[{"filename":"a","attributes":["DIRECTORY"],"size":1,"alt_name":null}],"processes":[{"pid":4,"create_time":1463620778}]}`,
 		`{"values":[{"value_name":"","value_type":"REG_QWORD","value_data":"18446744073709551615"}],"value":{"value_data":["a"]}}`,
 		`{"id":1,"os_type":1,"last_checkin_time":"2016-06-10 12:03:01.120011-07:00","network_adapters":"10.0.0.1,0a|","is_isolating":1}`,
+		`{"license_valid":true,"license_expired":"true","license_end_date":"2025-11-20"}`, `{"license_expired":1,"license_end_date":null}`,
 		`{"errorMessage":"x"}`, `[]`, `null`, `{"total_results":"2","results":[{}]}`, `{"id":1e3}`,
 	} {
 		f.Add([]byte(seed))
@@ -84,7 +85,13 @@ func FuzzAnswers(f *testing.F) {
 			sensor  sensorJSON
 			file    fileJSON
 			ban     banJSON
+			licence licenceJSON
 		)
+		if json.Unmarshal(b, &licence) == nil {
+			if l := licence.licence(); l.Expired == (l.Check(time.Now()) == nil) {
+				t.Errorf("licence %+v, check: %v", l, l.Check(time.Now()))
+			}
+		}
 		if json.Unmarshal(b, &session) == nil {
 			session.info()
 			session.live()

@@ -79,7 +79,7 @@ func (k *Keeper) Open(bucket, key string, record []byte, revision uint64) ([]byt
 // Refuse notes a record whose seal verifies and whose content cannot be read. It returns
 // a *Foreign.
 func (k *Keeper) Refuse(bucket, key string, revision uint64, err error) error {
-	return k.note(suspect{Foreign{Bucket: bucket, Key: key, Revision: revision, Why: "its content cannot be read: " + err.Error()}, true})
+	return k.note(suspect{Foreign{Bucket: bucket, Key: key, Revision: revision, Why: "its content cannot be used: " + err.Error()}, true})
 }
 
 // note remembers a foreign record, and tells of it once.

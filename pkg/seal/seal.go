@@ -7,8 +7,8 @@
 //	S1 KEYID CRC32C HMAC-SHA256 DATA
 //
 // The MAC covers the bucket and the key of the record, too: one that was copied to
-// another place does not verify. It does not cover time: a bus that gives back an older
-// record of the same place is not noticed.
+// another place does not verify. It does not cover time: that a bus gives back an older
+// record of the same place is noticed by what is in the record, if at all.
 package seal
 
 import (

@@ -2,7 +2,11 @@ package seal
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"hash/crc32"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -35,7 +39,8 @@ func TestOnlyTheKeyAndThePlaceVerify(t *testing.T) {
 	}{
 		"another bucket":   {"jobs", "guard.control", record, "for this place"},
 		"another key":      {"control", "guard.budget.a", record, "for this place"},
-		"places that join": {"control.guard", "control", record, "for this place"},
+		"places that join": {"controlguard", ".control", record, "for this place"},
+		"other data":       {"control", "guard.control", exchanged(record), "for this place"},
 		"no seal":          {"control", "guard.control", []byte(`{"stop":null}`), "no seal"},
 		"empty":            {"control", "guard.control", nil, "no seal"},
 		"cut":              {"control", "guard.control", record[:dataAt-1], "no seal"},
@@ -52,6 +57,14 @@ func TestOnlyTheKeyAndThePlaceVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// exchanged is the record with other data, whose checksum fits.
+func exchanged(record []byte) []byte {
+	data := []byte(`{"stop":{}}`)
+	other := bytes.Clone(record[:dataAt])
+	copy(other[sumAt:], fmt.Sprintf("%08x", crc32.Checksum(data, castagnoli)))
+	return append(other, data...)
 }
 
 // forged is a record with our key's name, made with another secret.
@@ -110,9 +123,64 @@ func TestTheKeeperTellsOnceAndForgetsWhatIsRepaired(t *testing.T) {
 	if _, err := k.Open("control", "a", good, 4); err != nil || len(k.Foreign()) != 1 {
 		t.Errorf("a sealed record that cannot be read is forgotten by opening it: %v, %v", err, k.Foreign())
 	}
+	if _, ok := k.Last("control", "a"); !ok { // Open has seen it, before it turned out to be unreadable
+		t.Error("nothing is known of the place")
+	}
+	k.Refuse("control", "a", 4, errors.New("unknown field"))
+	if _, ok := k.Last("control", "a"); ok {
+		t.Error("a record that cannot be read would be brought back")
+	}
 	k.Forget("control", "a")
 	if len(k.Foreign()) != 0 || len(told) != 2 {
 		t.Errorf("after it was dropped: %v; told %v", k.Foreign(), told)
+	}
+}
+
+// TestTheNameOfAKeyTellsNothing: neither the name of a key nor another key of the same
+// secret is the key itself, and records that are on a bus stay readable.
+func TestTheNameOfAKeyTellsNothing(t *testing.T) {
+	t.Parallel()
+	k := key(t, ours)
+	const record = "S1 8c039591 aed87dd1 7092acec6adaa05e36dc9f8d6749abd92a455d2cca3216b811684c58fc2a0c3f data"
+	if got := string(k.Seal("control", "a", []byte("data"))); got != record {
+		t.Errorf("sealed as %s, want %s", got, record)
+	}
+	if strings.Contains(hex.EncodeToString([]byte(ours)), k.ID()) {
+		t.Errorf("the key's name %s is a part of its secret", k.ID())
+	}
+	if bytes.Equal(Derive([]byte(ours), "records"), Derive([]byte(ours), "audit")) || !bytes.Equal(k.secret, Derive([]byte(ours), "records")) {
+		t.Error("two uses of one secret have one key")
+	}
+}
+
+// TestTheKeeperIsBounded: neither foreign records nor good ones are remembered without end,
+// and the good ones of just before outlive the bound.
+func TestTheKeeperIsBounded(t *testing.T) {
+	t.Parallel()
+	told := 0
+	k := NewKeeper(key(t, ours), func(Foreign) { told++ })
+	for i := range maxForeign + 2 {
+		if _, err := k.Open("control", strconv.Itoa(i), []byte("rubbish"), 1); !errors.Is(err, ErrForeign) {
+			t.Fatalf("record %d: %v, want ErrForeign", i, err)
+		}
+	}
+	if len(k.Foreign()) != maxForeign || told != maxForeign {
+		t.Errorf("%d foreign records are remembered, %d were told; want %d", len(k.Foreign()), told, maxForeign)
+	}
+	large := make([]byte, 1<<20)
+	for i := range 18 {
+		k.Wrote("jobs", strconv.Itoa(i), large, uint64(i))
+	}
+	for _, i := range []int{0, 16, 17} {
+		if _, ok := k.Last("jobs", strconv.Itoa(i)); !ok {
+			t.Errorf("the good copy of record %d is forgotten", i)
+		}
+	}
+	for i := range 40 {
+		k.Wrote("jobs", "more"+strconv.Itoa(i), large, uint64(i))
+	}
+	if _, ok := k.Last("jobs", "0"); ok {
+		t.Error("good copies are kept without a bound")
 	}
 }
 
@@ -129,6 +197,9 @@ func TestStrictDecoding(t *testing.T) {
 		if err := Strict([]byte(text), &r, "a"); (err == nil) != good {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+	if err := Strict([]byte(`{"a":1}{}`), new(record)); err == nil { // without a field that is required
+		t.Error("what follows the value is passed over")
 	}
 }
 

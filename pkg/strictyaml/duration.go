@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
+// DurationPattern is the form of durations, for schemas.
+const DurationPattern = `^(0|([0-9]+(\.[0-9]+)?(w|d|h|ms|us|ns|m|s))+)$`
+
 var (
-	spanForm = regexp.MustCompile(`^(\d+(\.\d+)?(w|d|h|ms|us|ns|m|s))+$`)
+	spanForm = regexp.MustCompile(DurationPattern)
 	spanPart = regexp.MustCompile(`(\d+(?:\.\d+)?)(w|d|h|ms|us|ns|m|s)`)
 )
 

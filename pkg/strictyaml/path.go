@@ -15,16 +15,16 @@ type Path string
 // Key goes down into a mapping.
 func (p Path) Key(name string) Path {
 	if !plainKey(name) {
-		return p + Path("["+strconv.Quote(name)+"]")
+		return p + "[" + Path(strconv.Quote(name)) + "]"
 	}
 	if p == "" {
 		return Path(name)
 	}
-	return p + Path("."+name)
+	return p + "." + Path(name) // one piece of memory, not two
 }
 
 // Index goes down into a list, counting from 0.
-func (p Path) Index(i int) Path { return p + Path("["+strconv.Itoa(i)+"]") }
+func (p Path) Index(i int) Path { return p + "[" + Path(strconv.Itoa(i)) + "]" }
 
 func plainKey(name string) bool {
 	if name == "" {

@@ -94,8 +94,9 @@ func (d *Decoder) boolean(n *yaml.Node, path Path, v reflect.Value) {
 }
 
 var (
-	decimal  = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
-	fraction = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+	decimal     = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
+	hexadecimal = regexp.MustCompile(`^0x[0-9a-fA-F]+$`)
+	fraction    = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 )
 
 // number checks the form that integers have here: decimal, no leading zero,
@@ -216,16 +217,16 @@ func (d *Decoder) plainScalar(n *yaml.Node, path Path) (any, bool) {
 	return n.Value, true
 }
 
-// plainNumber reads an integer or a fraction. YAML takes integers that are too
-// large for fractions, which would change them: refused.
+// plainNumber reads an integer, decimal or as 0x1410, or a fraction. YAML takes integers
+// that are too large for fractions, which would change them: refused.
 func (d *Decoder) plainNumber(n *yaml.Node, path Path) (any, bool) {
 	const hint = "put it in quotes if it is text"
-	if decimal.MatchString(n.Value) {
-		i, err := strconv.Atoi(n.Value)
+	if decimal.MatchString(n.Value) || hexadecimal.MatchString(n.Value) {
+		i, err := strconv.ParseInt(n.Value, 0, strconv.IntSize) // 0: as its prefix says
 		if err != nil {
 			d.Report(n, path, fmt.Sprintf("the number %s is too large", n.Value), hint)
 		}
-		return i, err == nil
+		return int(i), err == nil
 	}
 	f, err := strconv.ParseFloat(n.Value, 64)
 	if err != nil || !fraction.MatchString(n.Value) || math.IsInf(f, 0) {

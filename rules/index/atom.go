@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // op is the relation that an atom claims between a field and its literal.
@@ -51,32 +50,32 @@ type atom struct {
 
 // key identifies the claim.
 func (a *atom) key() string {
-	var b strings.Builder
-	b.WriteString(a.field.path)
-	b.WriteByte(0)
-	b.WriteByte(byte(a.op))
-	b.WriteString(strconv.FormatBool(a.fold) + strconv.FormatBool(a.refusable))
+	var room [128]byte
+	b := append(append(room[:0], a.field.path...), 0, byte(a.op))
+	b = strconv.AppendBool(strconv.AppendBool(b, a.fold), a.refusable)
 	switch {
 	case a.op == opIn:
 		for _, s := range sortedKeys(a.texts) {
-			b.WriteString(strconv.Itoa(len(s)) + ":" + s)
+			b = append(append(strconv.AppendInt(b, int64(len(s)), 10), ':'), s...)
 		}
 	case a.op == opIsIn:
 		for _, n := range sortedKeys(a.nums) {
-			b.WriteString(strconv.FormatInt(n, 10) + ",")
+			b = append(strconv.AppendInt(b, n, 10), ',')
 		}
 	case a.op == opNet:
-		b.WriteString(a.net.String())
+		b = a.net.AppendTo(b)
 	case a.op < opNet:
-		b.WriteString(a.text)
+		b = append(b, a.text...)
 	case a.float:
-		b.WriteString("f" + strconv.FormatFloat(a.flt, 'x', -1, 64))
+		b = strconv.AppendFloat(append(b, 'f'), a.flt, 'x', -1, 64)
 	default:
-		b.WriteString("i" + strconv.FormatInt(a.num, 10))
+		b = strconv.AppendInt(append(b, 'i'), a.num, 10)
 	}
-	return b.String()
+	return string(b)
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	return slices.Sorted(maps.Keys(m))
+	keys := slices.AppendSeq(make([]K, 0, len(m)), maps.Keys(m))
+	slices.Sort(keys)
+	return keys
 }

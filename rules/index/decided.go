@@ -22,6 +22,7 @@ func Decided(tree ast.Node) (value, decided bool) {
 		}
 		return n
 	}}
+	x.begin(tree)
 	switch {
 	case d.impossible(x.derive(tree, nil, false)):
 		return true, true

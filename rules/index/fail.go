@@ -1,11 +1,13 @@
 package index
 
 import (
+	"bytes"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/expr-lang/expr/ast"
+
+	"edrpipe/pkg/expression"
 )
 
 // mayFail reports whether evaluating n can end in an error at run time. Whatever is
@@ -57,9 +59,10 @@ func (x *extractor) anyMayFail(ns []ast.Node, s *scope) bool {
 
 // isLeaf reports whether n is a leaf of the event, or a key of the message itself.
 func (s *scope) isLeaf(n ast.Node) bool {
-	p, ok := s.path(n)
-	key, isRaw := strings.CutPrefix(p, "raw.")
-	return ok && (table.leaves[p] || isRaw && !strings.Contains(key, "."))
+	var room [longPath]byte
+	p, ok := s.appendPath(room[:0], n)
+	key, isRaw := bytes.CutPrefix(p, []byte("raw."))
+	return ok && (table.leaves[string(p)] || isRaw && bytes.IndexByte(key, '.') < 0)
 }
 
 func (x *extractor) binaryMayFail(v *ast.BinaryNode, s *scope) bool {
@@ -84,13 +87,14 @@ func (x *extractor) binaryMayFail(v *ast.BinaryNode, s *scope) bool {
 	return true
 }
 
-// safeFunctions never fail for texts (has and known: for anything).
-var safeFunctions = map[string]bool{
-	"lower": true, "upper": true, "trim": true, "len": true, "string": true, "hasPrefix": true, "hasSuffix": true,
-	"icontains": true, "istartswith": true, "iendswith": true, "ieq": true, "glob": true, "iglob": true,
-	"basename": true, "dirname": true, "is_private": true, "is_ip": true,
-	"cidr": true, "in_list": true, "duration": true, // their constants are checked when they are compiled
-}
+// safeFunctions never fail for texts: those of ours that are Total, and these of expr-lang.
+var safeFunctions = func() map[string]bool {
+	safe := map[string]bool{"lower": true, "upper": true, "trim": true, "len": true, "hasPrefix": true, "hasSuffix": true}
+	for _, f := range expression.Functions() {
+		safe[f.Name] = f.Total
+	}
+	return safe
+}()
 
 func (x *extractor) callMayFail(name string, args []ast.Node, s *scope) bool {
 	switch name {
@@ -143,6 +147,9 @@ const (
 
 func kindOf(n ast.Node, s *scope) int {
 	n, s = s.resolve(n)
+	if _, ok := n.(*ast.StringNode); ok {
+		return text
+	}
 	if c, ok := s.constant(n); ok {
 		switch c.(type) {
 		case string:

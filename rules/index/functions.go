@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
+
+	"edrpipe/pkg/expression"
 )
 
 // call understands the functions that give a boolean.
@@ -27,7 +29,15 @@ func (x *extractor) call(n ast.Node, name string, args []ast.Node, s *scope, tru
 }
 
 // foldingOps are the functions that compare without regard to case.
-var foldingOps = map[string]op{"icontains": opContains, "istartswith": opPrefix, "iendswith": opSuffix, "ieq": opEqual}
+var foldingOps = func() map[string]op {
+	ops := map[string]op{}
+	for _, f := range expression.Functions() {
+		if o, ok := textOps[f.Like]; ok {
+			ops[f.Name] = o
+		}
+	}
+	return ops
+}()
 
 // function is the condition of one of the functions of the rule language.
 func (x *extractor) function(name string, args []ast.Node, s *scope, truth bool) (cond, bool) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
+
+	"edrpipe/pkg/events"
 )
 
 // maxVisits bounds the work on one expression: variables and nested ternaries
@@ -21,21 +23,77 @@ const maxVisits = 200_000
 type extractor struct {
 	intern func(*atom) int32
 	visits int
+	image  bool     // the expression may read the image
 	opaque []string // unsupported subtrees, for the report to rule authors
 }
 
 // condition is the necessary condition of a whole expression.
 func (x *extractor) condition(n ast.Node) cond {
-	x.visits, x.opaque = 0, nil
+	x.begin(n)
 	return x.derive(n, nil, true)
 }
 
-// derive is whenTrue(n) for truth, whenFalse(n) for !truth.
+// begin sets the extractor to another expression.
+func (x *extractor) begin(n ast.Node) { x.visits, x.opaque, x.image = 0, nil, namesImage(n) }
+
+// derive is whenTrue(n) for truth, whenFalse(n) for !truth. A comparison with the
+// image's metadata may be either while that is unknown.
 func (x *extractor) derive(n ast.Node, s *scope, truth bool) cond {
 	if x.visits++; x.visits > maxVisits {
 		return always
 	}
 	n, s = s.resolve(n)
+	c := x.known(n, s, truth)
+	if c.op != condAlways && x.image && isComparison(n) && readsImage(n, s) {
+		return anyOf(c, x.boolean(table.byPath["image.known"], false))
+	}
+	return c
+}
+
+// isComparison reports whether a node is no connective of conditions.
+func isComparison(n ast.Node) bool {
+	switch v := n.(type) {
+	case *ast.UnaryNode:
+		return v.Operator != "!" && v.Operator != "not"
+	case *ast.BinaryNode:
+		return v.Operator != "&&" && v.Operator != "and" && v.Operator != "||" && v.Operator != "or"
+	case *ast.BoolNode, *ast.SequenceNode:
+		return false
+	}
+	return true
+}
+
+// readsImage reports whether a comparison reads a field of the image that is unknown
+// while the image is.
+func readsImage(n ast.Node, s *scope) bool {
+	reads := false
+	ast.Walk(&n, visitor(func(node *ast.Node) {
+		if t, ok := s.term(*node); ok {
+			fact, isFact := events.FactOf(t.field.path)
+			reads = reads || isFact && fact == events.FactImage
+		}
+	}))
+	return reads
+}
+
+// namesImage reports whether the image, or everything, is named in an expression.
+func namesImage(n ast.Node) bool {
+	names := false
+	ast.Walk(&n, visitor(func(node *ast.Node) {
+		if v, ok := (*node).(*ast.IdentifierNode); ok && (v.Value == "image" || v.Value == "$env") {
+			names = true
+		}
+	}))
+	return names
+}
+
+type visitor func(*ast.Node)
+
+// Visit implements ast.Visitor.
+func (v visitor) Visit(n *ast.Node) { v(n) }
+
+// known is derive for an event whose image is known.
+func (x *extractor) known(n ast.Node, s *scope, truth bool) cond {
 	switch v := n.(type) {
 	case *ast.BoolNode:
 		if v.Value == truth {

@@ -61,21 +61,24 @@ func (s *scope) find(name string) *scope {
 	return nil
 }
 
-// path is the dotted path of a chain of members that starts at the event.
-func (s *scope) path(n ast.Node) (string, bool) {
+// longPath is longer than the path of any field: room for paths that are only looked up.
+const longPath = 64
+
+// appendPath appends the dotted path of a chain of members that starts at the event.
+func (s *scope) appendPath(b []byte, n ast.Node) ([]byte, bool) {
 	n, s = s.resolve(n)
 	switch v := n.(type) {
 	case *ast.IdentifierNode:
-		return v.Value, true
+		return append(b, v.Value...), true
 	case *ast.MemberNode:
 		prop, ok := v.Property.(*ast.StringNode)
 		if !ok || v.Method {
-			return "", false
+			return b, false
 		}
-		prefix, ok := s.path(v.Node)
-		return prefix + "." + prop.Value, ok
+		b, ok = s.appendPath(b, v.Node)
+		return append(append(b, '.'), prop.Value...), ok
 	}
-	return "", false
+	return b, false
 }
 
 // term recognises a field and the functions around it.
@@ -83,8 +86,9 @@ func (s *scope) term(n ast.Node) (term, bool) {
 	n, s = s.resolve(n)
 	switch v := n.(type) {
 	case *ast.IdentifierNode, *ast.MemberNode:
-		p, ok := s.path(n)
-		f := table.byPath[p]
+		var room [longPath]byte
+		p, ok := s.appendPath(room[:0], n)
+		f := table.byPath[string(p)]
 		return term{field: f}, ok && f != nil
 	case *ast.BinaryNode:
 		if v.Operator == "??" { // a field of the event is never nil

@@ -67,6 +67,27 @@ func (l *List) Len() int { return len(l.entries) }
 // Entries lists the entries in normal form, in order.
 func (l *List) Entries() []string { return l.entries }
 
+// Odd finds an entry of a list of text that a list of the kind would find and this one
+// does not, such as a network; or reports that no entry is of the kind. Lists of other
+// kinds have none.
+func (l *List) Odd(kind Kind) (entry string, none bool) {
+	if l.Kind != Text || kind == Text {
+		return "", false
+	}
+	none = len(l.entries) > 0
+	for _, e := range l.entries {
+		normal, wrong := normalFor(kind, e)
+		if wrong.message != "" {
+			continue
+		}
+		none = false
+		if normal != Fold(e) || strings.HasPrefix(normal, "*.") || kind == IP && strings.Contains(normal, "/") {
+			return e, false
+		}
+	}
+	return "", none
+}
+
 // Fold is how lists see text: case does not count.
 func Fold(s string) string { return strings.ToLower(s) }
 

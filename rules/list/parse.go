@@ -64,8 +64,8 @@ func (p *parser) report(line, column, length int, message, hint string) {
 // decode gives the text of UTF-8, with or without a byte order mark, and of UTF-16
 // with one.
 func (p *parser) decode(data []byte) (string, bool) {
-	fail := func(message, hint string) (string, bool) {
-		p.problems = append(p.problems, strictyaml.Problem{File: p.name, Message: message, Hint: hint})
+	fail := func(at int, message, hint string) (string, bool) {
+		p.problems = append(p.problems, atByte(p.name, data, at, message, hint))
 		return "", false
 	}
 	switch {
@@ -77,12 +77,26 @@ func (p *parser) decode(data []byte) (string, bool) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	switch {
 	case bytes.IndexByte(data, 0) >= 0:
-		return fail("the file has NULs: it is not text, or UTF-16 without its mark", "save it as UTF-8")
+		return fail(bytes.IndexByte(data, 0), "the file has NULs: it is not text, or UTF-16 without its mark", "save it as UTF-8")
 	case !utf8.Valid(data):
-		line := 1 + bytes.Count(data[:invalidAt(data)], []byte("\n"))
-		return fail(fmt.Sprintf("line %d is not UTF-8", line), "save the file as UTF-8")
+		return fail(invalidAt(data), "not UTF-8", "save the file as UTF-8")
 	}
 	return strings.ReplaceAll(string(data), "\r\n", "\n"), true
+}
+
+// atByte is a problem of the byte at an offset. What cannot be shown of its line is
+// U+FFFD there.
+func atByte(name string, data []byte, at int, message, hint string) strictyaml.Problem {
+	from := bytes.LastIndexByte(data[:at], '\n') + 1
+	to := len(data)
+	if n := bytes.IndexByte(data[at:], '\n'); n >= 0 {
+		to = at + n
+	}
+	source := strings.ReplaceAll(strings.ToValidUTF8(string(data[from:to]), "\uFFFD"), "\x00", "\uFFFD")
+	return strictyaml.Problem{
+		File: name, Line: 1 + bytes.Count(data[:from], []byte("\n")), Column: 1 + utf8.RuneCount(data[from:at]), Length: 1,
+		Message: message, Hint: hint, Source: strings.TrimRight(source, "\r"),
+	}
 }
 
 func invalidAt(data []byte) int {

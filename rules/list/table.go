@@ -9,8 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// valueColumns are the names of columns that hold the values, the surest first.
-var valueColumns = []string{"value", "indicator", "ioc", "sha256", "md5", "hash", "ip", "address", "network", "domain", "path", "name"}
+// valueColumns are the names of columns that hold the values, and the kind that their
+// name says; empty: it is inferred.
+var valueColumns = map[string]Kind{
+	"value": "", "indicator": "", "ioc": "", "sha256": Hash, "md5": Hash, "hash": Hash,
+	"ip": IP, "address": IP, "network": IP, "domain": Domain, "path": Path, "name": Text,
+}
 
 // table reads a CSV file with a line of column names at its top.
 func (p *parser) table(text string) {
@@ -23,6 +27,9 @@ func (p *parser) table(text string) {
 	}
 	line, _ := r.FieldPos(0)
 	n := p.valueColumn(line, header)
+	if n >= 0 && p.kind == "" {
+		p.kind = valueColumns[columnName(header[n])]
+	}
 	for n >= 0 {
 		record, err := r.Read()
 		if err == io.EOF {
@@ -58,11 +65,13 @@ func (p *parser) tableError(err error) {
 	}
 }
 
+func columnName(written string) string { return strings.ToLower(strings.TrimSpace(written)) }
+
 // valueColumn is the place of the column with the values; -1: it is not known which.
 func (p *parser) valueColumn(line int, header []string) int {
 	names := make([]string, len(header))
 	for i, name := range header {
-		names[i] = strings.ToLower(strings.TrimSpace(name))
+		names[i] = columnName(name)
 	}
 	if p.column != "" {
 		if i := slices.Index(names, strings.ToLower(p.column)); i >= 0 {
@@ -76,7 +85,7 @@ func (p *parser) valueColumn(line int, header []string) int {
 	}
 	var found []int
 	for i, name := range names {
-		if slices.Contains(valueColumns, name) {
+		if _, known := valueColumns[name]; known {
 			found = append(found, i)
 		}
 	}

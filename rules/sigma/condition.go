@@ -22,6 +22,10 @@ type detection struct {
 	possible bool
 	negated  bool // the operand stands under an odd number of nots
 	reads    bool // set when the condition needs the value
+
+	narrow  bool     // leave out what cannot be said, where that matches less
+	dropped []string // what was left out
+	lists   lists
 }
 
 var token = regexp.MustCompile(`\(|\)|\||[^\s()|]+`)
@@ -92,17 +96,27 @@ func (d *detection) and() (string, error) { return d.chain("and", "&&", d.not) }
 // chain is operands joined by one word.
 func (d *detection) chain(word, op string, operand func() (string, error)) (string, error) {
 	var parts []string
+	var last error
 	for {
+		begin := d.tokens
 		p, err := operand()
-		if err != nil {
+		switch {
+		case err != nil && d.leaveOut(op, err):
+			d.tokens, last = afterOperand(begin, op), err
+		case err != nil:
 			return "", err
+		default:
+			parts = append(parts, p)
 		}
-		parts = append(parts, p)
 		if d.next() != word {
-			return joined(op, parts), nil
+			break
 		}
 		d.take()
 	}
+	if len(parts) == 0 && last != nil {
+		return "", last
+	}
+	return joined(op, parts), nil
 }
 
 func (d *detection) not() (string, error) {
@@ -162,15 +176,7 @@ func (d *detection) of() (string, error) {
 		return "", refuse("%q names no search", pattern)
 	}
 	slices.Sort(names)
-	var parts []string
-	for _, name := range names {
-		p, err := d.search(name)
-		if err != nil {
-			return "", err
-		}
-		parts = append(parts, p)
-	}
-	return joined(op, parts), nil
+	return d.operands(op, len(names), func(i int) (string, error) { return d.search(names[i]) })
 }
 
 // search is one named search: a mapping, or a list of mappings of which one
@@ -181,19 +187,14 @@ func (d *detection) search(name string) (string, error) {
 	case yaml.MappingNode:
 		return d.mapping(&node)
 	case yaml.SequenceNode:
-		var parts []string
-		for _, n := range node.Content {
-			if n.Kind != yaml.MappingNode {
-				return "", refuse("%s searches all fields for %q: say which field", name, n.Value)
-			}
-			p, err := d.mapping(n)
-			if err != nil {
-				return "", err
-			}
-			parts = append(parts, p)
-		}
-		if len(parts) > 0 {
-			return joined("||", parts), nil
+		if len(node.Content) > 0 {
+			return d.operands("||", len(node.Content), func(i int) (string, error) {
+				n := node.Content[i]
+				if n.Kind != yaml.MappingNode {
+					return "", refuse("%s searches all fields for %q: say which field", name, n.Value)
+				}
+				return d.mapping(n)
+			})
 		}
 	case yaml.ScalarNode:
 		return "", refuse("%s searches all fields for %q: say which field", name, node.Value)
@@ -204,24 +205,18 @@ func (d *detection) search(name string) (string, error) {
 // mapping is fields that must all hold.
 func (d *detection) mapping(n *yaml.Node) (string, error) {
 	m := &mapping{detection: d, outbound: initiates(n)}
-	var parts []string
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if key := n.Content[i].Value; seen[key] {
-			return "", refuse("%s is given twice in one search", key)
-		} else {
-			seen[key] = true
-		}
-		p, err := m.item(n.Content[i].Value, n.Content[i+1])
-		if err != nil {
-			return "", err
-		}
-		parts = append(parts, p)
-	}
-	if len(parts) == 0 {
+	if len(n.Content) == 0 {
 		return "", refuse("a search is empty")
 	}
-	return joined("&&", parts), nil
+	return d.operands("&&", len(n.Content)/2, func(i int) (string, error) {
+		key := n.Content[2*i].Value
+		if seen[key] {
+			return "", refuse("%s is given twice in one search", key)
+		}
+		seen[key] = true
+		return m.item(key, n.Content[2*i+1])
+	})
 }
 
 // initiates says that a search wants connections that the sensor's side began.

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,7 +31,7 @@ type correlation struct {
 	Condition yaml.Node `yaml:"condition"`
 }
 
-// correlate converts a document that correlates rules of the same file.
+// correlate converts a document that correlates other rules.
 func (c *converted) correlate(all []converted) {
 	if err := c.correlation(all); err != nil {
 		c.rule = nil
@@ -50,6 +51,9 @@ func (c *converted) correlation(all []converted) error {
 		return refuse("its authors call it %s", c.doc.Status)
 	case !of.Aliases.IsZero():
 		return refuse("its correlation gives fields other names (aliases)")
+	}
+	if err := of.spelled(); err != nil {
+		return err
 	}
 	rules, err := named(all, of.Rules)
 	if err != nil {
@@ -77,7 +81,7 @@ func (c *converted) correlation(all []converted) error {
 	return refuse("a correlation of type %q", of.Type)
 }
 
-// named are the rules of the file that a correlation refers to, by name, id or
+// named are the rules that a correlation refers to, by name, id or
 // title.
 func named(all []converted, refs []string) ([]*converted, error) {
 	if len(refs) == 0 {
@@ -85,10 +89,13 @@ func named(all []converted, refs []string) ([]*converted, error) {
 	}
 	var rules []*converted
 	for _, ref := range refs {
-		i := slices.IndexFunc(all, func(c converted) bool { return ref != "" && (c.doc.Name == ref || c.doc.ID == ref) })
+		is := func(c converted) bool { return ref != "" && (c.doc.Name == ref || c.doc.ID == ref) }
+		i := slices.IndexFunc(all, is)
 		switch {
+		case i >= 0 && slices.ContainsFunc(all[i+1:], is):
+			return nil, refuse("rule %q of its correlation is there twice", ref)
 		case i < 0:
-			return nil, refuse("rule %q of its correlation is not in the same file", ref)
+			return nil, refuse("rule %q of its correlation is not among the files", ref)
 		case !all[i].doc.Correlation.IsZero():
 			return nil, refuse("it correlates %q, which is a correlation itself", ref)
 		case all[i].err != nil:
@@ -178,7 +185,10 @@ func (r *Rule) counts(of *correlation, rules []*converted) error {
 // anyOf makes the rule want what any of the rules wants.
 func (r *Rule) anyOf(rules []*converted) {
 	var parts []string
+	r.Lists = map[string][]string{}
 	for _, c := range rules {
+		maps.Copy(r.Lists, c.rule.Lists)
+		r.Source.Narrower = append(r.Source.Narrower, c.rule.Source.Narrower...)
 		part := c.rule.When
 		if len(rules) > 1 {
 			part = joined("&&", []string{"event.kind == " + quote(c.source.kind), part})
@@ -189,6 +199,46 @@ func (r *Rule) anyOf(rules []*converted) {
 		}
 	}
 	r.When = joined("||", parts)
+}
+
+// spelled takes the condition of a temporal correlation that names its rules, as Sigma
+// 2.2 has it: "a and b" says the same as the list of rules. What else it can say (or, not)
+// cannot be said here.
+func (of *correlation) spelled() error {
+	if of.Type != "temporal" && of.Type != "temporal_ordered" || of.Condition.Kind != yaml.ScalarNode {
+		return nil
+	}
+	var names []string
+	words := strings.Fields(of.Condition.Value)
+	for i, word := range words {
+		switch lower := strings.ToLower(word); {
+		case i%2 == 1 && lower != "and":
+			return refuse("a %s correlation with the condition %q: only names of rules joined by and can be said", of.Type, of.Condition.Value)
+		case i%2 == 0 && (lower == "and" || lower == "or" || lower == "not" || strings.ContainsAny(word, "()*")):
+			return refuse("a %s correlation with the condition %q: only names of rules joined by and can be said", of.Type, of.Condition.Value)
+		case i%2 == 0:
+			names = append(names, word)
+		}
+	}
+	if len(words)%2 == 0 {
+		return refuse("the condition %q of its correlation ends too early", of.Condition.Value)
+	}
+	if len(of.Rules) > 0 && !sameNames(of.Type, of.Rules, names) {
+		return refuse("its correlation lists other rules, or another order, than its condition %q", of.Condition.Value)
+	}
+	of.Rules, of.Condition = names, yaml.Node{}
+	return nil
+}
+
+// sameNames reports whether the list and the condition name the same rules, each once;
+// where order counts also in the same order.
+func sameNames(of string, list, names []string) bool {
+	list, names = slices.Clone(list), slices.Clone(names)
+	if of == "temporal" {
+		slices.Sort(list)
+		slices.Sort(names)
+	}
+	return slices.Equal(list, names)
 }
 
 // follows: matches of all the rules.

@@ -2,7 +2,8 @@
 //
 // It converts what it can say exactly and refuses the rest with a reason: a
 // field that the EDR's events do not have, a search over all fields, an
-// aggregation. It never leaves a condition out and never says something near.
+// aggregation. It never says something near, and leaves a condition out only on demand
+// and where the rule then matches less (Options.Narrower).
 //
 // What Sigma means and how it is said here:
 //
@@ -17,6 +18,9 @@
 //   - digits of GrantedAccess are digits of a number
 //   - the data of a registry value is read back by a step, and the whole condition
 //     decides whether the next one runs: exact for the value as it then is
+//   - texts of the version resource and the signature are image.*, unknown until the EDR
+//     has described the binary
+//   - a placeholder is the list of its name; long lists of values are list files
 //   - a correlation is ours with the same words; the rules that it counts are
 //     written out in its condition
 package sigma

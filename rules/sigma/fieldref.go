@@ -14,7 +14,7 @@ func (m *mapping) otherField(c *comparison, values []*yaml.Node) (string, error)
 		switch {
 		case !known:
 			return "", refuse("field %s is not in the EDR's %s events", v.Value, m.source.kind)
-		case other.kind != textField || c.field.kind != textField || other.inbound != "" || c.field.inbound != "":
+		case !other.kind.refers() || !c.field.kind.refers() || other.inbound != "" || c.field.inbound != "":
 			return "", refuse("%s and %s cannot be compared with each other here", c.name, v.Value)
 		}
 		// A field that an event lacks equals nothing.

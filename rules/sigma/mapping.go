@@ -23,7 +23,7 @@ func (m *mapping) item(key string, node *yaml.Node) (string, error) {
 	}
 	f, ok := m.source.fields[name]
 	if !ok {
-		return "", refuse("field %s is not in the EDR's %s events", name, m.source.kind)
+		return "", &lacking{name, m.source.kind}
 	}
 	var mods []string
 	if rest != "" {
@@ -38,8 +38,14 @@ func (m *mapping) item(key string, node *yaml.Node) (string, error) {
 		return "", err
 	}
 	switch {
+	case c.fieldref && c.expand:
+		return "", refuse("%s has both |fieldref and |expand", name)
 	case c.fieldref:
 		return m.otherField(c, values)
+	case c.expand:
+		return m.placeholders(c, values)
+	case f.kind == hashesField && len(values) >= longList && !c.all && !c.neq:
+		return m.longHashes(c, f.path, values)
 	case f.kind == detailsField:
 		return m.details(c, values)
 	}
@@ -48,6 +54,9 @@ func (m *mapping) item(key string, node *yaml.Node) (string, error) {
 	}
 	if name == "DestinationHostname" && !m.outbound {
 		return "", refuse("DestinationHostname of a connection from outside is our own name, which the event lacks: add Initiated: 'true'")
+	}
+	if list, ok := m.long(c, f.path, values); ok {
+		return list, nil
 	}
 	if f.inbound == "" {
 		return c.any(f.path, values)
@@ -93,6 +102,7 @@ type comparison struct {
 	all      bool
 	cased    bool
 	neq      bool
+	expand   bool   // the values are placeholders
 	fieldref bool   // the values are names of fields
 	flags    string // of a regular expression
 	forms    []func(string) ([]string, error)
@@ -117,6 +127,8 @@ func newComparison(name string, f field, mods []string) (*comparison, error) {
 			c.neq = true
 		case "fieldref":
 			c.fieldref = true
+		case "expand":
+			c.expand = true
 		case "i", "m", "s":
 			if c.op != "re" {
 				return nil, refuse("%s has |%s without |re before it", name, mod)
@@ -183,10 +195,10 @@ func (c *comparison) list(path string, values []*yaml.Node) (string, bool) {
 	var items []string
 	for _, v := range values {
 		switch c.field.kind {
-		case textField, detailsField:
+		case textField, detailsField, versionField:
 			p := parsePattern(v.Value)
 			text, plain := p.literal()
-			if v.Tag == "!!null" || !plain || text == "" {
+			if v.Tag == "!!null" || !plain || text == "" || c.field.kind == versionField && (text == "-" || text == "?") {
 				return "", false
 			}
 			items = append(items, quote(text))
@@ -226,6 +238,10 @@ func (c *comparison) one(path string, v *yaml.Node) (string, error) {
 		return c.hash(path, v)
 	case registryField:
 		return c.registry(path, v)
+	case versionField:
+		return c.version(path, v)
+	case signedField:
+		return c.signed(path, v)
 	}
 	return c.text(path, v)
 }

@@ -97,7 +97,7 @@ func TestConvertedFixturesCompileAndRefuseTheEmptyEvent(t *testing.T) {
 		if r.Rule == nil {
 			continue
 		}
-		program, err := expression.EventScope().Condition(r.Rule.When)
+		program, err := expression.EventScope().WithLists(listNames(r.Rule.Lists)).Condition(r.Rule.When)
 		if err != nil {
 			t.Errorf("%s: %v", r.Title, err)
 			continue

@@ -1,10 +1,8 @@
 package sigma
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -21,11 +19,16 @@ type Rule struct {
 	FalsePositives []string   `yaml:"false_positives,omitempty"`
 	Severity       string     `yaml:"severity"`
 	Tags           []string   `yaml:"tags,omitempty"`
+	Source         *Origin    `yaml:"source"`
 	Mode           string     `yaml:"mode"`
 	On             []string   `yaml:"on,flow"`
 	When           string     `yaml:"when"`
 	Correlate      *Correlate `yaml:"correlate,omitempty"`
 	Steps          []Step     `yaml:"steps"`
+
+	// Lists are the values of lists that the condition looks into, by name. Of a
+	// placeholder (|expand) they are nil: the values are the operator's.
+	Lists map[string][]string `yaml:"-"`
 }
 
 // Step is a step of the chain that a converted rule gets: Sigma has none.
@@ -57,6 +60,8 @@ func refuse(format string, args ...any) error {
 // document is a Sigma rule.
 type document struct {
 	Title          string               `yaml:"title"`
+	Date           string               `yaml:"date"`
+	Modified       string               `yaml:"modified"`
 	Name           string               `yaml:"name"`
 	ID             string               `yaml:"id"`
 	Status         string               `yaml:"status"`
@@ -72,68 +77,11 @@ type document struct {
 	Action         string               `yaml:"action"`
 }
 
-// Convert converts every rule of a Sigma file. name becomes the rules' id. For
-// each document there is one result: a Rule or an error of type *Refusal. A
-// correlation may name rules of the same file only.
-func Convert(name string, data []byte) []Result {
-	var (
-		results []Result
-		earlier []converted
-		in      = yaml.NewDecoder(bytes.NewReader(data))
-	)
-	for {
-		var doc document
-		err := in.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil { // the rest of the file can not be found
-			results = append(results, Result{Err: &Refusal{Reason: "not a Sigma rule: " + strings.TrimPrefix(err.Error(), "yaml: ")}})
-			break
-		}
-		id := slug(name)
-		if len(results) > 0 {
-			id = fmt.Sprintf("%s-%d", id, len(results)+1)
-		}
-		results = append(results, Result{Title: doc.Title})
-		earlier = append(earlier, converted{doc: &doc, id: id})
-	}
-	for i := range earlier {
-		if earlier[i].doc.Correlation.IsZero() {
-			earlier[i].convert()
-		}
-	}
-	for i := range earlier {
-		if c := &earlier[i]; !c.doc.Correlation.IsZero() {
-			c.correlate(earlier)
-		}
-		results[i].Rule, results[i].Err = earlier[i].rule, earlier[i].err
-	}
-	return results
-}
-
-// converted is a document of a file and what becomes of it.
-type converted struct {
-	doc    *document
-	id     string
-	source *source
-	rule   *Rule
-	err    error
-}
-
-// Result is what became of one Sigma rule: Rule, or Err.
-type Result struct {
-	Title string
-	Rule  *Rule
-	Err   error // *Refusal
-}
-
 func (c *converted) refuse(err error) {
-	var r *Refusal
-	if errors.As(err, &r) {
-		r.Title = c.doc.Title
-	}
-	c.err = err
+	r := &Refusal{Reason: err.Error()}
+	errors.As(err, &r)
+	r.Title = c.doc.Title
+	c.err = r
 }
 
 // convert converts a document that is no correlation.
@@ -143,7 +91,10 @@ func (c *converted) convert() {
 		c.refuse(err)
 		return
 	}
-	d := &detection{source: src, windows: !slices.Contains([]string{"linux", "macos"}, c.doc.LogSource.Product), items: c.doc.Detection}
+	d := &detection{
+		source: src, windows: !slices.Contains([]string{"linux", "macos"}, c.doc.LogSource.Product), items: c.doc.Detection,
+		narrow: c.narrow, lists: lists{rule: c.id},
+	}
 	whole, err := d.convert()
 	if err != nil {
 		c.refuse(err)
@@ -160,6 +111,10 @@ func (c *converted) convert() {
 	c.source, c.rule = src, c.frame()
 	c.rule.On = []string{src.kind}
 	c.rule.When = joined("&&", append(src.conditions(c.doc.LogSource), when))
+	c.rule.Lists, c.rule.Source.Narrower = d.lists.values, d.dropped
+	if len(d.dropped) > 0 {
+		c.rule.Description = strings.TrimSpace(c.rule.Description + "\n\nNarrower than its source, see source.narrower: it matches less.")
+	}
 	if d.reads {
 		c.rule.readBack(whole, src.only == written)
 	}
@@ -190,6 +145,7 @@ func (c *converted) frame() *Rule {
 		FalsePositives: c.doc.FalsePositives,
 		Severity:       severity(c.doc.Level),
 		Tags:           c.doc.Tags,
+		Source:         c.origin(),
 		Mode:           "shadow",
 		Steps: []Step{{Uses: "publish", With: map[string]any{
 			"subject": "sigma." + c.id,

@@ -124,11 +124,28 @@ func TestConvertedFixturesLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := filepath.Join(t.TempDir(), "rules.yaml")
+		for _, r := range converted {
+			putLists(t, filepath.Dir(out), r.Lists)
+		}
 		if err := os.WriteFile(out, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := rules.Load(out); err != nil {
 			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+// putLists writes list files beside rules.
+func putLists(t *testing.T, dir string, lists map[string][]string) {
+	t.Helper()
+	for name, values := range lists {
+		if err := os.MkdirAll(filepath.Join(dir, "lists"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		text := "# type: text\n# empty: ok\n" + strings.Join(values, "\n") + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "lists", name+".txt"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

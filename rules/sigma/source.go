@@ -46,15 +46,35 @@ const (
 	initiatedField // who began a connection
 	actionField    // Sysmon's EventType of registry events
 	detailsField   // data of a registry value, read back from the endpoint
+	versionField   // text of the image's version resource
+	signedField    // whether the image has a signature
 )
 
 // text reports whether the field can be encoded, and compared with regard to case.
-func (k fieldKind) text() bool { return k == textField || k == registryField || k == detailsField }
+func (k fieldKind) text() bool {
+	return k == textField || k == registryField || k == detailsField || k == versionField
+}
+
+// refers reports whether |fieldref can compare the field with another one.
+func (k fieldKind) refers() bool { return k == textField || k == versionField }
 
 // image are the fields of the acting process that every event has.
 var image = map[string]field{
 	"Image":     {path: "process.path", folded: true},
 	"ProcessId": {path: "process.pid", kind: intField},
+}
+
+// versions are the fields of the image's version resource.
+var versions = map[string]field{
+	"OriginalFileName": {path: "image.original_name", kind: versionField},
+	"Description":      {path: "image.description", kind: versionField},
+	"Product":          {path: "image.product", kind: versionField},
+	"Company":          {path: "image.company", kind: versionField},
+}
+
+func withVersions(fields map[string]field) map[string]field {
+	maps.Copy(fields, versions)
+	return with(fields)
 }
 
 func with(fields map[string]field) map[string]field {
@@ -71,7 +91,7 @@ var registryFields = with(map[string]field{
 
 // sources are the categories that the EDR has events for.
 var sources = map[string]*source{
-	"process_creation": {"process_start", "!process.already_running", with(map[string]field{
+	"process_creation": {"process_start", "!process.already_running", withVersions(map[string]field{
 		"CommandLine":     {path: "process.command_line"},
 		"ParentImage":     {path: "process.parent.path", folded: true},
 		"ParentProcessId": {path: "process.parent.pid", kind: intField},
@@ -100,11 +120,12 @@ var sources = map[string]*source{
 		"Protocol":            {path: "net.protocol", kind: protocolField},
 		"Initiated":           {path: "net.direction", kind: initiatedField},
 	})},
-	"image_load": {"module_load", "", with(map[string]field{
+	"image_load": {"module_load", "", withVersions(map[string]field{
 		"ImageLoaded": {path: "module.path", folded: true},
 		"md5":         {path: "module.md5"},
 		"sha256":      {path: "module.sha256"},
 		"Hashes":      {path: "module", kind: hashesField},
+		"Signed":      {path: hasSignature, kind: signedField},
 	})},
 	"create_remote_thread": {"cross_process", `target.action == "remote_thread" && !target.is_target`, map[string]field{
 		"SourceImage":     {path: "process.path", folded: true},

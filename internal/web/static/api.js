@@ -1,9 +1,13 @@
 // Calls of the HTTP API. An error carries the service's own words.
 
+// patience is how long an answer may take, in milliseconds: a refresh that waits for ever
+// would be the last one.
+const patience = 60_000;
+
 async function call(method, path, body) {
   const r = await fetch("/api/v1/" + path, {
-    method, headers: body ? { "Content-Type": "application/json" } : {}, body: body && JSON.stringify(body),
-  });
+    method, headers: body ? { "Content-Type": "application/json" } : {}, body: body && JSON.stringify(body), signal: AbortSignal.timeout(patience),
+  }).catch((e) => { throw new Error(e.name === "TimeoutError" ? "the service has not answered within a minute" : "the service does not answer: is it running, and does the network reach it? This page tries again by itself"); });
   if (r.status === 401) { location.assign("/login"); throw new Error("logged out"); }
   const answer = await r.json();
   if (!r.ok) throw new Error(answer.error ?? r.statusText);

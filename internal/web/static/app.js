@@ -30,7 +30,7 @@ async function show({ keep = false, unasked = false } = {}) {
   const [pattern, page] = pages.find(([p]) => p.test(path)) ?? pages.find(([p]) => p.test("/"));
   for (const a of document.querySelectorAll("nav a")) {
     const at = a.getAttribute("href").slice(1);
-    if (a.toggleAttribute("aria-current", at === "/" ? path === "/" : path.startsWith(at)) && !keep) a.scrollIntoView({ block: "nearest", inline: "center" });
+    if (a.toggleAttribute("aria-current", at === "/" ? path === "/" : [at, ...(entries.find((n) => n.path === at)?.also ?? [])].some((p) => path === p || path.startsWith(`${p}/`))) && !keep) a.scrollIntoView({ block: "nearest", inline: "center" });
   }
   try {
     const content = await page({ id: decodeURIComponent(path.match(pattern)?.[1] ?? ""), query: new URLSearchParams(query), me, refresh: () => show({ keep: true }) });
@@ -48,7 +48,9 @@ async function show({ keep = false, unasked = false } = {}) {
     main.dataset.page = wanted;
     main.replaceChildren(h("h1", {}, "That did not work"), h("p", { class: "problem", role: "alert" }, e.message));
   }
-  await banner();
+  try {
+    await banner();
+  } catch {} // the dot says that the service does not answer; the next refresh tries again
 }
 
 // update brings the page up to date. Who works by keyboard stays where they were;
@@ -60,10 +62,12 @@ function update(content) {
   for (const field of main.querySelectorAll("input[type=search]")) field.oninput?.({ target: field });
 }
 
-// busy tells whether somebody is in the middle of a click or has text selected.
-let pressed = false;
+// busy tells whether somebody is in the middle of a click or has just selected text. A
+// selection that was left alone must not keep a page of the night from changing.
+let pressed = false, selected = 0;
+document.addEventListener("selectionchange", () => { selected = Date.now(); });
 for (const what of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) addEventListener(what, (e) => { pressed = (e.buttons & 1) === 1; }, { capture: true });
-const busy = () => pressed || String(getSelection()) !== "";
+const busy = () => pressed || (String(getSelection()) !== "" && Date.now() - selected < 60_000);
 
 async function banner() {
   const o = await get("overview");
@@ -71,6 +75,7 @@ async function banner() {
   patch(bar, [
     o.stopped && h("div", { class: "stopped" }, `Stopped by ${o.stopped.by}${o.stopped.why ? `: ${o.stopped.why}` : ""}. Nothing new starts.`),
     o.dry_run && h("div", { class: "dry" }, "Dry run: everything is decided and recorded, nothing is done."),
+    ...(o.stops ?? []).map((s) => h("div", { class: "stopped" }, `${s.server ? `Server ${s.server}` : `Tenant ${s.tenant}`} stopped by ${s.by}${s.why ? `: ${s.why}` : ""}. Nothing new starts there.`)),
     o.rules_error && h("div", { class: "stopped" }, "The newest rule files are not in force: ", h("a", { href: "#/rules" }, "see why")),
   ].filter(Boolean));
   for (const { badge, mark } of entries) {
@@ -84,11 +89,19 @@ async function banner() {
 let due;
 live((notice) => {
   heard(notice);
-  due ??= setTimeout(() => { due = undefined; if (!entries.some((n) => n.still && location.hash.startsWith(`#${n.path}`))) show({ keep: true, unasked: true }); }, 700);
+  due ??= setTimeout(() => { due = undefined; if (!entries.some((n) => n.still && location.hash.slice(1).split(/[/?]/)[1] === n.path.slice(1))) show({ keep: true, unasked: true }); }, 700);
 }, (on) => { document.getElementById("connection").className = `dot ${on ? "on" : "off"}`; });
 // What changes without a notice: rates, check-ins, the times of day.
-const every = () => (location.hash.length < 3 ? 3000 : 15000);
-(function again() { setTimeout(async () => { if (!document.hidden) await show({ keep: true, unasked: true }); again(); }, every()); })();
+const every = () => (/^#?\/?(\?|$)/.test(location.hash) ? 3000 : 15000);
+(function again() {
+  setTimeout(async () => {
+    try {
+      if (!document.hidden) await show({ keep: true, unasked: true });
+    } finally {
+      again();
+    }
+  }, every());
+})();
 
 const goto = Object.fromEntries(entries.map((n) => [n.key, n.path]));
 let going = false;

@@ -21,15 +21,17 @@ export function tell(message, { bad = false } = {}) {
   const note = h("div", { class: `toast ${bad ? "bad" : ""}`, role: bad ? "alert" : "status" }, message,
     h("button", { class: "link", onclick: () => note.remove() }, "Close"));
   document.getElementById("toasts").append(note);
-  if (!bad) setTimeout(() => note.remove(), 4000);
+  if (!bad) setTimeout(() => note.remove(), 10_000);
 }
 
-// attempt does something and tells when it does not work.
+// attempt does something, returns what came of it, and tells when it does not work.
 export async function attempt(what, done) {
   try {
-    await what();
+    const got = await what();
     if (done) tell(done);
+    return got;
   } catch (e) {
     tell(e.message, { bad: true });
+    return undefined;
   }
 }

@@ -360,6 +360,9 @@ func TestFinalErrors(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
+			if refused := errors.Is(err, amqp.ErrRefused); refused != (c.name == "wrong password") {
+				t.Errorf("taken for a refused sign-in: %v", refused)
+			}
 			if password := strings.Split(broker.URL, ":")[2]; err != nil && strings.Contains(err.Error(), strings.Split(password, "@")[0]) {
 				t.Errorf("the error tells the password: %v", err)
 			}

@@ -20,7 +20,7 @@ const (
 
 // Config of a Source. URL and Queue.Name are required.
 type Config struct {
-	URL      string      // amqp://user:password@host:5004/, or amqps://
+	URL      string      // amqp://user:password@host:5004/, or amqps://; without a user, and with a client certificate, that one signs in
 	TLS      *tls.Config // for amqps: client certificate, authorities; nil: the system's
 	Bindings []Binding   // nil: DefaultBindings
 	Queue    Queue
@@ -72,6 +72,16 @@ func (q Queue) arguments() amqp091.Table {
 		args[k] = v
 	}
 	return args
+}
+
+// signIn is the client certificate as the identity (EXTERNAL), where there is one and the
+// URL names no user; nil: user and password of the URL.
+func (c Config) signIn() []amqp091.Authentication {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Scheme != "amqps" || u.User != nil || c.TLS == nil || len(c.TLS.Certificates) == 0 && c.TLS.GetClientCertificate == nil {
+		return nil
+	}
+	return []amqp091.Authentication{&amqp091.ExternalAuth{}}
 }
 
 // check completes a configuration. No error repeats the password in the URL.

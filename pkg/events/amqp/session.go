@@ -29,6 +29,9 @@ type session struct {
 // handlerError tells the handler's errors from the broker's.
 type handlerError struct{ error }
 
+// ErrRefused: RabbitMQ answers, and lets neither this user nor this way to sign in pass.
+var ErrRefused = errors.New("RabbitMQ refuses to sign us in")
+
 var (
 	errNoExchange = errors.New("none of the exchanges exists: is this an EDR server?")
 	errLost       = errors.New("connection lost")
@@ -67,6 +70,7 @@ func (s *session) dial(ctx context.Context) (*amqp091.Connection, error) {
 	properties.SetClientConnectionName("edrpipe")
 	conn, err := amqp091.DialConfig(s.URL, amqp091.Config{
 		TLSClientConfig: s.TLS,
+		SASL:            s.signIn(),
 		Heartbeat:       10 * time.Second,
 		Properties:      properties,
 		Dial: func(network, addr string) (net.Conn, error) {
@@ -78,7 +82,11 @@ func (s *session) dial(ctx context.Context) (*amqp091.Connection, error) {
 			return c, c.SetDeadline(time.Now().Add(patience))
 		},
 	})
-	if err != nil {
+	var broker *amqp091.Error
+	switch {
+	case errors.As(err, &broker) && broker.Code == amqp091.AccessRefused:
+		return nil, fmt.Errorf("connect: %w: %w", ErrRefused, err)
+	case err != nil:
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	return conn, nil

@@ -5,31 +5,28 @@ import (
 	"encoding/base64"
 )
 
-// bareBase64 takes the events that the forwarder's default template makes of
-// event_text_as_json_byte_array: base64 without quotes, one text after the other, each of
-// an event and perhaps a comma. The scanner stays where it is if there are none.
-func (s *scanner) bareBase64() [][]byte {
-	rest := s.body[s.pos:]
-	n := 0
-	for n < len(rest) && isBase64(rest[n]) {
+// BareBase64 decodes the events at the beginning of text that the forwarder's default
+// template makes of event_text_as_json_byte_array: base64 without quotes, one text after
+// the other, each of an event and perhaps a comma. The texts have n bytes; 0 when there
+// are none.
+func BareBase64(text []byte) (events [][]byte, n int) {
+	for n < len(text) && isBase64(text[n]) {
 		n++
 	}
-	var events [][]byte
-	for text := rest[:n]; len(text) > 0; {
+	for text := text[:n]; len(text) > 0; {
 		var part []byte
 		part, text = cutPadded(text)
 		decoded, err := base64.StdEncoding.DecodeString(string(part))
 		if err != nil || !bytes.HasPrefix(bytes.TrimLeft(decoded, " \t\r\n,"), []byte("{")) {
-			return nil
+			return nil, 0
 		}
 		inner := Split(append(append([]byte("["), bytes.Trim(decoded, " \t\r\n,")...), ']'))
 		if inner.Broken > 0 {
-			return nil
+			return nil, 0
 		}
 		events = append(events, inner.Events...)
 	}
-	s.pos += n
-	return events
+	return events, n
 }
 
 // cutPadded cuts a row of texts after the first that ends in padding.

@@ -113,8 +113,9 @@ func (s *scanner) elements(b Batch) Batch {
 		if s.body[s.pos] == ']' && s.closes() {
 			return b
 		}
-		if events := s.bareBase64(); len(events) > 0 {
+		if events, n := BareBase64(s.body[s.pos:]); n > 0 {
 			b.Events = append(b.Events, events...)
+			s.pos += n
 			continue
 		}
 		b.take(s)

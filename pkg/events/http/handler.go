@@ -39,9 +39,9 @@ func (s *Source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		reply = hec{}
 	}
-	n, err := s.take(w, r, reply)
+	a, err := s.take(w, r, reply)
 	if err == nil {
-		reply.accepted(w, n)
+		reply.accepted(w, a)
 		return
 	}
 	var no *refusal
@@ -64,21 +64,20 @@ func (s *Source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply.refused(w, no)
 }
 
-// take reads a post and waits until its events are safe. It returns how many
-// there were.
-func (s *Source) take(w http.ResponseWriter, r *http.Request, p protocol) (int, error) {
+// take reads a post and waits until its events are safe.
+func (s *Source) take(w http.ResponseWriter, r *http.Request, p protocol) (accepted, error) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
-		return 0, refuse(http.StatusMethodNotAllowed, "events are posted, not asked for")
+		return accepted{}, refuse(http.StatusMethodNotAllowed, "events are posted, not asked for")
 	}
 	if !s.allowed(r) {
 		if r.Header.Get("Authorization") == "" {
-			return 0, errNoToken
+			return accepted{}, errNoToken
 		}
-		return 0, errToken
+		return accepted{}, errToken
 	}
 	reader := s.enter()
 	if reader == nil {
-		return 0, errNoReader
+		return accepted{}, errNoReader
 	}
 	defer reader.posts.Done()
 
@@ -90,18 +89,19 @@ func (s *Source) take(w http.ResponseWriter, r *http.Request, p protocol) (int, 
 		}
 	}()
 	if err != nil {
-		return 0, err
+		return accepted{}, err
 	}
 	messages, id, err := p.messages(r, body)
 	if err != nil || len(messages) == 0 {
-		return 0, err // none: a heartbeat
+		return accepted{}, err // none: a heartbeat
 	}
 	for i := range messages {
 		messages[i].Transport, messages[i].Server, messages[i].Received = "http", s.c.Server, time.Now()
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.c.Patience)
 	defer cancel()
-	return len(messages), s.posts.once(ctx, id, func(done func(error)) {
+	a := p.describe(messages)
+	return a, s.posts.once(ctx, id, func(done func(error)) {
 		delivered = true
 		reader.deliver(messages, func(err error) { release(); done(err) })
 	})

@@ -54,7 +54,9 @@ func unwrap(piece []byte) ([]byte, bool) {
 	return []byte(text), true
 }
 
-func (hec) accepted(w http.ResponseWriter, _ int) {
+func (hec) describe([]events.Message) accepted { return accepted{} }
+
+func (hec) accepted(w http.ResponseWriter, _ accepted) {
 	answer(w, http.StatusOK, `{"text":"Success","code":0}`)
 }
 

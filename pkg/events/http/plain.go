@@ -19,7 +19,9 @@ import (
 type protocol interface {
 	// messages takes a body apart. The id is the same when the post comes again.
 	messages(r *http.Request, body []byte) ([]events.Message, postID, error)
-	accepted(w http.ResponseWriter, n int)
+	// describe is what the answer says of messages that are safe.
+	describe([]events.Message) accepted
+	accepted(w http.ResponseWriter, a accepted)
 	refused(w http.ResponseWriter, no *refusal)
 }
 
@@ -41,10 +43,6 @@ func (plain) messages(r *http.Request, body []byte) ([]events.Message, postID, e
 		return nil, id, errNoEvent
 	}
 	return jsonMessages(r, id, b.Events), id, nil
-}
-
-func (plain) accepted(w http.ResponseWriter, n int) {
-	answer(w, http.StatusOK, fmt.Sprintf(`{"accepted":%d}`, n))
 }
 
 func (plain) refused(w http.ResponseWriter, no *refusal) {

@@ -76,7 +76,7 @@ func (s *Source) consumeAlone(ctx context.Context, handle func(context.Context, 
 	}
 	running, err := consumer.Consume(
 		r.deliver,
-		natsjs.PullMaxMessages(s.c.Pull),
+		natsjs.PullMaxMessagesWithBytesLimit(s.c.Pull, pullBytes),
 		natsjs.ConsumeErrHandler(func(_ natsjs.ConsumeContext, err error) { r.breaks(fmt.Errorf("%w: %w", errConsumerEnded, err)) }))
 	if err != nil {
 		return err

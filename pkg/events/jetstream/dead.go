@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/ordered"
 	"edrpipe/pkg/events"
 )
 
@@ -31,12 +32,16 @@ const (
 // hostile input.
 const maxDeadError = 500
 
+// endWithin bounds the removal of a consumer.
+const endWithin = 2 * time.Second
+
 // DeadLetters is the bounded stream of input that could not be used. The oldest
 // give way to new ones.
 type DeadLetters struct {
 	JetStream natsjs.JetStream
-	Stream    string // empty: DEAD
-	Prefix    string // of the subjects on which events arrive; empty: edr.events
+	Ingest    natsjs.JetStream // by which replayed ones are published; nil: JetStream
+	Stream    string           // empty: DEAD
+	Prefix    string           // of the subjects on which events arrive; empty: edr.events
 }
 
 // Dead is one dead letter.
@@ -94,11 +99,14 @@ func (d *DeadLetters) Write(ctx context.Context, reason string, m events.Message
 	return nil
 }
 
+// listBytes bounds the dead letters under way to a list.
+const listBytes = 4 << 20
+
 // List goes through the dead letters from the oldest to the newest, at most those
 // there are when it is called; of one reason, or of all with an empty one.
 func (d *DeadLetters) List(ctx context.Context, reason string, each func(Dead) error) error {
 	config := natsjs.OrderedConsumerConfig{FilterSubjects: []string{d.filter(reason)}, InactiveThreshold: 10 * time.Second}
-	consumer, err := d.JetStream.OrderedConsumer(ctx, d.stream(), config)
+	consumer, err := ordered.Consumer(ctx, d.JetStream, d.stream(), config)
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
@@ -106,8 +114,14 @@ func (d *DeadLetters) List(ctx context.Context, reason string, each func(Dead) e
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
+	defer End(ctx, d.JetStream, d.stream(), consumer)
+	messages, err := consumer.Messages(natsjs.PullMaxBytes(listBytes))
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	defer messages.Stop()
 	for left := info.NumPending; left > 0; left-- {
-		m, err := consumer.Next(natsjs.FetchContext(ctx))
+		m, err := messages.Next(natsjs.NextContext(ctx))
 		if err != nil {
 			return fmt.Errorf("dead letters: %w", err)
 		}
@@ -121,6 +135,17 @@ func (d *DeadLetters) List(ctx context.Context, reason string, each func(Dead) e
 		left = min(left, meta.NumPending+1)
 	}
 	return nil
+}
+
+// End removes an ordered consumer that has done its work. Else it would count against
+// the stream's limit of consumers until it has been idle for a while, as happens when
+// removing it fails.
+func End(ctx context.Context, js natsjs.JetStream, stream string, consumer natsjs.Consumer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	if info := consumer.CachedInfo(); info != nil {
+		_ = js.DeleteConsumer(ctx, stream, info.Name)
+	}
 }
 
 func (d *DeadLetters) filter(reason string) string {
@@ -162,9 +187,19 @@ func (d *DeadLetters) read(sequence uint64, h nats.Header, body []byte) Dead {
 // ErrCut: a dead letter holds only the beginning of what arrived.
 var ErrCut = errors.New("only the beginning of it was kept")
 
+// ReasonOutput is the reason of what the destination of an output refused: no event,
+// and so never put among the events.
+const ReasonOutput = "output_refused"
+
+// ErrNoEvent: a dead letter is not input.
+var ErrNoEvent = errors.New("it is what an output could not forward, and no event")
+
 // Replay puts a dead letter back among the events, where it arrived first, and
 // then removes it. Replaying it once more is refused by its absence.
 func (d *DeadLetters) Replay(ctx context.Context, dead Dead) error {
+	if dead.Reason == ReasonOutput {
+		return fmt.Errorf("dead letter %d: %w", dead.Sequence, ErrNoEvent)
+	}
 	if dead.Size > len(dead.Message.Body) {
 		return fmt.Errorf("dead letter %d: %w", dead.Sequence, ErrCut)
 	}
@@ -173,7 +208,11 @@ func (d *DeadLetters) Replay(ctx context.Context, dead Dead) error {
 		m.Subject = dead.subject
 	}
 	m.Header.Set(HeaderMessageID, fmt.Sprintf("replay/%d/%d", dead.Sequence, dead.Time.UnixNano()))
-	if _, err := d.JetStream.PublishMsg(ctx, m); err != nil {
+	ingest := d.Ingest
+	if ingest == nil {
+		ingest = d.JetStream
+	}
+	if _, err := ingest.PublishMsg(ctx, m); err != nil {
 		return fmt.Errorf("replay dead letter %d: %w", dead.Sequence, err)
 	}
 	s, err := d.JetStream.Stream(ctx, d.stream())

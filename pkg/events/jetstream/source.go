@@ -174,6 +174,10 @@ func (s *Source) consume(ctx context.Context, handle func(context.Context, event
 	return s.consumeShared(ctx, handle)
 }
 
+// pullBytes bounds what is under way to this client, in bytes: a server cuts off one that
+// takes 64 MiB too slowly.
+const pullBytes = 16 << 20
+
 // consumeShared reads by the durable consumer, which gives each message to one of
 // all that read by it.
 func (s *Source) consumeShared(ctx context.Context, handle func(context.Context, events.Message) error) error {
@@ -184,7 +188,7 @@ func (s *Source) consumeShared(ctx context.Context, handle func(context.Context,
 	r := &reader{Config: s.c, source: s, unsettled: new(inflight.Window[natsjs.Msg]), broken: make(chan error, 1)}
 	running, err := consumer.Consume(
 		func(m natsjs.Msg) { r.deliver(ctx, m, handle) },
-		natsjs.PullMaxMessages(s.c.Pull),
+		natsjs.PullMaxMessagesWithBytesLimit(s.c.Pull, pullBytes),
 		natsjs.ConsumeErrHandler(func(_ natsjs.ConsumeContext, err error) { r.breaks(fmt.Errorf("%w: %w", errConsumerEnded, err)) }))
 	if err != nil {
 		return err

@@ -2,6 +2,8 @@ package lines_test
 
 import (
 	"bytes"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,6 +49,122 @@ func dial(t testing.TB, to net.Addr) net.Conn {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
+}
+
+// TestOneAddressDoesNotTakeAllConnections: those beyond the bound of an address are closed,
+// and another address still gets in.
+func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
+	src := listenTCP(t, false)
+	r := read(t, src)
+	from := func(ip string) net.Conn {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+		conn, err := d.Dial("tcp", src.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	var last net.Conn
+	for range 65 {
+		last = from("127.0.0.1")
+	}
+	if _, err := last.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection beyond the bound was answered")
+	}
+	if _, err := io.WriteString(from("127.0.0.2"), "1\n"); err != nil {
+		t.Fatal(err)
+	}
+	r.want("1")
+	r.end()
+}
+
+// TestConnectionsThatSendNothing are ended, and so are those that send a byte now and then;
+// a sender that was silent for a while and then sends whole messages stays.
+func TestConnectionsThatSendNothing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		idle, within time.Duration
+		syslog       bool
+		first        string
+		trickles     bool
+	}{
+		"silent":                       {idle: 10 * time.Millisecond},
+		"silent after a message":       {idle: 10 * time.Millisecond, first: "1\n"},
+		"silent syslog":                {idle: 10 * time.Millisecond, syslog: true},
+		"a byte now and then":          {within: 300 * time.Millisecond, trickles: true},
+		"a byte of syslog":             {within: 300 * time.Millisecond, trickles: true, syslog: true},
+		"a byte after a message":       {within: 300 * time.Millisecond, trickles: true, first: "1\n"},
+		"a begun message, then no end": {within: 10 * time.Millisecond, idle: 20 * time.Millisecond, first: "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			src, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Limits: quick, Listen: lines.Listen{Address: "127.0.0.1:0"}, Syslog: tc.syslog, Idle: tc.idle, Within: tc.within})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := read(t, src)
+			conn := dial(t, src.Addr())
+			if _, err := io.WriteString(conn, tc.first); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { _, err := conn.Read(make([]byte, 1)); ended <- err }()
+			limit := time.After(10 * time.Second)
+			for tick := time.NewTicker(time.Millisecond); ; {
+				select {
+				case err := <-ended:
+					if err == nil {
+						t.Error("the source has sent something")
+					}
+					r.end()
+					return
+				case m := <-r.got:
+					m.Settle(nil)
+				case <-limit:
+					t.Fatal("the connection is open after ten seconds")
+				case <-tick.C:
+					if tc.trickles {
+						_, _ = io.WriteString(conn, "x") // its end is what is waited for
+					}
+				}
+			}
+		})
+	}
+	t.Run("patient", func(t *testing.T) {
+		t.Parallel()
+		src, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Limits: quick, Listen: lines.Listen{Address: "127.0.0.1:0"}, Idle: -1, Within: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := read(t, src)
+		conn := dial(t, src.Addr())
+		for _, text := range []string{"1\n", "2\n", "3\n"} {
+			if _, err := io.WriteString(conn, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.want("1", "2", "3")
+		r.end()
+	})
+}
+
+// TestNoHandshakeNoPlace: whoever connects to a TLS listener and says nothing is ended.
+func TestNoHandshakeNoPlace(t *testing.T) {
+	t.Parallel()
+	src, err := lines.ListenTCP(lines.TCPConfig{Origin: origin, Limits: quick, Listen: lines.Listen{Address: "127.0.0.1:0", TLS: &tls.Config{MinVersion: tls.VersionTLS12}}, Within: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := read(t, src)
+	conn := dial(t, src.Addr())
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a connection without a handshake: %v, want its end", err)
+	}
+	r.end()
 }
 
 func TestTCPAndSyslog(t *testing.T) {

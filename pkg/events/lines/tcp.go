@@ -1,19 +1,33 @@
 package lines
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"time"
 
+	"edrpipe/internal/connlimit"
 	"edrpipe/pkg/events"
 )
 
-// maxConnections bounds the senders of one listener; each costs a read buffer.
-const maxConnections = 256
+// Bounds of one listener, each connection of which costs a read buffer.
+const (
+	maxConnections = 256
+	maxPerAddress  = 64
+)
+
+// Times after which a connection is ended. What a silent sender sends next may be lost with
+// it, so that time is long; a message that was begun is not worth a place for long.
+const (
+	DefaultIdle   = time.Hour
+	DefaultWithin = time.Minute
+)
 
 // TCPConfig of a TCP source.
 type TCPConfig struct {
@@ -21,6 +35,9 @@ type TCPConfig struct {
 	Origin
 	Listen
 	Syslog bool // messages have a syslog header; lines and counted messages are told apart
+
+	Idle   time.Duration // how long a sender may send nothing; 0: DefaultIdle, below 0: for ever
+	Within time.Duration // how long a message may take from its first part on, and a TLS handshake; 0: DefaultWithin
 }
 
 // TCP takes lines, or syslog messages, from senders that connect.
@@ -35,10 +52,12 @@ func ListenTCP(c TCPConfig) (*TCP, error) {
 		return nil, err
 	}
 	c.Limits = c.Limits.withDefaults()
+	c.Idle, c.Within = cmp.Or(c.Idle, DefaultIdle), cmp.Or(c.Within, DefaultWithin)
 	l, err := net.Listen("tcp", c.Address)
 	if err != nil {
 		return nil, err
 	}
+	l = connlimit.New(allowed{l, c}, connlimit.Config{Connections: maxConnections, PerAddress: maxPerAddress, Log: c.Log})
 	if c.TLS != nil {
 		l = tls.NewListener(l, c.TLS)
 	}
@@ -74,7 +93,6 @@ func (t *TCP) Read(ctx context.Context, handle func(context.Context, events.Mess
 
 // accept serves connections until the listener is closed.
 func (t *TCP) accept(d *desk, senders *sync.WaitGroup) error {
-	room := make(chan struct{}, maxConnections)
 	for {
 		conn, err := t.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -83,22 +101,25 @@ func (t *TCP) accept(d *desk, senders *sync.WaitGroup) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.Name(), err)
 		}
-		if !t.c.allows(conn.RemoteAddr()) {
-			t.c.Log.Warn().Stringer("from", conn.RemoteAddr()).Str("source", t.Name()).Msg("sender refused: not from an allowed network")
-			_ = conn.Close()
-			continue
+		senders.Go(func() { t.serve(d, conn) })
+	}
+}
+
+// allowed accepts connections from allowed networks, before they count.
+type allowed struct {
+	net.Listener
+	c TCPConfig
+}
+
+// Accept implements net.Listener.
+func (a allowed) Accept() (net.Conn, error) {
+	for {
+		conn, err := a.Listener.Accept()
+		if err != nil || a.c.allows(conn.RemoteAddr()) {
+			return conn, err
 		}
-		select {
-		case room <- struct{}{}:
-		default:
-			t.c.Log.Warn().Stringer("from", conn.RemoteAddr()).Str("source", t.Name()).Msg("sender refused: too many at once")
-			_ = conn.Close()
-			continue
-		}
-		senders.Go(func() {
-			defer func() { <-room }()
-			t.serve(d, conn)
-		})
+		a.c.Log.Warn().Stringer("from", conn.RemoteAddr()).Str("source", a.Addr().String()).Msg("sender refused: not from an allowed network")
+		_ = conn.Close() // it was never used
 	}
 }
 
@@ -106,8 +127,14 @@ func (t *TCP) accept(d *desk, senders *sync.WaitGroup) error {
 func (t *TCP) serve(d *desk, conn net.Conn) {
 	stop := context.AfterFunc(d.ctx, func() { _ = conn.Close() }) // wakes the read below
 	defer func() { stop(); _ = conn.Close() }()
-	next := t.reader(conn)
+	in := &timed{Conn: conn, idle: t.c.Idle, within: t.c.Within}
+	if err := in.handshake(d.ctx); err != nil {
+		t.c.Log.Warn().Err(err).Stringer("from", conn.RemoteAddr()).Str("source", t.Name()).Msg("sender refused: no TLS handshake")
+		return
+	}
+	next := t.reader(in)
 	for {
+		in.begun = time.Time{}
 		text, err := next()
 		if len(text) > 0 {
 			if d.deliver(line{body: text}) != nil {
@@ -116,11 +143,60 @@ func (t *TCP) serve(d *desk, conn net.Conn) {
 		}
 		if err != nil {
 			if !errors.Is(err, io.EOF) && d.ctx.Err() == nil {
-				t.c.Log.Warn().Err(err).Stringer("from", conn.RemoteAddr()).Str("source", t.Name()).Msg("sender lost")
+				t.c.Log.Warn().Err(err).Stringer("from", conn.RemoteAddr()).Str("source", t.Name()).Msg(in.lost(err))
 			}
 			return
 		}
 	}
+}
+
+// timed is a connection whose sender may be silent between messages for one time, and has
+// another for a message.
+type timed struct {
+	net.Conn
+	idle, within time.Duration
+	begun        time.Time // when the first part of the present message came; zero: none has
+}
+
+// handshake makes the TLS handshake, which the first read would make else.
+func (c *timed) handshake(ctx context.Context) error {
+	over, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.within)
+	defer cancel()
+	return over.HandshakeContext(ctx)
+}
+
+// Read implements io.Reader.
+func (c *timed) Read(p []byte) (int, error) {
+	var until time.Time
+	switch {
+	case !c.begun.IsZero():
+		until = c.begun.Add(c.within)
+	case c.idle > 0:
+		until = time.Now().Add(c.idle)
+	}
+	if err := c.SetReadDeadline(until); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.begun.IsZero() {
+		c.begun = time.Now()
+	}
+	return n, err
+}
+
+// lost says why reading has ended.
+func (c *timed) lost(err error) string {
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return "sender lost"
+	case c.begun.IsZero():
+		return fmt.Sprintf("connection ended: the sender was silent for %v", c.idle)
+	}
+	return fmt.Sprintf("connection ended: a message was not complete within %v", c.within)
 }
 
 // reader gives one message after another; the last may come with the error.

@@ -18,7 +18,7 @@ import (
 type progress struct {
 	mu        sync.Mutex
 	Watermark time.Time            `json:"watermark"` // when the newest finished object was received
-	Done      map[string]time.Time `json:"done"`      // objects that are finished, and when they were received
+	Done      map[string]time.Time `json:"done"`      // objects that are finished, and when, or when they were received if that is later
 	Part      map[string]int       `json:"part"`      // lines that are settled of objects that are not
 	changed   bool
 	saved     time.Time
@@ -78,7 +78,11 @@ func (p *progress) finish(o minio.ObjectInfo, lookback time.Duration) {
 	defer p.mu.Unlock()
 	p.changed = true
 	delete(p.Part, identity(o))
-	p.Done[identity(o)] = o.LastModified
+	// A late object is remembered as long as one that came now: its notice may come again.
+	p.Done[identity(o)] = time.Now()
+	if o.LastModified.After(time.Now()) { // by a clock ahead of ours
+		p.Done[identity(o)] = o.LastModified
+	}
 	if o.LastModified.After(p.Watermark) {
 		p.Watermark = o.LastModified
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -25,6 +26,7 @@ type Source struct {
 	Bucket string
 	Prefix string // of the keys; the forwarder has one for each type of data
 	Server string // configured name of the server whose events they are; empty: named by the events
+	Queue  Queue  // of the bucket's notices about new objects; nil: new ones are found at the next poll
 	Place  string // file in which is remembered what has been read
 
 	// Poll is the pause between two looks for new objects; 0 means one minute.
@@ -78,7 +80,12 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 			}
 			s.Log.Warn().Err(err).Str("source", s.Name()).Dur("again_in", r.Poll).Msg("bucket could not be read")
 		}
-		if pace.Sleep(ctx, r.Poll) != nil {
+		if r.Queue != nil {
+			var final *handlerError
+			if errors.As(r.notices(ctx, time.Now().Add(r.Poll)), &final) && ctx.Err() == nil {
+				return final.err
+			}
+		} else if pace.Sleep(ctx, r.Poll) != nil {
 			break
 		}
 	}
@@ -98,6 +105,7 @@ type reader struct {
 	progress *progress
 	sweep    time.Time // when all keys were last listed
 	large    bool      // the last sweep saw many keys
+	foreign  sync.Once // tells of messages that are not ours
 }
 
 // Sweeps list all keys of a large bucket; between them only those of the last hours

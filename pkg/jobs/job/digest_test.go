@@ -30,6 +30,31 @@ func TestTheDigestIsOfTheWholeCall(t *testing.T) {
 	}
 }
 
+// TestTheDigestOfAJobIsOfAllThatItWouldDo: a yes to a job as a whole is one to its steps.
+func TestTheDigestOfAJobIsOfAllThatItWouldDo(t *testing.T) {
+	t.Parallel()
+	base := func() *Job {
+		return &Job{Endpoint: edr.Endpoint{Server: "hq", ID: "1"}, Digest: "rule", Steps: []actions.Step{{ID: "a", Uses: "kill", With: map[string]any{"pid": 7}}}, OnFailure: []actions.Step{{ID: "b", Uses: "wait"}}}
+	}
+	want, _ := base().Call(Question{})
+	for name, change := range map[string]func(*Job){
+		"endpoint": func(j *Job) { j.Endpoint.ID = "2" },
+		"rule":     func(j *Job) { j.Digest = "another" },
+		"step":     func(j *Job) { j.Steps[0].Uses = "suspend" },
+		"argument": func(j *Job) { j.Steps[0].With["pid"] = 8 },
+		"failure":  func(j *Job) { j.OnFailure = nil },
+	} {
+		j := base()
+		change(j)
+		if got, _ := j.Call(Question{}); got == want {
+			t.Errorf("the job's %s does not count", name)
+		}
+	}
+	if got, _ := base().Call(Question{Digest: "of the call"}); got != "of the call" {
+		t.Errorf("a question about a call has the digest %s", got)
+	}
+}
+
 func TestArgumentsThatAreNotKnownAreNamed(t *testing.T) {
 	t.Parallel()
 	j := &Job{Steps: []actions.Step{{ID: "a", Uses: "kill", With: map[string]any{"pid": "${{ event.process.pid }}", "image": "a.exe"}}, {ID: "b", Uses: "run", With: map[string]any{"args": []any{"x", "${{ steps.a.output }}"}}}}}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"edrpipe/pkg/actions"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/seal"
 )
@@ -63,5 +64,29 @@ func (j *Job) readOldForm(server string, sensor int64) error {
 	if err := j.Endpoint.Validate(); err != nil {
 		return fmt.Errorf("job %s: %w", j.ID, err)
 	}
+	for i := range j.Approvals {
+		j.nameCall(&j.Approvals[i])
+	}
 	return nil
+}
+
+// nameCall gives a question of the form before, which had no digest, that of the call it
+// is about, so that an answer to it counts. A call whose arguments are not known yet has
+// none: the question is asked again when they are.
+func (j *Job) nameCall(q *Question) {
+	i := slices.IndexFunc(j.Steps, func(st actions.Step) bool { return st.ID == q.Step })
+	if q.Digest != "" || i < 0 {
+		return
+	}
+	st := j.Steps[i]
+	done := slices.IndexFunc(j.Done, func(r StepRecord) bool { return r.ID == q.Step && r.Item == q.Item })
+	switch {
+	case done >= 0 && j.Done[done].Args != nil:
+		q.Args = j.Done[done].Args
+	case q.Item == 0 && (j.Literal || len(unevaluated(st)) == 0):
+		q.Args = st.With
+	default:
+		return
+	}
+	q.Digest = CallDigest(st.Uses, j.Endpoint, q.Args)
 }

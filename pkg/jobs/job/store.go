@@ -56,7 +56,8 @@ type Store interface {
 	// seen every change that was acknowledged to anybody before the call. It is
 	// cheap where seen, which tells up to where the caller has seen, is enough.
 	Barrier(ctx context.Context, seen func() uint64) (uint64, error)
-	// Finished returns finished jobs that ended at or after since, oldest first.
+	// Finished returns finished jobs that ended at or after since, oldest first. Long
+	// records may be shortened, as they are many: Get returns a whole one.
 	Finished(ctx context.Context, since time.Time) ([]*Job, error)
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"edrpipe/internal/conflict"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
@@ -46,7 +48,7 @@ func (k *Store) createBatch(ctx context.Context, js []*job.Job, created []bool) 
 			return err
 		}
 		last, err := k.writeBatch(ctx, msgs)
-		if isConflict(err) {
+		if conflict.Is(err) {
 			buckets = []jetstream.KeyValue{k.finished, k.live}
 			if err := pace.Sleep(ctx, 10*time.Millisecond); err != nil {
 				return err

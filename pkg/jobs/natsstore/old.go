@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/internal/conflict"
+
 	"github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/pkg/seal"
@@ -36,7 +38,7 @@ func (k *Store) findOld(ctx context.Context, now time.Time) error {
 		}
 		if k.old {
 			_, err := k.live.Create(ctx, oldKey, []byte("records of form 1 were found"))
-			if isConflict(err) {
+			if conflict.Is(err) {
 				return nil // another replica was quicker
 			}
 			return err

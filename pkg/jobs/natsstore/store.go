@@ -8,9 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"edrpipe/internal/conflict"
+
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"edrpipe/internal/ordered"
 	"edrpipe/pkg/bus/grouped"
 	"edrpipe/pkg/jobs/job"
 	"edrpipe/pkg/seal"
@@ -70,17 +73,6 @@ func Open(ctx context.Context, js jetstream.JetStream, live, finished string, ke
 	return k, nil
 }
 
-// isConflict reports whether a write was refused because of the key's revision.
-// The code differs on a replicated stream.
-func isConflict(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) ||
-		errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == wrongLastSequenceConstant)
-}
-
-// wrongLastSequenceConstant is JSStreamWrongLastSequenceConstantErr of the server.
-const wrongLastSequenceConstant = 10164
-
 // Get implements Store. The live bucket is read first: a job leaves it only after it is
 // in the finished one.
 func (k *Store) Get(ctx context.Context, id string) (*job.Job, error) {
@@ -105,7 +97,7 @@ func (k *Store) Update(ctx context.Context, j *job.Job) error {
 		return err
 	}
 	revision, err := k.writer.Write(ctx, k.message(j.ID, data, j.Revision))
-	if isConflict(err) {
+	if conflict.Is(err) {
 		return fmt.Errorf("job %s at revision %d: %w", j.ID, j.Revision, job.ErrConflict)
 	}
 	if err != nil {
@@ -131,14 +123,16 @@ func (k *Store) Archive(ctx context.Context, j *job.Job) error {
 	if err != nil {
 		return err
 	}
-	if _, err := k.finished.Put(ctx, j.ID, data); err != nil {
+	archived, err := k.finished.Put(ctx, j.ID, data)
+	if err != nil {
 		return fmt.Errorf("archive job %s: %w", j.ID, err)
 	}
+	k.seal.Wrote(k.finished.Bucket(), j.ID, data, archived)
 	err = k.live.Purge(ctx, j.ID, jetstream.LastRevision(j.Revision), jetstream.PurgeTTL(markerTTL))
 	switch {
 	case err == nil:
 		return nil
-	case isConflict(err):
+	case conflict.Is(err):
 		if _, gone := k.live.Get(ctx, j.ID); errors.Is(gone, jetstream.ErrKeyNotFound) {
 			return nil // another replica was quicker
 		}
@@ -147,9 +141,33 @@ func (k *Store) Archive(ctx context.Context, j *job.Job) error {
 	return fmt.Errorf("archive job %s: %w", j.ID, err)
 }
 
+const (
+	finishedBytes = 4 << 20  // of records that are under way to a list
+	wholeRecord   = 16 << 10 // a record of up to so many bytes is listed as it is
+	listedText    = 256      // bytes of each text of the event of a longer one
+	listedOutput  = 1 << 10  // bytes of an output of a longer one
+)
+
+// summary is a finished job as lists have it. Of a long record it has what happened, with
+// the texts of the event cut and without long outputs.
+func summary(j *job.Job, size int) *job.Job {
+	if size <= wholeRecord {
+		return j
+	}
+	if j.Event != nil {
+		j.Event, _ = j.Event.Clip(listedText) // Clipped says what the record itself lacks
+	}
+	for i := range j.Done {
+		if len(j.Done[i].Output) > listedOutput {
+			j.Done[i].Output = nil
+		}
+	}
+	return j
+}
+
 // Finished implements Store.
 func (k *Store) Finished(ctx context.Context, since time.Time) ([]*job.Job, error) {
-	consumer, err := k.js.OrderedConsumer(ctx, "KV_"+k.finished.Bucket(), jetstream.OrderedConsumerConfig{
+	consumer, err := ordered.Consumer(ctx, k.js, "KV_"+k.finished.Bucket(), jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
 		InactiveThreshold: batchTimeout, // lists are asked for again and again, and a stream has few consumers
 	})
@@ -160,37 +178,32 @@ func (k *Store) Finished(ctx context.Context, since time.Time) ([]*job.Job, erro
 	if err != nil {
 		return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
 	}
+	messages, err := consumer.Messages(jetstream.PullMaxBytes(finishedBytes))
+	if err != nil {
+		return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
+	}
+	defer messages.Stop()
 	reading, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
 	var all []*job.Job
-	for left := info.NumPending; left > 0; {
-		batch, err := consumer.Fetch(int(min(left, maxBatch)), jetstream.FetchContext(reading))
+	for left := info.NumPending; left > 0; left-- {
+		m, err := messages.Next(jetstream.NextContext(reading))
 		if err != nil {
 			return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
 		}
-		got := uint64(0)
-		for m := range batch.Messages() {
-			got++
-			meta, err := m.Metadata()
-			if err != nil {
-				return nil, err
-			}
-			if len(m.Data()) == 0 {
-				continue // a marker
-			}
-			key := strings.TrimPrefix(m.Subject(), "$KV."+k.finished.Bucket()+".")
-			// One that is not ours hides no other: the keeper has noted it.
-			if j, err := k.decode(k.finished.Bucket(), key, m.Data(), meta.Sequence.Stream); err == nil {
-				all = append(all, j)
-			}
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, err
 		}
-		if err := batch.Error(); err != nil {
-			return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
+		left = min(left, meta.NumPending+1)
+		if len(m.Data()) == 0 {
+			continue // a marker
 		}
-		if got == 0 {
-			break
+		key := strings.TrimPrefix(m.Subject(), "$KV."+k.finished.Bucket()+".")
+		// One that is not ours hides no other: the keeper has noted it.
+		if j, err := k.decode(k.finished.Bucket(), key, m.Data(), meta.Sequence.Stream); err == nil {
+			all = append(all, summary(j, len(m.Data())))
 		}
-		left -= min(got, left)
 	}
 	return all, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"edrpipe/internal/conflict"
+
 	"github.com/nats-io/nats.go/jetstream"
 
 	"edrpipe/pkg/bus"
@@ -18,7 +20,7 @@ type Table struct {
 	Server string // name of the EDR server
 }
 
-func (k Table) key() string { return "slots." + bus.Token(k.Server) }
+func (k Table) key() string { return "slots." + bus.Key(k.Server) }
 
 // Load implements TableStore.
 func (k Table) Load(ctx context.Context) (job.Table, uint64, error) {
@@ -46,7 +48,7 @@ func (k Table) Save(ctx context.Context, t job.Table, revision uint64) (uint64, 
 		return 0, err
 	}
 	next, err := k.Bucket.Update(ctx, k.key(), data, revision)
-	if isConflict(err) {
+	if conflict.Is(err) {
 		return 0, fmt.Errorf("slot table at revision %d: %w", revision, job.ErrConflict)
 	}
 	if err != nil {

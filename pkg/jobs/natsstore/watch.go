@@ -73,6 +73,9 @@ func (k *Store) Watch(ctx context.Context, see func(job.Change)) (err error) {
 				return err
 			}
 		case entry, ok := <-watcher.Updates():
+			if !ok && ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			if !ok {
 				return fmt.Errorf("watch bucket %s: the bus ended it", k.live.Bucket())
 			}

@@ -1,22 +1,28 @@
 import { get, post } from "../api.js";
 import { ask, attempt } from "../ask.js";
-import { filter, h, number, state, table, when } from "../dom.js";
+import { filter, h, number, ruleLink, state, table, when } from "../dom.js";
 
 export const nav = { name: "Rules", path: "/rules", key: "r", order: 4 };
 export const pages = [[/^\/rules$/, rules]];
 
-export async function rules({ me, refresh }) {
-  const reset = (rule) => async () => {
+export const ruleState = (r) => (!r.enabled ? "off" : r.mode === "shadow" || r.breaker ? "shadow" : "enforced");
+
+// resetButton closes the breaker of a rule.
+export const resetButton = (rule, refresh) => h("button", {
+  async onclick() {
     const why = await ask(`Reset the breaker of ${rule}`, { text: "The rule acts again, on all replicas.", go: "Reset" });
     if (why === null) return;
     await attempt(() => post(`rules/${encodeURIComponent(rule)}/reset`, { why }), "The rule acts again.");
     refresh();
-  };
+  },
+}, "Reset");
+
+export async function rules({ me, refresh }) {
   const p = await get("rules");
   const dead = p.rules.filter((r) => r.enabled && !r.matches).length;
   const list = table([
-    { name: "Rule", cell: (r) => h("details", { "data-key": r.id }, h("summary", {}, h("strong", {}, r.id), r.title ? ` – ${r.title}` : ""), h("pre", {}, `on: ${r.on.join(", ")}\n${r.when ? `when: ${r.when}\n` : ""}steps: ${(r.steps ?? []).map((s) => s || "parallel").join(" → ")}`), h("p", { class: "faint" }, `${r.file}:${r.line}`), r.always_candidate && h("p", { class: "faint" }, `Tried with every event of its kind: ${r.always_candidate}`)) },
-    { name: "State", cell: (r) => h("span", {}, state(!r.enabled ? "off" : r.mode === "shadow" || r.breaker ? "shadow" : "enforced"), r.breaker ? ` breaker open: ${r.breaker} ` : "", r.breaker && me.role !== "viewer" ? h("button", { onclick: reset(r.id) }, "Reset") : "") },
+    { name: "Rule", cell: (r) => h("span", {}, h("strong", {}, ruleLink(r.id)), r.title ? ` – ${r.title}` : "", h("div", { class: "faint" }, (r.steps ?? []).map((s) => s || "parallel").join(" → "))) },
+    { name: "State", cell: (r) => h("span", {}, state(ruleState(r)), r.breaker ? ` breaker open: ${r.breaker} ` : "", r.breaker && me.role !== "viewer" ? resetButton(r.id, refresh) : "") },
     { name: "Severity", cell: (r) => r.severity },
     { name: "Matches", cell: (r) => h("a", { href: `#/jobs?rule=${encodeURIComponent(r.id)}` }, number(r.matches)), num: true },
     { name: "Last match", cell: (r) => (r.matches ? when(r.last_match) : r.enabled && state("never")) },

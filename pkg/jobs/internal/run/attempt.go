@@ -14,9 +14,9 @@ import (
 	"edrpipe/pkg/jobs/job"
 )
 
-// attempts runs an action until it has an outcome or has to wait.
-func (x *Execution) attempts(ctx context.Context, st *actions.Step, act actions.Action, params any, r job.StepRecord) *Halt {
-	a := &attempt{x: x, st: st, act: act, spec: act.Spec(), params: params, rec: r}
+// run tries the action until it has an outcome or has to wait. Each try is permitted
+// anew: a guard may have changed since the one before.
+func (a *attempt) run(ctx context.Context) *Halt {
 	for {
 		if a.rec.State != job.StepPending { // a request may have left: see what came of it
 			over, h := a.settle(ctx)
@@ -28,6 +28,9 @@ func (x *Execution) attempts(ctx context.Context, st *actions.Step, act actions.
 			}
 		}
 		if h := a.wait(ctx); h != nil {
+			return h
+		}
+		if over, h := a.permitted(ctx); h != nil || over {
 			return h
 		}
 		out, err := a.call(ctx)
@@ -50,6 +53,27 @@ type attempt struct {
 	rec    job.StepRecord
 	noOpen error // why the session could not be had
 	last   error // of the latest try
+	taken  bool  // the server has taken a command of the latest try
+
+	permit  func(*job.StepRecord) verdict
+	decided bool // the next try is permitted
+}
+
+// permitted decides whether the next try may be made; over means that the step has ended
+// without it.
+func (a *attempt) permitted(ctx context.Context) (over bool, h *Halt) {
+	if a.decided {
+		a.decided = false
+		return false, nil
+	}
+	v := a.permit(&a.rec)
+	if v.h == nil || v.over {
+		return v.over, v.h
+	}
+	if err := a.record(ctx); err != nil { // that the effect was looked for and is not there
+		return false, &Halt{Keep: true, Text: err.Error()}
+	}
+	return false, v.h
 }
 
 // wait lets the back-off of the latest try pass, in place or parked.
@@ -69,7 +93,7 @@ func (a *attempt) wait(ctx context.Context) *Halt {
 
 // call runs the action once.
 func (a *attempt) call(ctx context.Context) (out any, err error) {
-	a.noOpen = nil
+	a.noOpen, a.taken = nil, false
 	a.rec.Attempts++
 	if a.rec.Started.IsZero() {
 		a.rec.Started = a.x.cfg.Now()
@@ -145,7 +169,7 @@ func (a *attempt) trace() *edr.Trace {
 			return a.record(ctx)
 		},
 		Submitted: func(ctx context.Context, c edr.Command) {
-			a.rec.State, a.rec.Command = job.StepSubmitted, c.ID
+			a.rec.State, a.rec.Command, a.taken = job.StepSubmitted, c.ID, true
 			if a.spec.Class != actions.Repeatable {
 				// Without this record the successor reads the command list instead.
 				_ = a.record(ctx)
@@ -234,6 +258,8 @@ func (a *attempt) judge(ctx context.Context, out any, err error) *Halt {
 		return a.sleeping(ctx)
 	case errors.Is(err, errStopped) && !sent:
 		return stopped(err)
+	case errors.Is(err, edr.ErrTokenRefused), errors.Is(err, edr.ErrThrottled), errors.Is(err, edr.ErrLicence):
+		return a.tokenRefused(ctx, err)
 	case errors.As(err, &refusal), errors.Is(err, edr.ErrUnsupported), errors.Is(err, edr.ErrUnknownSensor),
 		errors.Is(err, edr.ErrUnauthorized), errors.Is(err, edr.ErrDisabled), errors.Is(err, edr.ErrCancelled):
 		a.rec.State, a.rec.Reason = job.StepFailed, job.ReasonStep

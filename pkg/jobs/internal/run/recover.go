@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"edrpipe/internal/pace"
@@ -112,6 +113,10 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *Halt) {
 		a.unknown(fmt.Sprintf("the commands of session %s cannot be read: %v", a.rec.Session, err))
 		return true, nil
 	}
+	if a.rec.Command != 0 && !slices.ContainsFunc(commands, a.sent) {
+		a.unknown(fmt.Sprintf("session %s does not list command %d (%s), which the server took: it is not the session that it ran in", a.rec.Session, a.rec.Command, a.rec.Sent))
+		return true, nil
+	}
 	var changing []edr.Command
 	for _, c := range commands {
 		if c.ID > a.rec.After && !a.readOnly(c.Name) && c.Status != edr.CommandCancelled {
@@ -133,6 +138,9 @@ func (a *attempt) readCommands(ctx context.Context) (over bool, h *Halt) {
 	}
 	return true, nil
 }
+
+// sent reports whether a command is the one that the server has acknowledged.
+func (a *attempt) sent(c edr.Command) bool { return c.ID == a.rec.Command && c.Name == a.rec.Sent }
 
 // isWhole reports whether a command is all that the action changes.
 func (a *attempt) isWhole(name string) bool {

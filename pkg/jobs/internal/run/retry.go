@@ -84,3 +84,17 @@ func (a *attempt) noSession() *Halt {
 	}
 	return &Halt{Move: job.Move{To: job.Queued, Detail: a.noOpen.Error()}}
 }
+
+// tokenRefused has the job wait for a token that the server takes. That is no failed
+// attempt: a request that is refused so does nothing. What came of a command that was
+// taken before is looked up then.
+func (a *attempt) tokenRefused(ctx context.Context, err error) *Halt {
+	if a.taken && a.spec.Class != actions.Repeatable {
+		return &Halt{Keep: true, Text: err.Error(), Off: err}
+	}
+	a.rec.State, a.rec.Attempts = job.StepPending, a.rec.Attempts-1
+	if err := a.record(ctx); err != nil {
+		return &Halt{Keep: true, Text: err.Error()}
+	}
+	return &Halt{Move: job.Move{To: job.Queued, Reason: job.ReasonServer, Detail: err.Error()}, Off: err}
+}

@@ -84,8 +84,10 @@ func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 	if err != nil {
 		return x.fail(ctx, st, item, err)
 	}
-	if r.State == job.StepPending { // no command was sent yet: the step may still be refused
-		if v := x.permit(ctx, b, st, scope, act.Spec(), &r); v.decided() {
+	permit := func(r *job.StepRecord) verdict { return x.permit(ctx, b, st, scope, act.Spec(), r) }
+	pending := r.State == job.StepPending // no command was sent yet: the step may still be refused
+	if pending {
+		if v := permit(&r); v.decided() {
 			return v.h
 		}
 	}
@@ -98,7 +100,8 @@ func (x *Execution) one(ctx context.Context, b *actions.Binder, st *actions.Step
 			return x.elsewhere(ctx, st, r, target)
 		}
 	}
-	return x.attempts(ctx, st, act, params, r)
+	a := &attempt{x: x, st: st, act: act, spec: act.Spec(), params: params, rec: r, permit: permit, decided: pending}
+	return a.run(ctx)
 }
 
 // sameServer is the endpoint of that id on the job's own server. A step cannot leave
@@ -165,9 +168,9 @@ func (x *Execution) guarded(ctx context.Context, st *actions.Step, spec actions.
 	v := x.cfg.Admit(ctx, x.request(st, r, spec, info, ask))
 	switch {
 	case v.Decision == admission.Deny:
-		return nil, x.refuse(ctx, st, r, job.StepFailed, job.ReasonDenied, v.Text())
+		return nil, x.refuse(ctx, st, r, job.StepFailed, job.ReasonDenied, judged(v))
 	case v.Decision == admission.Shadow:
-		return nil, x.refuse(ctx, st, r, job.StepSkipped, job.ReasonShadow, v.Text())
+		return nil, x.refuse(ctx, st, r, job.StepSkipped, job.ReasonShadow, judged(v))
 	case v.Decision == admission.Hold && v.Approval == nil:
 		return nil, verdict{h: x.waitUntil(v)}
 	case v.Decision == admission.Hold:
@@ -258,4 +261,12 @@ func stopped(err error) *Halt {
 // park has the job wait without its sensor.
 func (x *Execution) park(reason job.Reason, detail string, d time.Duration) *Halt {
 	return &Halt{Move: job.Move{To: job.Parked, Reason: reason, Detail: detail, Wake: x.cfg.Now().Add(d)}}
+}
+
+// judged is a verdict in words, which begin with its reason: dry_run, silenced, breaker.
+func judged(v admission.Verdict) string {
+	if v.Reason == "" {
+		return v.Text()
+	}
+	return strings.TrimSuffix(string(v.Reason)+": "+v.Text(), ": ")
 }

@@ -1,0 +1,83 @@
+package natsstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"edrpipe/internal/natsd"
+	"edrpipe/pkg/bus/bustest"
+	"edrpipe/pkg/events"
+	"edrpipe/pkg/jobs/job"
+)
+
+// TestFinishedIsBoundedInBytes: a list of large records takes few bytes at a time from the
+// bus, and what it returns is short; a record itself stays whole.
+func TestFinishedIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	nc, err := nats.Connect("", bustest.Serve(t, natsd.Config{Sync: time.Minute}).InProcess())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newKV(t, js)
+	const records, text = 20, 600_000
+	for i := range records {
+		j := record(fmt.Sprint("large", i))
+		j.State, j.Ended = job.Succeeded, time.Now()
+		j.Event = &events.Event{}
+		j.Event.Event.ID, j.Event.Process.CommandLine = fmt.Sprint("event", i), strings.Repeat("<", text/2)
+		j.Done = []job.StepRecord{{ID: "a", State: job.StepOK, Output: json.RawMessage(`"` + strings.Repeat("x", text/2) + `"`)}}
+		if err := k.Archive(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.Archive(t.Context(), &job.Job{ID: "small", State: job.Succeeded, Done: []job.StepRecord{{ID: "a", Output: json.RawMessage(`1`)}}}); err != nil {
+		t.Fatal(err)
+	}
+	pulls, err := nc.SubscribeSync("$JS.API.CONSUMER.MSG.NEXT.KV_jobs-finished.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := k.Finished(t.Context(), time.Now().Add(-time.Hour))
+	if err != nil || len(done) != records+1 {
+		t.Fatalf("%d finished, %v; want %d", len(done), err, records+1)
+	}
+	for i, j := range done[:records] {
+		data, err := json.Marshal(j)
+		if err != nil || len(data) > wholeRecord || j.Event.Event.ID != fmt.Sprint("event", i) || len(j.Done) != 1 || j.Done[0].State != job.StepOK {
+			t.Errorf("job %s: %d bytes, event %q, steps %d, %v", j.ID, len(data), j.Event.Event.ID, len(j.Done), err)
+		}
+	}
+	if string(done[records].Done[0].Output) != "1" {
+		t.Errorf("a small record lacks something: %+v", done[records])
+	}
+	whole, err := k.Get(t.Context(), "large0")
+	if err != nil || len(whole.Event.Process.CommandLine) != text/2 || len(whole.Done[0].Output) < text/2 {
+		t.Errorf("the record itself is not whole: %v", err)
+	}
+	for n := 0; ; n++ {
+		m, err := pulls.NextMsg(time.Second)
+		if err != nil {
+			if n == 0 {
+				t.Error("no pull was seen")
+			}
+			return
+		}
+		var pull struct {
+			Bytes int `json:"max_bytes"`
+		}
+		if err := json.Unmarshal(m.Data, &pull); err != nil || pull.Bytes <= 0 || pull.Bytes > finishedBytes {
+			t.Errorf("a pull of any size: %s, %v", m.Data, err)
+		}
+	}
+}
