@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"edrpipe/internal/natsd"
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
@@ -64,6 +66,10 @@ func TestALostAnswerIsNotWaitedForForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ordered, err := b.JetStream().OrderedConsumer(t.Context(), bus.StreamAudit, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.lost.Store(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
 	defer cancel()
@@ -79,7 +85,17 @@ func TestALostAnswerIsNotWaitedForForEver(t *testing.T) {
 		"info":    func() error { _, err := stream.Info(ctx); return err },
 		"message": func() error { _, err := stream.GetMsg(ctx, 1); return err },
 		"last":    func() error { _, err := stream.GetLastMsgForSubject(ctx, "edr.audit"); return err },
-		"publish": func() error { return b.Publish(ctx, notice("edr.results.r.1", "1")) },
+		"ordered": func() error {
+			_, err := b.JetStream().OrderedConsumer(ctx, bus.StreamAudit, jetstream.OrderedConsumerConfig{})
+			return err
+		},
+		"of stream": func() error {
+			_, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+			return err
+		},
+		"consumer": func() error { _, err := ordered.Info(ctx); return err },
+		"watch":    func() error { _, err := kv.WatchAll(ctx); return err },
+		"publish":  func() error { return b.Publish(ctx, notice("edr.results.r.1", "1")) },
 	} {
 		if err := ask(); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v, want context.DeadlineExceeded", name, err)
