@@ -59,7 +59,7 @@ func TestNoRequestForAnEvent(t *testing.T) {
 	enriched := 0
 	m.Enrich = func(e *events.Event) {
 		enriched++
-		d.Fill(context.Background(), e)
+		d.Fill(e)
 	}
 	messages, _ := stream(t)
 	for range 2 {
@@ -82,7 +82,7 @@ func BenchmarkEnrich(b *testing.B) {
 	made := workload.Rules(1000, 1)
 	for name, made := range map[string][]workload.Rule{"rules=1000": made, "rules=1000+facts": append(made[:1000:1000], asksForFacts)} {
 		bare, enriched := NewMatcher(setOf(b, made), &events.Decoder{LazyRaw: true}, nil), NewMatcher(setOf(b, made), &events.Decoder{LazyRaw: true}, nil)
-		enriched.Enrich = func(e *events.Event) { d.Fill(context.Background(), e) }
+		enriched.Enrich = func(e *events.Event) { d.Fill(e) }
 		for i := range messages {
 			bare.Message(&messages[i]) // learns its costs
 			enriched.Message(&messages[i])

@@ -167,7 +167,7 @@ func build(t *testing.T, dir, rulesFile string, alone bool) *world {
 	tracing, err := telemetry.NewTracing(t.Context(), "", "test")
 	fatal(t, err)
 	set := intake.NewRuleset(live, nil)
-	set.Enrich = func(e *events.Event) { f.Arrived(t.Context(), e) }
+	set.Enrich = func(e *events.Event) { f.Arrived(e) }
 	records := &bus.Records{Bus: b, Bucket: bus.BucketControl, Shares: shares.NewLedger(shares.Limits{}, nil)}
 	in := intake.New(intake.Config{
 		Rules: set, State: records, Guard: g, Audit: log, Fleet: f,

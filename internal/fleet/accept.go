@@ -110,22 +110,32 @@ func (f *Fleet) Of(e *events.Event) (*Member, error) {
 	return m, nil
 }
 
-// Fill gives an event its server and the facts of its endpoint. An event of another
-// server gets none: it has no endpoint here.
+// Fill gives an event its server and the facts of its endpoint, of which a record that is
+// missing is read first. An event of another server gets none: it has no endpoint here.
 func (f *Fleet) Fill(ctx context.Context, e *events.Event) error {
+	if m, err := f.Of(e); err == nil && e.Sensor.ID != "" {
+		_, _ = m.Directory.Find(ctx, e.Sensor.ID) // without it, its facts are pending
+	}
+	return f.fill(e)
+}
+
+// fill is Fill with what is known.
+func (f *Fleet) fill(e *events.Event) error {
 	m, err := f.Of(e)
 	if err != nil {
 		e.Sensor.Server, e.Sensor.Tenant, e.Sensor.Pending = "", "", 0
 		return err
 	}
-	m.Directory.Fill(ctx, e)
+	m.Directory.Fill(e)
 	return nil
 }
 
-// Arrived is Fill for an event that has just come, and counts those of other servers.
-func (f *Fleet) Arrived(ctx context.Context, e *events.Event) {
+// Arrived gives an event that has just come its server and the facts of its endpoint that
+// are known, and counts those of other servers. It sends no request: no event waits for
+// the record of another one's endpoint.
+func (f *Fleet) Arrived(e *events.Event) {
 	var other *OtherServer
-	if errors.As(f.Fill(ctx, e), &other) {
+	if errors.As(f.fill(e), &other) {
 		name := f.others.count(other, e.Event.Received)
 		if f.cfg.Other != nil {
 			f.cfg.Other(name)

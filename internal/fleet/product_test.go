@@ -54,8 +54,8 @@ func TestAServerTakesItsProductsEvents(t *testing.T) {
 			if !errors.As(err, &other) || got != nil || !strings.Contains(err.Error(), "is one of "+other.Product+" and comes to server hq, which is a "+tc.kind) {
 				t.Errorf("%v, %v", got, err)
 			}
-			f.Arrived(t.Context(), e)
-			f.Arrived(t.Context(), e)
+			f.Arrived(e)
+			f.Arrived(e)
 			if text := f.OthersText(); !strings.HasPrefix(text, "2 events of "+other.Product+" come to server hq, which is of another kind: bind ") {
 				t.Errorf("text %q", text)
 			}

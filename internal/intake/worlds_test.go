@@ -141,7 +141,7 @@ func (w world) live(ctx context.Context, parts parts) (lived, error) {
 		return lived{}, err
 	}
 	set := NewRuleset(parts.live, nil)
-	set.Enrich = func(e *events.Event) { f.Arrived(ctx, e) }
+	set.Enrich = func(e *events.Event) { _ = f.Fill(ctx, e) } // the records have come
 	in := New(Config{
 		Rules: set, Guard: guard.New(guard.Config{Policy: &guard.Policy{}, Now: time.Now, Log: zerolog.Nop()}), Fleet: f, Metrics: parts.metrics, Tracing: parts.tracing, Now: time.Now, Log: zerolog.Nop(),
 	})

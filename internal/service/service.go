@@ -225,7 +225,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var last errgroup.Group
 	working, stop := context.WithCancel(base)
 	defer stop()
-	s.rules.Enrich, s.rules.Images = func(e *events.Event) { s.fleet.Arrived(working, e) }, s.binaries
+	s.rules.Enrich, s.rules.Images = func(e *events.Event) { s.fleet.Arrived(e) }, s.binaries
 	last.Go(func() error { s.clock.Follow(working); return nil })
 	last.Go(func() error { s.fleet.ReadDirectories(working); return nil })
 	last.Go(func() error { s.fleet.Watch(working); return nil })

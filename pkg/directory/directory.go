@@ -50,8 +50,10 @@ type Directory struct {
 	book    *endpoints.Book
 	whole   bool      // the fleet has been read
 	failed  time.Time // when a single record could not be read
-	grouped time.Time // when a record was last read for its group; d.reading is held
+	grouped time.Time // when a record was last read for its group
 	reading sync.Mutex
+
+	wanted wanted // records that events need
 
 	heard types // types from events
 }
@@ -66,23 +68,30 @@ func New(c Config) *Directory {
 		c.Changed = func() {}
 	}
 	d := &Directory{cfg: c, byID: map[string]*Record{}, byHost: map[string][]*Record{}, missing: map[string]time.Time{}, texts: map[string]string{}}
+	d.wanted.queued, d.wanted.came = map[string]bool{}, make(chan struct{}, 1)
 	if c.Store != nil {
 		d.heard.changed = make(chan struct{}, 1)
 	}
 	return d
 }
 
-// Run reads the fleet, and stores what events say, until ctx ends.
+// Run reads the fleet, then the records that events need, and stores what events say,
+// until ctx ends.
 func (d *Directory) Run(ctx context.Context) {
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	if d.cfg.Store != nil {
-		var keeping sync.WaitGroup
-		defer keeping.Wait()
-		keeping.Go(func() { d.keep(ctx) })
+		beside.Go(func() { d.keep(ctx) })
 	}
 	wait := firstRetry
-	for {
+	for first := true; ; first = false {
 		pause := d.cfg.Every
 		err := d.Read(ctx)
+		if first { // before, every event would want a record that the fleet has
+			for range readers {
+				beside.Go(func() { d.readWanted(ctx) })
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -258,8 +267,7 @@ func (d *Directory) Find(ctx context.Context, id string) (Record, error) {
 	defer d.reading.Unlock()
 	r, err = d.Lookup(id)
 	switch {
-	case r.groupUnread && d.cfg.Now().Sub(d.grouped) >= groupAgain:
-		d.grouped = d.cfg.Now()
+	case r.groupUnread && d.groupAgain():
 		if made, err := d.request(ctx, id); err == nil {
 			return made, nil
 		}
@@ -279,7 +287,7 @@ func (d *Directory) failing() bool {
 	return !d.failed.IsZero() && d.cfg.Now().Sub(d.failed) < failedFor
 }
 
-// request reads one record from the server. d.reading is held.
+// request reads one record from the server.
 func (d *Directory) request(ctx context.Context, id string) (Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -287,6 +295,7 @@ func (d *Directory) request(ctx context.Context, id string) (Record, error) {
 	switch {
 	case errors.Is(err, edr.ErrUnknownSensor):
 		d.forget(id)
+		d.cfg.Changed() // that it has none is known now
 		return Record{}, err
 	case err != nil:
 		d.mu.Lock()

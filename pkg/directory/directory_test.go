@@ -80,6 +80,9 @@ func TestFill(t *testing.T) {
 	if err := d.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.Find(t.Context(), "99"); !errors.Is(err, edr.ErrUnknownSensor) {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name         string
 		event        *events.Event
@@ -97,7 +100,7 @@ func TestFill(t *testing.T) {
 		{"an id that the server does not have", eventOf("99", "", ""), "", "", "", events.ServerFacts},
 		{"a host that the server does not have", eventOf("", "nowhere", ""), "", "", "", events.ServerFacts},
 	} {
-		d.Fill(t.Context(), tt.event)
+		d.Fill(tt.event)
 		s := tt.event.Sensor
 		unknown := s.Unknown() & events.ServerFacts
 		if s.OS != tt.os || s.Group != tt.grp || s.Type != tt.typ || unknown != tt.unknown || s.Pending != 0 || s.Server != "hq" || s.Tenant != "acme" {
@@ -106,13 +109,13 @@ func TestFill(t *testing.T) {
 	}
 	several := eventOf("", "", "")
 	several.Sensor.IDs = []string{"1", "2"}
-	if d.Fill(t.Context(), several); several.Sensor.Group != "" || several.Sensor.Pending != 0 {
+	if d.Fill(several); several.Sensor.Group != "" || several.Sensor.Pending != 0 {
 		t.Errorf("an event of several endpoints got facts: %+v", several.Sensor)
 	}
 }
 
 // TestUnreadIsPending: while the server does not answer, facts are neither known nor
-// unknown; an id is read once when it does.
+// unknown; an id is read once when it does, and no event requests anything.
 func TestUnreadIsPending(t *testing.T) {
 	now := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 	f := newFleet()
@@ -123,22 +126,34 @@ func TestUnreadIsPending(t *testing.T) {
 	}
 	for range 100 {
 		e := eventOf("1", "", "")
-		if d.Fill(t.Context(), e); e.Sensor.Pending != events.ServerFacts {
+		if d.Fill(e); e.Sensor.Pending != events.ServerFacts {
 			t.Fatalf("pending %s", e.Sensor.Pending)
+		}
+	}
+	host := eventOf("", "dc-0001", "")
+	if d.Fill(host); host.Sensor.Pending == 0 {
+		t.Error("a host name of a fleet that was not read is not pending")
+	}
+	if f.singles != 0 {
+		t.Errorf("%d requests of events", f.singles)
+	}
+	for range 100 {
+		if _, err := d.Find(t.Context(), "1"); !errors.Is(err, directory.ErrUnread) {
+			t.Fatalf("Find = %v", err)
 		}
 	}
 	if f.singles != 1 {
 		t.Errorf("a server that failed was asked %d times", f.singles)
 	}
-	host := eventOf("", "dc-0001", "")
-	if d.Fill(t.Context(), host); host.Sensor.Pending == 0 {
-		t.Error("a host name of a fleet that was not read is not pending")
-	}
 	f.down, now = false, now.Add(time.Minute)
 	for range 100 {
+		r, err := d.Find(t.Context(), "1")
+		if _, none := d.Find(t.Context(), "99"); err != nil || !errors.Is(none, edr.ErrUnknownSensor) || r.Group != "Domain Controllers" {
+			t.Fatalf("%+v, %v, %v", r, err, none)
+		}
 		e, none := eventOf("1", "", ""), eventOf("99", "", "")
-		d.Fill(t.Context(), e)
-		d.Fill(t.Context(), none)
+		d.Fill(e)
+		d.Fill(none)
 		if e.Sensor.Group != "Domain Controllers" || e.Sensor.Pending != 0 || none.Sensor.Pending != 0 {
 			t.Fatalf("%+v, %+v", e.Sensor, none.Sensor)
 		}
@@ -159,7 +174,7 @@ func TestReinstalledHostHasSeveralRecords(t *testing.T) {
 		t.Errorf("%d records, want 2", len(got))
 	}
 	e := eventOf("", "DC-0001", "")
-	if d.Fill(t.Context(), e); e.Sensor.Group != "" {
+	if d.Fill(e); e.Sensor.Group != "" {
 		t.Errorf("facts of one of two records: %+v", e.Sensor)
 	}
 }
@@ -199,7 +214,7 @@ func BenchmarkFill(b *testing.B) {
 	}
 	e := eventOf("2", "", "")
 	for b.Loop() {
-		d.Fill(b.Context(), e)
+		d.Fill(e)
 	}
 }
 
@@ -216,11 +231,11 @@ func TestAGroupThatIsNotReadIsPending(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := eventOf("2", "", "")
-	if d.Fill(t.Context(), e); e.Sensor.Pending != events.FactGroup || e.Sensor.OS != "windows" {
+	if d.Fill(e); e.Sensor.Pending != events.FactGroup || e.Sensor.OS != "windows" {
 		t.Errorf("pending %s, os %q", e.Sensor.Pending, e.Sensor.OS)
 	}
 	requests := f.singles
-	d.Fill(t.Context(), eventOf("2", "", ""))
+	d.Fill(eventOf("2", "", ""))
 	if f.singles != requests {
 		t.Error("a request for each event")
 	}
@@ -231,8 +246,11 @@ func TestAGroupThatIsNotReadIsPending(t *testing.T) {
 	}
 	unread.Group, unread.GroupUnread = "Office", false
 	f.sensors["2"], clock = unread, clock.Add(time.Minute)
+	if r, err := d.Find(t.Context(), "2"); err != nil || r.Group != "Office" {
+		t.Errorf("read again: group %q, %v", r.Group, err)
+	}
 	e = eventOf("2", "", "")
-	if d.Fill(t.Context(), e); e.Sensor.Pending != 0 || e.Sensor.Group != "Office" {
+	if d.Fill(e); e.Sensor.Pending != 0 || e.Sensor.Group != "Office" {
 		t.Errorf("afterwards pending %s, group %q", e.Sensor.Pending, e.Sensor.Group)
 	}
 }
@@ -245,7 +263,7 @@ func TestAnIDAndAHostNameAreNoRecord(t *testing.T) {
 	d := directory.New(directory.Config{Server: f})
 	d.Note(edr.Sensor{ID: "2", Hostname: "WKS-2"})
 	e := eventOf("2", "WKS-2", "")
-	if d.Fill(t.Context(), e); e.Sensor.Pending != events.ServerFacts {
+	if d.Fill(e); e.Sensor.Pending != events.ServerFacts {
 		t.Errorf("pending %q, want all that a server tells", e.Sensor.Pending)
 	}
 }

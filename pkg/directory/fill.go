@@ -10,16 +10,16 @@ import (
 )
 
 // Fill adds the facts of its endpoint to an event of this server, and remembers the
-// event's own type. Facts that the server may have and that could not be read are
-// pending; those that it does not have are unknown. An event of several endpoints gets
+// event's own type. It sends no request: facts that the server may have and that are not
+// read yet are pending, and read by Run; those that it does not have are unknown. An event of several endpoints gets
 // no facts: they may differ.
-func (d *Directory) Fill(ctx context.Context, e *events.Event) {
+func (d *Directory) Fill(e *events.Event) {
 	s := &e.Sensor
 	s.Server = d.cfg.Server.Name()
 	if s.Given&events.FactType == 0 {
 		d.heard.hear(s.ID, s.Type)
 	}
-	r, err := d.of(ctx, s)
+	r, err := d.of(s)
 	if err == nil && s.ID == "" { // found by its host name
 		s.ID, s.IDs = r.Endpoint.ID, []string{r.Endpoint.ID}
 	}
@@ -75,9 +75,9 @@ func (d *Directory) bookFacts() events.Facts {
 }
 
 // of finds the record of the one endpoint that an event speaks of.
-func (d *Directory) of(ctx context.Context, s *events.Sensor) (Record, error) {
+func (d *Directory) of(s *events.Sensor) (Record, error) {
 	if s.ID != "" {
-		return d.Find(ctx, s.ID)
+		return d.lookup(s.ID)
 	}
 	if len(s.IDs) > 0 || s.Hostname == "" || s.Named() > 1 {
 		return Record{}, edr.ErrUnknownSensor

@@ -49,7 +49,7 @@ func (b *bucket) fail(err error) {
 // typeOf is the type of an endpoint at its next event, which does not say it.
 func typeOf(t *testing.T, d *directory.Directory, id string) string {
 	e := eventOf(id, "", "")
-	d.Fill(t.Context(), e)
+	d.Fill(e)
 	return e.Sensor.Type
 }
 
@@ -73,7 +73,7 @@ func TestTypesOutliveRestarts(t *testing.T) {
 		d, stop := start()
 		other, stopOther := start()
 		b.fail(errors.New("the disk is full"))
-		d.Fill(t.Context(), eventOf("2", "", "workstation"))
+		d.Fill(eventOf("2", "", "workstation"))
 		time.Sleep(10 * time.Second)
 		b.fail(nil)
 		time.Sleep(2 * time.Minute)
@@ -81,10 +81,10 @@ func TestTypesOutliveRestarts(t *testing.T) {
 			t.Errorf("%d writes for one type", n)
 		}
 		for range 50 {
-			d.Fill(t.Context(), eventOf("2", "", "workstation"))
+			d.Fill(eventOf("2", "", "workstation"))
 		}
 		for id := range 200 {
-			d.Fill(t.Context(), eventOf(fmt.Sprint(1000+id), "", "domain_controller"))
+			d.Fill(eventOf(fmt.Sprint(1000+id), "", "domain_controller"))
 			synctest.Wait() // what the first leads to is written; the rest waits for its turn
 		}
 		stop() // before the next write
@@ -101,7 +101,7 @@ func TestTypesOutliveRestarts(t *testing.T) {
 		if got := typeOf(t, other, "2"); got != "workstation" {
 			t.Errorf("at another replica: %q", got)
 		}
-		d.Fill(t.Context(), eventOf("2", "", "server")) // it was made one
+		d.Fill(eventOf("2", "", "server")) // it was made one
 		stop()
 		stopOther()
 		d, stop = start()
@@ -136,7 +136,7 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 	stop()
 	d := directory.New(directory.Config{Server: newFleet(), Store: b})
 	for id := range 200 {
-		d.Fill(t.Context(), eventOf(fmt.Sprint(1000+id), "", "server"))
+		d.Fill(eventOf(fmt.Sprint(1000+id), "", "server"))
 	}
 	d.Run(ctx)
 	for key := range b.records {
