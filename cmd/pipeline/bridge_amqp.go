@@ -97,16 +97,12 @@ func (f *amqpFlags) config() (amqp.Config, error) {
 	if f.url == "" {
 		return amqp.Config{}, &usageError{errors.New("no EDR bus: give --amqp")}
 	}
-	at, err := f.withPassword()
-	if err != nil {
-		return amqp.Config{}, err
-	}
-	t, err := f.tls()
+	at, t, err := f.access()
 	if err != nil {
 		return amqp.Config{}, err
 	}
 	c := amqp.Config{
-		URL: at, TLS: t, Server: f.server, Prefetch: f.prefetch,
+		URL: at, TLS: t, Access: f.access, Server: f.server, Prefetch: f.prefetch,
 		Bindings: []amqp.Binding{{Exchange: amqp.ExchangeEvents, Keys: f.keys}},
 		Queue:    amqp.Queue{Name: f.queue, Transient: f.transient, MaxBytes: f.maxBytes, Expires: f.expires},
 	}
@@ -114,6 +110,16 @@ func (f *amqpFlags) config() (amqp.Config, error) {
 		c.Bindings = append(c.Bindings, amqp.Binding{Exchange: amqp.ExchangeRaw})
 	}
 	return c, nil
+}
+
+// access reads the files that the bridge signs in with.
+func (f *amqpFlags) access() (string, *tls.Config, error) {
+	at, err := f.withPassword()
+	if err != nil {
+		return "", nil, err
+	}
+	t, err := f.tls()
+	return at, t, err
 }
 
 // withPassword puts the password from its file into the URL.

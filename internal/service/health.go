@@ -19,6 +19,7 @@ func (s *Service) health(ctx context.Context) []health.Check {
 		s.watch.DiskChecks(),
 		s.intakeHealth(),
 		s.edrHealth(),
+		s.rabbitHealth(),
 		s.rulesHealth(),
 		s.outputsHealth(),
 		s.guardHealth(),

@@ -20,6 +20,7 @@ func TestEveryCheckHasASection(t *testing.T) {
 	p.write("endpoints.yaml", "endpoints: []\n")
 	p.write("guards.yaml", "breaker: { jobs: 3, per: 10m }\n")
 	p.write("pipeline.yaml", p.read("pipeline.yaml")+"\nguards: "+p.dir+"/guards.yaml\nendpoints: "+p.dir+"/endpoints.yaml\noutputs: [ { name: siem, kind: file, path: "+p.dir+"/out.ndjson } ]\n")
+	p.write("pipeline.yaml", strings.Replace(p.read("pipeline.yaml"), "sources: {", "sources: { amqp: { url: \"amqp://cb@127.0.0.1:1/\" }, ", 1))
 	r := p.run()
 	r.publish(strings.Replace(start(1, 1), `"cb_server":"sim"`, `"cb_server":"another"`, 1))
 	var have []string

@@ -1,23 +1,18 @@
 package service
 
 import (
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/rs/zerolog"
 
 	"edrpipe/internal/config"
 	"edrpipe/internal/fleet"
 	"edrpipe/internal/kinds"
-	"edrpipe/internal/tlsfiles"
 	"edrpipe/pkg/events"
-	"edrpipe/pkg/events/amqp"
 	"edrpipe/pkg/events/lines"
 )
 
@@ -67,25 +62,25 @@ func otherSources(c config.Config, log zerolog.Logger) ([]events.Source, error) 
 
 // serverSources opens what comes with the servers: their own RabbitMQ, and what their
 // kinds bring.
-func serverSources(c config.Config, members []*fleet.Member, log zerolog.Logger) ([]events.Source, error) {
-	var all []events.Source
+func (s *sources) serverSources(c config.Config, members []*fleet.Member, log zerolog.Logger) error {
 	places := filepath.Join(c.Data, "places")
 	for i, server := range c.AllServers() {
 		if server.AMQP.URL != "" {
 			rabbit, err := openAMQP(server.AMQP, server.Name, log)
 			if err != nil {
-				return nil, fmt.Errorf("server %s: %w", server.Name, err)
+				return fmt.Errorf("server %s: %w", server.Name, err)
 			}
-			all = append(all, rabbit)
+			s.rabbits = append(s.rabbits, rabbitSource{server: server.Name, queue: server.AMQP.Queue, source: rabbit})
+			s.others = append(s.others, rabbit)
 		}
 		if own := kinds.Source(server, members[i].EDR, places, log); own != nil {
 			if err := os.MkdirAll(places, 0o700); err != nil {
-				return nil, fmt.Errorf("places of sources: %w", err)
+				return fmt.Errorf("places of sources: %w", err)
 			}
-			all = append(all, own)
+			s.others = append(s.others, own)
 		}
 	}
-	return all, nil
+	return nil
 }
 
 func networks(texts []string) ([]netip.Prefix, error) {
@@ -98,41 +93,4 @@ func networks(texts []string) ([]netip.Prefix, error) {
 		all = append(all, p)
 	}
 	return all, nil
-}
-
-func openAMQP(q config.AMQPSource, server string, log zerolog.Logger) (events.Source, error) {
-	u, err := url.Parse(q.URL)
-	if err != nil {
-		return nil, errors.New("amqp.url is not a URL such as amqp://cb@host:5004/")
-	}
-	if q.Password != "" {
-		password, err := secret(q.Password)
-		if err != nil {
-			return nil, fmt.Errorf("amqp.password_file: %w", err)
-		}
-		u.User = url.UserPassword(u.User.Username(), password)
-	}
-	conf, err := amqpTLS(q)
-	if err != nil {
-		return nil, err
-	}
-	bindings := []amqp.Binding{{Exchange: amqp.ExchangeEvents, Keys: q.Keys}}
-	if q.Raw {
-		bindings = append(bindings, amqp.Binding{Exchange: amqp.ExchangeRaw})
-	}
-	return amqp.New(amqp.Config{
-		URL: u.String(), TLS: conf, Bindings: bindings, Queue: amqp.Queue{Name: q.Queue},
-		Prefetch: q.Prefetch, Server: server, Log: log,
-	})
-}
-
-func amqpTLS(q config.AMQPSource) (*tls.Config, error) {
-	if !strings.HasPrefix(q.URL, "amqps:") {
-		return nil, nil
-	}
-	conf, err := tlsfiles.Client{CA: q.CA, Cert: q.Cert, Key: q.Key}.Config()
-	if err != nil {
-		return nil, fmt.Errorf("amqp: %w", err)
-	}
-	return conf, nil
 }

@@ -30,6 +30,8 @@ type sources struct {
 	dead   *jetstream.DeadLetters
 	disk   *buswatch.Disk
 	log    zerolog.Logger
+
+	rabbits []rabbitSource // those of others whose health is shown
 }
 
 func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead *jetstream.DeadLetters, watch *buswatch.Watch, members []*fleet.Member, log zerolog.Logger) (*sources, error) {
@@ -55,10 +57,9 @@ func openSources(c config.Config, b, ingest *bus.Bus, now func() time.Time, dead
 		return nil, err
 	}
 	s.others = append(s.others, more...)
-	if more, err = serverSources(c, members, log); err != nil {
+	if err := s.serverSources(c, members, log); err != nil {
 		return nil, err
 	}
-	s.others = append(s.others, more...)
 	if len(s.others) > 0 {
 		s.carry = jetstream.NewPublisher(jetstream.PublisherConfig{
 			JetStream: ingest.JetStream(), Dead: dead, Ended: func(err error) { ingest.Wrote(bus.StreamEvents, err) }, Log: log,

@@ -29,6 +29,14 @@ type Config struct {
 	Requeue  time.Duration // wait before a message that failed is given back; 0: 1 s
 	Drain    time.Duration // wait for unsettled messages at the end; 0: 10 s
 	Log      zerolog.Logger
+
+	// Persist has Read try again after every error of the broker, so that a refused sign-in
+	// does not end the process. False: what is wrong from the start ends Read.
+	Persist bool
+
+	// Access returns URL and TLS as they are now. It is called before each attempt to
+	// connect, so that a changed password or certificate is taken. Nil: they do not change.
+	Access func() (string, *tls.Config, error)
 }
 
 // Binding is what to take from an exchange.
@@ -82,6 +90,21 @@ func (c Config) signIn() []amqp091.Authentication {
 		return nil
 	}
 	return []amqp091.Authentication{&amqp091.ExternalAuth{}}
+}
+
+// renewed returns the configuration with the URL and TLS of now.
+func (c Config) renewed() (Config, error) {
+	if c.Access == nil {
+		return c, nil
+	}
+	var err error
+	if c.URL, c.TLS, err = c.Access(); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrAccess, err)
+	}
+	if c, _, err = c.check(); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrAccess, err)
+	}
+	return c, nil
 }
 
 // check completes a configuration. No error repeats the password in the URL.

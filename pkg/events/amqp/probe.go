@@ -24,7 +24,7 @@ func Probe(ctx context.Context, c Config) ([]string, error) {
 	}
 	defer func() { _ = conn.Close() }() // was only asked
 	bindings, err := s.present(conn)
-	if err != nil && !errors.Is(err, errNoExchange) {
+	if err != nil && !errors.Is(err, ErrNoExchange) {
 		return nil, err
 	}
 	names := make([]string, len(bindings))

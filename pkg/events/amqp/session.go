@@ -29,13 +29,14 @@ type session struct {
 // handlerError tells the handler's errors from the broker's.
 type handlerError struct{ error }
 
-// ErrRefused: RabbitMQ answers, and lets neither this user nor this way to sign in pass.
-var ErrRefused = errors.New("RabbitMQ refuses to sign us in")
-
+// The errors of an attempt to read that have a cure of their own.
 var (
-	errNoExchange = errors.New("none of the exchanges exists: is this an EDR server?")
-	errLost       = errors.New("connection lost")
+	ErrRefused    = errors.New("RabbitMQ refuses to sign us in") // it answers, and accepts neither this user nor this way to sign in
+	ErrAccess     = errors.New("password or certificates cannot be read")
+	ErrNoExchange = errors.New("none of the exchanges exists: is this an EDR server?")
 )
+
+var errLost = errors.New("connection lost")
 
 // run reads until ctx ends or the connection breaks.
 func (s *session) run(ctx context.Context, established func(*amqp091.Connection)) error {
@@ -147,7 +148,7 @@ func (s *session) present(conn *amqp091.Connection) ([]Binding, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, errNoExchange
+		return nil, ErrNoExchange
 	}
 	return found, nil
 }

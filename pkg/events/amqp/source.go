@@ -20,6 +20,8 @@ type Source struct {
 	c     Config
 	where string // host:port
 	conn  atomic.Pointer[amqp091.Connection]
+
+	trouble atomic.Pointer[error] // of the latest attempt to read; nil: there was none, or it reads
 }
 
 // New returns a source; nothing is connected before Read.
@@ -39,22 +41,18 @@ func (s *Source) Close() error { return nil }
 
 // Read delivers messages until ctx ends; it then waits for Drain until those that
 // handle has kept are settled. What is not goes back to the queue. It connects
-// again for as long as it takes, but what is wrong from the start (password,
-// exchanges, a queue that exists with other arguments) is final, as is an error
-// of handle.
+// again for as long as it takes, at intervals that grow to 30 s. Unless Persist is
+// set, what is wrong from the start (password, exchanges, a queue that exists with
+// other arguments) is final. An error of handle always is.
 func (s *Source) Read(ctx context.Context, handle func(context.Context, events.Message) error) error {
 	retry := backoff.NewExponentialBackOff()
 	retry.MaxInterval = 30 * time.Second
-	worked := false
+	worked := s.c.Persist
 	for {
-		ses := &session{Config: s.c, handle: handle}
-		err := ses.run(ctx, func(conn *amqp091.Connection) {
+		err := s.session(ctx, handle, func() {
 			worked = true
 			retry.Reset()
-			s.conn.Store(conn)
-			s.c.Log.Info().Str("source", s.Name()).Msg("reading events")
 		})
-		s.conn.Store(nil)
 		var handler *handlerError
 		switch {
 		case ctx.Err() != nil:
@@ -64,8 +62,9 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 		case !worked && hopeless(err):
 			return fmt.Errorf("%s: %w", s.Name(), err)
 		}
+		s.trouble.Store(&err)
 		wait := retry.NextBackOff()
-		s.c.Log.Warn().Err(err).Str("source", s.Name()).Dur("again_in", wait).Msg("EDR bus is out of reach")
+		s.c.Log.Warn().Err(err).Str("source", s.Name()).Dur("again_in", wait).Msg(unread(err))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -74,10 +73,50 @@ func (s *Source) Read(ctx context.Context, handle func(context.Context, events.M
 	}
 }
 
+// session reads by one connection until ctx ends or the connection breaks. established is
+// called when messages can arrive.
+func (s *Source) session(ctx context.Context, handle func(context.Context, events.Message) error, established func()) error {
+	c, err := s.c.renewed()
+	if err != nil {
+		return err
+	}
+	defer s.conn.Store(nil)
+	ses := &session{Config: c, handle: handle}
+	return ses.run(ctx, func(conn *amqp091.Connection) {
+		established()
+		s.conn.Store(conn)
+		s.trouble.Store(nil)
+		s.c.Log.Info().Str("source", s.Name()).Msg("reading events")
+	})
+}
+
+// unread is the log message for an attempt that failed.
+func unread(err error) string {
+	switch {
+	case errors.Is(err, ErrRefused):
+		return "EDR bus refuses to sign us in; no events are read from it until it accepts the password"
+	case errors.Is(err, ErrAccess), hopeless(err):
+		return "EDR bus cannot be read as it is configured; no events are read from it"
+	}
+	return "EDR bus is out of reach"
+}
+
+// Trouble returns why no messages can arrive: the error of the latest attempt to read, or
+// ErrNotReading before the first has ended. Nil: they can.
+func (s *Source) Trouble() error {
+	if s.conn.Load() != nil {
+		return nil
+	}
+	if err := s.trouble.Load(); err != nil {
+		return *err
+	}
+	return ErrNotReading
+}
+
 // hopeless errors do not pass by waiting.
 func hopeless(err error) bool {
 	var broker *amqp091.Error
-	if errors.Is(err, errNoExchange) {
+	if errors.Is(err, ErrNoExchange) {
 		return true
 	}
 	if !errors.As(err, &broker) {
