@@ -21,7 +21,7 @@ type Source struct {
 	where string // host:port
 	conn  atomic.Pointer[amqp091.Connection]
 
-	trouble atomic.Pointer[error] // of the latest attempt to read; nil: there was none, or it reads
+	trouble atomic.Pointer[error] // of the latest session that ended; nil: none has
 }
 
 // New returns a source; nothing is connected before Read.
@@ -85,7 +85,6 @@ func (s *Source) session(ctx context.Context, handle func(context.Context, event
 	return ses.run(ctx, func(conn *amqp091.Connection) {
 		established()
 		s.conn.Store(conn)
-		s.trouble.Store(nil)
 		s.c.Log.Info().Str("source", s.Name()).Msg("reading events")
 	})
 }
