@@ -120,14 +120,24 @@ func listJobs(w io.Writer, page web.JobsPage, offset int) {
 }
 
 // whyNoJobs says why a list of jobs is empty: nothing fits the filter, nothing has
-// arrived yet, or no rule matched.
+// arrived yet, no rule matched, or what matched made no job, such as by a guard.
 func whyNoJobs(ctx context.Context, c *apiclient.Client, filter jobFilter) (string, error) {
 	if filter.narrow() {
 		return "no job fits the filter; `pipeline jobs list` lists all of the last day", nil
 	}
+	var declined []web.Declined
+	if err := c.Get(ctx, "decisions", nil, &declined); err != nil {
+		return "", err
+	}
+	if len(declined) > 0 {
+		return declinedText(declined), nil
+	}
 	var o web.Overview
 	if err := c.Get(ctx, "overview", nil, &o); err != nil {
 		return "", err
+	}
+	if o.History.Step == 0 { // of all servers, which a user of a tenant is not shown
+		return "no jobs yet. `pipeline why HOST` shows what became of a host's events", nil
 	}
 	arrived := 0.0
 	for _, n := range o.History.Events {
@@ -137,6 +147,40 @@ func whyNoJobs(ctx context.Context, c *apiclient.Client, filter jobFilter) (stri
 		return "no jobs yet: no event has arrived since the service started. An event that was just sent takes a second; `pipeline health` shows what does not work", nil
 	}
 	return "no jobs yet: events have arrived, and no rule has matched one. `pipeline why HOST` shows what became of a host's events", nil
+}
+
+// declinedText names why matches made no job, the most frequent reasons first.
+func declinedText(all []web.Declined) string {
+	const shown = 5
+	matches := 0
+	for _, d := range all {
+		matches += d.Matches
+	}
+	times := "once"
+	if matches > 1 {
+		times = fmt.Sprintf("%d times", matches)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "no jobs yet: rules matched %s within a day, and no match made a job:\n", times)
+	for _, d := range all[:min(shown, len(all))] {
+		fmt.Fprintf(&text, "  %d of rule %s: %s\n", d.Matches, printable.Line(d.Last.Rule), printable.Line(reasonText(d.Last)))
+	}
+	if more := len(all) - shown; more > 0 {
+		fmt.Fprintf(&text, "  and for %s\n", counted(more, "further reason"))
+	}
+	return text.String() + "`pipeline why HOST` shows what became of a host's events"
+}
+
+// reasonText is the reason of a decision with its detail and its endpoint.
+func reasonText(d web.Decision) string {
+	text := d.Reason
+	if d.Detail != "" {
+		text += ", " + d.Detail
+	}
+	if d.Host != "" {
+		text += ", the last one on " + d.Host
+	}
+	return text
 }
 
 func newJobsShowCommand(f *serverFlags) *cobra.Command {

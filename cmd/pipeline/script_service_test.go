@@ -33,8 +33,8 @@ const scriptRule = `rules:
 // startService is the script command "service": a service on a simulated EDR
 // server of two sensors, whose address and admin token are in the environment, and in
 // service/pipeline.yaml and service/admin.token.
-// VIEWER_TOKEN is a token that may only look.
-func startService(ts *testscript.TestScript, _ bool, _ []string) {
+// VIEWER_TOKEN is a token that may only look. "service GUARDS" gives it a guards file.
+func startService(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs("service")
 	ts.Check(os.MkdirAll(filepath.Join(dir, "rules"), 0o700))
 	ts.Check(os.WriteFile(filepath.Join(dir, "rules", "rule.yaml"), []byte(scriptRule), 0o600))
@@ -57,6 +57,9 @@ func startService(ts *testscript.TestScript, _ bool, _ []string) {
 	cfg := config.Default()
 	cfg.Data, cfg.Rules = filepath.Join(dir, "data"), []string{filepath.Join(dir, "rules")}
 	cfg.Bus.Sync = time.Minute
+	if len(args) > 0 {
+		cfg.Guards = ts.MkAbs(args[0])
+	}
 	cfg.EDR.Name, cfg.EDR.URL, cfg.EDR.Token, cfg.EDR.SensorPoll = "sim", sim.URL, filepath.Join(dir, "edr.token"), 200*time.Millisecond
 	ingest := filepath.Join(dir, "ingest.token")
 	ts.Check(os.WriteFile(ingest, []byte("s3cret\n"), 0o600))
@@ -132,6 +135,22 @@ func ingestFile(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("answered %s, %+v", res.Status, answer)
 	}
 	ts.Setenv(args[1], answer.IDs[0])
+}
+
+// waitDeclined is the script command "waitdeclined N": it returns when that many matches
+// have made no job.
+func waitDeclined(ts *testscript.TestScript, _ bool, args []string) {
+	c := &apiclient.Client{Server: ts.Getenv("EDRPIPE_URL"), Token: ts.Getenv("EDRPIPE_TOKEN")}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for matches := 0; fmt.Sprint(matches) != args[0]; ts.Check(pace.Sleep(ctx, 50*time.Millisecond)) {
+		var all []web.Declined
+		ts.Check(c.Get(ctx, "decisions", nil, &all))
+		matches = 0
+		for _, d := range all {
+			matches += d.Matches
+		}
+	}
 }
 
 // waitDead is the script command "waitdead N": it returns when the service in the

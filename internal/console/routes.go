@@ -10,6 +10,6 @@ import (
 func (c *Console) Routes() []web.Route {
 	return slices.Concat(
 		c.overviewRoutes(), c.jobRoutes(), c.rulesRoutes(), c.sensorRoutes(), c.endpointRoutes(), c.guardsRoutes(), c.dryRunRoutes(),
-		c.artifactRoutes(), c.auditRoutes(), c.whyRoutes(), c.eventRoutes(), c.deadRoutes(), c.approvalRoutes(), c.connectionRoutes(), c.liveRoutes(), c.quarantineRoutes(),
+		c.artifactRoutes(), c.auditRoutes(), c.whyRoutes(), c.eventRoutes(), c.decisionRoutes(), c.deadRoutes(), c.approvalRoutes(), c.connectionRoutes(), c.liveRoutes(), c.quarantineRoutes(),
 	)
 }

@@ -28,6 +28,12 @@ type Decision struct {
 	Detail string     `json:"detail,omitempty"`
 }
 
+// Declined counts the matches of a rule that made no job for the same reason.
+type Declined struct {
+	Matches int      `json:"matches"`
+	Last    Decision `json:"last" jsonschema:"description=the newest of them\\, with their rule and reason"`
+}
+
 // What a rule makes of an event.
 const (
 	RuleMatches = "matches"
