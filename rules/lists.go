@@ -113,10 +113,18 @@ func (l *Lists) shrunk(before *Lists, most float64) strictyaml.Problems {
 		if lost := float64(had.Len()-has) / float64(had.Len()); lost > most {
 			problems = append(problems, strictyaml.Problem{
 				File:    l.files[name],
-				Message: fmt.Sprintf("the list has %d entries, and had %d: more than %.0f%% are gone", has, had.Len(), 100*most),
+				Message: fmt.Sprintf("the list has %s, and had %d: more than %.0f%% are gone", entriesText(has), had.Len(), 100*most),
 				Hint:    "lists.max_shrink in the configuration, or a restart, allows it",
 			})
 		}
 	}
 	return problems
+}
+
+// entriesText is a number of entries in words.
+func entriesText(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
 }

@@ -206,6 +206,7 @@ func TestListShrinks(t *testing.T) {
 		{"emptied", "", "the list is empty"},
 		{"comments only", "# gone\n", "the list is empty"},
 		{"cut short", "a\nb\n", "the list has 2 entries, and had 6: more than 50% are gone"},
+		{"one is left", "a\n", "the list has 1 entry, and had 6: more than 50% are gone"},
 	} {
 		put(t, known, tt.text)
 		if err := live.Reload(); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -80,7 +80,7 @@ func (s *Service) listsHealth() health.Check {
 	if len(text) == 0 {
 		return health.Good("lists", "")
 	}
-	check := health.Bad("lists", health.Degraded, "mend the files: pipeline rules check names each mistake", "the newest lists are not in force, those from before are: %s", strings.Join(text, "; "))
+	check := health.Bad("lists", health.Degraded, "mend the files: pipeline rules check names each mistake; where a list is meant to be so much shorter, raise lists.max_shrink or restart", "the newest lists are not in force, those from before are: %s", strings.Join(text, "; "))
 	check.Since = rejected.At
 	return check
 }

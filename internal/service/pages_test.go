@@ -102,7 +102,7 @@ func TestChecksOfListsAndGuards(t *testing.T) {
 	sim := edrsim.New(edrsim.Config{Sensors: 1, CheckIn: 20 * time.Millisecond}).Start()
 	t.Cleanup(sim.Close)
 	p := newPlace(t, sim, listProcesses, "")
-	p.write("rules/lists/bad.txt", "one.example\ntwo.example\n")
+	p.write("rules/lists/bad.txt", "one.example\ntwo.example\nthree.example\nfour.example\n")
 	p.write("guards.yaml", "protected:\n  - { name: crown, sensors: sensor.criticality >= 3, deny: [isolate] }\n  - { name: windows, sensors: sensor.os == \"windows\", deny: [ban_hash] }\n")
 	p.write("pipeline.yaml", p.read("pipeline.yaml")+"\nguards: "+p.dir+"/guards.yaml\n")
 	r := p.run()
@@ -113,9 +113,11 @@ func TestChecksOfListsAndGuards(t *testing.T) {
 	if c := r.check("lists"); c.State != health.OK {
 		t.Errorf("the check of good lists: %+v", c)
 	}
-	p.write("rules/lists/bad.txt", "")
-	await(t, time.Minute, "the check of the lists", func() bool {
-		c := r.check("lists")
-		return c.State == health.Degraded && strings.Contains(c.Evidence, "bad.txt: the list is empty") && !c.Since.IsZero()
-	})
+	for text, want := range map[string]string{"": "bad.txt: the list is empty", "one.example\n": "bad.txt: the list has 1 entry, and had 4"} {
+		p.write("rules/lists/bad.txt", text)
+		await(t, time.Minute, "the check of the lists: "+want, func() bool {
+			c := r.check("lists")
+			return c.State == health.Degraded && strings.Contains(c.Evidence, want) && strings.Contains(c.Cure, "lists.max_shrink") && !c.Since.IsZero()
+		})
+	}
 }
