@@ -18,7 +18,7 @@ type DeleteRegistryKeyParams struct {
 // Validate refuses keys so high up that no rule can mean them.
 func (p DeleteRegistryKeyParams) Validate() error {
 	if depth := strings.Count(strings.TrimRight(string(p.Key), `\`), `\`); depth < 2 {
-		return fmt.Errorf("%q is too near the top of its hive to be deleted", p.Key)
+		return fmt.Errorf("%s is too near the top of its hive to be deleted", edr.Quote(string(p.Key)))
 	}
 	return nil
 }

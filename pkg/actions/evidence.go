@@ -63,11 +63,11 @@ func (t *Task) collectFile(ctx context.Context, s fileSession, path string, part
 		return err
 	}, func(r *io.PipeReader) io.Reader { return received{r, &info} })
 	if err != nil {
-		return Artifact{}, fmt.Errorf("collect %q from sensor %s: %w", path, t.Sensor.ID, err)
+		return Artifact{}, fmt.Errorf("collect %s from sensor %s: %w", edr.Quote(path), t.Sensor.ID, err)
 	}
 	if info.SHA256 != "" && stored.SHA256 != "" && info.SHA256 != stored.SHA256 {
-		return Artifact{}, fmt.Errorf("collect %q from sensor %s: stored bytes have SHA-256 %s, the sensor sent %s",
-			path, t.Sensor.ID, stored.SHA256, info.SHA256)
+		return Artifact{}, fmt.Errorf("collect %s from sensor %s: stored bytes have SHA-256 %s, the sensor sent %s",
+			edr.Quote(path), t.Sensor.ID, stored.SHA256, info.SHA256)
 	}
 	stored.MD5 = hex.EncodeToString(sum.Sum(nil))
 	return stored, nil

@@ -42,5 +42,5 @@ func ExampleQuote() {
 	// Output:
 	// "c:\tools\hash.exe" "-v" "\"; calc.exe & \"" <nil>
 	// '/usr/bin/sha256sum' '--' '$(reboot)'\''s.txt' <nil>
-	// run "c:\\tools\\old.bat": argument "%COMSPEC%" of a batch file: cmd.exe would interpret it; use a PowerShell script or a program
+	// run "c:\tools\old.bat": argument "%COMSPEC%" of a batch file: cmd.exe would interpret it; use a PowerShell script or a program
 }

@@ -29,7 +29,7 @@ func glob(ctx context.Context, s fileSession, pattern string, visit func(Entry) 
 		return !visit(Entry{Path: pattern, DirEntry: e}), nil
 	}
 	if fixed == 0 {
-		return false, fmt.Errorf("pattern %q does not begin with a directory", pattern)
+		return false, fmt.Errorf("pattern %s does not begin with a directory", edr.Quote(pattern))
 	}
 	root := strings.Join(parts[:fixed], sep)
 	g := globber{s: s, visit: visit, fold: s.OS() == edr.Windows}

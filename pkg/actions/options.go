@@ -50,10 +50,10 @@ func checkArgs(program string, os edr.OS, written map[string]any, of argumentsOf
 		}
 		rest := strings.TrimPrefix(arg, lead)
 		if begins := optionOf(os, rest); !of.AllowOptions && !ended && strings.Trim(lead, optionLeads+" ") == "" && begins != "" {
-			return fmt.Errorf("run %q: argument %q comes from the event and begins with %s, as an option does: put -- before it where the program knows that, or say allow_options: true", shorten(program), shorten(arg), begins)
+			return fmt.Errorf("run %s: argument %s comes from the event and begins with %s, as an option does: put -- before it where the program knows that, or say allow_options: true", edr.Quote(shorten(program)), edr.Quote(shorten(arg)), begins)
 		}
 		if why := beyondArgument(os, rest); !of.Remote && why != "" {
-			return fmt.Errorf("run %q: argument %q comes from the event and %s: where the rule means it, the step says remote: true", shorten(program), shorten(arg), why)
+			return fmt.Errorf("run %s: argument %s comes from the event and %s: where the rule means it, the step says remote: true", edr.Quote(shorten(program)), edr.Quote(shorten(arg)), why)
 		}
 	}
 	return nil

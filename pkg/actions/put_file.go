@@ -65,7 +65,7 @@ func (t *Task) upload(ctx context.Context, s fileSession, name, path string) (Fi
 	defer src.Close()
 	info, err := s.PutFile(ctx, path, src)
 	if err != nil {
-		return FileOutput{}, fmt.Errorf("put %q as %q on sensor %s: %w", name, path, t.Sensor.ID, err)
+		return FileOutput{}, fmt.Errorf("put %q as %s on sensor %s: %w", name, edr.Quote(path), t.Sensor.ID, err)
 	}
 	return FileOutput{Path: path, Size: info.Size, SHA256: info.SHA256}, nil
 }
@@ -121,7 +121,7 @@ func stat(ctx context.Context, s fileSession, path string) (edr.DirEntry, error)
 		return edr.DirEntry{}, err
 	}
 	if len(entries) == 0 {
-		return edr.DirEntry{}, fmt.Errorf("%q: %w", path, fs.ErrNotExist)
+		return edr.DirEntry{}, fmt.Errorf("%s: %w", edr.Quote(path), fs.ErrNotExist)
 	}
 	return entries[0], nil
 }

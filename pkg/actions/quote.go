@@ -27,7 +27,7 @@ func Quote(os edr.OS, program string, args ...string) (string, error) {
 	}
 	line, err := quote(program, args)
 	if err != nil {
-		return "", fmt.Errorf("run %q: %w", shorten(program), err)
+		return "", fmt.Errorf("run %s: %w", edr.Quote(shorten(program)), err)
 	}
 	return line, nil
 }
@@ -87,11 +87,11 @@ const bestFit = "\u02ba\u030e\u201c\u201d\u201e\u2033\u2036\u301d\u301e\u301f\uf
 func windowsSafe(arg string, batch bool) error {
 	switch {
 	case strings.ContainsRune(arg, 0):
-		return fmt.Errorf("argument %q holds a NUL, which would cut the command line short", shorten(arg))
+		return fmt.Errorf("argument %s holds a NUL, which would cut the command line short", edr.Quote(shorten(arg)))
 	case strings.ContainsAny(arg, bestFit):
-		return fmt.Errorf("argument %q holds a character that Windows may turn into a quote or backslash", shorten(arg))
+		return fmt.Errorf("argument %s holds a character that Windows may turn into a quote or backslash", edr.Quote(shorten(arg)))
 	case batch && strings.ContainsFunc(arg, notPlain):
-		return fmt.Errorf("argument %q of a batch file: cmd.exe would interpret it; use a PowerShell script or a program", shorten(arg))
+		return fmt.Errorf("argument %s of a batch file: cmd.exe would interpret it; use a PowerShell script or a program", edr.Quote(shorten(arg)))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func quotePOSIX(program string, args []string) (string, error) {
 	words := make([]string, 0, 1+len(args))
 	for _, word := range append([]string{program}, args...) {
 		if strings.ContainsRune(word, 0) {
-			return "", fmt.Errorf("argument %q holds a NUL, which would cut it short", shorten(word))
+			return "", fmt.Errorf("argument %s holds a NUL, which would cut it short", edr.Quote(shorten(word)))
 		}
 		words = append(words, `'`+strings.ReplaceAll(word, `'`, `'\''`)+`'`)
 	}

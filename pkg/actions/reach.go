@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"edrpipe/pkg/edr"
 	"edrpipe/pkg/strictyaml"
 )
 
@@ -63,7 +64,7 @@ func (d *decoder) confineOne(at strictyaml.Path, v reflect.Value) {
 		return
 	}
 	if why := beyond(l.place()); why != "" {
-		d.add(at, fmt.Sprintf("%q %s", shorten(l.place()), why), "where a rule means it, the step says remote: true")
+		d.add(at, fmt.Sprintf("%s %s", edr.Quote(shorten(l.place())), why), "where a rule means it, the step says remote: true")
 	}
 }
 

@@ -21,14 +21,14 @@ var _ encoding.TextUnmarshaler = (*RegistryPath)(nil)
 func (p *RegistryPath) UnmarshalText(b []byte) error {
 	hive, rest, found := strings.Cut(string(b), `\`)
 	if !found || rest == "" {
-		return fmt.Errorf(`%q is not a registry path: want something like HKLM\Software\…`, shorten(string(b)))
+		return fmt.Errorf(`%s is not a registry path: want something like HKLM\Software\…`, edr.Quote(shorten(string(b))))
 	}
 	switch strings.ToUpper(hive) {
 	case "HKLM", "HKEY_LOCAL_MACHINE", "HKU", "HKEY_USERS", "HKCR", "HKEY_CLASSES_ROOT", "HKCU", "HKEY_CURRENT_USER", "HKCC", "HKEY_CURRENT_CONFIG":
 		*p = RegistryPath(b)
 		return nil
 	}
-	return fmt.Errorf("%q is not a registry path: %q is no hive", shorten(string(b)), shorten(hive))
+	return fmt.Errorf("%s is not a registry path: %s is no hive", edr.Quote(shorten(string(b))), edr.Quote(shorten(hive)))
 }
 
 // MarshalText writes the path.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"edrpipe/pkg/edr"
 )
 
 // RemotePath is the path of one file, directory or process on an endpoint. It
@@ -16,7 +18,7 @@ type RemotePath string
 func (p *RemotePath) UnmarshalText(b []byte) error {
 	s := string(b)
 	if strings.ContainsAny(s, "*?") && !verbatim(s) && !strings.HasPrefix(s, "/") {
-		return fmt.Errorf("%q is a pattern, not the path of one file: collect takes patterns", shorten(s))
+		return fmt.Errorf("%s is a pattern, not the path of one file: collect takes patterns", edr.Quote(shorten(s)))
 	}
 	if err := wellFormed(s); err != nil {
 		return err
@@ -49,7 +51,7 @@ type NamePattern string
 // UnmarshalText refuses what would lead to another directory.
 func (p *NamePattern) UnmarshalText(b []byte) error {
 	if s := string(b); strings.ContainsAny(s, `/\`) || s == ".." {
-		return fmt.Errorf("%q leads to another directory: want names with * and ?", shorten(s))
+		return fmt.Errorf("%s leads to another directory: want names with * and ?", edr.Quote(shorten(s)))
 	}
 	*p = NamePattern(b)
 	return nil
@@ -78,18 +80,18 @@ func wellFormed(s string) error {
 	case verbatim(s):
 		return nil
 	case strings.Contains(s, "://"):
-		return fmt.Errorf("%q is an address, not a path", shorten(s))
+		return fmt.Errorf("%s is an address, not a path", edr.Quote(shorten(s)))
 	case windows && strings.ContainsFunc(s, unicode.IsControl):
-		return fmt.Errorf("%q contains a line break or another control character", shorten(s))
+		return fmt.Errorf("%s contains a line break or another control character", edr.Quote(shorten(s)))
 	case windows && strings.ContainsAny(s, `<>|"`):
-		return fmt.Errorf("%q contains a character that Windows reads as a pattern or not at all", shorten(s))
+		return fmt.Errorf("%s contains a character that Windows reads as a pattern or not at all", edr.Quote(shorten(s)))
 	}
 	for _, name := range strings.FieldsFunc(s, func(r rune) bool { return r == '/' || windows && r == '\\' }) {
 		if name == "." || name == ".." {
-			return fmt.Errorf("%q goes through %q: name the file without it", shorten(s), name)
+			return fmt.Errorf("%s goes through %s: name the file without it", edr.Quote(shorten(s)), edr.Quote(name))
 		}
 		if windows && strings.TrimRight(name, " .") != name {
-			return fmt.Errorf(`%q: Windows drops the dots and blanks at the end of %q and acts on another file; for this one the path begins with \\?\ and the step says remote: true`, shorten(s), shorten(name))
+			return fmt.Errorf(`%s: Windows drops the dots and blanks at the end of %s and acts on another file; for this one the path begins with \\?\ and the step says remote: true`, edr.Quote(shorten(s)), edr.Quote(shorten(name)))
 		}
 	}
 	if windows {
@@ -108,7 +110,7 @@ func oneStream(s string) error {
 	}
 	_, stream, found := strings.Cut(rest, ":")
 	if found && (stream == "" || strings.Contains(stream, ":") || strings.ContainsAny(stream, `/\`)) {
-		return fmt.Errorf("%q names a stream by its type, which is another name of the same file: leave off what follows the file's name, or give the stream's name alone", shorten(s))
+		return fmt.Errorf("%s names a stream by its type, which is another name of the same file: leave off what follows the file's name, or give the stream's name alone", edr.Quote(shorten(s)))
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func scriptLine(os edr.OS, remote string, p RunParams) (string, error) {
 	program, before, options := interpreter(os, remote)
 	for _, arg := range p.Args {
 		if !p.AllowOptions && slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(arg, o) }) {
-			return "", fmt.Errorf("run %q: argument %q would be read as an option; fixed options go in flags", remote, shorten(arg))
+			return "", fmt.Errorf("run %s: argument %s would be read as an option; fixed options go in flags", edr.Quote(remote), edr.Quote(shorten(arg)))
 		}
 	}
 	return Quote(os, program, slices.Concat(before, p.Flags, p.Args)...)

@@ -42,7 +42,7 @@ var _ = Register(Definition[WalkParams, ListDirectoryOutput]{
 			return true
 		})
 		if err != nil {
-			return ListDirectoryOutput{}, fmt.Errorf("walk %q on sensor %s: %w", p.Path, t.Sensor.ID, err)
+			return ListDirectoryOutput{}, fmt.Errorf("walk %s on sensor %s: %w", edr.Quote(string(p.Path)), t.Sensor.ID, err)
 		}
 		out.Count = len(out.Entries)
 		return out, nil

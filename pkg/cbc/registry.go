@@ -45,7 +45,7 @@ func (s *Session) RegistryKey(ctx context.Context, key string) (edr.RegistryKey,
 	k := edr.RegistryKey{SubKeys: liveresponse.Texts(done.SubKeys), Values: make([]edr.RegistryValue, len(done.Values))}
 	for i, v := range done.Values {
 		if k.Values[i], err = v.decode(); err != nil {
-			return k, fmt.Errorf("device %s: registry key %q: %w", s.Info().SensorID, key, err)
+			return k, fmt.Errorf("device %s: registry key %s: %w", s.Info().SensorID, edr.Quote(key), err)
 		}
 	}
 	return k, nil
@@ -63,7 +63,7 @@ func (s *Session) RegistryValue(ctx context.Context, path string) (edr.RegistryV
 	}
 	v, err := done.Value.decode()
 	if err != nil {
-		return v, fmt.Errorf("device %s: registry value %q: %w", s.Info().SensorID, path, err)
+		return v, fmt.Errorf("device %s: registry value %s: %w", s.Info().SensorID, edr.Quote(path), err)
 	}
 	return v, nil
 }
@@ -74,7 +74,7 @@ func (s *Session) RegistryValue(ctx context.Context, path string) (edr.RegistryV
 func (s *Session) SetRegistryValue(ctx context.Context, path string, v edr.RegistryValue, overwrite bool) error {
 	typ, data, err := liveresponse.EncodeValue(v)
 	if err != nil {
-		return fmt.Errorf("registry value %q: %w", path, err)
+		return fmt.Errorf("registry value %s: %w", edr.Quote(path), err)
 	}
 	_, err = s.run(ctx, command{name: cmdRegSet, path: path, changes: true, args: map[string]any{
 		"value_type": typ, "value_data": data, "overwrite": overwrite,

@@ -67,7 +67,7 @@ func NewResultError(w Where, code uint32, typ, name, text string, is error) *Res
 }
 
 func (e *ResultError) Error() string {
-	return fmt.Sprintf("%s %q on sensor %s: %s (0x%08X)", e.Where.Name, e.Object, e.Sensor, e.Text, e.Code)
+	return fmt.Sprintf("%s %s on sensor %s: %s (0x%08X)", e.Where.Name, Quote(e.Object), e.Sensor, e.Text, e.Code)
 }
 
 // Is makes errors.Is(err, fs.ErrNotExist) work on an endpoint's answer.

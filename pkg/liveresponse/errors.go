@@ -29,7 +29,7 @@ func (e *Error) Error() string {
 	if e.Name != "" {
 		fmt.Fprintf(&b, "%s", e.Name)
 		if e.Object != "" {
-			fmt.Fprintf(&b, " %q", e.Object)
+			b.WriteString(" " + edr.Quote(e.Object))
 		}
 		b.WriteString(": ")
 	}
@@ -66,7 +66,7 @@ func (e *Error) why() string {
 		why = append(why, fmt.Sprintf("HTTP %d", e.Status))
 	}
 	if e.Reason != "" {
-		why = append(why, fmt.Sprintf("%q", e.Reason))
+		why = append(why, edr.Quote(e.Reason))
 	}
 	if e.Cause != nil {
 		why = append(why, e.Cause.Error())

@@ -30,7 +30,7 @@ func (v Value) Decode() (edr.RegistryValue, error) {
 	}
 	s, err := Scalar(raw)
 	if err != nil {
-		return r, fmt.Errorf("value %q: %w", r.Name, err)
+		return r, fmt.Errorf("value %s: %w", edr.Quote(r.Name), err)
 	}
 	switch r.Type {
 	case "REG_DWORD", "REG_QWORD":

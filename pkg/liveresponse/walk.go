@@ -43,7 +43,7 @@ func Stat(ctx context.Context, list ListFunc, os edr.OS, sensor, path string) (e
 	case err != nil:
 		return edr.DirEntry{}, err
 	case len(all) != 1:
-		return edr.DirEntry{}, fmt.Errorf("sensor %s: %q: %w (%d entries match)", sensor, path, fs.ErrNotExist, len(all))
+		return edr.DirEntry{}, fmt.Errorf("sensor %s: %s: %w (%d entries match)", sensor, edr.Quote(path), fs.ErrNotExist, len(all))
 	}
 	return all[0], nil
 }

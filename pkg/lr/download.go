@@ -64,7 +64,7 @@ func (s *Session) compare(ctx context.Context, d *download) error {
 	case d.stat == nil || now.Size == d.stat.Size && now.Modified.Equal(d.stat.Modified) && now.Created.Equal(d.stat.Created):
 		return nil
 	}
-	return fmt.Errorf("sensor %s: %q: %w", s.Info().SensorID, d.Path, ErrChanged)
+	return fmt.Errorf("sensor %s: %s: %w", s.Info().SensorID, edr.Quote(d.Path), ErrChanged)
 }
 
 // download fetches what is missing of d, in pieces if so configured.

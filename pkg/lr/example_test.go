@@ -46,7 +46,7 @@ func Example() {
 	// 6 <nil>
 	// hello
 	// <nil>
-	// true delete file "C:\\Windows\\Temp\\nothing.txt" on sensor 1: file not found (0x80070002)
+	// true delete file "C:\Windows\Temp\nothing.txt" on sensor 1: file not found (0x80070002)
 }
 
 // A Session is one session: after its end its methods return edr.ErrSessionGone.
