@@ -49,7 +49,7 @@ func newConfigCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newConfigCheckCommand(), newConfigPrintCommand(), newConfigExampleCommand(), newConfigSchemaCommand())
+	cmd.AddCommand(newConfigCheckCommand(), newConfigPrintCommand(), newConfigKeysCommand(), newConfigExampleCommand(), newConfigSchemaCommand())
 	return cmd
 }
 

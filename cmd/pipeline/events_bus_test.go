@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rabbitmq/amqp091-go"
 
 	"edrpipe/internal/fixtures"
@@ -93,6 +94,7 @@ func TestPublishTailStats(t *testing.T) {
 	b.want(t, []string{"100 messages on the bus"}, "events", "publish", "--server", "edr01", "--once", file)
 	b.want(t, []string{"0 messages on the bus", "100 were there already"}, "events", "publish", "--server", "edr01", "--once", file)
 	b.want(t, []string{"200 events", "ingress.event.netconn", "42 WS-042", "100.0 %"}, "events", "stats")
+	statsForPrograms(t, b)
 
 	out := b.want(t, nil, "events", "tail", "--since", "1h", "--count", "1", "--output", "json", "--filter", `event.kind == "network" and process.pid == 77`)
 	var e struct {
@@ -189,6 +191,21 @@ func TestBusMistakes(t *testing.T) {
 			t.Errorf("%q: status %d, %q; want %d, %q", c.args, status, &errs, c.status, c.want)
 		}
 	}
+}
+
+// statsForPrograms checks the JSON of events stats on a bus with 200 events of a type.
+func statsForPrograms(t *testing.T, b *testBus) {
+	t.Helper()
+	var got statsSummary
+	if err := json.Unmarshal([]byte(b.want(t, nil, "events", "stats", "-o", "json", "--top", "0")), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := statsSummary{Events: 200, First: got.First, Last: got.Last, Types: []statsLine{{Others: 1, Count: 200}}, Sensors: []statsLine{{Others: 1, Count: 200}}, NotAnEvent: []statsLine{}}
+	if diff := cmp.Diff(want, got); diff != "" || got.First.IsZero() || got.Last.Before(got.First) {
+		t.Errorf("of %s to %s (-want +got):\n%s", got.First, got.Last, diff)
+	}
+	b.want(t, []string{`"name": "ingress.event.netconn"`, `"count": 200`}, "events", "stats", "-o", "json")
+	b.want(t, []string{"events: 200"}, "events", "stats", "-o", "yaml")
 }
 
 // TestBridgeAMQP carries messages from a real RabbitMQ onto a real NATS.

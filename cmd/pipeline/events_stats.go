@@ -22,15 +22,20 @@ func newEventsStatsCommand() *cobra.Command {
 	var w eventWatch
 	var watch bool
 	var top int
+	var form outputFlag
 	cmd := &cobra.Command{
-		Use:     "stats",
-		Example: `  pipeline events stats --since 24h --top 10`,
-		Short:   "Count the events on the bus by type and by sensor",
+		Use: "stats",
+		Example: `  pipeline events stats --since 24h --top 10
+  pipeline events stats --since 1h -o json`,
+		Short: "Count the events on the bus by type and by sensor",
 		Long: `Count the events on the bus by type and by sensor, from those that arrived within
 --since to now. With --watch it goes on counting and shows the table anew each
 second.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := form.check(); err != nil {
+				return err
+			}
 			conn, err := b.connect(cmd.Context(), commandLog(cmd))
 			if err != nil {
 				return err
@@ -38,7 +43,7 @@ second.`,
 			defer conn.Close()
 			s := newEventStats(top)
 			out := cmd.OutOrStdout()
-			live := liveTable{out: out, clear: isTerminal(out)}
+			live := liveTable{out: out, clear: isTerminal(out) && form.output == "table"}
 			err = w.watch(cmd.Context(), conn, func(m events.Message) error {
 				s.count(&m)
 				if watch {
@@ -54,11 +59,12 @@ second.`,
 			if err != nil && !errors.Is(err, errEnough) {
 				return err
 			}
-			return s.print(out)
+			return form.print(out, s.summary(), func() { s.print(out) })
 		},
 	}
 	b.register(cmd)
 	w.register(cmd, 15*time.Minute)
+	form.register(cmd)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on counting until interrupted")
 	cmd.Flags().IntVar(&top, "top", 20, "rows of each table")
 	return cmd
@@ -114,7 +120,52 @@ func add(counts map[string]int, key string) {
 	counts[key]++
 }
 
-func (s *eventStats) print(w io.Writer) error {
+// statsSummary is what the statistics are for programs.
+type statsSummary struct {
+	Events      int         `json:"events"`
+	First       time.Time   `json:"first,omitzero"`
+	Last        time.Time   `json:"last,omitzero"`
+	Types       []statsLine `json:"types"`
+	Sensors     []statsLine `json:"sensors"`
+	NotAnEvent  []statsLine `json:"not_an_event"` // by reason
+	NotAnEvents int         `json:"not_an_event_total"`
+}
+
+// statsLine is one row: an empty name counts the rows that are left out.
+type statsLine struct {
+	Name   string `json:"name"`
+	Others int    `json:"others,omitempty"` // how many names are counted together
+	Count  int    `json:"count"`
+}
+
+func (s *eventStats) summary() statsSummary {
+	return statsSummary{
+		Events: s.events, First: s.first, Last: s.last, NotAnEvents: s.rejected,
+		Types: s.largest(s.types), Sensors: s.largest(s.sensors), NotAnEvent: s.largest(s.malformed),
+	}
+}
+
+// largest returns the largest counts, and the others together.
+func (s *eventStats) largest(counts map[string]int) []statsLine {
+	keys := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	lines := []statsLine{}
+	others := statsLine{Others: len(keys) - s.top}
+	for i, k := range keys {
+		if i < s.top {
+			lines = append(lines, statsLine{Name: k, Count: counts[k]})
+			continue
+		}
+		others.Count += counts[k]
+	}
+	if others.Others > 0 {
+		lines = append(lines, others)
+	}
+	return lines
+}
+
+func (s *eventStats) print(w io.Writer) {
 	span := s.last.Sub(s.first)
 	fmt.Fprintf(w, "%d events in %v", s.events, span.Round(time.Second))
 	if span > 0 {
@@ -126,7 +177,6 @@ func (s *eventStats) print(w io.Writer) error {
 	if s.rejected > 0 {
 		s.table(w, "NOT AN EVENT", s.malformed)
 	}
-	return nil
 }
 
 // table prints the largest counts.
@@ -134,21 +184,14 @@ func (s *eventStats) table(w io.Writer, title string, counts map[string]int) {
 	if len(counts) == 0 {
 		return
 	}
-	keys := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
-	})
 	fmt.Fprintln(w)
 	t := newTable(w, title, "EVENTS", "SHARE")
-	rest := 0
-	for i, k := range keys {
-		if i >= s.top {
-			rest += counts[k]
-			continue
+	for _, l := range s.largest(counts) {
+		name := printable.Line(l.Name)
+		if l.Others > 0 {
+			name = fmt.Sprintf("%d others", l.Others)
 		}
-		t.AppendRow(table.Row{printable.Line(k), counts[k], share(counts[k], s.events+s.rejected)})
-	}
-	if rest > 0 {
-		t.AppendRow(table.Row{fmt.Sprintf("%d others", len(keys)-s.top), rest, share(rest, s.events+s.rejected)})
+		t.AppendRow(table.Row{name, l.Count, share(l.Count, s.events+s.rejected)})
 	}
 	t.Render()
 }
@@ -168,9 +211,7 @@ func (l *liveTable) show(s *eventStats) error {
 	}
 	l.last = time.Now()
 	var page bytes.Buffer
-	if err := s.print(&page); err != nil {
-		return err
-	}
+	s.print(&page)
 	if _, err := io.WriteString(unfiltered(l.out), "\x1b[H\x1b[2J"); err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ const address = (page, id) => `#/${page}/${encodeURIComponent(id)}`;
 export const ruleLink = (id) => h("a", { href: address("rules", id) }, clip(id));
 export const eventLink = (id, text) => h("a", { href: address("events", id) }, clip(text ?? id));
 export const endpointLink = (server, sensor, host) => h("a", { href: address("endpoints", server && sensor ? `${server}/${sensor}` : host || sensor) }, clip(host || `${server ? `${server}/` : "sensor "}${sensor}`));
-export const jobLink = (id) => h("a", { href: `#/jobs/${encodeURIComponent(id)}`, class: "mono" }, id.slice(0, 10));
+export const jobLink = (id) => h("a", { href: `#/jobs/${encodeURIComponent(id)}`, class: "mono job" }, id.slice(0, 10));
 export const number = (n) => new Intl.NumberFormat().format(Math.round((n ?? 0) * 10) / 10);
 export const bytes = (n) => n < 1024 ? `${n} B` : n < 1 << 20 ? `${(n / 1024).toFixed(1)} KiB` : n < 1 << 30 ? `${(n / (1 << 20)).toFixed(1)} MiB` : `${(n / (1 << 30)).toFixed(2)} GiB`;
 export const json = (v) => h("pre", {}, JSON.stringify(v, null, 2));
