@@ -17,6 +17,7 @@ import (
 	"edrpipe/pkg/edrsim"
 	"edrpipe/pkg/events/jetstream"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/job"
 	"edrpipe/pkg/jobs/natsstore"
 	"edrpipe/pkg/seal"
 )
@@ -162,7 +163,7 @@ func (w *world) gather(ctx context.Context, l *ledger) (e evidence, err error) {
 	if err != nil {
 		return e, err
 	}
-	finished, err := store.Finished(ctx, time.Time{})
+	finished, err := job.AllFinished(ctx, store, time.Time{})
 	if err != nil {
 		return e, err
 	}

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"edrpipe/internal/web"
 	"edrpipe/pkg/actions"
@@ -72,16 +71,17 @@ func uses(steps []actions.Step) []string {
 
 // before lists the last other jobs on the endpoint of a job.
 func (c *Console) before(ctx context.Context, j *jobs.Job) ([]web.JobLine, error) {
-	found, err := c.Fleet.List(ctx, jobs.Query{Endpoint: j.Endpoint, Since: c.Now().Add(-unknownBack), Limit: beforeShown + 1})
+	q := jobs.Query{Endpoint: j.Endpoint, Since: c.Now().Add(-unknownBack), Limit: beforeShown + 1}
+	page, _, err := c.places(ctx, jobList{query: q, limit: q.Limit})
 	if err != nil {
 		return nil, err
 	}
-	slices.Reverse(found)
 	lines := []web.JobLine{}
-	for _, other := range found {
+	err = c.eachPlace(ctx, page, func(other *jobs.Job) bool {
 		if other.ID != j.ID && len(lines) < beforeShown {
 			lines = append(lines, line(other))
 		}
-	}
-	return lines, nil
+		return true
+	})
+	return lines, err
 }

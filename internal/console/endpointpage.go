@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"edrpipe/internal/looseid"
 	"edrpipe/internal/web"
@@ -79,22 +78,6 @@ func (c *Console) isolationOf(ctx context.Context, at edr.Endpoint) ([]actions.R
 		return nil, false, err
 	}
 	return append([]actions.Reason{}, found.Reasons...), found.Found, nil
-}
-
-// jobLines lists the jobs that a query selects, newest first.
-func (c *Console) jobLines(ctx context.Context, q jobs.Query) ([]web.JobLine, error) {
-	found, err := c.Fleet.List(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	slices.Reverse(found)
-	lines := []web.JobLine{}
-	for _, x := range c.Fleet.Reasons(pageOf(found, 0, web.MaxList)) {
-		l := line(x.Job)
-		l.Reason, l.Detail = x.Reason, x.Detail
-		lines = append(lines, l)
-	}
-	return lines, nil
 }
 
 // silencesOn reports whether a silence keeps something from acting on an endpoint.

@@ -72,20 +72,23 @@ func (c *Console) eventRule(r *rules.Rule, e *events.Event) web.EventRule {
 
 // eventOfJobs finds an event that the bus no longer has in the records of its jobs.
 func (c *Console) eventOfJobs(ctx context.Context, id string, notFound error) (*events.Event, error) {
-	all, err := c.Fleet.List(ctx, jobs.Query{Since: c.Now().Add(-unknownBack)})
+	var job string
+	err := c.Fleet.Each(ctx, jobs.Query{Since: c.Now().Add(-unknownBack)}, func(j *jobs.Job) {
+		if j.Event != nil && j.Event.Event.ID == id && c.sees(ctx, j.Endpoint.Server) {
+			job = j.ID
+		}
+	}, func() bool { return job != "" })
 	if err != nil {
 		return nil, err
 	}
-	for _, j := range all {
-		if j.Event != nil && j.Event.Event.ID == id && c.sees(ctx, j.Endpoint.Server) {
-			whole, err := c.Fleet.Get(ctx, j.ID) // a list has it shortened
-			if err != nil {
-				return nil, err
-			}
-			return whole.Event, nil
-		}
+	if job == "" {
+		return nil, notFound
 	}
-	return nil, notFound
+	whole, err := c.Fleet.Get(ctx, job) // a list has it shortened
+	if err != nil {
+		return nil, err
+	}
+	return whole.Event, nil
 }
 
 // findEvent looks for an event on the bus: among the last, then among all. Events are

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,16 +14,6 @@ import (
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/jobs"
 )
-
-// jobSorts are the orders of a list of jobs. All but created begin with "-" for the
-// largest first.
-var jobSorts = map[string]func(a, b *jobs.Job) int{
-	"created": func(a, b *jobs.Job) int { return a.Created.Compare(b.Created) },
-	"updated": func(a, b *jobs.Job) int { return a.Updated.Compare(b.Updated) },
-	"state":   func(a, b *jobs.Job) int { return cmp.Compare(a.State, b.State) },
-	"rule":    func(a, b *jobs.Job) int { return cmp.Compare(a.Rule, b.Rule) },
-	"host":    func(a, b *jobs.Job) int { return cmp.Compare(strings.ToLower(a.Host), strings.ToLower(b.Host)) },
-}
 
 // jobParameters are the names of the parameters of a list of jobs.
 var jobParameters = []string{"state", "rule", "sensor", "host", "server", "tenant", "action", "text", "since", "until", "sort", "limit", "offset"}
@@ -42,6 +31,9 @@ func jobQuery(r *http.Request) (web.JobQuery, error) {
 	}
 	if q.Offset, err = web.Number(r, "offset", 0); err != nil {
 		return q, err
+	}
+	if q.Offset > web.MaxOffset {
+		return q, errors.Join(web.ErrBadRequest, fmt.Errorf("offset: %d is the largest; write since, until or another filter for a shorter list", web.MaxOffset))
 	}
 	if _, ok := jobSorts[strings.TrimPrefix(q.Sort, "-")]; q.Sort != "" && !ok {
 		return q, errors.Join(web.ErrBadRequest, errors.New("sort: write created, updated, state, rule or host, with - before it for the other direction"))
@@ -140,23 +132,6 @@ func selects(q web.JobQuery, j *jobs.Job) bool {
 		}
 	}
 	return true
-}
-
-// sorted puts jobs, which come oldest first, into the order of the query: the newest
-// first without one.
-func sorted(found []*jobs.Job, order string) {
-	slices.Reverse(found)
-	name, down := strings.CutPrefix(order, "-")
-	by, ok := jobSorts[name]
-	if !ok {
-		return
-	}
-	slices.SortStableFunc(found, func(a, b *jobs.Job) int {
-		if down {
-			return by(b, a)
-		}
-		return by(a, b)
-	})
 }
 
 // pageOf is the part of a list that a page shows.

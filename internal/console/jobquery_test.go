@@ -39,11 +39,16 @@ func TestJobsAreSelectedByWhatPeopleKnow(t *testing.T) {
 		"by host, reversed":      {web.JobQuery{Sort: "-host"}, "b a c"},
 		"oldest first":           {web.JobQuery{Sort: "created"}, "a b c"},
 	} {
-		found := slices.DeleteFunc(slices.Clone(all), func(j *jobs.Job) bool { return !selects(c.q, j) })
-		sorted(found, c.q.Sort)
+		var found []place
+		for _, j := range all {
+			if selects(c.q, j) {
+				found = append(found, placeOf(j))
+			}
+		}
+		slices.SortFunc(found, inOrder(c.q.Sort))
 		var got []string
-		for _, j := range found {
-			got = append(got, j.ID)
+		for _, p := range found {
+			got = append(got, p.id)
 		}
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %v, want %s", name, got, c.want)

@@ -63,30 +63,27 @@ func (c *Console) Jobs(ctx context.Context, q web.JobQuery) (web.JobsPage, error
 	if q.Limit == 0 {
 		q.Limit = web.MaxList
 	}
-	if inStore(q) && !web.UserOf(ctx).Limited() { // a short part of a long queue reads few records
+	if inStore(q) && !web.UserOf(ctx).Limited() { // a short part of a long list reads few records
 		query.Limit = q.Offset + q.Limit + 1
 	}
-	found, err := c.Fleet.List(ctx, query)
+	part, total, err := c.places(ctx, jobList{query: query, order: q.Sort, offset: q.Offset, limit: q.Limit, fits: func(j *jobs.Job) bool {
+		return selects(q, j) && c.sees(ctx, j.Endpoint.Server) && (q.Tenant == "" || c.tenant(j.Endpoint.Server) == q.Tenant)
+	}})
 	if err != nil {
 		return web.JobsPage{}, err
 	}
-	found = slices.DeleteFunc(found, func(j *jobs.Job) bool {
-		return !selects(q, j) || !c.sees(ctx, j.Endpoint.Server) || q.Tenant != "" && c.tenant(j.Endpoint.Server) != q.Tenant
-	})
-	sorted(found, q.Sort)
-	page := web.JobsPage{Total: len(found), More: query.Limit > 0 && len(found) == query.Limit, Since: query.Since, Jobs: []web.JobLine{}}
+	page := web.JobsPage{Total: total, Since: query.Since}
+	if query.Limit > 0 && total >= query.Limit { // those beyond were not counted
+		page.Total, page.More = query.Limit, true
+	}
 	for _, m := range c.members(ctx) {
 		page.Servers = append(page.Servers, m.Name)
 		if m.Tenant != "" && !slices.Contains(page.Tenants, m.Tenant) {
 			page.Tenants = append(page.Tenants, m.Tenant)
 		}
 	}
-	for _, x := range c.Fleet.Reasons(pageOf(found, q.Offset, q.Limit)) {
-		l := line(x.Job)
-		l.Reason, l.Detail = x.Reason, x.Detail
-		page.Jobs = append(page.Jobs, l)
-	}
-	return page, nil
+	page.Jobs, err = c.lines(ctx, part)
+	return page, err
 }
 
 // line is a job in a list.

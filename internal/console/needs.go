@@ -129,33 +129,47 @@ func (c *Console) readNeeds(ctx context.Context) error {
 // unresolved are the jobs for which no other job goes on: how many have an outcome that
 // is unknown, and how many failed lately by who wanted them, with the reason of the last.
 func (c *Console) unresolved(ctx context.Context) (unknown int, failed map[string]int, why map[string]string, err error) {
-	found, err := c.Fleet.List(ctx, jobs.Query{Since: c.Now().Add(-unknownBack), States: jobs.EndedStates()})
+	open := map[string]unresolvedJob{}
+	goneOn := map[string]bool{}
+	recently := c.Now().Add(-failedBack)
+	err = c.Fleet.Each(ctx, jobs.Query{Since: c.Now().Add(-unknownBack), States: jobs.EndedStates()}, func(j *jobs.Job) {
+		if j.Of != "" {
+			goneOn[j.Of] = true
+		}
+		if j.State == jobs.Unknown || j.State == jobs.Failed && j.Ended.After(recently) {
+			open[j.ID] = unresolvedJob{j.State == jobs.Unknown, j.Rule, strings.TrimSpace(string(j.Reason) + " " + j.Detail), j.Created}
+		}
+	}, nil)
 	if err != nil {
 		return 0, nil, nil, err
-	}
-	resolved := map[string]bool{}
-	for _, j := range found {
-		resolved[j.Of] = true
 	}
 	_, settled, _, err := c.readSettled(ctx)
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	for id := range settled {
-		resolved[id] = true
-	}
 	failed, why = map[string]int{}, map[string]string{}
-	for _, j := range found {
+	last := map[string]time.Time{}
+	for id, j := range open {
+		_, decided := settled[id]
 		switch {
-		case resolved[j.ID]:
-		case j.State == jobs.Unknown:
+		case decided || goneOn[id]:
+		case j.unknown:
 			unknown++
-		case j.State == jobs.Failed && j.Ended.After(c.Now().Add(-failedBack)):
-			failed[j.Rule]++
-			why[j.Rule] = strings.TrimSpace(string(j.Reason) + " " + j.Detail)
+		default:
+			failed[j.rule]++
+			if !j.created.Before(last[j.rule]) {
+				why[j.rule], last[j.rule] = j.why, j.created
+			}
 		}
 	}
 	return unknown, failed, why, nil
+}
+
+// unresolvedJob is what is held of a job that may need a person.
+type unresolvedJob struct {
+	unknown   bool
+	rule, why string
+	created   time.Time
 }
 
 // failedNeeds are a need for each rule whose jobs failed, those with most failures first.

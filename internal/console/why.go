@@ -193,25 +193,15 @@ func (c *Console) whyEndpoint(ctx context.Context, at edr.Endpoint, q web.EventQ
 		since = day
 	}
 	later := func(t time.Time) bool { return !q.Until.IsZero() && t.After(q.Until) }
-	found, err := c.Fleet.List(ctx, jobs.Query{Endpoint: at, Since: since})
+	page, total, err := c.places(ctx, jobList{query: jobs.Query{Endpoint: at, Since: since}, limit: web.MaxList, fits: func(j *jobs.Job) bool { return !later(j.Created) }})
 	if err != nil {
 		return err
 	}
-	for _, j := range found {
-		if later(j.Created) {
-			continue
-		}
-		text := fmt.Sprintf("%s %s %s", j.State, j.Reason, j.Detail)
-		if !j.State.Terminal() {
-			if x, err := c.Fleet.Explain(ctx, j.ID); err == nil {
-				text = fmt.Sprintf("%s, %s", j.State, explain(x))
-			}
-		}
-		whose := "rule " + j.Rule
-		if j.Rule == "" {
-			whose = "by " + j.Submitter
-		}
-		a.add(j.Created, "job "+j.ID, "%s: %s", whose, text)
+	if total > len(page) {
+		a.add(since, "jobs", "%d older jobs are left out: write a time with since and until", total-len(page))
+	}
+	if err := c.eachPlace(ctx, page, func(j *jobs.Job) bool { c.whyJobOn(ctx, j, a); return true }); err != nil {
+		return err
 	}
 	err = c.decisions(ctx, since, func(d notices.Decision) {
 		if !later(d.At) && string(d.Sensor) == at.ID && (d.Server == at.Server || d.Server == "" && at.Server == c.Fleet.Sole()) {
@@ -220,6 +210,21 @@ func (c *Console) whyEndpoint(ctx context.Context, at edr.Endpoint, q web.EventQ
 	})
 	slices.SortStableFunc(a.Lines, func(x, y web.WhyLine) int { return x.At.Compare(y.At) })
 	return err
+}
+
+// whyJobOn adds a job of an endpoint to an account.
+func (c *Console) whyJobOn(ctx context.Context, j *jobs.Job, a *account) {
+	text := fmt.Sprintf("%s %s %s", j.State, j.Reason, j.Detail)
+	if !j.State.Terminal() {
+		if x, err := c.Fleet.Explain(ctx, j.ID); err == nil {
+			text = fmt.Sprintf("%s, %s", j.State, explain(x))
+		}
+	}
+	whose := "rule " + j.Rule
+	if j.Rule == "" {
+		whose = "by " + j.Submitter
+	}
+	a.add(j.Created, "job "+j.ID, "%s: %s", whose, text)
 }
 
 // whyEvent finds the event among those still on the bus and asks the rules again.

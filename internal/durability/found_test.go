@@ -14,6 +14,7 @@ import (
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/job"
 	"edrpipe/pkg/jobs/natsstore"
 	"edrpipe/pkg/seal"
 )
@@ -50,7 +51,7 @@ func (p *place) find(t *testing.T, outside bool) *found {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended, err := store.Finished(t.Context(), time.Time{})
+	ended, err := job.AllFinished(t.Context(), store, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"edrpipe/pkg/bus"
 	"edrpipe/pkg/bus/bustest"
 	"edrpipe/pkg/jobs"
+	"edrpipe/pkg/jobs/job"
 	"edrpipe/pkg/jobs/natsstore"
 )
 
@@ -99,7 +100,7 @@ func (w *world) check(t *testing.T) {
 	t.Helper()
 	store, err := natsstore.Open(t.Context(), w.bus.JetStream(), bus.BucketJobs, bus.BucketFinished, nil)
 	fatal(t, err)
-	done, err := store.Finished(t.Context(), time.Time{})
+	done, err := job.AllFinished(t.Context(), store, time.Time{})
 	fatal(t, err)
 	byRule, ids := map[string]int{}, []string{}
 	for _, j := range done {

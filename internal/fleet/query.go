@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"maps"
-	"slices"
 
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/jobs"
@@ -11,37 +10,24 @@ import (
 
 // List returns jobs of all servers, oldest first.
 func (f *Fleet) List(ctx context.Context, q jobs.Query) ([]*jobs.Job, error) {
-	if m := f.with(q.Endpoint.Server); m != nil || len(f.all()) == 1 {
-		if m == nil {
-			m = f.cfg.Members[0]
-		}
-		return m.Scheduler.List(ctx, q)
+	return jobs.List(ctx, f.cfg.Store, schedulersOf(f, q), q)
+}
+
+// Each is jobs.Each for the jobs of all servers.
+func (f *Fleet) Each(ctx context.Context, q jobs.Query, see func(*jobs.Job), done func() bool) error {
+	return jobs.Each(ctx, f.cfg.Store, schedulersOf(f, q), q, see, done)
+}
+
+// schedulersOf returns those that may have jobs which a query selects.
+func schedulersOf(f *Fleet, q jobs.Query) []*jobs.Scheduler {
+	if m := f.with(q.Endpoint.Server); m != nil {
+		return []*jobs.Scheduler{m.Scheduler}
 	}
-	var all []*jobs.Job
+	var all []*jobs.Scheduler
 	for _, m := range f.all() {
-		of, err := m.Scheduler.Unended(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, of...)
+		all = append(all, m.Scheduler)
 	}
-	if !q.Since.IsZero() { // the live ones first: a job that ends meanwhile is found here
-		done, err := f.cfg.Store.Finished(ctx, q.Since)
-		if err != nil {
-			return nil, err
-		}
-		ended := make(map[string]bool, len(done))
-		for _, j := range done {
-			ended[j.ID] = true
-		}
-		all = append(slices.DeleteFunc(all, func(j *jobs.Job) bool { return ended[j.ID] }), done...)
-	}
-	all = slices.DeleteFunc(all, func(j *jobs.Job) bool { return f.with(j.Endpoint.Server) == nil || !q.Selects(j) })
-	slices.SortStableFunc(all, func(a, b *jobs.Job) int { return a.Created.Compare(b.Created) })
-	if q.Limit > 0 && len(all) > q.Limit {
-		all = all[len(all)-q.Limit:]
-	}
-	return all, nil
+	return all
 }
 
 // Explain is jobs.Scheduler.Explain. A job of a server without a record waits for that server.

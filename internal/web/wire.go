@@ -222,6 +222,10 @@ type RuleLine struct {
 // MaxList bounds every list of the API.
 const MaxList = 1000
 
+// MaxOffset bounds how far into the list of jobs a page may begin: the service holds an
+// entry for each job before it.
+const MaxOffset = 20_000
+
 // SensorQuery selects sensors.
 type SensorQuery struct {
 	Text   string // part of host name, id or system

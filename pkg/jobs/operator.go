@@ -2,14 +2,10 @@ package jobs
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"edrpipe/pkg/edr"
-	"edrpipe/pkg/jobs/internal/order"
 	"edrpipe/pkg/jobs/job"
 )
 
@@ -154,103 +150,6 @@ func (s *Scheduler) Live(id string) bool {
 	defer s.mu.Unlock()
 	_, ending := s.ending[id]
 	return ending || s.queue.Job(id) != nil
-}
-
-// Query selects jobs; the zero value selects every live job.
-type Query struct {
-	States    []State
-	Endpoint  edr.Endpoint // an empty server or id: any
-	Rule      string
-	Submitter string
-	Since     time.Time // also jobs that ended at or after it; zero: live ones only
-	Limit     int       // the latest; 0: all
-}
-
-// List returns jobs, oldest first.
-func (s *Scheduler) List(ctx context.Context, q Query) ([]*Job, error) {
-	// The live ones first: a job that ends meanwhile is then found among the finished.
-	all, err := s.Unended(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	if !q.Since.IsZero() {
-		done, err := s.cfg.Store.Finished(ctx, q.Since)
-		if err != nil {
-			return nil, err
-		}
-		ended := make(map[string]bool, len(done))
-		for _, j := range done {
-			ended[j.ID] = true
-		}
-		all = append(slices.DeleteFunc(all, func(j *Job) bool { return ended[j.ID] }), done...)
-	}
-	all = slices.DeleteFunc(all, func(j *Job) bool { return j.Endpoint.Server != s.cfg.Server.Name() || !q.Selects(j) })
-	slices.SortStableFunc(all, func(a, b *Job) int { return a.Created.Compare(b.Created) })
-	if q.Limit > 0 && len(all) > q.Limit {
-		all = all[len(all)-q.Limit:]
-	}
-	return all, nil
-}
-
-// Unended reads the records of the live jobs that q may select.
-func (s *Scheduler) Unended(ctx context.Context, q Query) ([]*Job, error) {
-	var all []*Job
-	for _, id := range s.liveIDs(q) {
-		j, err := s.records.storeOf(id).Get(ctx, id)
-		switch {
-		case err == nil:
-			all = append(all, j)
-		case !errors.Is(err, ErrNoJob) && !errors.Is(err, ErrDamaged):
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// at reports whether the query selects jobs of an endpoint.
-func (q Query) at(e edr.Endpoint) bool {
-	return (q.Endpoint.Server == "" || q.Endpoint.Server == e.Server) && (q.Endpoint.ID == "" || q.Endpoint.ID == e.ID)
-}
-
-// Selects reports whether a job fits the query, but for its Since and Limit.
-func (q Query) Selects(j *Job) bool {
-	return (len(q.States) == 0 || slices.Contains(q.States, j.State)) &&
-		q.at(j.Endpoint) && (q.Rule == "" || q.Rule == j.Rule) &&
-		(q.Submitter == "" || q.Submitter == j.Submitter)
-}
-
-// liveIDs chooses by what is in memory, so that a short list of a long queue
-// reads few records.
-func (b *board) liveIDs(q Query) (ids []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var chosen []*order.Entry
-	for e := range b.queue.Jobs() {
-		if q.mayMatch(e) {
-			chosen = append(chosen, e)
-		}
-	}
-	if q.Limit > 0 && len(chosen) > q.Limit {
-		slices.SortFunc(chosen, func(a, b *order.Entry) int { return b.Created.Compare(a.Created) })
-		chosen = chosen[:q.Limit]
-	}
-	for _, e := range chosen {
-		ids = append(ids, e.ID)
-	}
-	for id, of := range b.ending {
-		if q.at(of) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// mayMatch leaves out what cannot match. The state in memory may be a moment
-// behind its record, which only matters to those who want all there is.
-func (q Query) mayMatch(e *order.Entry) bool {
-	return q.at(e.Sensor.Endpoint) && (q.Rule == "" || q.Rule == e.Flow.Rule) &&
-		(q.Submitter == "" || q.Submitter == e.Flow.Submitter) &&
-		(q.Limit == 0 || len(q.States) == 0 || slices.Contains(q.States, e.State))
 }
 
 // Waiting counts the live jobs of each sensor that do not run.

@@ -14,6 +14,7 @@ import (
 
 	"edrpipe/pkg/actions"
 	"edrpipe/pkg/admission"
+	"edrpipe/pkg/jobs/job"
 )
 
 // TestAResultThatCannotBePublishedKeepsItsJob: until its result is published a job is
@@ -42,14 +43,14 @@ func TestAResultThatCannotBePublishedKeepsItsJob(t *testing.T) {
 		j := chain(1, step("test_say", "x"))
 		enqueue(t, s, j)
 		time.Sleep(10 * time.Minute)
-		if done, err := store.Finished(t.Context(), time.Time{}); err != nil || len(done) != 0 {
+		if done, err := job.AllFinished(t.Context(), store, time.Time{}); err != nil || len(done) != 0 {
 			t.Errorf("%d jobs are archived without a published result, %v", len(done), err)
 		}
 		mu.Lock()
 		down = false
 		mu.Unlock()
 		time.Sleep(time.Minute)
-		if done, err := store.Finished(t.Context(), time.Time{}); err != nil || len(done) != 1 {
+		if done, err := job.AllFinished(t.Context(), store, time.Time{}); err != nil || len(done) != 1 {
 			t.Errorf("%d jobs are archived after the result was published, %v", len(done), err)
 		}
 		mu.Lock()
@@ -142,7 +143,7 @@ func TestEachItemOfALoopIsUndone(t *testing.T) {
 		enqueue(t, s, j)
 		wantEnd(t, s, j.ID, Succeeded)
 		time.Sleep(2 * time.Minute)
-		done, err := s.cfg.Store.Finished(t.Context(), time.Time{})
+		done, err := job.AllFinished(t.Context(), s.cfg.Store, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +182,7 @@ func TestAGroupIsOneAtATime(t *testing.T) {
 			first.Pause("the other replica goes on")
 			w.untilIdle(t, time.Hour)
 			first.Resume()
-			done, err := w.store.Finished(t.Context(), time.Time{})
+			done, err := job.AllFinished(t.Context(), w.store, time.Time{})
 			if err != nil || len(done) != 12*round {
 				t.Fatalf("round %d: %d jobs, %v", round, len(done), err)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edrpipe/internal/looseid"
+	"edrpipe/pkg/jobs/job"
 
 	"pgregory.net/rapid"
 )
@@ -209,7 +210,7 @@ func faults(pattern []string) func(request string, sensor int) error {
 
 func (w *world) checkChaos(t *testing.T, jobs, sensors int) {
 	t.Helper()
-	done, err := w.store.Finished(t.Context(), time.Time{})
+	done, err := job.AllFinished(t.Context(), w.store, time.Time{})
 	if err != nil || len(done) != jobs {
 		t.Errorf("%d of %d jobs ended, %v", len(done), jobs, err)
 	}

@@ -1,9 +1,12 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -23,6 +26,7 @@ type Memory struct {
 type entryInMemory struct {
 	data     []byte
 	revision uint64
+	archived time.Time // zero while the job is live
 }
 
 type memoryWatcher struct {
@@ -59,7 +63,7 @@ func (m *Memory) put(j *Job, data []byte) {
 	}
 	m.revision++
 	j.Revision = m.revision
-	e := entryInMemory{data, m.revision}
+	e := entryInMemory{data: data, revision: m.revision}
 	m.live[j.ID] = e
 	if len(m.watchers) > 0 {
 		m.tell(Change{ID: j.ID, Job: e.job(), Revision: m.revision})
@@ -133,7 +137,7 @@ func (m *Memory) Archive(_ context.Context, j *Job) error {
 	}
 	m.revision++
 	j.Revision = m.revision
-	m.finished[j.ID] = entryInMemory{data, m.revision}
+	m.finished[j.ID] = entryInMemory{data, m.revision, time.Now()}
 	delete(m.live, j.ID)
 	m.tell(Change{ID: j.ID, Revision: m.revision})
 	return nil
@@ -184,18 +188,24 @@ func (m *Memory) Barrier(context.Context, func() uint64) (uint64, error) {
 	return m.revision, nil
 }
 
+// memoryPart is how many jobs a part of a reading has.
+const memoryPart = 64
+
 // Finished implements Store.
-func (m *Memory) Finished(_ context.Context, since time.Time) ([]*Job, error) {
+func (m *Memory) Finished(_ context.Context, since time.Time, see func(*Job), enough func(time.Time) bool) error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	var all []*Job
-	for _, e := range m.finished {
+	all := slices.Collect(maps.Values(m.finished))
+	m.mu.Unlock()
+	slices.SortFunc(all, func(a, b entryInMemory) int { return cmp.Compare(b.revision, a.revision) })
+	for i, e := range all {
 		if j := e.job(); !j.Ended.Before(since) {
-			all = append(all, j)
+			see(j)
+		}
+		if (i+1)%memoryPart == 0 && enough != nil && enough(e.archived) {
+			return nil
 		}
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Revision < all[j].Revision })
-	return all, nil
+	return nil
 }
 
 // Forget drops a job's record without a change for watchers to see.

@@ -1,9 +1,11 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -56,9 +58,13 @@ type Store interface {
 	// seen every change that was acknowledged to anybody before the call. It is
 	// cheap where seen, which tells up to where the caller has seen, is enough.
 	Barrier(ctx context.Context, seen func() uint64) (uint64, error)
-	// Finished returns finished jobs that ended at or after since, oldest first. Long
-	// records may be shortened, as they are many: Get returns a whole one.
-	Finished(ctx context.Context, since time.Time) ([]*Job, error)
+	// Finished calls see with the jobs that were archived at or after since, part by part:
+	// the part that was archived last comes first, and the order within a part is not
+	// defined. After a part, enough is called with the time since when everything archived
+	// has been seen; it reports whether the reading may end there. A nil enough reads all.
+	// A reading holds one record and a bounded number of bytes that are under way, however
+	// many jobs there are. Long records may be shortened: Get returns a whole one.
+	Finished(ctx context.Context, since time.Time, see func(*Job), enough func(archived time.Time) bool) error
 }
 
 // Change is a change of a live job, or neither that nor Synced: then only the
@@ -69,4 +75,13 @@ type Change struct {
 	Foreign  error  // the record of ID does not verify: the job is held, and Job is nil
 	Synced   bool   // every live job has been seen
 	Revision uint64 // all up to here has been seen; 0: not told
+}
+
+// AllFinished returns every job that was archived at or after since, by its revision. It
+// holds them all: for stores that are known to be small, such as those of tests.
+func AllFinished(ctx context.Context, s Store, since time.Time) ([]*Job, error) {
+	var all []*Job
+	err := s.Finished(ctx, since, func(j *Job) { all = append(all, j) }, nil)
+	slices.SortFunc(all, func(a, b *Job) int { return cmp.Compare(a.Revision, b.Revision) })
+	return all, err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"edrpipe/internal/conflict"
@@ -13,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"edrpipe/internal/ordered"
 	"edrpipe/pkg/bus/grouped"
 	"edrpipe/pkg/jobs/job"
 	"edrpipe/pkg/seal"
@@ -139,71 +137,4 @@ func (k *Store) Archive(ctx context.Context, j *job.Job) error {
 		return fmt.Errorf("job %s at revision %d: %w", j.ID, j.Revision, job.ErrConflict)
 	}
 	return fmt.Errorf("archive job %s: %w", j.ID, err)
-}
-
-const (
-	finishedBytes = 4 << 20  // of records that are under way to a list
-	wholeRecord   = 16 << 10 // a record of up to so many bytes is listed as it is
-	listedText    = 256      // bytes of each text of the event of a longer one
-	listedOutput  = 1 << 10  // bytes of an output of a longer one
-)
-
-// summary is a finished job as lists have it. Of a long record it has what happened, with
-// the texts of the event cut and without long outputs.
-func summary(j *job.Job, size int) *job.Job {
-	if size <= wholeRecord {
-		return j
-	}
-	if j.Event != nil {
-		j.Event, _ = j.Event.Clip(listedText) // Clipped says what the record itself lacks
-	}
-	for i := range j.Done {
-		if len(j.Done[i].Output) > listedOutput {
-			j.Done[i].Output = nil
-		}
-	}
-	return j
-}
-
-// Finished implements Store.
-func (k *Store) Finished(ctx context.Context, since time.Time) ([]*job.Job, error) {
-	consumer, err := ordered.Consumer(ctx, k.js, "KV_"+k.finished.Bucket(), jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
-		InactiveThreshold: batchTimeout, // lists are asked for again and again, and a stream has few consumers
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
-	}
-	info, err := consumer.Info(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxBytes(finishedBytes))
-	if err != nil {
-		return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
-	}
-	defer messages.Stop()
-	reading, cancel := context.WithTimeout(ctx, batchTimeout)
-	defer cancel()
-	var all []*job.Job
-	for left := info.NumPending; left > 0; left-- {
-		m, err := messages.Next(jetstream.NextContext(reading))
-		if err != nil {
-			return nil, fmt.Errorf("read bucket %s: %w", k.finished.Bucket(), err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return nil, err
-		}
-		left = min(left, meta.NumPending+1)
-		if len(m.Data()) == 0 {
-			continue // a marker
-		}
-		key := strings.TrimPrefix(m.Subject(), "$KV."+k.finished.Bucket()+".")
-		// One that is not ours hides no other: the keeper has noted it.
-		if j, err := k.decode(k.finished.Bucket(), key, m.Data(), meta.Sequence.Stream); err == nil {
-			all = append(all, summary(j, len(m.Data())))
-		}
-	}
-	return all, nil
 }

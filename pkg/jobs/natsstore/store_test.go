@@ -119,7 +119,7 @@ func TestStoreRemembersFinishedJobs(t *testing.T) {
 		if err != nil || got.State != job.Succeeded {
 			t.Errorf("Get = %+v, %v; want the finished job", got, err)
 		}
-		done, err := s.Finished(ctx, time.Now().Add(-time.Hour))
+		done, err := job.AllFinished(ctx, s, time.Now().Add(-time.Hour))
 		if err != nil || len(done) != 1 || done[0].ID != "a" {
 			t.Errorf("Finished = %v, %v; want a", done, err)
 		}
@@ -373,7 +373,7 @@ func TestTableStores(t *testing.T) {
 // stream has a thousand consumers at most. What a reading leaves behind goes soon.
 func TestFinishedLeavesNoConsumers(t *testing.T) {
 	js := newJetStream(t, t.TempDir())
-	if _, err := newKV(t, js).Finished(t.Context(), time.Now().Add(-time.Hour)); err != nil {
+	if _, err := job.AllFinished(t.Context(), newKV(t, js), time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	stream, err := js.Stream(t.Context(), "KV_jobs-finished")

@@ -55,7 +55,7 @@ export async function jobList({ query }) {
     table(sorting, p.jobs, { key: (j) => j.id, empty: fields.some(field)
       ? "No job fits. Widen the time, or search for less."
       : "No job in this time. What rules match appears here; the page Events shows what arrives." }),
-    pager(offset, size, p.total, (n) => { location.hash = to("/jobs", { ...now, offset: n }); }, p.more),
+    pager(offset, offset + p.jobs.length < p.total && p.jobs.length || size, p.total, (n) => { location.hash = to("/jobs", { ...now, offset: n }); }, p.more),
     h("p", { class: "faint" }, `${p.more ? "more than " : ""}${number(p.more ? p.total - 1 : p.total)} jobs: live ones, and those that ended since `, when(p.since), query.get("until") && [", made until ", when(query.get("until"))], "."),
   ].flat().filter(Boolean);
 }
