@@ -41,7 +41,7 @@ func (m *manyEnded) job(i int) *Job {
 	j := chain(i%7, step("test_run", "x"))
 	j.ID, j.State, j.Rule = fmt.Sprintf("job%05d", i), Succeeded, fmt.Sprint("rule", i%3)
 	j.Created = newest.Add(-time.Duration(i) * time.Second)
-	if i%10 == 0 {
+	if i < 200 || i%10 == 0 {
 		j.Created = j.Created.Add(-2*time.Hour - time.Second/2)
 	}
 	return j
@@ -104,28 +104,47 @@ func ids(list []*Job) (all []string) {
 // TestAJobThatEndsDuringAListIsInItOnce, whichever of its two records is found.
 func TestAJobThatEndsDuringAListIsInItOnce(t *testing.T) {
 	t.Parallel()
-	scenario(t, 1, func(t *testing.T, _ *fakeServer, s *Scheduler) {
+	for name, c := range map[string]struct{ before, after bool }{
+		"stays live":                 {},
+		"ends before the ended ones": {before: true},
+		"ends after the ended ones":  {after: true},
+	} {
+		store := new(Memory)
+		s, err := New(Config{Server: newFakeServer(1), Store: store})
+		if err != nil {
+			t.Fatal(err)
+		}
 		j := chain(1, step("test_run", "x"))
-		enqueue(t, s, j)
-		store := s.cfg.Store
-		for name, during := range map[string]func(){"live": func() {}, "ended": func() { wantEnd(t, s, j.ID, Succeeded) }} {
-			s.cfg.Store = &endsMeanwhile{store, during}
-			list, err := s.List(t.Context(), Query{Since: time.Now().Add(-time.Hour)})
-			if err != nil || len(list) != 1 || list[0].ID != j.ID {
-				t.Errorf("%s: %v, %v", name, ids(list), err)
+		j.ID, j.State = "a", Queued
+		if _, err := store.Create(t.Context(), []*Job{j}); err != nil {
+			t.Fatal(err)
+		}
+		s.ending[j.ID] = at(1)
+		archive := func(now bool) {
+			if !now {
+				return
+			}
+			j.State, j.Ended = Succeeded, time.Now()
+			if err := store.Archive(t.Context(), j); err != nil {
+				t.Error(err)
 			}
 		}
-		s.cfg.Store = store
-	})
+		s.cfg.Store = endsMeanwhile{store, func() { archive(c.before) }, func() { archive(c.after) }}
+		list, err := s.List(t.Context(), Query{Since: time.Now().Add(-time.Hour)})
+		if err != nil || len(list) != 1 || list[0].ID != j.ID {
+			t.Errorf("%s: %v, %v", name, ids(list), err)
+		}
+	}
 }
 
-// endsMeanwhile has something happen between what is live and what has ended.
+// endsMeanwhile has something happen before and after the ended jobs are read.
 type endsMeanwhile struct {
 	Store
-	during func()
+	before, after func()
 }
 
-func (e *endsMeanwhile) Finished(ctx context.Context, since time.Time, see func(*Job), enough func(time.Time) bool) error {
-	e.during()
+func (e endsMeanwhile) Finished(ctx context.Context, since time.Time, see func(*Job), enough func(time.Time) bool) error {
+	e.before()
+	defer e.after()
 	return e.Store.Finished(ctx, since, see, enough)
 }
