@@ -69,15 +69,28 @@ func openJobs(ctx context.Context, b *bus.Bus, log zerolog.Logger) ([]jobs.Trans
 		if err != nil {
 			continue // it is too old by now
 		}
-		var n struct{ Data jobs.TransitionNotice }
-		if err := json.Unmarshal(m.Data, &n); err != nil {
+		n, err := transition(m.Data)
+		if err != nil {
 			log.Error().Err(err).Uint64("message", seq).Str("stream", bus.StreamJobs).Str("subject", m.Subject).
 				Msg("a transition cannot be read: if its job's record is lost, too, the job is not known any more")
 			continue
 		}
-		told = append(told, n.Data)
+		told = append(told, n)
 	}
 	return told, nil
+}
+
+// transition decodes the notice of a transition. One without a job or with a state that
+// does not exist is an error.
+func transition(data []byte) (jobs.TransitionNotice, error) {
+	var n struct{ Data jobs.TransitionNotice }
+	if err := json.Unmarshal(data, &n); err != nil {
+		return n.Data, fmt.Errorf("decode a transition: %w", err)
+	}
+	if n.Data.Job == "" || !slices.Contains(append(jobs.LiveStates(), jobs.EndedStates()...), n.Data.State) {
+		return n.Data, fmt.Errorf("decode a transition: job %q, state %q", n.Data.Job, n.Data.State)
+	}
+	return n.Data, nil
 }
 
 // eachTransition reads what the stream's subjects tell, up to a sequence.

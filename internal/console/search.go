@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -28,9 +27,8 @@ func (c *Console) decisions(ctx context.Context, since time.Time, visit func(not
 	}
 	defer jetstream.End(ctx, c.Bus.JetStream(), bus.StreamJobs, consumer)
 	_, err = eachMessage(ctx, consumer, func(m natsjs.Msg) bool {
-		var n struct{ Data notices.Decision }
-		if json.Unmarshal(m.Data(), &n) == nil && c.sees(ctx, n.Data.Server) {
-			visit(n.Data)
+		if d, err := notices.ReadDecision(m.Data()); err == nil && c.sees(ctx, d.Server) {
+			visit(d)
 		}
 		return true
 	})

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -319,11 +318,11 @@ func (c *Console) whyDecided(ctx context.Context, job string, a *account) error 
 	if err != nil {
 		return err
 	}
-	var n struct{ Data notices.Decision }
-	if err := json.Unmarshal(m.Data, &n); err != nil {
+	d, err := notices.ReadDecision(m.Data)
+	if err != nil {
 		a.add(m.Time, "no job", "a decision was published, and message %d of stream %s, which has it, cannot be read: %v", m.Sequence, bus.StreamJobs, err)
 		return nil
 	}
-	a.add(n.Data.At, "no job", "%s: %s", n.Data.Reason, n.Data.Detail)
+	a.add(d.At, "no job", "%s: %s", d.Reason, d.Detail)
 	return nil
 }

@@ -5,6 +5,7 @@ package notices
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -111,4 +112,19 @@ func (n Publisher) Decision(ctx context.Context, d Decision) error {
 		Subject: JobSubject(d.Job, "decision"), ID: d.Job + "-" + d.Reason, Type: TypeDecision,
 		Source: "edrpipe/" + cmp.Or(d.Server, n.Title), About: "event/" + d.Event, Time: d.At, Data: d,
 	})
+}
+
+// ReadDecision decodes what Decision published. A notice of another type is an error.
+func ReadDecision(data []byte) (Decision, error) {
+	var n struct {
+		Type string
+		Data Decision
+	}
+	if err := json.Unmarshal(data, &n); err != nil {
+		return Decision{}, fmt.Errorf("decode a decision: %w", err)
+	}
+	if n.Type != TypeDecision {
+		return Decision{}, fmt.Errorf("decode a decision: the notice is of type %q", n.Type)
+	}
+	return n.Data, nil
 }

@@ -157,12 +157,23 @@ func (p *Pager) claim(ctx context.Context, key string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("mark of %s: %w", key, err)
 	}
-	var at time.Time
-	if json.Unmarshal(entry.Value(), &at) == nil && p.Now().Sub(at) < p.Repeat {
+	if recent(entry.Value(), p.Now(), p.Repeat) {
 		return false, nil
 	}
 	_, err = p.Marks.Update(ctx, key, now, entry.Revision())
 	return err == nil, lost(err)
+}
+
+// recent reports whether a mark says that people were told less than repeat ago. A mark
+// that cannot be read does not, and neither does one of the future, as a clock that was
+// wrong leaves: it would keep people from hearing until then.
+func recent(mark []byte, now time.Time, repeat time.Duration) bool {
+	var at time.Time
+	if json.Unmarshal(mark, &at) != nil {
+		return false
+	}
+	age := now.Sub(at)
+	return age < repeat && age > -repeat
 }
 
 // lost is nil where another replica was faster.

@@ -258,18 +258,27 @@ func (o Objects) list(ctx context.Context) (infos []*jetstream.ObjectInfo, err e
 		if err != nil {
 			return nil, err
 		}
-		var info jetstream.ObjectInfo
-		encoded := strings.TrimPrefix(m.Subject(), "$O."+status.Bucket()+".M.")
-		name, bad := base64.URLEncoding.DecodeString(encoded)
-		if bad == nil && (json.Unmarshal(m.Data(), &info) != nil || info.Name != string(name)) {
-			info = jetstream.ObjectInfo{ObjectMeta: jetstream.ObjectMeta{Name: string(name)}}
-		}
-		if bad == nil && !info.Deleted {
+		if info := described(strings.TrimPrefix(m.Subject(), "$O."+status.Bucket()+".M."), m.Data()); info != nil && !info.Deleted {
 			info.ModTime = meta.Timestamp
-			infos = append(infos, &info)
+			infos = append(infos, info)
 		}
 		if meta.NumPending == 0 {
 			return infos, nil
 		}
 	}
+}
+
+// described decodes the description of a file, which has the last word of its subject for
+// its name. A description that cannot be read, or is of another name, has the name only;
+// nil: the word is no name.
+func described(word string, data []byte) *jetstream.ObjectInfo {
+	name, err := base64.URLEncoding.DecodeString(word)
+	if err != nil {
+		return nil
+	}
+	info := new(jetstream.ObjectInfo)
+	if json.Unmarshal(data, info) != nil || info.Name != string(name) {
+		return &jetstream.ObjectInfo{ObjectMeta: jetstream.ObjectMeta{Name: string(name)}}
+	}
+	return info
 }

@@ -174,7 +174,8 @@ func (d *DeadLetters) read(sequence uint64, h nats.Header, body []byte) Dead {
 		Size: len(body), subject: h.Get(HeaderDeadSubject),
 	}
 	dead.Time, _ = time.Parse(time.RFC3339Nano, h.Get(HeaderDeadTime)) // zero when a stranger wrote it
-	if n, err := strconv.Atoi(h.Get(HeaderDeadSize)); err == nil {
+	dead.Error = dead.Error[:min(len(dead.Error), maxDeadError)]       // a stranger's may be of any length
+	if n, err := strconv.Atoi(h.Get(HeaderDeadSize)); err == nil && n > len(body) {
 		dead.Size = n
 	}
 	for _, k := range []string{HeaderDeadReason, HeaderDeadError, HeaderDeadOrigin, HeaderDeadTime, HeaderDeadSubject, HeaderDeadSize, HeaderMessageID} {
@@ -203,11 +204,7 @@ func (d *DeadLetters) Replay(ctx context.Context, dead Dead) error {
 	if dead.Size > len(dead.Message.Body) {
 		return fmt.Errorf("dead letter %d: %w", dead.Sequence, ErrCut)
 	}
-	m := Encode(d.prefix(), dead.Message)
-	if strings.HasPrefix(dead.subject, d.prefix()+".") {
-		m.Subject = dead.subject
-	}
-	m.Header.Set(HeaderMessageID, fmt.Sprintf("replay/%d/%d", dead.Sequence, dead.Time.UnixNano()))
+	m := d.replayed(dead)
 	ingest := d.Ingest
 	if ingest == nil {
 		ingest = d.JetStream
@@ -223,6 +220,27 @@ func (d *DeadLetters) Replay(ctx context.Context, dead Dead) error {
 		return fmt.Errorf("dead letter %d is replayed but still listed: %w", dead.Sequence, err)
 	}
 	return nil
+}
+
+// replayed returns the message of a dead letter as it is put back. A subject that no
+// message can have, as a stranger may write it, gives way to that of the message.
+func (d *DeadLetters) replayed(dead Dead) *nats.Msg {
+	m := Encode(d.prefix(), dead.Message)
+	if strings.HasPrefix(dead.subject, d.prefix()+".") && literal(dead.subject) {
+		m.Subject = dead.subject
+	}
+	m.Header.Set(HeaderMessageID, fmt.Sprintf("replay/%d/%d", dead.Sequence, dead.Time.UnixNano()))
+	return m
+}
+
+// literal reports whether a message can be published on a subject.
+func literal(subject string) bool {
+	for word := range strings.SplitSeq(subject, ".") {
+		if word == "" || strings.ContainsAny(word, "*> \t\r\n\x00") {
+			return false
+		}
+	}
+	return true
 }
 
 // Purge removes the dead letters of a reason, or all with an empty one, and says
