@@ -22,7 +22,7 @@ start it as a program: what happened, why, and what rules and guards say, and a
 check of rules that the assistant proposes. Nothing acts on an endpoint, allows a
 step or changes the service. What can be seen is what the token's role may see: give
 the assistant a user of its own with the role viewer.`,
-		Example: `  pipeline users add assistant --role viewer
+		Example: `  pipeline users add assistant --role viewer --file users.yaml
   pipeline mcp --token-file assistant.token`,
 		Args: cobra.NoArgs,
 		RunE: f.run(func(cmd *cobra.Command, c *apiclient.Client, _ []string) error {

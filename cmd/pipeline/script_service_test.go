@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -65,26 +66,35 @@ func startService(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ingest, []byte("s3cret\n"), 0o600))
 	cfg.Sources.HTTP.Enabled, cfg.Sources.HTTP.Token = true, ingest
 	cfg.Web.Listen, cfg.Web.Users = "127.0.0.1:0", filepath.Join(dir, "users.yaml")
-	s, err := service.Open(context.Background(), cfg, "test", zerolog.Nop())
+	url, stop, err := openService(cfg)
 	ts.Check(err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	ts.Defer(func() {
-		stop()
-		if err := <-ended; err != nil {
-			ts.Logf("the service ended: %v", err)
-		}
-		ts.Check(s.Close())
-	})
-	ts.Check(untilReady(s.URL()))
-	file := fmt.Sprintf("data: %s\nweb: { listen: %q, users_file: %s }\n", cfg.Data, strings.TrimPrefix(s.URL(), "http://"), cfg.Web.Users)
+	ts.Defer(func() { ts.Check(stop()) })
+	file := fmt.Sprintf("data: %s\nweb: { listen: %q, users_file: %s }\n", cfg.Data, strings.TrimPrefix(url, "http://"), cfg.Web.Users)
 	ts.Check(os.WriteFile(filepath.Join(dir, "pipeline.yaml"), []byte(file), 0o600))
 	ts.Check(os.WriteFile(filepath.Join(dir, "admin.token"), []byte(admin+"\n"), 0o600))
-	ts.Setenv("EDRPIPE_URL", s.URL())
+	ts.Setenv("EDRPIPE_URL", url)
 	ts.Setenv("EDRPIPE_TOKEN", admin)
 	ts.Setenv("APPROVER_TOKEN", approver)
 	ts.Setenv("VIEWER_TOKEN", viewer)
+}
+
+// openService runs a service in this process and returns when it reads events; stop ends it.
+func openService(cfg config.Config) (url string, stop func() error, err error) {
+	s, err := service.Open(context.Background(), cfg, "test", zerolog.Nop())
+	if err != nil {
+		return "", nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop = func() error {
+		cancel()
+		return errors.Join(<-ended, s.Close())
+	}
+	if err := untilReady(s.URL()); err != nil {
+		return "", nil, errors.Join(err, stop())
+	}
+	return s.URL(), stop, nil
 }
 
 // untilReady returns when the service at the address reads events: before that it
