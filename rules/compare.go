@@ -18,12 +18,18 @@ type Comparison struct {
 	Changed []string `json:"changed,omitempty"` // rules whose digest differs
 	Jobs    []Change `json:"jobs,omitempty"`    // that differ
 	Same    int      `json:"same"`              // jobs that do not
+
+	From    time.Time `json:"from,omitzero"` // time of the first event
+	To      time.Time `json:"to,omitzero"`   // and of the last one
+	Actions []Effect  `json:"actions,omitempty"`
+	Queue   [2]Queue  `json:"queue"` // of the old version and of the new one
 }
 
 // Change is a job that only one set makes, or that the two make differently.
 type Change struct {
 	Rule     string       `json:"rule"`
 	Endpoint edr.Endpoint `json:"endpoint"`
+	Host     string       `json:"host,omitempty"`
 	Event    string       `json:"event"` // id
 	At       string       `json:"at"`
 	Old      []string     `json:"old"` // steps; nil: no job
@@ -36,19 +42,22 @@ type Comparer struct {
 	comparison Comparison
 	jobs       map[string]*Change // of the event at hand
 	order      []string
+	effects    map[string]*[2]actionCount // by action, of all events
 }
 
 // NewComparer compares the rules themselves and makes ready for events.
 func NewComparer(old, new *Set) *Comparer {
-	c := &Comparer{}
+	c := &Comparer{effects: map[string]*[2]actionCount{}}
 	c.old = Backtest{Set: old, Job: func(d Decision, planned []Planned) {
 		if ch := c.change(d); ch != nil {
 			ch.Old = described(planned)
+			c.count(0, planned)
 		}
 	}}
 	c.new = Backtest{Set: new, Job: func(d Decision, planned []Planned) {
 		if ch := c.change(d); ch != nil {
 			ch.New = described(planned)
+			c.count(1, planned)
 		}
 	}}
 	c.comparison.Added, c.comparison.Removed, c.comparison.Changed = compareRules(old, new)
@@ -81,7 +90,7 @@ func (c *Comparer) change(d Decision) *Change {
 	key := fmt.Sprintf("%s %s", d.Rule.ID, d.Endpoint)
 	ch, ok := c.jobs[key]
 	if !ok {
-		ch = &Change{Rule: d.Rule.ID, Endpoint: d.Endpoint, Event: d.Match.Event.Event.ID, At: d.At.UTC().Format(time.RFC3339)}
+		ch = &Change{Rule: d.Rule.ID, Endpoint: d.Endpoint, Host: d.Match.Event.Sensor.Hostname, Event: d.Match.Event.Event.ID, At: d.At.UTC().Format(time.RFC3339)}
 		c.jobs[key] = ch
 		c.order = append(c.order, key)
 	}
@@ -118,4 +127,11 @@ func (c *Comparer) Event(ctx context.Context, e *events.Event) error {
 }
 
 // Comparison is how the sets differ so far.
-func (c *Comparer) Comparison() Comparison { return c.comparison }
+func (c *Comparer) Comparison() Comparison {
+	all := c.comparison
+	old, new := c.old.Report(), c.new.Report()
+	all.From, all.To = old.From, old.To
+	all.Actions = c.actions()
+	all.Queue = [2]Queue{queueOf(old), queueOf(new)}
+	return all
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 
@@ -14,46 +13,55 @@ import (
 
 func newRulesDiffCommand() *cobra.Command {
 	var source replayedEvents
-	var format string
+	var format, guards string
 	cmd := &cobra.Command{
 		Use:   "diff --events FILE|stream [flags] OLD NEW",
 		Short: "Say how two versions of rules differ over the same events",
 		Long: `Say how two versions of rules differ: which rules are new, gone or changed, and
 which jobs, over the same events, only one version makes or makes differently.
-The exit status is 0 whether or not there are differences.`,
-		Example: `  pipeline rules diff --events recording.jsonl rules/ new-rules/`,
-		Args:    cobra.ExactArgs(2),
+--format markdown is a comment for a merge request: how often each action would run,
+on how many endpoints, what --guards stop, how long jobs would wait for a session, and
+samples. The exit status is 0 whether or not there are differences.`,
+		Example: `  pipeline rules diff --events recording.jsonl rules/ new-rules/
+  pipeline rules diff --events stream --since 7d --guards guards.yaml --format markdown rules/ new-rules/ > comment.md`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := checkFormat("format", format, formatText, formatJSON); err != nil {
+			if err := checkFormat("format", format, formatText, formatJSON, formatMarkdown); err != nil {
 				return err
 			}
-			old, _, err := loadRules(cmd.ErrOrStderr(), paths[:1])
+			old, oldGuards, err := loadGuarded(cmd.ErrOrStderr(), paths[:1], guards)
 			if err != nil {
 				return err
 			}
-			new, _, err := loadRules(cmd.ErrOrStderr(), paths[1:])
+			new, newGuards, err := loadGuarded(cmd.ErrOrStderr(), paths[1:], guards)
 			if err != nil {
 				return err
 			}
-			c, err := compareOver(cmd.Context(), cmd, &source, old, new)
+			comparer := rules.NewComparer(old, new)
+			comparer.Admit(oldGuards.admit, newGuards.admit)
+			c, err := compareOver(cmd, &source, comparer)
 			if err != nil {
 				return err
 			}
-			if format == formatJSON {
+			switch format {
+			case formatJSON:
 				return printJSON(cmd.OutOrStdout(), c)
+			case formatMarkdown:
+				printComparisonMarkdown(cmd.OutOrStdout(), c)
+			default:
+				printComparison(cmd.OutOrStdout(), c)
 			}
-			printComparison(cmd.OutOrStdout(), c)
 			return nil
 		},
 	}
 	source.register(cmd)
-	cmd.Flags().StringVar(&format, "format", formatText, "text or json")
+	cmd.Flags().StringVar(&format, "format", formatText, "text, json or markdown (a comment for a merge request)")
+	cmd.Flags().StringVar(&guards, "guards", "", "guards file to ask about each step")
 	return cmd
 }
 
-func compareOver(ctx context.Context, cmd *cobra.Command, source *replayedEvents, old, new *rules.Set) (rules.Comparison, error) {
-	c := rules.NewComparer(old, new)
-	order := rules.InOrder{Handle: func(e *events.Event) error { return c.Event(ctx, e) }}
+func compareOver(cmd *cobra.Command, source *replayedEvents, c *rules.Comparer) (rules.Comparison, error) {
+	order := rules.InOrder{Handle: func(e *events.Event) error { return c.Event(cmd.Context(), e) }}
 	if err := source.each(cmd, order.Event); err != nil {
 		return rules.Comparison{}, err
 	}

@@ -38,10 +38,11 @@ func printed(stderr io.Writer, err error) error {
 
 // The forms in which problems are printed.
 const (
-	formatText   = "text"
-	formatJSON   = "json"
-	formatGitHub = "github"
-	formatSARIF  = "sarif"
+	formatText     = "text"
+	formatJSON     = "json"
+	formatGitHub   = "github"
+	formatMarkdown = "markdown"
+	formatSARIF    = "sarif"
 )
 
 func checkFormat(flag, format string, known ...string) error {
