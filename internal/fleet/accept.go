@@ -113,29 +113,35 @@ func (f *Fleet) Of(e *events.Event) (*Member, error) {
 // Fill gives an event its server and the facts of its endpoint, of which a record that is
 // missing is read first. An event of another server gets none: it has no endpoint here.
 func (f *Fleet) Fill(ctx context.Context, e *events.Event) error {
-	if m, err := f.Of(e); err == nil && e.Sensor.ID != "" {
-		_, _ = m.Directory.Find(ctx, e.Sensor.ID) // without it, its facts are pending
-	}
-	return f.fill(e)
-}
-
-// fill is Fill with what is known.
-func (f *Fleet) fill(e *events.Event) error {
 	m, err := f.Of(e)
 	if err != nil {
-		e.Sensor.Server, e.Sensor.Tenant, e.Sensor.Pending = "", "", 0
+		forget(e)
 		return err
+	}
+	if e.Sensor.ID != "" {
+		_, _ = m.Directory.Find(ctx, e.Sensor.ID) // without it, its facts are pending
 	}
 	m.Directory.Fill(e)
 	return nil
+}
+
+// forget takes an event's place from it: that of another server.
+func forget(e *events.Event) {
+	e.Sensor.Server, e.Sensor.Tenant, e.Sensor.Pending = "", "", 0
 }
 
 // Arrived gives an event that has just come its server and the facts of its endpoint that
 // are known, and counts those of other servers. It sends no request: no event waits for
 // the record of another one's endpoint.
 func (f *Fleet) Arrived(e *events.Event) {
+	m, err := f.Of(e)
+	if err == nil {
+		m.Directory.Fill(e)
+		return
+	}
+	forget(e)
 	var other *OtherServer
-	if errors.As(f.fill(e), &other) {
+	if errors.As(err, &other) {
 		name := f.others.count(other, e.Event.Received)
 		if f.cfg.Other != nil {
 			f.cfg.Other(name)

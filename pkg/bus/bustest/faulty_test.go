@@ -1,6 +1,12 @@
 package bustest
 
-import "testing"
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestCallsHaveNoDrawnNames(t *testing.T) {
 	t.Parallel()
