@@ -46,7 +46,8 @@ func (m *moment) String() string {
 	if m.at.IsZero() {
 		return ""
 	}
-	return m.at.Format(time.RFC3339)
+	// Cut to seconds, "until now" would leave out what was made in this one.
+	return m.at.Format(time.RFC3339Nano)
 }
 
 // Type implements pflag.Value.

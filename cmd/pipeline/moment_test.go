@@ -54,3 +54,17 @@ func TestMoments(t *testing.T) {
 		}
 	}
 }
+
+// TestMomentsKeepTheirFraction: "until now" means what was made in this second, too.
+func TestMomentsKeepTheirFraction(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 3, 10, 0, 900_000_000, time.UTC)
+	until, q := moment{now: func() time.Time { return now }}, url.Values{}
+	if err := until.Set("0s"); err != nil {
+		t.Fatal(err)
+	}
+	setMoments(q, moment{}, until)
+	if got, err := time.Parse(time.RFC3339, q.Get("until")); err != nil || !got.Equal(now) {
+		t.Errorf("until = %s, %v, want %s", got, err, now)
+	}
+}
