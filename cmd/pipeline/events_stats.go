@@ -29,7 +29,7 @@ func newEventsStatsCommand() *cobra.Command {
   pipeline events stats --since 1h -o json`,
 		Short: "Count the events on the bus by type and by sensor",
 		Long: `Count the events on the bus by type and by sensor, from those that arrived within
---since to now. With --watch it goes on counting and shows the table anew each
+--since to now. With --watch it goes on counting and redraws the table each
 second.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -133,7 +133,7 @@ func nightBus() []situation {
 // nightEvidence are the situations of the audit log and of the clock.
 func nightEvidence() []situation {
 	var cut, behind *nightNATS
-	var late *latePath
+	var clock *clockProxy
 	return []situation{
 		{
 			name: "audit log damaged", fault: "somebody deletes the stream of the audit log", looks: 10 * time.Second, interval: "every 5 s, and at the start",
@@ -155,14 +155,14 @@ func nightEvidence() []situation {
 			name: "the clock of the machine is wrong", fault: "the bus's time is a minute ahead of this machine's; an event comes", looks: 11 * time.Second, interval: "every 10 s",
 			setup: func(t *testing.T) nightSetup {
 				behind = newNightNATS(t)
-				late = newLatePath(t, behind.conf.Listen)
+				clock = newClockProxy(t, behind.conf.Listen)
 				s := behind.setup()
-				s.config = strings.ReplaceAll(s.config, behind.conf.Listen, late.addr)
+				s.config = strings.ReplaceAll(s.config, behind.conf.Listen, clock.addr)
 				return s
 			},
-			strike: func(w *nightWorld) { late.by.Store(int64(time.Minute)); w.attack() },
+			strike: func(w *nightWorld) { clock.offset.Store(int64(time.Minute)); w.attack() },
 			health: `degraded clock since .* the clock of this machine and that of the bus are -?1m0s apart; the bus's is used[^→]*→ have NTP set`, page: `clock works less than it should: the clock of this machine and that of the bus are -?1m0s apart`, why: "— the bus's time is used: the event is acted on",
-			cure: "set the clock (NTP)", heal: func(*nightWorld) { late.by.Store(0) },
+			cure: "set the clock (NTP)", heal: func(*nightWorld) { clock.offset.Store(0) },
 		},
 	}
 }

@@ -10,31 +10,31 @@ import (
 	"time"
 )
 
-// latePath is a way to a NATS server on which the time that the server tells of a stream
-// is another one.
-type latePath struct {
-	addr string
-	by   atomic.Int64 // time.Duration that is added
-	to   string
+// clockProxy is a TCP proxy to a NATS server. It adds an offset to the server time in the
+// answers to stream info requests.
+type clockProxy struct {
+	addr   string
+	offset atomic.Int64 // time.Duration
+	to     string
 
 	ends  sync.WaitGroup
 	mu    sync.Mutex
 	conns []net.Conn
 }
 
-func newLatePath(t *testing.T, to string) *latePath {
+func newClockProxy(t *testing.T, to string) *clockProxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &latePath{addr: l.Addr().String(), to: to}
+	p := &clockProxy{addr: l.Addr().String(), to: to}
 	p.ends.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			p.ends.Go(func() { p.carry(c) })
+			p.ends.Go(func() { p.forward(c) })
 		}
 	})
 	t.Cleanup(func() {
@@ -49,11 +49,11 @@ func newLatePath(t *testing.T, to string) *latePath {
 	return p
 }
 
-// carry carries what one client and the server say to each other.
-func (p *latePath) carry(client net.Conn) {
+// forward copies the bytes of one connection in both directions.
+func (p *clockProxy) forward(client net.Conn) {
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
-		_ = client.Close() // the client sees that nobody answers
+		_ = client.Close() // the client sees a closed connection
 		return
 	}
 	p.mu.Lock()
@@ -66,25 +66,26 @@ func (p *latePath) carry(client net.Conn) {
 	buffer := make([]byte, 1<<20)
 	for {
 		n, err := server.Read(buffer)
-		if _, failed := client.Write(p.change(buffer[:n])); err != nil || failed != nil {
+		if _, failed := client.Write(p.shift(buffer[:n])); err != nil || failed != nil {
 			_ = client.Close()
 			return
 		}
 	}
 }
 
-// told is the time in the server's answer to a question for a stream; the fraction of the
-// second stays what it was, so that the answer has the same length.
-var told = regexp.MustCompile(`"ts":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`)
+// serverTime matches the server time in an answer to a stream info request. The fraction of
+// the second is not replaced, so the answer keeps its length.
+var serverTime = regexp.MustCompile(`"ts":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`)
 
-func (p *latePath) change(said []byte) []byte {
-	by := time.Duration(p.by.Load())
-	return told.ReplaceAllFunc(said, func(b []byte) []byte {
+// shift adds the offset to each server time in the bytes of an answer.
+func (p *clockProxy) shift(answer []byte) []byte {
+	offset := time.Duration(p.offset.Load())
+	return serverTime.ReplaceAllFunc(answer, func(b []byte) []byte {
 		const form = `"ts":"2006-01-02T15:04:05`
 		t, err := time.Parse(form, string(b))
 		if err != nil {
 			return b
 		}
-		return []byte(t.Add(by).Format(form))
+		return []byte(t.Add(offset).Format(form))
 	})
 }

@@ -113,7 +113,7 @@ func nightJobs() []situation {
 			healed: func(w *nightWorld) bool { return len(w.jobs("succeeded")) == 3 },
 		},
 		{
-			name: "another host under the sensor's number", fault: "the sensor was installed anew: the server's record has another host name than the event", looks: time.Second, interval: "at once",
+			name: "another host under the sensor's number", fault: "the sensor was reinstalled: the server's record has another host name than the event", looks: time.Second, interval: "at once",
 			strike: func(w *nightWorld) {
 				e := w.process(1)
 				e["computer_name"] = "OLD-LAPTOP"

@@ -14,7 +14,7 @@ func (c *Console) quarantineRoutes() []web.Route {
 		web.JSON("GET", "/api/v1/quarantine", web.Admin, "Records of the bus that do not verify", func(r *http.Request, _ struct{}) ([]quarantine.Record, error) {
 			return c.Quarantine.List(r.Context())
 		}),
-		web.JSON("POST", "/api/v1/quarantine/drop", web.Admin, "Remove a record that does not verify: what it held begins anew", func(r *http.Request, in web.Quarantined) (web.Nothing, error) {
+		web.JSON("POST", "/api/v1/quarantine/drop", web.Admin, "Remove a record that does not verify: what it held starts from an empty record", func(r *http.Request, in web.Quarantined) (web.Nothing, error) {
 			return web.Nothing{}, c.DropRecord(r.Context(), web.UserOf(r.Context()), in)
 		}),
 		web.JSON("POST", "/api/v1/quarantine/restore", web.Admin, "Put the last good record in the place of one that does not verify", func(r *http.Request, in web.Quarantined) (web.Nothing, error) {

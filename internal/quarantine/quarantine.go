@@ -181,7 +181,7 @@ func (q *Quarantine) dropFile(ctx context.Context, id string) error {
 	return err
 }
 
-// Drop removes a foreign record: what it held begins anew.
+// Drop removes a foreign record: what it held starts from an empty record.
 func (q *Quarantine) Drop(ctx context.Context, bucket, key string) error {
 	if bucket == bus.BucketArtifacts && q.Files != nil {
 		return q.dropFile(ctx, key)

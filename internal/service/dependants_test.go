@@ -227,7 +227,7 @@ func correlation(w *recordsWorld) victim {
 		},
 		goesOn: func(w *recordsWorld, after string) {
 			w.again(sensor, 9)
-			if after == drop { // it begins anew
+			if after == drop { // it starts from an empty record
 				w.works()
 				if j := w.r.jobOf("burst", sensor); j.ID != "" {
 					w.r.t.Errorf("a window of one event was completed: %+v", j)

@@ -27,7 +27,7 @@ func (s *Service) repaired(ctx context.Context, c bus.Change) {
 	case "KV_" + bus.BucketJobs:
 		buswatch.FindLost(ctx, s.bus, s.fleet, s.log)
 	case bus.StreamAudit:
-		err := errors.New("stream AUDIT was deleted while the service ran, and begins anew")
+		err := errors.New("stream AUDIT was deleted while the service ran, and is a new, empty one")
 		s.auditState.damage.Store(&err)
 	}
 }

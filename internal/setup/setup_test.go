@@ -51,7 +51,7 @@ func TestWhatIsWrittenIsAConfiguration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := plannedBy(c, p); !reflect.DeepEqual(got, p.EDR) || c.DryRun != p.DryRun || c.Bus.URL != p.Bus.URL {
+			if got := loadedServers(c, p); !reflect.DeepEqual(got, p.EDR) || c.DryRun != p.DryRun || c.Bus.URL != p.Bus.URL {
 				t.Errorf("the file says %+v, want %+v; all of it: %+v", got, p.EDR, c)
 			}
 			for _, k := range config.Keys() {
@@ -75,9 +75,10 @@ func isPrivate(t *testing.T, p Plan, file string) {
 	}
 }
 
-// plannedBy are the servers of a configuration as a plan has them; what is in files is
-// read, a token that was made is left out.
-func plannedBy(c config.Config, p Plan) (all []Server) {
+// loadedServers converts the servers of a loaded configuration to those of a plan: the
+// contents of secret and CA files take the place of their names, and a generated token
+// is left out.
+func loadedServers(c config.Config, p Plan) (all []Server) {
 	read := func(file string) []byte {
 		if file == "" {
 			return nil

@@ -84,7 +84,7 @@ func (p *pass) message() {
 
 // newEvent begins an event. What the last one took from the pool of text stays
 // its own: the pool never writes to the same bytes twice, except in a scan,
-// which begins anew with each document.
+// which is reset for each document.
 func (p *pass) newEvent(kind Kind, typ string) *Event {
 	x := &p.reading
 	var e *Event

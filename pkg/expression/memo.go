@@ -80,7 +80,7 @@ func (m *Memo) names(s *Scope, root ast.Node) []Field {
 	return names
 }
 
-// keep remembers a program. A full Memo begins anew.
+// keep remembers a program. A full Memo is cleared.
 func (m *Memo) keep(p *Program, want *Type, names []Field) {
 	if m == nil || len(names) == 0 || !memorable(p.scope, want) {
 		return

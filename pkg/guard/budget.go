@@ -52,7 +52,7 @@ func (l *ledger) take(unit, of string, size int, per time.Duration, now time.Tim
 	l.Entries = slices.DeleteFunc(l.Entries, func(e entry) bool { return !now.Before(e.At.Add(per)) })
 	own := slices.IndexFunc(l.Entries, func(e entry) bool { return e.Unit == unit && e.Of == of })
 	if own >= 0 {
-		// It is spent anew: the window slides from the latest act on.
+		// It is counted once: the window is sliding, and starts at the latest act.
 		l.Entries = append(slices.Delete(l.Entries, own, own+1), entry{unit, of, now})
 		return true, time.Time{}
 	}

@@ -54,13 +54,13 @@ func (m *Mark) judge(c control, revision uint64) error {
 	defer m.mu.Unlock()
 	switch {
 	case revision == 0 && m.seen:
-		return fmt.Errorf("%w: it was there and is gone, with stops, dry runs and silences; pipeline resume makes it anew", seal.ErrForeign)
+		return fmt.Errorf("%w: the record is missing, and its stops, dry runs and silences are lost; pipeline resume writes a new one", seal.ErrForeign)
 	case revision == 0 || c.Serial >= m.serial:
 		return nil
 	case revision <= m.revision:
 		return errOlder
 	}
-	return fmt.Errorf("%w: it is an older record put back (number %d after %d), with the stops, dry runs and silences of then; pipeline resume makes it anew", seal.ErrForeign, c.Serial, m.serial)
+	return fmt.Errorf("%w: an older record was put back (serial %d, the newest known is %d), with the stops, dry runs and silences of that time; pipeline resume writes a new one", seal.ErrForeign, c.Serial, m.serial)
 }
 
 // raise notes a record that was read or written. The error is that of the file, which is

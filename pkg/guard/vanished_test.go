@@ -72,7 +72,7 @@ func (w *switchWorld) do(err error) {
 }
 
 // TestSwitchesThatVanishStopEverything: a stop whose record the bus has lost is not lifted
-// by that, nor by a restart, nor by a silence that makes the record anew: a person ends it.
+// by that, nor by a restart, nor by a silence that writes a new record: a person ends it.
 func TestSwitchesThatVanishStopEverything(t *testing.T) {
 	t.Parallel()
 	w := newSwitchWorld(t)
@@ -86,7 +86,7 @@ func TestSwitchesThatVanishStopEverything(t *testing.T) {
 	w.restart(w.file)
 	w.want("lost, after a restart", admission.Hold)
 	w.do(w.g.AddSilence(t.Context(), Silence{ID: "quiet", Action: "nothing", Author: "ann", Comment: "tidy", Expires: w.now.Add(time.Hour)}))
-	w.want("a silence made the record anew", admission.Hold)
+	w.want("a silence wrote a new record", admission.Hold)
 	w.do(w.g.Stop(t.Context(), Area{Server: "hq"}, "ann", "a part"))
 	w.do(w.g.Resume(t.Context(), Area{Server: "hq"}, "ann", "a part"))
 	w.want("a part is resumed", admission.Hold)
