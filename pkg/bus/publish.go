@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,14 +79,25 @@ func (n Notice) encode() ([]byte, error) {
 	e.SetSource(n.Source)
 	e.SetSubject(n.About)
 	e.SetTime(n.Time)
-	data, err := json.Marshal(n.Data)
+	data, err := plain(n.Data)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.SetData(event.ApplicationJSON, json.RawMessage(data)); err != nil {
+	e.SetDataContentType(event.ApplicationJSON)
+	e.DataEncoded = data // SetData would encode it once more
+	return plain(e)
+}
+
+// plain encodes a value with the characters & < > as they are: a notice is no web page,
+// and command lines are full of them.
+func plain(v any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return json.Marshal(e)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
 // Token makes text safe as one token of a subject: what NATS gives a meaning to
