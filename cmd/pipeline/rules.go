@@ -17,6 +17,7 @@ func newRulesCommand() *cobra.Command {
 		newRulesDocsCommand(),
 		newRulesExplainCommand(),
 		newRulesFmtCommand(),
+		newRulesHealthCommand(),
 		newRulesImportCommand(),
 		newRulesListCommand(),
 		newRulesLSPCommand(),
