@@ -27,6 +27,7 @@ func newRulesCommand() *cobra.Command {
 		newRulesResetCommand(),
 		newRulesSchemaCommand(),
 		newRulesTestCommand(),
+		newRulesTuneCommand(),
 	)
 	return cmd
 }
