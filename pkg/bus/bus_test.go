@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -242,5 +243,24 @@ func TestToken(t *testing.T) {
 		if got := bus.Token(in); got != want {
 			t.Errorf("Token(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// TestNoticesKeepMarkup: a character of a command line is one byte of a notice.
+func TestNoticesKeepMarkup(t *testing.T) {
+	b, stop := embedded(t, t.TempDir())
+	defer stop()
+	n := notice("edr.results.r.1", "1")
+	n.Data = map[string]string{"detail": "cmd /c a&b<c>d"}
+	if err := b.Publish(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.JetStream().Stream(t.Context(), bus.StreamResults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.GetLastMsgForSubject(t.Context(), n.Subject)
+	if err != nil || !strings.Contains(string(m.Data), "cmd /c a&b<c>d") {
+		t.Errorf("%v, %+v", err, m)
 	}
 }
