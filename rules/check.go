@@ -16,7 +16,7 @@ type Checked struct {
 // says everything that is wrong with either: mistakes in rules hide none in tests.
 // With requireTests a rule without any is a mistake.
 func Check(requireTests bool, paths ...string) Checked {
-	l, files := load(paths)
+	l, files := load(paths, nil)
 	c := Checked{Rules: len(l.parsed)}
 	var ids []string
 	var tests []*Test

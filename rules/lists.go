@@ -17,10 +17,11 @@ import (
 type Lists struct {
 	byName map[string]*list.List
 	files  map[string]string // where each was read
+	own    map[string]int    // how many entries each has of its file
 }
 
 func newLists() *Lists {
-	return &Lists{byName: map[string]*list.List{}, files: map[string]string{}}
+	return &Lists{byName: map[string]*list.List{}, files: map[string]string{}, own: map[string]int{}}
 }
 
 // Has implements expression.Lists.
@@ -87,8 +88,18 @@ func (l *Lists) file(name, file string) strictyaml.Problems {
 	if found == nil {
 		found, _ = list.Parse(name+".txt", []byte("# empty: ok\n")) // so that rules which name it are not wrong, too
 	}
-	l.byName[name] = found
+	l.byName[name], l.own[name] = found, found.Len()
 	return problems
+}
+
+// extend adds values from elsewhere, by the names of lists. A name without a file is left
+// out: what is fetched makes no list that the rules do not have.
+func (l *Lists) extend(more map[string][]string) {
+	for name, values := range more {
+		if found, ok := l.byName[name]; ok && len(values) > 0 {
+			l.byName[name] = found.With(values)
+		}
+	}
 }
 
 func sameFile(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }
@@ -97,7 +108,7 @@ func sameFile(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) 
 // them is suspicious.
 const minShrinkable = 4
 
-// shrunk reports lists that lost more than the given part of the entries they had:
+// shrunk reports lists whose files lost more than the given part of the entries they had:
 // most likely a file that was cut short.
 func (l *Lists) shrunk(before *Lists, most float64) strictyaml.Problems {
 	var problems strictyaml.Problems
@@ -105,15 +116,15 @@ func (l *Lists) shrunk(before *Lists, most float64) strictyaml.Problems {
 		return nil
 	}
 	for _, name := range l.Names() {
-		had, known := before.byName[name]
-		if !known || had.Len() < minShrinkable {
+		had, known := before.own[name]
+		if !known || had < minShrinkable {
 			continue
 		}
-		has := l.byName[name].Len()
-		if lost := float64(had.Len()-has) / float64(had.Len()); lost > most {
+		has := l.own[name]
+		if lost := float64(had-has) / float64(had); lost > most {
 			problems = append(problems, strictyaml.Problem{
 				File:    l.files[name],
-				Message: fmt.Sprintf("the list has %s, and had %d: more than %.0f%% are gone", entriesText(has), had.Len(), 100*most),
+				Message: fmt.Sprintf("the list has %s, and had %d: more than %.0f%% are gone", entriesText(has), had, 100*most),
 				Hint:    "lists.max_shrink in the configuration, or a restart, allows it",
 			})
 		}

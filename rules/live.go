@@ -23,10 +23,14 @@ type Live struct {
 
 // LiveConfig says what to load.
 type LiveConfig struct {
-	Paths   []string         // as for Load
-	Settle  time.Duration    // how long files must be quiet before they are read; 0: 200 ms
-	Poll    time.Duration    // how often to look without being told; 0: 10 s
-	Shrink  float64          // part of its entries that a list may lose at once; 0: half of them
+	Paths  []string      // as for Load
+	Settle time.Duration // how long files must be quiet before they are read; 0: 200 ms
+	Poll   time.Duration // how often to look without being told; 0: 10 s
+	Shrink float64       // part of its entries that a list may lose at once; 0: half of them
+	// Elsewhere returns values that lists have besides those of their files, by the names
+	// of lists. It is called at each load; nil: there are none.
+	Elsewhere func() map[string][]string
+
 	Changed func(LiveState)  // called after each load that changed State; may be nil
 	Now     func() time.Time // nil: time.Now
 }
@@ -61,7 +65,7 @@ func NewLive(config LiveConfig) (*Live, error) {
 	}
 	l := &Live{config: config}
 	l.seen = (&fileWatch{paths: config.Paths}).fingerprint() // before reading: a change meanwhile is seen as one
-	set, err := Load(config.Paths...)
+	set, err := l.read()
 	if err != nil {
 		return nil, err
 	}
@@ -108,9 +112,18 @@ func (l *Live) Reload() error {
 // defaultShrink is the part of its entries that a list may lose at once.
 const defaultShrink = 0.5
 
+// read reads the files, and takes what lists have from elsewhere.
+func (l *Live) read() (*Set, error) {
+	var more map[string][]string
+	if l.config.Elsewhere != nil {
+		more = l.config.Elsewhere()
+	}
+	return loadWith(l.config.Paths, more)
+}
+
 // load reads the files. Lists that lost most of their entries are problems.
 func (l *Live) load() (*Set, error) {
-	set, err := Load(l.config.Paths...)
+	set, err := l.read()
 	if err != nil {
 		return nil, err
 	}

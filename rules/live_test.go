@@ -222,6 +222,32 @@ func TestListShrinks(t *testing.T) {
 	}
 }
 
+// TestValuesFromElsewhere come into force at a load. Their loss makes no change of the
+// files suspicious, and what no list can have makes none a mistake.
+func TestValuesFromElsewhere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "a.yaml"), oneRule("a"))
+	if err := os.Mkdir(filepath.Join(dir, "lists"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, "lists", "bad.txt"), "# type: domain\n# empty: ok\n")
+	elsewhere := map[string][]string{"bad": {"a.example", "b.example", "c.example", "d.example", "no domain"}, "unknown": {"x"}}
+	live, err := NewLive(LiveConfig{Paths: []string{dir}, Elsewhere: func() map[string][]string { return elsewhere }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := func() *Lists { return live.Set().Source().Lists }
+	if !lists().Has("bad", "A.example") || lists().Has("unknown", "x") {
+		t.Error("values are not in the list, or made one")
+	}
+	before := live.State().Digest
+	elsewhere = nil
+	if err := live.Reload(); err != nil || lists().Has("bad", "a.example") || live.State().Digest == before {
+		t.Errorf("without the values: %v", err)
+	}
+}
+
 // TestWatchFiles calls at the beginning, and again for each change.
 func TestWatchFiles(t *testing.T) {
 	dir := t.TempDir()

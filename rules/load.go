@@ -21,7 +21,12 @@ import (
 // The set is whole or there is none: then the error is strictyaml.Problems with
 // everything that is wrong in all of the files.
 func Load(paths ...string) (*Set, error) {
-	l, files := load(paths)
+	return loadWith(paths, nil)
+}
+
+// loadWith is Load with values from elsewhere in the lists, by their names.
+func loadWith(paths []string, more map[string][]string) (*Set, error) {
+	l, files := load(paths, more)
 	if err := l.problems.Err(); err != nil {
 		return nil, l.problems.Sort()
 	}
@@ -30,12 +35,13 @@ func Load(paths ...string) (*Set, error) {
 
 // load reads and compiles what the paths name; what is wrong is in the loader's
 // problems.
-func load(paths []string) (l *loader, files []string) {
+func load(paths []string, more map[string][]string) (l *loader, files []string) {
 	l = &loader{lists: newLists()}
 	files, l.problems = ruleFiles(paths)
 	for _, dir := range directories(files) {
 		l.problems = append(l.problems, l.lists.read(dir)...)
 	}
+	l.lists.extend(more)
 	l.read(files)
 	l.compile()
 	l.together(noRules{})

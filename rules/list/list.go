@@ -29,6 +29,7 @@ var Kinds = []string{string(Hash), string(IP), string(Domain), string(Path), str
 type List struct {
 	Kind    Kind
 	entries []string // in normal form, sorted, each once
+	own     []string // the entries of the file, without those of With
 	exact   map[string]bool
 	below   map[string]bool // of *.example.com, example.com
 	nets    *bart.Lite
@@ -67,6 +68,20 @@ func (l *List) Len() int { return len(l.entries) }
 // Entries lists the entries in normal form, in order.
 func (l *List) Entries() []string { return l.entries }
 
+// With returns a list that also has the values, without those that its kind cannot have.
+// Odd does not look at them: what came from elsewhere makes no rule a mistake.
+func (l *List) With(values []string) *List {
+	entries := slices.Clone(l.entries)
+	for _, v := range values {
+		if normal, ok := Normal(l.Kind, v); ok {
+			entries = append(entries, normal)
+		}
+	}
+	more := newList(l.Kind, entries)
+	more.own = l.own
+	return more
+}
+
 // Odd finds an entry of a list of text that a list of the kind would find and this one
 // does not, such as a network; or reports that no entry is of the kind. Lists of other
 // kinds have none.
@@ -74,8 +89,8 @@ func (l *List) Odd(kind Kind) (entry string, none bool) {
 	if l.Kind != Text || kind == Text {
 		return "", false
 	}
-	none = len(l.entries) > 0
-	for _, e := range l.entries {
+	none = len(l.own) > 0
+	for _, e := range l.own {
 		normal, wrong := normalFor(kind, e)
 		if wrong.message != "" {
 			continue
@@ -97,6 +112,7 @@ func normalDomain(s string) string { return strings.TrimRight(strings.ToLower(s)
 func newList(kind Kind, entries []string) *List {
 	slices.Sort(entries)
 	l := &List{Kind: kind, entries: slices.Compact(entries), exact: map[string]bool{}, below: map[string]bool{}, nets: &bart.Lite{}}
+	l.own = l.entries
 	for _, e := range l.entries {
 		parent, wild := strings.CutPrefix(e, "*.")
 		switch {

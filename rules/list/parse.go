@@ -45,10 +45,13 @@ type parser struct {
 	mayEmpty bool
 	entries  []entry
 	problems strictyaml.Problems
+	wrong    int  // how often was reported, also beyond maxProblems
+	broken   bool // the table could not be read to its end
 }
 
 // report places a problem in a line; column and length are in characters, from 1.
 func (p *parser) report(line, column, length int, message, hint string) {
+	p.wrong++
 	if len(p.problems) > maxProblems {
 		return
 	}

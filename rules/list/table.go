@@ -54,6 +54,7 @@ func (p *parser) table(text string) {
 }
 
 func (p *parser) tableError(err error) {
+	p.broken = true
 	var bad *csv.ParseError
 	switch {
 	case err == io.EOF:
