@@ -30,7 +30,7 @@ var level = map[string]int{
 	"rules/format": 6, "rules/mutate": 6, "rules/attack": 0, "rules/propose": 7, "internal/lsp": 7,
 	"internal/pace": -1, "internal/ranking": -1, "internal/ordered": -1, "internal/conflict": -1, "internal/tlsfiles": 0, "internal/selfsigned": -1, "pkg/jobs/internal/freshness": 0, "pkg/jobs/job": 4, "pkg/jobs/internal/order": 5, "pkg/jobs/natsstore": 5, "pkg/jobs/internal/run": 6, "pkg/jobs": 7,
 	"internal/backup": 3, "internal/lrshell": 4, "internal/telemetry": 8, "internal/web": 8, "internal/demo": 8, "internal/workload": 8, "internal/apiclient": 9, "internal/mcpserver": 8,
-	"internal/notices": 9, "internal/pager": 9, "internal/outputs": 10, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
+	"internal/notices": 9, "internal/pager": 9, "internal/outputs": 10, "internal/listsource": 6, "internal/buswatch": 9, "internal/intake": 10, "internal/console": 11,
 	"internal/doctor": 9, "internal/references": 9, "internal/service": 12, "internal/testproc": 13, "cmd/pipeline": 13,
 }
 

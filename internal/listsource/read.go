@@ -1,0 +1,63 @@
+package listsource
+
+import (
+	"fmt"
+
+	"edrpipe/rules/list"
+)
+
+// mostLeft is the part of its values, one in so many, that an answer may have which the
+// kind of the list cannot have: more, and it is most likely another format.
+const mostLeft = 10
+
+// minShrinkable is how many entries a list must have had before the loss of many of them
+// is suspicious.
+const minShrinkable = 4
+
+// read takes the entries of an answer.
+func (s *Source) read(kind list.Kind, a answer) (kept, error) {
+	k := kept{Origin: s.origin(), Kind: kind, ETag: a.etag, Modified: a.modified}
+	if s.c.Format == STIX {
+		var err error
+		if k.Entries, k.Left, err = readSTIX(kind, a.body); err != nil {
+			return kept{}, fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+		if k.Left > 0 {
+			k.First = "patterns that are more than one of several values"
+		}
+	} else {
+		r, err := s.readValues(kind, a.body)
+		if err != nil {
+			return kept{}, fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+		if r.Left*mostLeft > r.Left+len(r.Values) {
+			return kept{}, fmt.Errorf("%w: %d of %d values are no %s, the first in %s", ErrFormat, r.Left, r.Left+len(r.Values), kind, r.First)
+		}
+		k.Left, k.First = r.Left, r.First
+		for _, v := range r.Values {
+			k.Entries = append(k.Entries, Entry{Value: v})
+		}
+	}
+	if len(k.Entries) == 0 {
+		return kept{}, fmt.Errorf("%w: none of %d bytes is a value of type %s", ErrEmpty, len(a.body), kind)
+	}
+	return k, nil
+}
+
+func (s *Source) readValues(kind list.Kind, body []byte) (list.Reading, error) {
+	if s.c.Format == CSV {
+		return list.ReadColumn(s.c.URL, kind, s.c.Column, body)
+	}
+	return list.ReadText(s.c.URL, kind, body)
+}
+
+// shrunk reports an answer that has lost too many of the entries that are still valid:
+// most likely one that was cut short. Entries that have ended are not lost.
+func (s *Source) shrunk(before, after kept) error {
+	now := s.c.Now()
+	had, has := len(valid(before.Entries, now)), len(valid(after.Entries, now))
+	if had < minShrinkable || float64(had-has)/float64(had) <= s.c.Shrink {
+		return nil
+	}
+	return fmt.Errorf("%w: it has %d entries, and had %d: more than %.0f%% are gone", ErrShrunk, has, had, 100*s.c.Shrink)
+}

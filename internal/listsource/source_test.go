@@ -1,0 +1,334 @@
+package listsource
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"edrpipe/rules/list"
+)
+
+const good = "a.example\nb.example\nc.example\nd.example\n"
+
+// server is a server of lists whose answer can be exchanged.
+type server struct {
+	*httptest.Server
+	answer  atomic.Pointer[http.HandlerFunc]
+	changes atomic.Int64 // of the source's values
+}
+
+func (s *server) answers(h http.HandlerFunc) { s.answer.Store(&h) }
+
+func text(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }
+}
+
+func serve(t *testing.T) *server {
+	t.Helper()
+	s := &server{}
+	s.answers(text(good))
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*s.answer.Load())(w, r) }))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// config is that of a source of domains, kept in dir.
+func (s *server) config(t *testing.T, dir string) Config {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return Config{
+		Name: "bad", URL: s.URL + "/list.txt", Format: Text, Every: time.Hour, MaxBytes: 1 << 10, Shrink: 0.5, Dir: dir, Client: &http.Client{Transport: transport},
+		Kind: func() (list.Kind, bool) { return list.Domain, true }, Changed: func() { s.changes.Add(1) }, Now: time.Now, Log: zerolog.Nop(),
+	}
+}
+
+func words(text string) []string { return strings.Fields(text) }
+
+// TestTheLastGoodListStays, whatever the server answers, also over a restart; and the
+// next sound answer is taken.
+func TestTheLastGoodListStays(t *testing.T) {
+	t.Parallel()
+	wait := make(chan struct{})
+	t.Cleanup(func() { close(wait) }) // before the server closes, which waits for its handlers
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		change func(*Config)
+		want   error
+	}{
+		"time-out": {func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-wait:
+			case <-r.Context().Done():
+			}
+		}, func(c *Config) { c.Timeout = 50 * time.Millisecond }, ErrUnreachable},
+		"500":                       {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, good, http.StatusInternalServerError) }, nil, ErrUnreachable},
+		"304 that nobody asked for": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, nil, ErrUnreachable},
+		"truncated": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write([]byte(good + "e.example\n"))
+		}, nil, ErrUnreachable},
+		"flood":            {text(strings.Repeat("x.example\n", 1000)), nil, ErrTooLarge},
+		"compressed flood": {compressed(strings.Repeat("x.example\n", 1000)), nil, ErrTooLarge},
+		"shrunk":           {text("a.example\n"), nil, ErrShrunk},
+		"empty":            {text("# nothing\n"), nil, ErrEmpty},
+		"web page":         {text("<!doctype html><html>sign in</html>"), nil, ErrFormat},
+		"other values":     {text(good + "https://x.example/a\n"), nil, ErrFormat},
+		"not text":         {text("a\x00b\xff"), nil, ErrFormat},
+		"wrong digest":     {text(good + "e.example\n"), func(c *Config) { c.ChecksumURL = c.URL + "?sum" }, ErrDigest},
+		"redirects":        {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, nil, ErrUnreachable},
+		"without TLS": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://lists.example/x", http.StatusFound)
+		}, nil, ErrUnreachable},
+		"no list": {text(good), func(c *Config) { c.Kind = func() (list.Kind, bool) { return "", false } }, ErrNoList},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t)
+			c := s.config(t, t.TempDir())
+			if err := Open(c).refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if tt.change != nil {
+				tt.change(&c)
+			}
+			s.answers(tt.answer)
+			source := Open(c)
+			if err := source.refresh(t.Context()); !errors.Is(err, tt.want) {
+				t.Fatalf("%v, want %v", err, tt.want)
+			}
+			if got := source.Values(); !slices.Equal(got, words(good)) {
+				t.Errorf("in force: %v", got)
+			}
+			if st := source.State(); !st.Failing || st.Since.IsZero() || st.Cure != cureOf(tt.want) || !strings.Contains(st.Evidence, "4 entries") || !strings.Contains(st.Evidence, tt.want.Error()) {
+				t.Errorf("state: %+v", st)
+			}
+			if got := Open(c).Values(); !slices.Equal(got, words(good)) || s.changes.Load() != 1 {
+				t.Errorf("after a restart: %v, %d changes", got, s.changes.Load())
+			}
+		})
+	}
+}
+
+func compressed(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = z.Write([]byte(body))
+		_ = z.Close()
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(b.Bytes())
+	}
+}
+
+// TestConditionalRequests: what has not changed is confirmed, and not sent again; after
+// a restart too, and not where the list has got another type.
+func TestConditionalRequests(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var asked []string
+	s.answers(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("If-None-Match")+" "+r.Header.Get("If-Modified-Since"))
+		w.Header().Set("ETag", `"1"`)
+		w.Header().Set("Last-Modified", "Tue, 01 Dec 2026 00:00:00 GMT")
+		if r.Header.Get("If-None-Match") == `"1"` {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write([]byte(good))
+	})
+	dir := t.TempDir()
+	c := s.config(t, dir)
+	now := time.Now()
+	c.Now = func() time.Time { return now }
+	for range 3 {
+		now = now.Add(time.Hour)
+		source := Open(c)
+		if err := source.refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := source.Values(); !slices.Equal(got, words(good)) {
+			t.Errorf("in force: %v", got)
+		}
+		if k, _ := readKept(filepath.Join(dir, "bad.json"), source.origin()); !k.Confirmed.Equal(now) {
+			t.Errorf("confirmed %s, want %s", k.Confirmed, now)
+		}
+	}
+	c.Kind = func() (list.Kind, bool) { return list.Text, true }
+	if err := Open(c).refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again := `"1" Tue, 01 Dec 2026 00:00:00 GMT`
+	if want := []string{" ", again, again, " "}; !slices.Equal(asked, want) {
+		t.Errorf("asked with %q, want %q", asked, want)
+	}
+	if s.changes.Load() != 2 {
+		t.Errorf("%d changes, want 2", s.changes.Load())
+	}
+}
+
+// TestDigest: the published one of the file is found, and the token goes to the server
+// of the list only.
+func TestDigest(t *testing.T) {
+	t.Parallel()
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(good)))
+	other := strings.Repeat("0", 64)
+	for published, right := range map[string]bool{
+		sum: true, strings.ToUpper(sum) + "\n": true, sum + "  list.txt\n": true, other + "  a.txt\n" + sum + " *dir/list.txt\n": true,
+		"": false, other: false, sum + "  a.txt\n" + other + "  list.txt\n": false, sum[:63]: false,
+	} {
+		s, sums := serve(t), serve(t)
+		var tokens [2]string
+		s.answers(func(w http.ResponseWriter, r *http.Request) {
+			tokens[0] = r.Header.Get("Authorization")
+			text(good)(w, r)
+		})
+		sums.answers(func(w http.ResponseWriter, r *http.Request) {
+			tokens[1] = r.Header.Get("Authorization")
+			text(published)(w, r)
+		})
+		c := s.config(t, t.TempDir())
+		c.ChecksumURL, c.Token = sums.URL, func() (string, error) { return "secret", nil }
+		if err := Open(c).refresh(t.Context()); (err == nil) != right || err != nil && !errors.Is(err, ErrDigest) {
+			t.Errorf("%q: %v, want right %v", published, err, right)
+		}
+		if tokens != [2]string{"Bearer secret", ""} {
+			t.Errorf("tokens: %q", tokens)
+		}
+	}
+}
+
+// TestCSV: a column by its name or number; a few values of another kind are left out and told.
+func TestCSV(t *testing.T) {
+	t.Parallel()
+	var table strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&table, "%d,h%d.example\n", i, i)
+	}
+	for column, head := range map[string]string{"host": "id,host\n", "2": "# no names\n"} {
+		s := serve(t)
+		s.answers(text(head + table.String() + "11,http://x.example/\n"))
+		c := s.config(t, t.TempDir())
+		c.Format, c.Column = CSV, column
+		source := Open(c)
+		if err := source.refresh(t.Context()); err != nil || len(source.Values()) != 10 {
+			t.Errorf("column %s: %v, %v", column, source.Values(), err)
+		}
+		if st := source.State(); st.Failing || !strings.Contains(st.Evidence, "1 left out (line 12: this is a URL") {
+			t.Errorf("column %s: %+v", column, st)
+		}
+		for _, bad := range []string{"id,name\n1,a.example\n2,b.example\n", head + "1,\"a.example\n"} {
+			s.answers(text(bad))
+			if err := source.refresh(t.Context()); column == "host" && !errors.Is(err, ErrFormat) || err == nil {
+				t.Errorf("column %s of %q: %v", column, bad, err)
+			}
+		}
+	}
+}
+
+// TestKeptFile: one that is damaged or of another address is fetched anew, and one that
+// cannot be written leaves the list in force.
+func TestKeptFile(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.config(t, t.TempDir())
+	file := filepath.Join(c.Dir, "bad.json")
+	if err := os.WriteFile(file, []byte(`{"entries":[{"val`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source := Open(c)
+	if got := source.Values(); got != nil {
+		t.Errorf("of a damaged file: %v", got)
+	}
+	if err := source.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(c.Dir, ".part-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	c.URL += "?other"
+	if got := Open(c).Values(); got != nil {
+		t.Errorf("of another address: %v", got)
+	}
+	c.Dir = filepath.Join(file, "below-a-file")
+	source = Open(c)
+	if err := source.refresh(t.Context()); !errors.Is(err, ErrKeep) || len(source.Values()) != 4 {
+		t.Errorf("where nothing can be written: %v, %v", err, source.Values())
+	}
+}
+
+// inProcess answers without a network, whose waiting would hold virtual time.
+type inProcess http.HandlerFunc
+
+func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	h(w, r)
+	return w.Result(), nil
+}
+
+// TestEntriesEnd at their time although the server is gone, and the whole list at its age.
+func TestEntriesEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		gone := false
+		body := fmt.Sprintf(`{"type":"bundle","objects":[
+			{"type":"indicator","pattern":"[domain-name:value = 'ends.example']","valid_until":%q},
+			{"type":"indicator","pattern":"[domain-name:value = 'begins.example']","valid_from":%q},
+			{"type":"indicator","pattern":"[domain-name:value = 'stays.example']"}]}`,
+			begin.Add(90*time.Minute).Format(time.RFC3339Nano), begin.Add(150*time.Minute).Format(time.RFC3339Nano))
+		var told []string
+		var source *Source
+		c := Config{
+			Name: "bad", URL: "https://lists.example/x", Format: STIX, Every: time.Hour, MaxAge: 5 * time.Hour, MaxBytes: 1 << 20, Shrink: 0.5, Dir: t.TempDir(),
+			Kind: func() (list.Kind, bool) { return list.Domain, true }, Now: time.Now, Log: zerolog.Nop(),
+			Changed: func() { told = append(told, time.Since(begin).String()+" "+strings.Join(source.Values(), " ")) },
+			Client: &http.Client{Transport: inProcess(func(w http.ResponseWriter, r *http.Request) {
+				if gone {
+					http.Error(w, "", http.StatusBadGateway)
+					return
+				}
+				text(body)(w, r)
+			})},
+		}
+		source = Open(c)
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { source.Run(ctx) })
+		defer running.Wait()
+		defer stop()
+		synctest.Wait()
+		gone = true
+		time.Sleep(6 * time.Hour)
+		synctest.Wait()
+		want := []string{"0s ends.example stays.example", "1h30m0s stays.example", "2h30m0s begins.example stays.example", "5h0m0s "}
+		if !slices.Equal(told, want) {
+			t.Errorf("changes: %q, want %q", told, want)
+		}
+		if st := source.State(); !st.Since.Equal(begin.Add(time.Hour)) || !strings.Contains(st.Evidence, "no entry is in force") {
+			t.Errorf("state: %+v", st)
+		}
+		gone = false
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if got := source.Values(); !slices.Equal(got, words("begins.example stays.example")) || source.State().Failing {
+			t.Errorf("with the server back: %v, %+v", got, source.State())
+		}
+	})
+}
