@@ -31,12 +31,15 @@ type Config struct {
 	State  string        `yaml:"state_key_file" doc:"file with the key that seals the records which replicas share on the bus, the same on all replicas; empty: state.key in the data directory, made at the first start" secret:"file"`
 	Grace  time.Duration `yaml:"grace" doc:"how long running steps may take to end at shutdown"`
 
-	Lists     Lists     `yaml:"lists"`
-	Bus       Bus       `yaml:"bus"`
-	EDR       EDR       `yaml:"edr"`
-	Servers   []Server  `yaml:"servers"`
-	Sources   Sources   `yaml:"sources"`
-	Outputs   []Output  `yaml:"outputs"`
+	Lists   Lists    `yaml:"lists"`
+	Bus     Bus      `yaml:"bus"`
+	EDR     EDR      `yaml:"edr"`
+	Servers []Server `yaml:"servers"`
+	Sources Sources  `yaml:"sources"`
+	Outputs []Output `yaml:"outputs"`
+
+	ListSources []ListSource `yaml:"list_sources"`
+
 	Jobs      Jobs      `yaml:"jobs"`
 	Limits    Limits    `yaml:"limits"`
 	Artifacts Artifacts `yaml:"artifacts"`

@@ -11,11 +11,11 @@ import (
 	"github.com/invopop/jsonschema"
 )
 
-// Egress bounds where the actions http and notify may send.
+// Egress bounds where the actions http and notify may send, and where lists come from.
 type Egress struct {
-	Hosts    []string `yaml:"hosts" doc:"hosts that http and notify may send to (hooks.slack.com, *.example.com); empty: any"`
-	Networks []string `yaml:"networks" doc:"private networks that http and notify may reach (10.1.0.0/16); other private, link-local and metadata addresses are refused"`
-	Proxy    string   `yaml:"proxy" doc:"HTTP proxy for http and notify; needs egress.hosts, as the proxy resolves the names; proxies of the environment are not used"`
+	Hosts    []string `yaml:"hosts" doc:"hosts that http and notify may send to, and lists come from (hooks.slack.com, *.example.com); empty: any"`
+	Networks []string `yaml:"networks" doc:"private networks that http, notify and list_sources may reach (10.1.0.0/16); other private, link-local and metadata addresses are refused"`
+	Proxy    string   `yaml:"proxy" doc:"HTTP proxy for http, notify and list_sources; needs egress.hosts, as the proxy resolves the names; proxies of the environment are not used"`
 }
 
 // Prefixes are the networks. A single address is a network of one.

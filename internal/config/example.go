@@ -13,7 +13,7 @@ import (
 
 // Example writes a commented pipeline.yaml with every key and its default.
 func Example(w io.Writer) error {
-	_, err := io.WriteString(w, render(Default(), func(k Key, c Config) string { return k.Get(c) })+exampleSecrets+exampleServers()+exampleOutputs())
+	_, err := io.WriteString(w, render(Default(), func(k Key, c Config) string { return k.Get(c) })+exampleSecrets+exampleServers()+exampleOutputs()+exampleListSources())
 	return err
 }
 
@@ -21,7 +21,7 @@ func Example(w io.Writer) error {
 func Print(w io.Writer, c Config, origins Origins) error {
 	_, err := io.WriteString(w, render(c, func(k Key, c Config) string {
 		return fmt.Sprintf("%s  # %s", k.Get(c), origins[k.Path])
-	}, withoutDocs)+c.Secrets.print()+printServers(c.Servers, origins)+printOutputs(c.Outputs, origins))
+	}, withoutDocs)+c.Secrets.print()+printServers(c.Servers, origins)+printOutputs(c.Outputs, origins)+printListSources(c.ListSources, origins))
 	return err
 }
 
@@ -74,6 +74,7 @@ func Schema() *jsonschema.Schema {
 	root.Properties.Set("servers", serversSchema())
 	root.Properties.Set("secrets", secretsSchema())
 	root.Properties.Set("outputs", outputsSchema())
+	root.Properties.Set("list_sources", listSourcesSchema())
 	root.Version = jsonschema.Version
 	return root
 }

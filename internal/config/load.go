@@ -61,7 +61,7 @@ func loadFile(name string, c *Config, origins Origins) error {
 	if err != nil {
 		return err
 	}
-	for list, n := range map[string]int{"servers": len(c.Servers), "outputs": len(c.Outputs)} {
+	for list, n := range map[string]int{"servers": len(c.Servers), "outputs": len(c.Outputs), "list_sources": len(c.ListSources)} {
 		for i := range n {
 			entry := fmt.Sprintf("%s[%d]", list, i)
 			origins[entry] = fmt.Sprintf("%s:%d", name, doc.Line(strictyaml.Path(entry)))
@@ -72,7 +72,7 @@ func loadFile(name string, c *Config, origins Origins) error {
 			origins[path] = fmt.Sprintf("%s:%d", name, doc.Line(strictyaml.Path(path)))
 		}
 	}
-	for _, k := range append(Keys(), Key{Path: "servers"}, Key{Path: "outputs"}) {
+	for _, k := range append(Keys(), Key{Path: "servers"}, Key{Path: "outputs"}, Key{Path: "list_sources"}) {
 		if p := strictyaml.Path(k.Path); doc.Has(p) {
 			origins[k.Path] = fmt.Sprintf("%s:%d", name, doc.Line(p))
 		}
@@ -161,6 +161,7 @@ func (c Config) check(origins Origins) error {
 	}
 	c.checkServers(bad)
 	c.checkOutputs(bad)
+	c.checkListSources(bad)
 	c.Sources.NATS.check(bad)
 	c.Bus.check(bad)
 	if c.Notify.SMTP != "" && (c.Notify.From == "" || len(c.Notify.To) == 0) {

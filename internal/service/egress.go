@@ -25,7 +25,7 @@ var closed = []netip.Prefix{
 	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("64:ff9b::/96"),
 }
 
-// egress is the transport of the actions http and notify. The name of the destination is
+// egress is the transport of the actions http and notify, and of the sources of lists. The name of the destination is
 // checked for each request, and the address for each connection, after its name was
 // resolved. Proxies of the environment are not used: they would resolve the name.
 type egress struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -63,24 +62,4 @@ func (s *Service) guardFactsHealth() health.Check {
 	}
 	return health.Bad(name, health.Degraded, "write these facts into the endpoints file (pipeline endpoints check), or correct the guards",
 		"guards read facts that are known of no endpoint, and hold what they are for: %s", strings.Join(text, "; "))
-}
-
-// listsHealth names the lists whose newest file is not in force.
-func (s *Service) listsHealth() health.Check {
-	rejected := s.rules.Live.State().Rejected
-	if rejected == nil {
-		return health.Good("lists", "")
-	}
-	var text []string
-	for _, p := range rejected.Problems {
-		if filepath.Base(filepath.Dir(p.File)) == listsDirectory {
-			text = append(text, p.String())
-		}
-	}
-	if len(text) == 0 {
-		return health.Good("lists", "")
-	}
-	check := health.Bad("lists", health.Degraded, "mend the files: pipeline rules check names each mistake; where a list is meant to be so much shorter, raise lists.max_shrink or restart", "the newest lists are not in force, those from before are: %s", strings.Join(text, "; "))
-	check.Since = rejected.At
-	return check
 }

@@ -187,7 +187,10 @@ func (s *Service) openRules() error {
 	if err != nil {
 		return fmt.Errorf("lists.max_shrink: %w", err)
 	}
-	live, err := rules.NewLive(rules.LiveConfig{Paths: s.cfg.Rules, Shrink: shrink, Changed: s.rulesChanged})
+	if err := s.openListSources(shrink); err != nil {
+		return err
+	}
+	live, err := rules.NewLive(rules.LiveConfig{Paths: s.cfg.Rules, Shrink: shrink, Elsewhere: s.listValues, Changed: s.rulesChanged})
 	if err != nil {
 		return err
 	}

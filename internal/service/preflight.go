@@ -115,8 +115,11 @@ func (s *Service) preflightRest() error {
 	_, err := s.policy()
 	note(err)
 	if len(s.cfg.Rules) > 0 {
-		_, err := rules.Load(s.cfg.Rules...)
+		set, err := rules.Load(s.cfg.Rules...)
 		note(err)
+		if err == nil {
+			note(s.preflightListSources(set.Source().Lists))
+		}
 	}
 	for _, text := range s.cfg.Artifacts.Encrypt {
 		if _, err := age.ParseX25519Recipient(text); err != nil {

@@ -24,6 +24,7 @@ import (
 	"edrpipe/internal/health"
 	"edrpipe/internal/intake"
 	"edrpipe/internal/kinds"
+	"edrpipe/internal/listsource"
 	"edrpipe/internal/natsd"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/outputs"
@@ -93,7 +94,9 @@ type Service struct {
 	console *console.Console
 	pager   *pager.Pager // nil: people are told nothing
 	outputs []*outputs.Output
-	web     *web.Server
+
+	listSources []*listsource.Source
+	web         *web.Server
 
 	guardsChanged time.Time             // when the guards file in force was written
 	guardsProblem atomic.Pointer[error] // why the newest guards file is not in force; nil: it is
@@ -234,6 +237,9 @@ func (s *Service) Run(ctx context.Context) error {
 	last.Go(func() error { s.intake.Run(working); return nil })
 	last.Go(func() error { return s.guard.Watch(working, s.stopped) })
 	last.Go(func() error { return s.rules.Live.Watch(working) })
+	for _, l := range s.listSources {
+		last.Go(func() error { l.Run(working); return nil })
+	}
 	last.Go(func() error { s.gauges(working); return nil })
 	last.Go(func() error { s.watch.Run(working); return nil })
 	last.Go(func() error { s.sweepArtifacts(working); return nil })
