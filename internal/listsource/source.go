@@ -50,6 +50,7 @@ type Source struct {
 	c      Config
 	client *http.Client
 	file   string
+	opened time.Time
 
 	mu      sync.Mutex
 	have    kept
@@ -60,7 +61,7 @@ type Source struct {
 // Open reads the list that was kept. One that cannot be read is fetched anew.
 func Open(c Config) *Source {
 	c.Timeout, c.Shrink = cmp.Or(c.Timeout, time.Minute), cmp.Or(c.Shrink, 0.5)
-	s := &Source{c: c, client: &http.Client{Transport: c.Client.Transport, CheckRedirect: follow}, file: filepath.Join(c.Dir, c.Name+".json")}
+	s := &Source{c: c, client: &http.Client{Transport: c.Client.Transport, CheckRedirect: follow}, file: filepath.Join(c.Dir, c.Name+".json"), opened: c.Now()}
 	have, err := readKept(s.file, s.origin())
 	if err != nil {
 		c.Log.Warn().Err(err).Str("list", c.Name).Msg("the kept list is not read; it is fetched again")
@@ -99,7 +100,7 @@ const shortestTurn = time.Minute
 // Run fetches the list until ctx ends.
 func (s *Source) Run(ctx context.Context) {
 	s.mu.Lock()
-	next := s.have.Confirmed.Add(s.c.Every)
+	next, told := s.have.Confirmed.Add(s.c.Every), s.opened // told: up to when Changed was called for turns
 	s.mu.Unlock()
 	if latest := s.c.Now().Add(s.c.Every); next.After(latest) { // the clock was ahead when the list was kept
 		next = latest
@@ -115,15 +116,19 @@ func (s *Source) Run(ctx context.Context) {
 			}
 			next = s.c.Now().Add(wait)
 		}
-		now := s.c.Now()
-		until := next
-		at := s.nextTurn(now)
-		if turns := !at.IsZero() && at.Before(next); turns {
-			until = later(at, now.Add(shortestTurn))
+		now, until := s.c.Now(), next
+		if at := s.nextTurn(told); !at.IsZero() {
+			due := later(at, told.Add(shortestTurn))
+			if !now.Before(due) {
+				told = now
+				s.c.Changed()
+				continue
+			}
+			if due.Before(next) {
+				until = due
+			}
 		}
-		if pace.Sleep(ctx, max(until.Sub(now), time.Second)) == nil && !at.IsZero() && !s.c.Now().Before(at) {
-			s.c.Changed()
-		}
+		_ = pace.Sleep(ctx, max(until.Sub(now), time.Second)) // the loop ends with ctx
 	}
 }
 
@@ -134,12 +139,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// nextTurn is when Values will change without a request; zero: never.
-func (s *Source) nextTurn(now time.Time) time.Time {
+// nextTurn is the first time after a given one at which Values change without a request;
+// zero: never.
+func (s *Source) nextTurn(after time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := turn(s.have.Entries, now)
-	if end := s.have.Confirmed.Add(s.c.MaxAge); s.c.MaxAge > 0 && len(s.have.Entries) > 0 && end.After(now) && (at.IsZero() || end.Before(at)) {
+	at := turn(s.have.Entries, after)
+	if end := s.have.Confirmed.Add(s.c.MaxAge); s.c.MaxAge > 0 && len(s.have.Entries) > 0 && end.After(after) && (at.IsZero() || end.Before(at)) {
 		at = end
 	}
 	return at
