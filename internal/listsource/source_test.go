@@ -88,11 +88,14 @@ func TestTheLastGoodListStays(t *testing.T) {
 		"compressed flood": {compressed(strings.Repeat("x.example\n", 1000)), nil, ErrTooLarge},
 		"shrunk":           {text("a.example\n"), nil, ErrShrunk},
 		"empty":            {text("# nothing\n"), nil, ErrEmpty},
-		"web page":         {text("<!doctype html><html>sign in</html>"), nil, ErrFormat},
-		"other values":     {text(good + "https://x.example/a\n"), nil, ErrFormat},
-		"not text":         {text("a\x00b\xff"), nil, ErrFormat},
-		"wrong digest":     {text(good + "e.example\n"), func(c *Config) { c.ChecksumURL = c.URL + "?sum" }, ErrDigest},
-		"redirects":        {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, nil, ErrUnreachable},
+		"web page": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			text(good+"e.example\n")(w, r)
+		}, nil, ErrFormat},
+		"other values": {text(good + "https://x.example/a\n"), nil, ErrFormat},
+		"not text":     {text("a\x00b\xff"), nil, ErrFormat},
+		"wrong digest": {text(good + "e.example\n"), func(c *Config) { c.ChecksumURL = c.URL + "?sum" }, ErrDigest},
+		"redirects":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, nil, ErrUnreachable},
 		"without TLS": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://lists.example/x", http.StatusFound)
 		}, nil, ErrUnreachable},
