@@ -306,7 +306,7 @@ func TestEntriesEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		gone := false
+		var gone atomic.Bool
 		body := fmt.Sprintf(`{"type":"bundle","objects":[
 			{"type":"indicator","pattern":"[domain-name:value = 'ends.example']","valid_until":%q},
 			{"type":"indicator","pattern":"[domain-name:value = 'begins.example']","valid_from":%q},
@@ -319,7 +319,7 @@ func TestEntriesEnd(t *testing.T) {
 			Kind: func() (list.Kind, bool) { return list.Domain, true }, Now: time.Now, Log: zerolog.Nop(),
 			Changed: func() { told = append(told, time.Since(begin).String()+" "+strings.Join(source.Values(), " ")) },
 			Client: &http.Client{Transport: inProcess(func(w http.ResponseWriter, r *http.Request) {
-				if gone {
+				if gone.Load() {
 					http.Error(w, "", http.StatusBadGateway)
 					return
 				}
@@ -333,7 +333,7 @@ func TestEntriesEnd(t *testing.T) {
 		defer running.Wait()
 		defer stop()
 		synctest.Wait()
-		gone = true
+		gone.Store(true)
 		time.Sleep(6 * time.Hour)
 		synctest.Wait()
 		want := []string{"0s ends.example stays.example", "1h30m0s stays.example", "2h30m0s begins.example stays.example", "5h0m0s "}
@@ -343,7 +343,7 @@ func TestEntriesEnd(t *testing.T) {
 		if st := source.State(); !st.Since.Equal(begin.Add(time.Hour)) || !strings.Contains(st.Evidence, "no entry is in force") {
 			t.Errorf("state: %+v", st)
 		}
-		gone = false
+		gone.Store(false)
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
 		if got := source.Values(); !slices.Equal(got, words("begins.example stays.example")) || source.State().Failing {
