@@ -24,7 +24,7 @@ var needs = map[string]web.Role{
 	"GET /api/v1/guards": web.Viewer, "POST /api/v1/dry-run": web.Approver, "POST /api/v1/stop": web.Approver, "POST /api/v1/resume": web.Approver, "POST /api/v1/silences": web.Approver,
 	"GET /api/v1/quarantine": web.Admin, "POST /api/v1/quarantine/drop": web.Admin, "POST /api/v1/quarantine/restore": web.Admin,
 	"DELETE /api/v1/silences/{id}": web.Approver, "GET /api/v1/audit": web.Admin, "GET /api/v1/audit/verify": web.Admin, "GET /api/v1/why": web.Viewer, "GET /api/v1/events": web.Viewer, "GET /api/v1/artifacts": web.Viewer,
-	"GET /api/v1/decisions": web.Viewer,
+	"GET /api/v1/decisions":   web.Viewer,
 	"GET /api/v1/events/{id}": web.Viewer, "GET /api/v1/dead": web.Viewer, "GET /api/v1/approvals": web.Viewer, "GET /api/v1/doctor": web.Approver, "GET /api/v1/rules/{id}": web.Viewer, "GET /api/v1/jobs/{id}/test": web.Viewer, "GET /api/v1/dead/{seq}": web.Viewer, "POST /api/v1/dead/replay": web.Admin, "POST /api/v1/dead/purge": web.Admin,
 }
 
