@@ -189,7 +189,7 @@ func (s *eventStats) table(w io.Writer, title string, counts map[string]int) {
 	for _, l := range s.largest(counts) {
 		name := printable.Line(l.Name)
 		if l.Others > 0 {
-			name = fmt.Sprintf("%d others", l.Others)
+			name = counted(l.Others, "other")
 		}
 		t.AppendRow(table.Row{name, l.Count, share(l.Count, s.events+s.rejected)})
 	}

@@ -87,7 +87,7 @@ func printTuning(w io.Writer, t *rules.Tuning) {
 	for _, ex := range t.Exceptions() {
 		hosts := printable.Line(strings.Join(ex.Hosts[:min(len(ex.Hosts), tunedHosts)], ", "))
 		if more := len(ex.Hosts) - tunedHosts; more > 0 {
-			hosts += fmt.Sprintf(" and %d others", more)
+			hosts += " and " + counted(more, "other")
 		}
 		when := printable.Line(ex.When)
 		if ex.Removed == t.Matches() && t.Matches() > 1 {
