@@ -42,7 +42,7 @@ func readSTIX(kind list.Kind, data []byte) (entries []Entry, left int, err error
 			continue
 		}
 		for _, v := range values {
-			if normal, fits := list.Normal(kind, v.text); fits && v.kind == kind {
+			if normal, reason := list.Elsewhere(kind, v.text); reason == "" && v.kind == kind {
 				entries = append(entries, Entry{Value: normal, From: o.From, Until: o.Until})
 			}
 		}

@@ -68,12 +68,12 @@ func (l *List) Len() int { return len(l.entries) }
 // Entries lists the entries in normal form, in order.
 func (l *List) Entries() []string { return l.entries }
 
-// With returns a list that also has the values, without those that its kind cannot have.
+// With returns a list that also has the values, without those that Elsewhere leaves out.
 // Odd does not look at them: what came from elsewhere makes no rule a mistake.
 func (l *List) With(values []string) *List {
 	entries := slices.Clone(l.entries)
 	for _, v := range values {
-		if normal, ok := Normal(l.Kind, v); ok {
+		if normal, reason := Elsewhere(l.Kind, v); reason == "" {
 			entries = append(entries, normal)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // A Reading is what a text from elsewhere has for a list of a kind. Unlike Parse, it
-// leaves out what the kind cannot have: its author is not the reader's.
+// leaves out what Elsewhere does: its author is not the reader's.
 type Reading struct {
 	Values []string // in normal form
 	Left   int      // how many were left out
@@ -98,14 +98,14 @@ func (p *parser) reading() Reading {
 		r.First = fmt.Sprintf("line %d: %s", p.problems[0].Line, p.problems[0].Message)
 	}
 	for _, e := range p.entries {
-		normal, wrong := normalFor(p.kind, e.text)
-		if wrong.message == "" {
+		normal, reason := Elsewhere(p.kind, e.text)
+		if reason == "" {
 			r.Values = append(r.Values, normal)
 			continue
 		}
 		r.Left++
 		if r.First == "" {
-			r.First = fmt.Sprintf("line %d: %s", e.line, wrong.message)
+			r.First = fmt.Sprintf("line %d: %s", e.line, reason)
 		}
 	}
 	return r
