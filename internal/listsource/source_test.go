@@ -189,15 +189,18 @@ func TestConditionalRequests(t *testing.T) {
 // TestRedirects are followed a few times, and never out of TLS.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
+	via := func(n int) []*http.Request {
+		return slices.Repeat([]*http.Request{httptest.NewRequest(http.MethodGet, "https://lists.example/x", nil)}, n)
+	}
 	for address, refused := range map[string]bool{
 		"https://lists.example/x": false, "http://127.0.0.1:1/x": false, "http://localhost/x": false,
 		"http://lists.example/x": true, "http://localhost.example/x": true, "ftp://127.0.0.1/x": true,
 	} {
-		if err := follow(httptest.NewRequest(http.MethodGet, address, nil), make([]*http.Request, maxRedirects)); (err != nil) != refused {
+		if err := follow(httptest.NewRequest(http.MethodGet, address, nil), via(maxRedirects)); (err != nil) != refused {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	if err := follow(httptest.NewRequest(http.MethodGet, "https://lists.example/x", nil), make([]*http.Request, maxRedirects+1)); err == nil {
+	if err := follow(httptest.NewRequest(http.MethodGet, "https://lists.example/x", nil), via(maxRedirects+1)); err == nil {
 		t.Error("redirects have no end")
 	}
 }
