@@ -23,12 +23,13 @@ type ListSource struct {
 	Every    time.Duration `yaml:"every" doc:"between two requests; default 1h, at least 1m"`
 	MaxAge   time.Duration `yaml:"max_age" doc:"how long the values are in force that the server no longer confirms; default 0s: without end"`
 	Checksum string        `yaml:"checksum_url" doc:"file with the SHA-256 of the content, as sha256sum writes it; empty: it is not compared"`
-	MaxBytes int           `yaml:"max_bytes" min:"1" max:"268435456" doc:"size of the content, decompressed; a larger one is refused; default 16777216"`
+	MaxBytes int           `yaml:"max_bytes" min:"1" max:"268435456" doc:"size of the content, decompressed; a larger one is refused; default 8388608"`
+	Entries  int           `yaml:"max_entries" min:"1" max:"2000000" doc:"how many values the content may have; one with more is refused; default 200000"`
 	Token    string        `yaml:"token_file" doc:"file with a bearer token" secret:"file"`
 }
 
 func defaultListSource() ListSource {
-	return ListSource{Format: "text", Every: time.Hour, MaxBytes: 16 << 20}
+	return ListSource{Format: "text", Every: time.Hour, MaxBytes: 8 << 20, Entries: 200_000}
 }
 
 // DecodeYAML implements strictyaml.Custom.

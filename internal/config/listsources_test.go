@@ -18,7 +18,7 @@ list_sources:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l := c.ListSources[0]; l.Format != "text" || l.Every != time.Hour || l.MaxBytes != 16<<20 {
+	if l := c.ListSources[0]; l.Format != "text" || l.Every != time.Hour || l.MaxBytes != 8<<20 || l.Entries != 200_000 {
 		t.Errorf("defaults: %+v", l)
 	}
 	if l := c.ListSources[1]; l.Column != "2" || l.MaxAge != 7*24*time.Hour {
@@ -41,6 +41,7 @@ list_sources:
 		`{ name: a, url: "https://x/y", every: 10s }`:                      "too often",
 		`{ name: a, url: "https://x/y", max_age: 1h }`:                     "twice as long",
 		`{ name: a, url: "https://x/y", max_bytes: 0 }`:                    "max_bytes",
+		`{ name: a, url: "https://x/y", max_entries: 0 }`:                  "max_entries",
 		`{ name: a, url: "https://x/y" }, { name: A, url: "https://x/z" }`: "another source",
 		`{ name: a, url: "https://x/y", checksum: "https://x/z" }`:         "checksum_url",
 	} {

@@ -6,6 +6,7 @@ import "errors"
 var (
 	ErrUnreachable = errors.New("the server does not answer with the list")
 	ErrTooLarge    = errors.New("the answer is larger than max_bytes")
+	ErrTooMany     = errors.New("the answer has more entries than max_entries")
 	ErrDigest      = errors.New("the answer has another digest than its checksum")
 	ErrFormat      = errors.New("the answer is not of the format")
 	ErrEmpty       = errors.New("the answer has no entry for the list")
@@ -20,6 +21,7 @@ var cures = []struct {
 	cure string
 }{
 	{ErrTooLarge, "raise max_bytes if so large a list is meant"},
+	{ErrTooMany, "raise max_entries if so long a list is meant"},
 	{ErrDigest, "compare url and checksum_url by hand; if they differ for long, ask the publisher"},
 	{ErrFormat, "look at the answer: url, format and column must fit it"},
 	{ErrEmpty, "look at the answer: url, format, column and the type of the list must fit it"},

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"edrpipe/rules/list"
@@ -24,8 +25,10 @@ type kept struct {
 	Entries   []Entry   `json:"entries"`
 }
 
-// readKept reads a file of an origin. It is empty where there is none.
-func readKept(file, origin string) (kept, error) {
+// readKept reads a file of an origin. It is empty where there is none. Entries and
+// conditions that would not be taken from the server are not taken from the file, which an
+// earlier version may have written.
+func readKept(file, origin string, most int) (kept, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return kept{}, nil
@@ -34,12 +37,20 @@ func readKept(file, origin string) (kept, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &k)
 	}
+	if err == nil && k.Origin == origin && len(k.Entries) > most {
+		err = fmt.Errorf("%w: %d, at most %d are taken", ErrTooMany, len(k.Entries), most)
+	}
 	if err != nil {
 		return kept{}, fmt.Errorf("reading the kept list %s: %w", file, err)
 	}
 	if k.Origin != origin {
 		return kept{}, nil
 	}
+	k.ETag, k.Modified = short(k.ETag), short(k.Modified)
+	k.Entries = slices.DeleteFunc(k.Entries, func(e Entry) bool {
+		normal, reason := list.Elsewhere(k.Kind, e.Value)
+		return reason != "" || normal != e.Value
+	})
 	return k, nil
 }
 

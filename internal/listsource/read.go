@@ -2,6 +2,7 @@ package listsource
 
 import (
 	"fmt"
+	"slices"
 
 	"edrpipe/rules/list"
 )
@@ -38,6 +39,9 @@ func (s *Source) read(kind list.Kind, a answer) (kept, error) {
 			k.Entries = append(k.Entries, Entry{Value: v})
 		}
 	}
+	if len(k.Entries) > s.c.MaxEntries {
+		return kept{}, fmt.Errorf("%w: %d, at most %d are taken", ErrTooMany, len(k.Entries), s.c.MaxEntries)
+	}
 	if len(k.Entries) == 0 {
 		return kept{}, fmt.Errorf("%w: none of %d bytes is a value of type %s", ErrEmpty, len(a.body), kind)
 	}
@@ -51,13 +55,20 @@ func (s *Source) readValues(kind list.Kind, body []byte) (list.Reading, error) {
 	return list.ReadText(s.c.URL, kind, body)
 }
 
-// shrunk reports an answer that has lost too many of the entries that are still valid:
-// most likely one that was cut short. Entries that have ended are not lost.
+// shrunk reports an answer that lacks too many of the entries that are still valid: most
+// likely one that was cut short, or another list. New entries do not make up for those that
+// are gone. Entries that have ended are not lost.
 func (s *Source) shrunk(before, after kept) error {
 	now := s.c.Now()
-	had, has := len(valid(before.Entries, now)), len(valid(after.Entries, now))
-	if had < minShrinkable || float64(had-has)/float64(had) <= s.c.Shrink {
+	had, has := valid(before.Entries, now), valid(after.Entries, now)
+	lost := 0
+	for _, v := range had {
+		if _, found := slices.BinarySearch(has, v); !found {
+			lost++
+		}
+	}
+	if len(had) < minShrinkable || float64(lost)/float64(len(had)) <= s.c.Shrink {
 		return nil
 	}
-	return fmt.Errorf("%w: it has %d entries, and had %d: more than %.0f%% are gone", ErrShrunk, has, had, 100*s.c.Shrink)
+	return fmt.Errorf("%w: %d of the %d entries in force are gone, which is more than %.0f%%; it has %d", ErrShrunk, lost, len(had), 100*s.c.Shrink, len(has))
 }

@@ -35,6 +35,7 @@ type Config struct {
 	MaxAge      time.Duration // how long a list is in force that the server no longer confirms; 0: without end
 	Timeout     time.Duration // of one request with its redirects; 0: 1 minute
 	MaxBytes    int64         // of an answer, decompressed
+	MaxEntries  int           // of an answer; 0: 200,000
 	Shrink      float64       // part of its entries that a list may lose at once; 0: half of them
 	Dir         string        // where the last good list is kept
 	Token       func() (string, error)
@@ -60,9 +61,9 @@ type Source struct {
 
 // Open reads the list that was kept. One that cannot be read is fetched anew.
 func Open(c Config) *Source {
-	c.Timeout, c.Shrink = cmp.Or(c.Timeout, time.Minute), cmp.Or(c.Shrink, 0.5)
+	c.Timeout, c.Shrink, c.MaxEntries = cmp.Or(c.Timeout, time.Minute), cmp.Or(c.Shrink, 0.5), cmp.Or(c.MaxEntries, 200_000)
 	s := &Source{c: c, client: &http.Client{Transport: c.Client.Transport, CheckRedirect: follow}, file: filepath.Join(c.Dir, c.Name+".json"), opened: c.Now()}
-	have, err := readKept(s.file, s.origin())
+	have, err := readKept(s.file, s.origin(), c.MaxEntries)
 	if err != nil {
 		c.Log.Warn().Err(err).Str("list", c.Name).Msg("the kept list is not read; it is fetched again")
 	}
@@ -199,6 +200,9 @@ func (s *Source) ask(ctx context.Context) (changed bool, err error) {
 	if a.body != nil {
 		if after, err = s.read(kind, a); err != nil {
 			return false, err
+		}
+		if stale { // nothing is in force that could be lost
+			asked = kept{}
 		}
 		if err := s.shrunk(asked, after); err != nil {
 			return false, err

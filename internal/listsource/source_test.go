@@ -87,6 +87,9 @@ func TestTheLastGoodListStays(t *testing.T) {
 		"flood":            {text(strings.Repeat("x.example\n", 1000)), nil, ErrTooLarge},
 		"compressed flood": {compressed(strings.Repeat("x.example\n", 1000)), nil, ErrTooLarge},
 		"shrunk":           {text("a.example\n"), nil, ErrShrunk},
+		"replaced":         {text("e.example\nf.example\ng.example\nh.example\ni.example\n"), nil, ErrShrunk},
+		"mostly replaced":  {text("a.example\nf.example\ng.example\nh.example\ni.example\n"), nil, ErrShrunk},
+		"too many":         {text(good + "e.example\n"), func(c *Config) { c.MaxEntries = 4 }, ErrTooMany},
 		"empty":            {text("# nothing\n"), nil, ErrEmpty},
 		"web page": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -169,7 +172,7 @@ func TestConditionalRequests(t *testing.T) {
 		if got := source.Values(); !slices.Equal(got, words(good)) {
 			t.Errorf("in force: %v", got)
 		}
-		if k, _ := readKept(filepath.Join(dir, "bad.json"), source.origin()); !k.Confirmed.Equal(now) {
+		if k, _ := readKept(filepath.Join(dir, "bad.json"), source.origin(), 10); !k.Confirmed.Equal(now) {
 			t.Errorf("confirmed %s, want %s", k.Confirmed, now)
 		}
 	}

@@ -20,7 +20,7 @@ func (s *Service) openListSources(shrink float64) error {
 	for _, c := range s.cfg.ListSources {
 		conf := listsource.Config{
 			Name: c.Name, URL: c.URL, ChecksumURL: c.Checksum, Format: c.Format, Column: c.Column, Every: c.Every, MaxAge: c.MaxAge,
-			MaxBytes: int64(c.MaxBytes), Shrink: shrink, Dir: filepath.Join(s.cfg.Data, "lists"), Client: s.http,
+			MaxBytes: int64(c.MaxBytes), MaxEntries: c.Entries, Shrink: shrink, Dir: filepath.Join(s.cfg.Data, "lists"), Client: s.http,
 			Kind: func() (list.Kind, bool) { return s.kindOfList(c.Name) }, Now: s.clock.Now, Log: s.log,
 			Changed: func() { _ = s.rules.Live.Reload() }, // its state says what is wrong
 		}
