@@ -1,13 +1,8 @@
 package listsource
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"edrpipe/rules/list"
 )
 
 // TestPatternValues: a list takes the patterns that it means the same as, and no other.
@@ -41,47 +36,6 @@ func TestPatternValues(t *testing.T) {
 	} {
 		if values, ok := patternValues(pattern); ok {
 			t.Errorf("%s is taken as %v", pattern, values)
-		}
-	}
-}
-
-// TestSTIX: indicators in their time, of the kind of the list, which are not revoked.
-func TestSTIX(t *testing.T) {
-	t.Parallel()
-	indicator := func(pattern, more string) string {
-		return fmt.Sprintf(`{"type":"indicator","pattern_type":"stix","pattern":%q,"valid_from":"2026-01-01T00:00:00Z"%s}`, pattern, more)
-	}
-	text := `{"type":"bundle","objects":[` + strings.Join([]string{
-		`{"type":"identity","name":"x"}`,
-		indicator("[domain-name:value = 'Always.Example']", ""),
-		indicator("[domain-name:value = 'ends.example']", `,"valid_until":"2026-02-01T00:00:00.000Z"`),
-		indicator("[domain-name:value = 'ends.example']", `,"valid_until":"2026-01-02T00:00:00Z"`),
-		indicator("[domain-name:value = 'revoked.example']", `,"revoked":true`),
-		indicator("[ipv4-addr:value = '203.0.113.1']", ""),
-		indicator("[domain-name:value = 'a.example' AND ipv4-addr:value = '203.0.113.1']", ""),
-		strings.Replace(indicator("rule x {}", ""), `"stix"`, `"yara"`, 1),
-	}, ",") + `]}`
-	entries, left, err := readSTIX(list.Domain, []byte(text))
-	if err != nil || left != 2 {
-		t.Fatalf("%d left out, %v", left, err)
-	}
-	for at, want := range map[string]string{
-		"2025-12-31T23:59:59Z": "",
-		"2026-01-01T00:00:00Z": "always.example ends.example",
-		"2026-01-31T23:59:59Z": "always.example ends.example",
-		"2026-02-01T00:00:00Z": "always.example",
-	} {
-		now, err := time.Parse(time.RFC3339, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := valid(entries, now); !slices.Equal(got, strings.Fields(want)) {
-			t.Errorf("at %s: %v, want %s", at, got, want)
-		}
-	}
-	for _, bad := range []string{"", "[]", `{"objects":[]}`, `{"type":"report"}`, text[:len(text)-3]} {
-		if _, _, err := readSTIX(list.Domain, []byte(bad)); err == nil {
-			t.Errorf("%.40q is taken", bad)
 		}
 	}
 }

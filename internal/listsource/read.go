@@ -1,6 +1,7 @@
 package listsource
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -17,28 +18,14 @@ const minShrinkable = 4
 
 // read takes the entries of an answer.
 func (s *Source) read(kind list.Kind, a answer) (kept, error) {
-	k := kept{Origin: s.origin(), Kind: kind, ETag: a.etag, Modified: a.modified}
-	if s.c.Format == STIX {
-		var err error
-		if k.Entries, k.Left, err = readSTIX(kind, a.body); err != nil {
-			return kept{}, fmt.Errorf("%w: %w", ErrFormat, err)
-		}
-		if k.Left > 0 {
-			k.First = "patterns that are more than one of several values"
-		}
-	} else {
-		r, err := s.readValues(kind, a.body)
-		if err != nil {
-			return kept{}, fmt.Errorf("%w: %w", ErrFormat, err)
-		}
-		if r.Left*mostLeft > r.Left+len(r.Values) {
-			return kept{}, fmt.Errorf("%w: %d of %d values are no %s, the first in %s", ErrFormat, r.Left, r.Left+len(r.Values), kind, r.First)
-		}
-		k.Left, k.First = r.Left, r.First
-		for _, v := range r.Values {
-			k.Entries = append(k.Entries, Entry{Value: v})
-		}
+	t, err := s.take(kind, a.body)
+	if err != nil {
+		return kept{}, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
+	if t.wrong*mostLeft > t.wrong+len(t.entries) {
+		return kept{}, fmt.Errorf("%w: %d of %d values cannot be in a list of type %s, the first: %s", ErrFormat, t.wrong, t.wrong+len(t.entries), kind, t.whyWrong)
+	}
+	k := kept{Origin: s.origin(), Kind: kind, ETag: a.etag, Modified: a.modified, Left: t.left + t.wrong, First: cmp.Or(t.whyWrong, t.why), Entries: t.entries}
 	if len(k.Entries) > s.c.MaxEntries {
 		return kept{}, fmt.Errorf("%w: %d, at most %d are taken", ErrTooMany, len(k.Entries), s.c.MaxEntries)
 	}
@@ -48,11 +35,23 @@ func (s *Source) read(kind list.Kind, a answer) (kept, error) {
 	return k, nil
 }
 
-func (s *Source) readValues(kind list.Kind, body []byte) (list.Reading, error) {
-	if s.c.Format == CSV {
-		return list.ReadColumn(s.c.URL, kind, s.c.Column, body)
+// take reads a body in the format of the source.
+func (s *Source) take(kind list.Kind, body []byte) (taken, error) {
+	var r list.Reading
+	var err error
+	switch s.c.Format {
+	case STIX:
+		return readSTIX(kind, body)
+	case CSV:
+		r, err = list.ReadColumn(s.c.URL, kind, s.c.Column, body)
+	default:
+		r, err = list.ReadText(s.c.URL, kind, body)
 	}
-	return list.ReadText(s.c.URL, kind, body)
+	t := taken{wrong: r.Left, whyWrong: r.First}
+	for _, v := range r.Values {
+		t.entries = append(t.entries, Entry{Value: v})
+	}
+	return t, err
 }
 
 // shrunk reports an answer that lacks too many of the entries that are still valid: most
