@@ -16,27 +16,37 @@ type State struct {
 // State tells whether the list is that of its server.
 func (s *Source) State() State {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := s.c.Now()
-	st := State{Evidence: s.c.Name + ": " + s.inForce(now)}
-	if s.failing != nil {
-		st.Failing, st.Since, st.Cure = true, s.since, cureOf(s.failing)
-		st.Evidence += fmt.Sprintf("; not renewed: %v", s.failing)
+	have, stale, failing, since := s.have, s.stale(now), s.failing, s.since
+	s.mu.Unlock()
+	st := State{Evidence: s.c.Name + ": " + s.inForce(have, stale, now)}
+	if failing != nil {
+		st.Failing, st.Since, st.Cure = true, since, cureOf(failing)
+		st.Evidence += fmt.Sprintf("; not renewed: %v", failing)
 	}
 	return st
 }
 
-// inForce says what is in force. The caller holds the lock.
-func (s *Source) inForce(now time.Time) string {
-	switch {
-	case s.have.Confirmed.IsZero():
-		return "nothing was fetched yet"
-	case s.stale(now):
-		return fmt.Sprintf("no entry is in force: the server confirmed the list last at %s, and max_age is %s", s.have.Confirmed.UTC().Format(time.DateTime), s.c.MaxAge)
+// inForce says what is in force, which is what the list took: one of another type or
+// rules with a mistake keep values out.
+func (s *Source) inForce(have kept, stale bool, now time.Time) string {
+	var values []string
+	if !stale {
+		values = valid(have.Entries, now)
 	}
-	text := fmt.Sprintf("%d entries from elsewhere, confirmed %s", len(valid(s.have.Entries, now)), s.have.Confirmed.UTC().Format(time.DateTime))
-	if s.have.Left > 0 {
-		text += fmt.Sprintf(", %d left out (%s)", s.have.Left, s.have.First)
+	inForce := s.c.Taken()
+	confirmed := have.Confirmed.UTC().Format(time.DateTime)
+	text := fmt.Sprintf("%d entries from elsewhere, confirmed %s", len(inForce), confirmed)
+	switch missing, old := without(values, inForce), without(inForce, values); {
+	case missing+old > 0:
+		text = fmt.Sprintf("%d entries from elsewhere are in force, %d of them no longer in the server's list; %d that it has are not in force: the type of the list is another, or the rules have mistakes", len(inForce), old, missing)
+	case have.Confirmed.IsZero():
+		return "nothing was fetched yet"
+	case stale:
+		return fmt.Sprintf("no entry is in force: the server confirmed the list last at %s, and max_age is %s", confirmed, s.c.MaxAge)
+	}
+	if have.Left > 0 {
+		text += fmt.Sprintf(", %d left out (%s)", have.Left, have.First)
 	}
 	return text
 }

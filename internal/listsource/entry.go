@@ -28,6 +28,17 @@ func valid(entries []Entry, now time.Time) []string {
 	return slices.Compact(values)
 }
 
+// without counts the values that others, which are sorted, lack.
+func without(values, others []string) int {
+	n := 0
+	for _, v := range values {
+		if _, found := slices.BinarySearch(others, v); !found {
+			n++
+		}
+	}
+	return n
+}
+
 // turn returns the first time after now at which an entry becomes valid or ends; zero:
 // there is none.
 func turn(entries []Entry, now time.Time) time.Time {

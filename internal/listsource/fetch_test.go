@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"edrpipe/rules/list"
 )
 
 // TestTokenStays with the server that it is for, wherever that sends the request on.
@@ -33,7 +37,7 @@ func TestTokenStays(t *testing.T) {
 	other.answers(note("other"))
 	c := s.config(t, t.TempDir())
 	c.Token = func() (string, error) { return "secret", nil }
-	if err := Open(c).refresh(t.Context()); err != nil {
+	if err := open(c).refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{"own/list.txt": "Bearer secret", "own/moved": "Bearer secret", "other/moved": ""}
@@ -70,7 +74,7 @@ func TestConditionsThatAServerRefuses(t *testing.T) {
 		text(good)(w, r)
 	})
 	c := s.config(t, t.TempDir())
-	source := Open(c)
+	source := open(c)
 	for range 2 {
 		if err := source.refresh(t.Context()); err != nil {
 			t.Fatal(err)
@@ -104,5 +108,51 @@ func TestPages(t *testing.T) {
 		if isPage(kind) != page {
 			t.Errorf("%q: a page %v", kind, !page)
 		}
+	}
+}
+
+// TestConditionalRequests: what has not changed is confirmed, and not sent again; after
+// a restart too, and not where the list has got another type.
+func TestConditionalRequests(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var asked []string
+	s.answers(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("If-None-Match")+" "+r.Header.Get("If-Modified-Since"))
+		w.Header().Set("ETag", `"1"`)
+		w.Header().Set("Last-Modified", "Tue, 01 Dec 2026 00:00:00 GMT")
+		if r.Header.Get("If-None-Match") == `"1"` {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write([]byte(good))
+	})
+	dir := t.TempDir()
+	c := s.config(t, dir)
+	now := time.Now()
+	c.Now = func() time.Time { return now }
+	for range 3 {
+		now = now.Add(time.Hour)
+		source := open(c)
+		if err := source.refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := source.Values(); !slices.Equal(got, words(good)) {
+			t.Errorf("in force: %v", got)
+		}
+		if k, _ := readKept(filepath.Join(dir, "bad.json"), source.origin(), 10); !k.Confirmed.Equal(now) {
+			t.Errorf("confirmed %s, want %s", k.Confirmed, now)
+		}
+	}
+	c.Kind = func() (list.Kind, bool) { return list.Text, true }
+	if err := open(c).refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again := `"1" Tue, 01 Dec 2026 00:00:00 GMT`
+	if want := []string{" ", again, again, " "}; !slices.Equal(asked, want) {
+		t.Errorf("asked with %q, want %q", asked, want)
+	}
+	if s.changes.Load() != 2 {
+		t.Errorf("%d changes, want 2", s.changes.Load())
 	}
 }

@@ -13,7 +13,7 @@ import (
 // keep writes a list of c's origin as if it had been fetched.
 func keep(t *testing.T, c Config, k kept) {
 	t.Helper()
-	k.Origin = Open(c).origin()
+	k.Origin = open(c).origin()
 	data, err := json.Marshal(k)
 	if err != nil {
 		t.Fatal(err)
@@ -38,13 +38,13 @@ func TestKeptIsHeldToTheSame(t *testing.T) {
 	c := s.config(t, t.TempDir())
 	long := strings.Repeat("x", maxCondition+1)
 	keep(t, c, kept{Kind: "domain", ETag: long, Modified: long, Confirmed: time.Now(), Entries: entriesOf("a.example *.com com A.example http://x/ b.example")})
-	source := Open(c)
+	source := open(c)
 	if got := source.Values(); !slices.Equal(got, words("a.example b.example")) || source.have.ETag+source.have.Modified != "" {
 		t.Errorf("read: %v, conditions %.10q %.10q", got, source.have.ETag, source.have.Modified)
 	}
 	keep(t, c, kept{Kind: "domain", Confirmed: time.Now(), Entries: entriesOf(good)})
 	c.MaxEntries = 3
-	if got := Open(c).Values(); got != nil {
+	if got := open(c).Values(); got != nil {
 		t.Errorf("of a file with too many: %v", got)
 	}
 }
@@ -57,7 +57,7 @@ func TestWhatEndedIsNotLost(t *testing.T) {
 	c.MaxAge = 2 * time.Hour
 	for age, taken := range map[time.Duration]bool{time.Hour: false, 3 * time.Hour: true} {
 		keep(t, c, kept{Kind: "domain", Confirmed: time.Now().Add(-age), Entries: entriesOf("v.example w.example x.example y.example")})
-		if err := Open(c).refresh(t.Context()); (err == nil) != taken {
+		if err := open(c).refresh(t.Context()); (err == nil) != taken {
 			t.Errorf("after %s: %v", age, err)
 		}
 	}

@@ -3,7 +3,6 @@ package listsource
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"edrpipe/rules/list"
 )
@@ -60,12 +59,7 @@ func (s *Source) take(kind list.Kind, body []byte) (taken, error) {
 func (s *Source) shrunk(before, after kept) error {
 	now := s.c.Now()
 	had, has := valid(before.Entries, now), valid(after.Entries, now)
-	lost := 0
-	for _, v := range had {
-		if _, found := slices.BinarySearch(has, v); !found {
-			lost++
-		}
-	}
+	lost := without(had, has)
 	if len(had) < minShrinkable || float64(lost)/float64(len(had)) <= s.c.Shrink {
 		return nil
 	}

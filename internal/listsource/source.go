@@ -23,8 +23,8 @@ const (
 	STIX = "stix"
 )
 
-// Config of a Source. Name, URL, Format, Every, MaxBytes, Dir, Client, Kind, Changed and Now are
-// required.
+// Config of a Source. Name, URL, Format, Every, MaxBytes, Dir, Client, Kind, Taken, Changed and Now
+// are required.
 type Config struct {
 	Name        string // of the list beside the rules
 	URL         string
@@ -41,7 +41,8 @@ type Config struct {
 	Token       func() (string, error)
 	Client      *http.Client // its transport is used; redirects are the source's own matter
 	Kind        func() (list.Kind, bool)
-	Changed     func() // called after Values may have changed
+	Taken       func() []string // the values from elsewhere that the list in force has, sorted, each once
+	Changed     func()          // called after Values may have changed
 	Now         func() time.Time
 	Log         zerolog.Logger
 }
@@ -52,6 +53,7 @@ type Source struct {
 	client *http.Client
 	file   string
 	opened time.Time
+	ahead  bool // the kept list was confirmed by a clock that was ahead
 
 	mu      sync.Mutex
 	have    kept
@@ -66,6 +68,9 @@ func Open(c Config) *Source {
 	have, err := readKept(s.file, s.origin(), c.MaxEntries)
 	if err != nil {
 		c.Log.Warn().Err(err).Str("list", c.Name).Msg("the kept list is not read; it is fetched again")
+	}
+	if have.Confirmed.After(s.opened) {
+		have.Confirmed, s.ahead = s.opened, true
 	}
 	s.have = have
 	return s
@@ -98,16 +103,18 @@ func (s *Source) stale(now time.Time) bool {
 // shortestTurn bounds how often lists change for entries that begin or end.
 const shortestTurn = time.Minute
 
+// look is how often a source looks whether its list has got another type.
+const look = time.Minute
+
 // Run fetches the list until ctx ends.
 func (s *Source) Run(ctx context.Context) {
-	s.mu.Lock()
-	next, told := s.have.Confirmed.Add(s.c.Every), s.opened // told: up to when Changed was called for turns
-	s.mu.Unlock()
-	if latest := s.c.Now().Add(s.c.Every); next.After(latest) { // the clock was ahead when the list was kept
-		next = latest
-	}
+	next, kind, told := s.first(), s.keptKind(), s.opened // told: up to when Changed was called for turns
 	for failures := 0; ctx.Err() == nil; {
-		if now := s.c.Now(); !now.Before(next) {
+		now := s.c.Now()
+		if is, ok := s.c.Kind(); ok && is != kind { // what was fetched was read for another type
+			kind, next = is, now
+		}
+		if !now.Before(next) {
 			wait := s.c.Every
 			if err := s.refresh(ctx); err != nil && ctx.Err() == nil {
 				wait = pace.Backoff(min(time.Minute, s.c.Every), failures, s.c.Every)
@@ -129,8 +136,24 @@ func (s *Source) Run(ctx context.Context) {
 				until = due
 			}
 		}
-		_ = pace.Sleep(ctx, max(until.Sub(now), time.Second)) // the loop ends with ctx
+		_ = pace.Sleep(ctx, min(look, max(until.Sub(now), time.Second))) // the loop ends with ctx
 	}
+}
+
+// first is when to ask first: at once, unless the kept list was confirmed lately.
+func (s *Source) first() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ahead {
+		return s.opened
+	}
+	return s.have.Confirmed.Add(s.c.Every)
+}
+
+func (s *Source) keptKind() list.Kind {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.have.Kind
 }
 
 func later(a, b time.Time) time.Time {

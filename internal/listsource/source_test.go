@@ -3,7 +3,6 @@ package listsource
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -13,10 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -57,6 +54,14 @@ func (s *server) config(t *testing.T, dir string) Config {
 		Name: "bad", URL: s.URL + "/list.txt", Format: Text, Every: time.Hour, MaxBytes: 1 << 10, Shrink: 0.5, Dir: dir, Client: &http.Client{Transport: transport},
 		Kind: func() (list.Kind, bool) { return list.Domain, true }, Changed: func() { s.changes.Add(1) }, Now: time.Now, Log: zerolog.Nop(),
 	}
+}
+
+// open opens a source whose list takes every value.
+func open(c Config) *Source {
+	var s *Source
+	c.Taken = func() []string { return s.Values() }
+	s = Open(c)
+	return s
 }
 
 func words(text string) []string { return strings.Fields(text) }
@@ -108,14 +113,14 @@ func TestTheLastGoodListStays(t *testing.T) {
 			t.Parallel()
 			s := serve(t)
 			c := s.config(t, t.TempDir())
-			if err := Open(c).refresh(t.Context()); err != nil {
+			if err := open(c).refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if tt.change != nil {
 				tt.change(&c)
 			}
 			s.answers(tt.answer)
-			source := Open(c)
+			source := open(c)
 			if err := source.refresh(t.Context()); !errors.Is(err, tt.want) {
 				t.Fatalf("%v, want %v", err, tt.want)
 			}
@@ -125,7 +130,7 @@ func TestTheLastGoodListStays(t *testing.T) {
 			if st := source.State(); !st.Failing || st.Since.IsZero() || st.Cure != cureOf(tt.want) || !strings.Contains(st.Evidence, "4 entries") || !strings.Contains(st.Evidence, tt.want.Error()) {
 				t.Errorf("state: %+v", st)
 			}
-			if got := Open(c).Values(); !slices.Equal(got, words(good)) || s.changes.Load() != 1 {
+			if got := open(c).Values(); !slices.Equal(got, words(good)) || s.changes.Load() != 1 {
 				t.Errorf("after a restart: %v, %d changes", got, s.changes.Load())
 			}
 		})
@@ -140,52 +145,6 @@ func compressed(body string) http.HandlerFunc {
 		_ = z.Close()
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(b.Bytes())
-	}
-}
-
-// TestConditionalRequests: what has not changed is confirmed, and not sent again; after
-// a restart too, and not where the list has got another type.
-func TestConditionalRequests(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	var asked []string
-	s.answers(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Header.Get("If-None-Match")+" "+r.Header.Get("If-Modified-Since"))
-		w.Header().Set("ETag", `"1"`)
-		w.Header().Set("Last-Modified", "Tue, 01 Dec 2026 00:00:00 GMT")
-		if r.Header.Get("If-None-Match") == `"1"` {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		_, _ = w.Write([]byte(good))
-	})
-	dir := t.TempDir()
-	c := s.config(t, dir)
-	now := time.Now()
-	c.Now = func() time.Time { return now }
-	for range 3 {
-		now = now.Add(time.Hour)
-		source := Open(c)
-		if err := source.refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if got := source.Values(); !slices.Equal(got, words(good)) {
-			t.Errorf("in force: %v", got)
-		}
-		if k, _ := readKept(filepath.Join(dir, "bad.json"), source.origin(), 10); !k.Confirmed.Equal(now) {
-			t.Errorf("confirmed %s, want %s", k.Confirmed, now)
-		}
-	}
-	c.Kind = func() (list.Kind, bool) { return list.Text, true }
-	if err := Open(c).refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	again := `"1" Tue, 01 Dec 2026 00:00:00 GMT`
-	if want := []string{" ", again, again, " "}; !slices.Equal(asked, want) {
-		t.Errorf("asked with %q, want %q", asked, want)
-	}
-	if s.changes.Load() != 2 {
-		t.Errorf("%d changes, want 2", s.changes.Load())
 	}
 }
 
@@ -230,7 +189,7 @@ func TestDigest(t *testing.T) {
 		})
 		c := s.config(t, t.TempDir())
 		c.ChecksumURL, c.Token = sums.URL, func() (string, error) { return "secret", nil }
-		if err := Open(c).refresh(t.Context()); (err == nil) != right || err != nil && !errors.Is(err, ErrDigest) {
+		if err := open(c).refresh(t.Context()); (err == nil) != right || err != nil && !errors.Is(err, ErrDigest) {
 			t.Errorf("%q: %v, want right %v", published, err, right)
 		}
 		if tokens != [2]string{"Bearer secret", ""} {
@@ -251,7 +210,7 @@ func TestCSV(t *testing.T) {
 		s.answers(text(head + table.String() + "11,http://x.example/\n"))
 		c := s.config(t, t.TempDir())
 		c.Format, c.Column = CSV, column
-		source := Open(c)
+		source := open(c)
 		if err := source.refresh(t.Context()); err != nil || len(source.Values()) != 10 {
 			t.Errorf("column %s: %v, %v", column, source.Values(), err)
 		}
@@ -277,7 +236,7 @@ func TestKeptFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(`{"entries":[{"val`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	source := Open(c)
+	source := open(c)
 	if got := source.Values(); got != nil {
 		t.Errorf("of a damaged file: %v", got)
 	}
@@ -288,72 +247,12 @@ func TestKeptFile(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 	c.URL += "?other"
-	if got := Open(c).Values(); got != nil {
+	if got := open(c).Values(); got != nil {
 		t.Errorf("of another address: %v", got)
 	}
 	c.Dir = filepath.Join(file, "below-a-file")
-	source = Open(c)
+	source = open(c)
 	if err := source.refresh(t.Context()); !errors.Is(err, ErrKeep) || len(source.Values()) != 4 {
 		t.Errorf("where nothing can be written: %v, %v", err, source.Values())
 	}
-}
-
-// inProcess answers without a network, whose waiting would hold virtual time.
-type inProcess http.HandlerFunc
-
-func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	h(w, r)
-	return w.Result(), nil
-}
-
-// TestEntriesEnd at their time although the server is gone, and the whole list at its age.
-func TestEntriesEnd(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		var gone atomic.Bool
-		body := fmt.Sprintf(`{"type":"bundle","objects":[
-			{"type":"indicator","pattern":"[domain-name:value = 'ends.example']","valid_until":%q},
-			{"type":"indicator","pattern":"[domain-name:value = 'begins.example']","valid_from":%q},
-			{"type":"indicator","pattern":"[domain-name:value = 'stays.example']"}]}`,
-			begin.Add(90*time.Minute).Format(time.RFC3339Nano), begin.Add(150*time.Minute).Format(time.RFC3339Nano))
-		var told []string
-		var source *Source
-		c := Config{
-			Name: "bad", URL: "https://lists.example/x", Format: STIX, Every: time.Hour, MaxAge: 5 * time.Hour, MaxBytes: 1 << 20, Shrink: 0.5, Dir: t.TempDir(),
-			Kind: func() (list.Kind, bool) { return list.Domain, true }, Now: time.Now, Log: zerolog.Nop(),
-			Changed: func() { told = append(told, time.Since(begin).String()+" "+strings.Join(source.Values(), " ")) },
-			Client: &http.Client{Transport: inProcess(func(w http.ResponseWriter, r *http.Request) {
-				if gone.Load() {
-					http.Error(w, "", http.StatusBadGateway)
-					return
-				}
-				text(body)(w, r)
-			})},
-		}
-		source = Open(c)
-		ctx, stop := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { source.Run(ctx) })
-		defer running.Wait()
-		defer stop()
-		synctest.Wait()
-		gone.Store(true)
-		time.Sleep(6 * time.Hour)
-		synctest.Wait()
-		want := []string{"0s ends.example stays.example", "1h30m0s stays.example", "2h30m0s begins.example stays.example", "5h0m0s "}
-		if !slices.Equal(told, want) {
-			t.Errorf("changes: %q, want %q", told, want)
-		}
-		if st := source.State(); !st.Since.Equal(begin.Add(time.Hour)) || !strings.Contains(st.Evidence, "no entry is in force") {
-			t.Errorf("state: %+v", st)
-		}
-		gone.Store(false)
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
-		if got := source.Values(); !slices.Equal(got, words("begins.example stays.example")) || source.State().Failing {
-			t.Errorf("with the server back: %v, %+v", got, source.State())
-		}
-	})
 }

@@ -74,7 +74,7 @@ func TestSTIXOfWrongValues(t *testing.T) {
 	for i := range 9 {
 		domains = append(domains, fmt.Sprintf("d%d.example", i))
 	}
-	source := Open(c)
+	source := open(c)
 	s.answers(text(bundleOf(append(slices.Clone(domains), "com")...)))
 	if err := source.refresh(t.Context()); err != nil || len(source.Values()) != 9 || !strings.Contains(source.State().Evidence, `1 left out ("com": below`) {
 		t.Errorf("one in ten: %v, %+v", err, source.State())

@@ -22,6 +22,7 @@ func (s *Service) openListSources(shrink float64) error {
 			Name: c.Name, URL: c.URL, ChecksumURL: c.Checksum, Format: c.Format, Column: c.Column, Every: c.Every, MaxAge: c.MaxAge,
 			MaxBytes: int64(c.MaxBytes), MaxEntries: c.Entries, Shrink: shrink, Dir: filepath.Join(s.cfg.Data, "lists"), Client: s.http,
 			Kind: func() (list.Kind, bool) { return s.kindOfList(c.Name) }, Now: s.clock.Now, Log: s.log,
+			Taken:   func() []string { return s.takenByList(c.Name) },
 			Changed: func() { _ = s.rules.Live.Reload() }, // its state says what is wrong
 		}
 		if c.Token != "" {
@@ -38,6 +39,15 @@ func (s *Service) kindOfList(name string) (list.Kind, bool) {
 		return "", false
 	}
 	return found.Kind, true
+}
+
+// takenByList are the values from elsewhere that a list in force has.
+func (s *Service) takenByList(name string) []string {
+	found, ok := s.rules.Live.Set().Source().Lists.List(name)
+	if !ok {
+		return nil
+	}
+	return found.Given()
 }
 
 // listValues are the values of all sources, by the names of lists.
@@ -86,27 +96,45 @@ func mayFetch(e config.Egress, address string) (host string, ok bool) {
 // listsHealth names the lists whose newest file is not in force, and those whose server
 // does not renew them.
 func (s *Service) listsHealth() health.Check {
-	check := s.listFilesHealth()
-	var good, bad []string
+	var states []listsource.State
 	for _, l := range s.listSources {
-		st := l.State()
-		if !st.Failing {
+		states = append(states, l.State())
+	}
+	return withSources(s.listFilesHealth(), states)
+}
+
+// withSources adds the sources to the check of the files. Where several things are wrong,
+// each stands with its own cure, as one for all would be wrong for the others.
+func withSources(check health.Check, states []listsource.State) health.Check {
+	var good []string
+	var bad []listsource.State
+	if check.State != health.OK {
+		bad = append(bad, listsource.State{Evidence: check.Evidence, Since: check.Since, Cure: check.Cure})
+	}
+	for _, st := range states {
+		if st.Failing {
+			bad = append(bad, st)
+		} else {
 			good = append(good, st.Evidence)
-			continue
-		}
-		bad = append(bad, st.Evidence)
-		if check.State == health.OK {
-			check = health.Bad("lists", health.Degraded, st.Cure, "")
-		}
-		if check.Since.IsZero() || st.Since.Before(check.Since) {
-			check.Since = st.Since
 		}
 	}
-	texts := bad
-	if check.Evidence != "" {
-		texts = append([]string{check.Evidence}, bad...)
+	if len(bad) == 0 {
+		return health.Good("lists", strings.Join(good, "; "))
 	}
-	check.Evidence = strings.Join(append(texts, good...), "; ")
+	var texts []string
+	since, cure := bad[0].Since, bad[0].Cure
+	for _, st := range bad {
+		if st.Since.Before(since) {
+			since = st.Since
+		}
+		if len(bad) > 1 {
+			st.Evidence += " (" + st.Cure + ")"
+			cure = "the evidence says what to do for each list"
+		}
+		texts = append(texts, st.Evidence)
+	}
+	check = health.Bad("lists", health.Degraded, cure, "")
+	check.Since, check.Evidence = since, strings.Join(append(texts, good...), "; ")
 	return check
 }
 

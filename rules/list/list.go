@@ -30,6 +30,7 @@ type List struct {
 	Kind    Kind
 	entries []string // in normal form, sorted, each once
 	own     []string // the entries of the file, without those of With
+	given   []string // those of With, in normal form, sorted, each once
 	exact   map[string]bool
 	below   map[string]bool // of *.example.com, example.com
 	nets    *bart.Lite
@@ -71,16 +72,20 @@ func (l *List) Entries() []string { return l.entries }
 // With returns a list that also has the values, without those that Elsewhere leaves out.
 // Odd does not look at them: what came from elsewhere makes no rule a mistake.
 func (l *List) With(values []string) *List {
-	entries := slices.Clone(l.entries)
+	given := make([]string, 0, len(values))
 	for _, v := range values {
 		if normal, reason := Elsewhere(l.Kind, v); reason == "" {
-			entries = append(entries, normal)
+			given = append(given, normal)
 		}
 	}
-	more := newList(l.Kind, entries)
-	more.own = l.own
+	slices.Sort(given)
+	more := newList(l.Kind, slices.Concat(l.entries, given))
+	more.own, more.given = l.own, slices.Compact(given)
 	return more
 }
+
+// Given lists the values that the list took by With, in normal form, in order.
+func (l *List) Given() []string { return l.given }
 
 // Odd finds an entry of a list of text that a list of the kind would find and this one
 // does not, such as a network; or reports that no entry is of the kind. Lists of other

@@ -17,6 +17,9 @@ func TestWith(t *testing.T) {
 	if want := []string{"198.51.100.0/24", "203.0.113.1"}; !slices.Equal(more.Entries(), want) {
 		t.Errorf("entries %v, want %v", more.Entries(), want)
 	}
+	if want := []string{"198.51.100.0/24", "203.0.113.1"}; !slices.Equal(more.Given(), want) || own.Given() != nil {
+		t.Errorf("given %v, want %v; of the list before %v", more.Given(), want, own.Given())
+	}
 	if !more.Has("198.51.100.7") || own.Has("198.51.100.7") {
 		t.Error("the network is not found in the new list, or in the old one")
 	}
