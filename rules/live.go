@@ -45,7 +45,7 @@ type LiveState struct {
 
 // Rejected is a change of the files that could not be taken.
 type Rejected struct {
-	At       time.Time           `json:"at"`
+	At       time.Time           `json:"at"` // of the first load since the files have not been in force
 	Problems strictyaml.Problems `json:"problems"`
 }
 
@@ -93,7 +93,7 @@ func (l *Live) Reload() error {
 	var problems strictyaml.Problems
 	switch {
 	case errors.As(err, &problems):
-		l.state.Rejected = &Rejected{At: l.config.Now(), Problems: problems}
+		l.state.Rejected = rejected(before.Rejected, problems, l.config.Now())
 		err = fmt.Errorf("the rules stay as they were: %w", err)
 	case set.Source().Digest == l.state.Digest:
 		l.state.Rejected = nil
@@ -107,6 +107,15 @@ func (l *Live) Reload() error {
 		l.config.Changed(after)
 	}
 	return err
+}
+
+// rejected is what a load found. People ask since when the files are not in force: a
+// reload that finds mistakes again, as each change of another list does, begins nothing anew.
+func rejected(before *Rejected, problems strictyaml.Problems, now time.Time) *Rejected {
+	if before != nil {
+		now = before.At
+	}
+	return &Rejected{At: now, Problems: problems}
 }
 
 // defaultShrink is the part of its entries that a list may lose at once.

@@ -222,6 +222,34 @@ func TestListShrinks(t *testing.T) {
 	}
 }
 
+// TestRejectedSince: the time of a mistake is that at which it was made, however often
+// the files are read again, until they are good.
+func TestRejectedSince(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "a.yaml")
+	put(t, file, oneRule("a"))
+	now := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	live, err := NewLive(LiveConfig{Paths: []string{file}, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		text  string
+		since int // minutes; 0: it is good
+	}{{"rules: 1\n", 1}, {"rules: 1\n", 1}, {"\nrules: 2\n", 1}, {oneRule("b"), 0}, {"rules: 1\n", 5}} {
+		now = now.Add(time.Minute)
+		put(t, file, tt.text)
+		_ = live.Reload()
+		r := live.State().Rejected
+		switch {
+		case (r == nil) != (tt.since == 0):
+			t.Errorf("%q: rejected = %+v", tt.text, r)
+		case r != nil && r.At.Minute() != tt.since:
+			t.Errorf("%q: since %s, want minute %d", tt.text, r.At, tt.since)
+		}
+	}
+}
+
 // TestValuesFromElsewhere come into force at a load. Their loss makes no change of the
 // files suspicious, and what no list can have makes none a mistake.
 func TestValuesFromElsewhere(t *testing.T) {

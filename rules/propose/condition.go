@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
 )
 
 // parts are the parts of a condition, which all have to be true.
@@ -14,15 +15,23 @@ type parts struct {
 	all []string
 }
 
-func (p *parts) add(format string, args ...any) { p.all = append(p.all, fmt.Sprintf(format, args...)) }
+// add leaves out what a rule may not say, such as a name that no event has in that form:
+// one such part must not cost the others.
+func (p *parts) add(format string, args ...any) bool {
+	part := fmt.Sprintf(format, args...)
+	if _, err := expression.EventScope().Condition(part); err != nil {
+		return false
+	}
+	p.all = append(p.all, part)
+	return true
+}
 
 // name compares a name that is the same the next time.
 func (p *parts) name(field, value string) bool {
 	if value == "" || !p.word(value) {
 		return false
 	}
-	p.add("%s == %s", field, quote(value))
-	return true
+	return p.add("%s == %s", field, quote(value))
 }
 
 // text compares a text that a person has chosen, whatever it is.
@@ -30,8 +39,15 @@ func (p *parts) text(field, value string) bool {
 	if value == "" || strings.ContainsFunc(value, odd) {
 		return false
 	}
-	p.add("%s == %s", field, quote(value))
-	return true
+	return p.add("%s == %s", field, quote(value))
+}
+
+// path compares a whole path. In one as \??\c:\x.exe the question marks look like
+// wildcards, which == does not take: glob does, and they stand for themselves there too.
+func (p *parts) path(field, value string) {
+	if !p.text(field, value) && strings.ContainsAny(value, "*?") && !strings.ContainsFunc(value, odd) {
+		p.add("glob(%s, %s)", field, quote(value))
+	}
 }
 
 // line compares pieces of a command line.

@@ -11,8 +11,8 @@ import (
 func Exceptions(e *events.Event) []string {
 	p := &parts{steady: steadyOf(e)}
 	p.text("process.user", e.Process.User)
-	p.text("process.path", e.Process.Path)
-	p.text("process.parent.path", e.Process.Parent.Path)
+	p.path("process.path", e.Process.Path)
+	p.path("process.parent.path", e.Process.Parent.Path)
 	p.text("sensor.group", e.Sensor.Group)
 	p.text("sensor.hostname", e.Sensor.Hostname)
 	what := slices.DeleteFunc(condition(e), func(part string) bool { return part == "!process.already_running" }) // of nearly all starts
