@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -160,6 +161,20 @@ func waitDeclined(ts *testscript.TestScript, _ bool, args []string) {
 		for _, d := range all {
 			matches += d.Matches
 		}
+	}
+}
+
+// until is the script command "until REGEXP command...": it runs the command until its
+// output matches.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP command args...")
+	}
+	wanted := regexp.MustCompile(args[0])
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for ts.Check(ts.Exec(args[1], args[2:]...)); !wanted.MatchString(ts.ReadFile("stdout")); ts.Check(ts.Exec(args[1], args[2:]...)) {
+		ts.Check(pace.Sleep(ctx, 100*time.Millisecond))
 	}
 }
 

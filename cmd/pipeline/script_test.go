@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"edr": startEDR, "service": startService, "capture": capture, "waitstate": waitState, "ingest": ingestFile, "waitdead": waitDead, "waitdeclined": waitDeclined, "status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"edr": startEDR, "service": startService, "capture": capture, "waitstate": waitState, "ingest": ingestFile, "waitdead": waitDead, "waitdeclined": waitDeclined, "status": status, "until": until},
 	})
 }
 

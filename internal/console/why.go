@@ -9,16 +9,12 @@ import (
 	"strings"
 	"time"
 
-	natsjs "github.com/nats-io/nats.go/jetstream"
-
 	"edrpipe/internal/health"
 	"edrpipe/internal/notices"
 	"edrpipe/internal/web"
-	"edrpipe/pkg/bus"
 	"edrpipe/pkg/edr"
 	"edrpipe/pkg/events"
 	"edrpipe/pkg/jobs"
-	"edrpipe/rules"
 )
 
 // account is the answer to "why", line by line.
@@ -282,47 +278,4 @@ func (c *Console) whyDecidedOn(ctx context.Context, id string, a *account, notFo
 		return notFound
 	}
 	return err
-}
-
-// whyMatch tells what became of a match: a job, or the decision that spoke
-// against it.
-func (c *Console) whyMatch(ctx context.Context, m rules.Match, a *account) error {
-	a.add(time.Time{}, "matches", "rule %s", m.Rule.ID)
-	for _, sensor := range append([]string{""}, m.Event.Sensor.IDs...) {
-		at := edr.Endpoint{}
-		if sensor != "" {
-			at = edr.Endpoint{Server: m.Event.Sensor.Server, ID: sensor}
-		}
-		id := jobs.ID(m.Rule.ID, m.Subject(), at)
-		err := c.whyJob(ctx, id, a)
-		if errors.Is(err, jobs.ErrNoJob) {
-			err = c.whyDecided(ctx, id, a)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// whyDecided tells the decision that was published in a job's place, if any.
-func (c *Console) whyDecided(ctx context.Context, job string, a *account) error {
-	stream, err := c.Bus.JetStream().Stream(ctx, bus.StreamJobs)
-	if err != nil {
-		return err
-	}
-	m, err := stream.GetLastMsgForSubject(ctx, notices.JobSubject(job, "decision"))
-	if errors.Is(err, natsjs.ErrMsgNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	d, err := notices.ReadDecision(m.Data)
-	if err != nil {
-		a.add(m.Time, "no job", "a decision was published, and message %d of stream %s, which has it, cannot be read: %v", m.Sequence, bus.StreamJobs, err)
-		return nil
-	}
-	a.add(d.At, "no job", "%s: %s", d.Reason, d.Detail)
-	return nil
 }

@@ -72,6 +72,9 @@ func capitals(what, text string) (string, string) {
 // has in its name.
 func starred(text string) bool {
 	lower := asciiLower(text)
+	for _, device := range []string{`\??\`, `\\?\`} { // events have paths with these in front
+		text = strings.TrimPrefix(text, device)
+	}
 	windows := strings.Contains(text, `\`) || strings.HasSuffix(lower, ".exe") || strings.HasSuffix(lower, ".dll")
 	return windows && strings.ContainsAny(text, "*?")
 }

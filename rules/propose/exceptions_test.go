@@ -13,7 +13,7 @@ import (
 func TestExceptionsCompile(t *testing.T) {
 	for _, tt := range []struct{ path, want, not string }{
 		{`\??\C:\Windows\system32\conhost.exe`, "glob(process.path, `\\??\\C:\\Windows\\system32\\conhost.exe`)", ""},
-		{`\??\c:\windows\system32\conhost.exe`, "glob(process.path, `\\??\\c:\\windows\\system32\\conhost.exe`)", ""},
+		{`\??\c:\windows\system32\conhost.exe`, "process.path == `\\??\\c:\\windows\\system32\\conhost.exe`", ""},
 		{`c:\temp\*\x.exe`, "glob(process.path, `c:\\temp\\*\\x.exe`)", ""},
 		{`c:\\temp\\x.exe`, "", "process.path == `c:\\\\temp\\\\x.exe`"},
 		{`c:/temp/x.exe`, "", `process.path == "c:/temp/x.exe"`},
@@ -41,13 +41,16 @@ func TestExceptionsCompile(t *testing.T) {
 	}
 }
 
-// TestConditionCompiles: a proposed rule leaves out what the checker refuses, too.
+// TestConditionCompiles: a proposed rule leaves out what the checker refuses, too, in
+// its condition and in the event of its test.
 func TestConditionCompiles(t *testing.T) {
-	e := of("module_load", "ingress.event.module", func(e *events.Event) {
-		e.Process.Name = `a\b?.exe`
-		e.Module.Name, e.Module.Path = "x?.dll", `\??\C:\Some\What\x.dll`
-		e.Process.Path = `c:\x`
+	e := of("module_load", "ingress.event.moduleload", func(e *events.Event) {
+		e.Process = events.Process{Name: `a\b?.exe`}
+		e.Module.Name, e.Module.Path = "x.dll", `\??\c:\some\what\x.dll`
 	})
+	if _, err := From(t.Context(), e, Options{}); err != nil {
+		t.Error(err)
+	}
 	for _, when := range condition(e) {
 		if _, err := expression.EventScope().Condition(when); err != nil {
 			t.Errorf("%s: %v", when, err)

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"edrpipe/pkg/events"
+	"edrpipe/pkg/expression"
 	"edrpipe/rules"
 	"edrpipe/rules/format"
 )
@@ -75,6 +76,7 @@ func From(ctx context.Context, e *events.Event, o Options) (Proposal, error) {
 		return Proposal{}, err
 	}
 	delete(event, "age") // how late it came is no part of what happened
+	withoutMisfits(event)
 	r := rule{
 		ID: o.ID, Title: "Proposed from an event, say here what the rule does", Severity: "medium", Mode: "shadow",
 		On: e.Event.Kind, When: strings.Join(all, "\n&& "), Steps: steps,
@@ -94,6 +96,19 @@ func From(ctx context.Context, e *events.Event, o Options) (Proposal, error) {
 		return Proposal{}, err
 	}
 	return Proposal{ID: r.ID, Text: text}, verify(ctx, r.ID, text)
+}
+
+// withoutMisfits removes what a test may not state of an event, such as a name that is
+// none: no part of the condition names it either. Who and when is not looked at.
+func withoutMisfits(event map[string]any) {
+	for _, m := range expression.EventType.Misfits(event) {
+		if m.Key || len(m.Path) != 2 || m.Path[0] == "sensor" || m.Path[0] == "event" {
+			continue
+		}
+		if part, ok := event[m.Path[0]].(map[string]any); ok {
+			delete(part, m.Path[1])
+		}
+	}
 }
 
 func expected(steps []step, jobs int) []map[string]string {
