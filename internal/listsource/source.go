@@ -136,7 +136,7 @@ func (s *Source) Run(ctx context.Context) {
 				until = due
 			}
 		}
-		_ = pace.Sleep(ctx, min(look, max(until.Sub(now), time.Second))) // the loop ends with ctx
+		_ = pace.Sleep(ctx, min(look, until.Sub(now))) // the loop ends with ctx; both were looked at above, so it waits
 	}
 }
 
