@@ -38,7 +38,7 @@ type nightWorld struct {
 	job, event      string // that the situation is about; may be empty
 }
 
-// nightSetup is what a situation needs besides a plain deployment.
+// nightSetup is what a situation needs in addition to a plain deployment.
 type nightSetup struct {
 	sim    edrsim.Config
 	cert   *tls.Certificate  // of the EDR server; nil: plain HTTP

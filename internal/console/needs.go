@@ -100,7 +100,7 @@ func (c *Console) costlyNeeds(ctx context.Context) ([]web.Need, error) {
 	return c.needs.list, nil
 }
 
-// readNeeds finds them anew; c.needs.mu is held.
+// readNeeds reads them again from the store; c.needs.mu is held.
 func (c *Console) readNeeds(ctx context.Context) error {
 	c.needs.late.Store(false)
 	list := []web.Need{}

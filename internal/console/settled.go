@@ -44,7 +44,7 @@ func (c *Console) readSettled(ctx context.Context) (kv jetstream.KeyValue, settl
 	return kv, settled, entry.Revision(), nil
 }
 
-// settle notes that people have dealt with a job's unknown outcome: it needs nobody any
+// settle notes that people have dealt with a job's unknown outcome: it needs no person any
 // more.
 func (c *Console) settle(ctx context.Context, job string) error {
 	for try := 0; ; try++ {

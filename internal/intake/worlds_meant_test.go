@@ -41,7 +41,7 @@ func (w world) meant(e eventDrawn) (at edr.Endpoint, ok bool) {
 			fits = append(fits, one)
 		}
 	}
-	if len(fits) > 1 { // installed anew: only one of them is there
+	if len(fits) > 1 { // installed again: only one of the records is of the endpoint that exists
 		fits = slices.DeleteFunc(fits, func(one edr.Sensor) bool { return !one.Online })
 	}
 	if len(fits) != 1 {

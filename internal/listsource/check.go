@@ -13,7 +13,7 @@ type State struct {
 	Cure     string
 }
 
-// State tells whether the list is that of its server.
+// State reports whether the list is the one of its server.
 func (s *Source) State() State {
 	s.mu.Lock()
 	now := s.c.Now()

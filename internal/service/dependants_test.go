@@ -186,8 +186,7 @@ func endpointJobs(w *recordsWorld) victim {
 	before := w.letters("quarantine")
 	return victim{key: key,
 		held: func(w *recordsWorld) {
-			w.again(sensor, 8)
-			await(w.r.t, 10*time.Second, "a dead letter", func() bool { return w.letters("quarantine") > before })
+			w.refuses(sensor, before)
 			if n := w.jobsOn(sensor); n != 1 {
 				w.r.t.Errorf("%d jobs of an endpoint whose jobs cannot be counted, want the first", n)
 			}
@@ -197,6 +196,13 @@ func endpointJobs(w *recordsWorld) victim {
 			await(w.r.t, 20*time.Second, "a further job", func() bool { return w.jobsOn(sensor) > 1 })
 		},
 	}
+}
+
+// refuses waits until a further event of an endpoint is a dead letter, of which there were
+// some before.
+func (w *recordsWorld) refuses(sensor string, before int) {
+	w.again(sensor, 8)
+	await(w.r.t, 10*time.Second, "a dead letter", func() bool { return w.letters("quarantine") > before })
 }
 
 // jobsOn counts the jobs of the rule list on an endpoint.
@@ -219,8 +225,7 @@ func correlation(w *recordsWorld) victim {
 	before := w.letters("quarantine")
 	return victim{key: key,
 		held: func(w *recordsWorld) {
-			w.again(sensor, 8)
-			await(w.r.t, 10*time.Second, "a dead letter", func() bool { return w.letters("quarantine") > before })
+			w.refuses(sensor, before)
 			if j := w.r.jobOf("burst", sensor); j.ID != "" {
 				w.r.t.Errorf("a window that is not known was completed: %+v", j)
 			}
